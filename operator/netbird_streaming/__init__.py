@@ -1,0 +1,1 @@
+"""A Kubernetes operator for the event-streaming integrations of NetBird accounts."""

@@ -1,0 +1,52 @@
+"""What of a connection can be judged without asking a server."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from netbird_streaming.core.fingerprint import FingerprintKey
+from netbird_streaming.core.remote import Endpoint
+from netbird_streaming.core.resources import Connection, ConnectionSpec
+
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+DEFAULT_RESYNC: Final = 300.0
+
+
+def seconds(duration: str) -> float:
+    """A duration such as `1h30m` in seconds; the default of the field where it can't be read."""
+    match = _DURATION.fullmatch(duration)
+    if match is None or not any(match.groups()):
+        return DEFAULT_RESYNC
+    hours, minutes, rest = (int(each or 0) for each in match.groups())
+    return float(hours * 3600 + minutes * 60 + rest)
+
+
+def url_fault(url: str, *, allow_http: bool) -> str | None:
+    """Why the API's URL can't be used and the cure, or None."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "spec.url can't be read as a URL; write https://host"
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allow_http:
+        return "spec.url is http and not to loopback: the token would be readable on the way; use https"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "spec.url must be https://host"
+    return None
+
+
+def resync_interval(spec: ConnectionSpec, accounts: int) -> float:
+    """Seconds between two sweeps of an account, stretched while all would take more than a quarter of the budget."""
+    fair_share = spec.rate_limit.requests_per_minute / 60 / 4
+    return max(seconds(spec.resync_interval), accounts / fair_share)
+
+
+def proof(endpoint: Endpoint, key: FingerprintKey) -> str:
+    """A digest of all that decides which account answers: another one may mean another account."""
+    return key.digest("account", endpoint.url, endpoint.token, endpoint.tenant_id or "")
+
+
+def endpoint_digest(connection: Connection, tenant_id: str | None, key: FingerprintKey) -> str:
+    """A digest of the way to an account, without the token: a rotated token leads to the same one."""
+    return key.digest("endpoint", connection.metadata.uid, connection.spec.url, tenant_id or "")

@@ -1,0 +1,146 @@
+"""No integration yet: adopt one, or create one."""
+
+from typing import assert_never
+
+from netbird_streaming.core import compare, intents
+from netbird_streaming.core.actions import Action, AddFinalizer, Bind, Create, Look, Report, State
+from netbird_streaming.core.facts import Case, Route, View
+from netbird_streaming.core.payload import Payload
+from netbird_streaming.core.remote import Integration
+from netbird_streaming.core.resources import AdoptionPolicy
+from netbird_streaming.core.status import Origin
+from netbird_streaming.errors import OperatorError
+from netbird_streaming.reasons import Reason
+
+
+def refuse(reason: Reason, sentence: str) -> Report:
+    """A state that a human must mend."""
+    return Report(State.STALLED, reason, f"{sentence} {reason.cure}")
+
+
+def suspended(what: str) -> Report:
+    """A state that a human wanted."""
+    return Report(State.HELD, Reason.SUSPENDED, f"{what} waits: the resource is suspended. {Reason.SUSPENDED.cure}")
+
+
+def settle_late_commit(case: Case) -> Action | None:
+    """Before anything new: what came of attempts that were given up."""
+    if not case.status.unresolved_creations:
+        return None
+    view = case.observed.view
+    return Look(case.observed.now) if view is None else intents.settle_unresolved(case, view)
+
+
+def restored(case: Case) -> Action | None:
+    """A status that another resource wrote names an integration: it is that one's, until it is adopted."""
+    claim, adoption = case.remembered.claim, case.desired.resource.spec.adoption
+    if claim is None or adoption.policy is not AdoptionPolicy.NEVER:
+        return None
+    view = case.observed.view
+    if view is None:
+        return Look(0.0)
+    if claim not in view.by_id:
+        return None
+    sentence = f"The status was restored from another resource, which held integration {claim}."
+    return refuse(Reason.RESTORED_STATUS, sentence)
+
+
+def adopt(case: Case) -> Action | None:
+    """Take over what the user says is theirs; None where there is nothing to take over."""
+    adoption, route = case.desired.resource.spec.adoption, case.observed.route
+    if adoption.policy is AdoptionPolicy.NEVER or isinstance(route, OperatorError):
+        return None
+    if not route.allow_adoption:
+        return refuse(Reason.ADOPTION_NOT_ALLOWED, "The connection does not let this namespace adopt integrations.")
+    if case.desired.resource.spec.suspend:
+        return suspended("Adopting the integration")
+    if not case.desired.resource.has_finalizer:
+        return AddFinalizer()
+    view = case.seen_since(case.memory.finalizer_seen)
+    if view is None:
+        return Look(case.memory.finalizer_seen or case.observed.now)
+    return _adopt_any(case, view) if adoption.id is None else _adopt_id(case, view, adoption.id)
+
+
+def _adopt_id(case: Case, view: View, wanted: int) -> Action:
+    item = view.by_id.get(wanted)
+    if item is None:
+        return refuse(Reason.ADOPTION_NOT_FOUND, f"Integration {wanted}, to be adopted, is not in this account.")
+    if not case.unclaimed([item]):
+        return refuse(
+            Reason.ADOPTION_CLAIMED, f"Resource {case.observed.holders.other(wanted)} holds integration {wanted}."
+        )
+    platform = case.desired.resource.spec.platform
+    if item.platform != platform:
+        return refuse(Reason.PLATFORM_MISMATCH, f"Integration {wanted} is not of platform {platform}.")
+    policy = case.desired.resource.spec.adoption.policy
+    match policy:
+        case AdoptionPolicy.OVERRIDE:
+            return Bind(item, Origin.ADOPTED)
+        case AdoptionPolicy.MATCH | AdoptionPolicy.NEVER:
+            if _is_identical(case, item):
+                return Bind(item, Origin.ADOPTED)
+            return refuse(Reason.ADOPTION_MISMATCH, f"Integration {wanted} has other settings than the resource.")
+        case _:
+            assert_never(policy)
+
+
+def _adopt_any(case: Case, view: View) -> Action | None:
+    found = case.unclaimed([item for item in view.by_id.values() if _is_identical(case, item)])
+    if len(found) > 1:
+        ids = ", ".join(str(item.id) for item in found)
+        return refuse(Reason.ADOPTION_AMBIGUOUS, f"Integrations {ids} are identical to the resource.")
+    return Bind(found[0], Origin.ADOPTED) if found else None
+
+
+def _is_identical(case: Case, item: Integration) -> bool:
+    payload = case.desired.payload
+    return isinstance(payload, Payload) and compare.is_identical(payload.request.platform, payload.request.config, item)
+
+
+def rival(case: Case) -> Action | None:
+    """Of two resources that nobody could tell apart in NetBird, one acts."""
+    if case.observed.rival is None:
+        return None
+    return refuse(
+        Reason.OWNERSHIP_CONFLICT,
+        f"Resource {case.observed.rival} has the same account, platform and public settings, and holds them.",
+    )
+
+
+def create(case: Case) -> Action | None:
+    """Create the integration: finalizer, LIST, intent, POST."""
+    payload, route = case.desired.payload, case.observed.route
+    if isinstance(payload, OperatorError) or isinstance(route, OperatorError):
+        return None
+    if case.desired.resource.spec.suspend:
+        return suspended("Creating the integration")
+    if not case.desired.resource.has_finalizer:
+        return AddFinalizer()
+    since = max(case.memory.finalizer_seen or case.observed.now, case.observed.deleted_at)
+    view = case.seen_since(since)
+    return Look(since) if view is None else _twin(case, view, payload) or _post(case, payload, route, view)
+
+
+def _post(case: Case, payload: Payload, route: Route, view: View) -> Action:
+    if case.observed.now - view.begun > case.limits.intent_age:
+        return Look(case.observed.now)
+    earlier = intents.unresolved(case)
+    if len(earlier) > intents.MAX_UNRESOLVED:
+        sentence = f"{len(earlier)} different creates were never answered, so another one is not tried."
+        return refuse(Reason.CREATE_AMBIGUOUS, sentence)
+    return Create(intents.new_intent(case, payload, route, view), earlier, payload)
+
+
+def _twin(case: Case, view: View, payload: Payload) -> Report | None:
+    """An integration that is identical already: a second stream of the same events is never wanted."""
+    twins = view.identical(payload.request.platform, payload.request.config)
+    unclaimed = case.unclaimed(twins)
+    if unclaimed:
+        ids = ", ".join(str(item.id) for item in unclaimed)
+        return refuse(Reason.IDENTICAL_EXISTS, f"Integration {ids} with these settings exists and is not ours.")
+    if twins:
+        holder = case.observed.holders.other(twins[0].id)
+        sentence = f"Resource {holder} holds integration {twins[0].id} with these settings."
+        return refuse(Reason.OWNERSHIP_CONFLICT, sentence)
+    return None

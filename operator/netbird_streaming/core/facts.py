@@ -1,0 +1,208 @@
+"""What a decision rests on: what the user wants, what is to be seen, and what we remember. All of it frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from netbird_streaming.core import compare
+from netbird_streaming.core.fingerprint import FingerprintKey
+from netbird_streaming.core.payload import Payload
+from netbird_streaming.core.remote import Integration, Listing
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration
+from netbird_streaming.core.status import Applied, Status
+from netbird_streaming.errors import OperatorError
+
+
+class Holders(Protocol):
+    """Who holds which integration."""
+
+    def other(self, integration_id: int) -> str | None:
+        """The name of another resource that holds this id, if there is one."""
+        ...
+
+
+class View:
+    """One LIST of an account, indexed. `begun` is the monotonic second at which it was sent."""
+
+    __slots__ = ("_by_identity", "begun", "by_id", "date")
+
+    def __init__(self, listing: Listing, begun: float) -> None:
+        """Index by id at once, by identity when first asked: a sweep of unchanged integrations never asks."""
+        self.begun = begun
+        self.date = listing.date
+        self.by_id = {item.id: item for item in listing.items}
+        self._by_identity: dict[tuple[str, str | None], list[Integration]] | None = None
+
+    def identical(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
+        """The items that nobody could tell from one made with this configuration."""
+        if self._by_identity is None:
+            self._by_identity = self._index()
+        names = compare.COMPARABLE.get(platform, ())
+        first = compare.identifying(names[0], config.get(names[0], "")) if names else None
+        candidates = self._by_identity.get((platform, first), []) + self._by_identity.get((platform, None), [])
+        return [item for item in candidates if compare.is_identical(platform, config, item)]
+
+    def _index(self) -> dict[tuple[str, str | None], list[Integration]]:
+        index: dict[tuple[str, str | None], list[Integration]] = {}
+        for item in self.by_id.values():
+            index.setdefault((item.platform or "", _first_value(item)), []).append(item)
+        return index
+
+
+def _first_value(item: Integration) -> str | None:
+    names = compare.COMPARABLE.get(item.platform or "", ())
+    shown = item.config.get(names[0], "") if item.config is not None and names else "*"
+    return None if compare.is_masked(shown) else compare.identifying(names[0], shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to NetBird that the resource's connection gives it.
+
+    `endpoint` is a keyed digest of connection, URL and tenant: what an intent can be held against; `account` is the
+    confirmed account's id, an error where confirming failed, None where it was not tried yet.
+    """
+
+    endpoint: str
+    account: str | OperatorError | None
+    allow_adoption: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the user wants, with the values of the Secrets at hand, or why they are not."""
+
+    resource: EventStreamingIntegration
+    payload: Payload | OperatorError
+
+    @property
+    def uid(self) -> str:
+        """The resource's uid: a namesake has another."""
+        return self.resource.metadata.uid
+
+    @property
+    def requested(self) -> str | None:
+        """The value by which a user asked for a reconcile now."""
+        return self.resource.metadata.annotations.get(RECONCILE_ANNOTATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is to be seen at `now` (monotonic seconds; `wall` is the same moment in UTC).
+
+    `holders` says whether another resource holds an id of the account; `rival` names the resource that has the better
+    claim to this configuration in the same account, if any; `deleted_at` is when the account last accepted our DELETE.
+    """
+
+    now: float
+    wall: datetime
+    route: Route | OperatorError
+    holders: Holders
+    view: View | None = None
+    rival: str | None = None
+    deleted_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An answered POST: the integration, and what it was made from."""
+
+    item: Integration
+    applied: Applied
+    public: Mapping[str, str]
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this process knows of a resource and a restart may forget; all moments are monotonic seconds.
+
+    - `finalizer_seen`: when our finalizer was first known to be on it: a LIST begun later sees all that came before.
+    - `intent_over`: when the POST of the intent in status had surely ended, as far as this process is concerned.
+    - `posted`: an answered POST whose id is not in the status yet.
+    - `written`: when the last accepted write ended; a LIST begun later shows its outcome.
+    - `unknown_write`: when a PUT or DELETE ended unknown: it is repeated only after a look.
+    - `missing`: when NetBird answered a JSON 404 for the id.
+    - `deleted`: NetBird accepted our DELETE.
+    - `looked`: when the LIST that was last compared with began.
+    - `asked`: the reconcile request that was first seen at `asked_at`.
+    """
+
+    finalizer_seen: float | None = None
+    intent_over: float | None = None
+    posted: Posted | None = None
+    written: float | None = None
+    unknown_write: float | None = None
+    missing: float | None = None
+    deleted: bool = False
+    looked: float | None = None
+    asked: str | None = None
+    asked_at: float = 0.0
+
+    def having(self, **changes: object) -> "Memory":
+        """The same with some things changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]  # replace() checks the names at run time
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the resource's status says, as far as this very resource wrote it, and what this process knows.
+
+    `claim` is an id that a status written for another uid names: a backup's, to be adopted and never a fact.
+    """
+
+    status: Status
+    memory: Memory
+    claim: int | None = None
+
+
+def recall(resource: EventStreamingIntegration, memory: Memory) -> Remembered:
+    """Tell our own status from one that was restored or copied from another resource."""
+    status = resource.status
+    if status == Status() or status.owner_uid == resource.metadata.uid:
+        return Remembered(status, memory, claim=status.claimed_id)
+    return Remembered(Status(), memory, claim=status.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that the decisions keep: assumptions about NetBird and the network.
+
+    `late_commit`: how long after its end a POST may still be applied. `post`: how long one may take in all.
+    `intent_age`: how old the LIST before a POST may be.
+    """
+
+    late_commit: float
+    post: float
+    intent_age: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that one decision rests on."""
+
+    desired: Desired
+    observed: Observed
+    remembered: Remembered
+    key: FingerprintKey
+    limits: Limits
+
+    @property
+    def status(self) -> Status:
+        """Our own status."""
+        return self.remembered.status
+
+    @property
+    def memory(self) -> Memory:
+        """What this process knows."""
+        return self.remembered.memory
+
+    def unclaimed(self, items: list[Integration]) -> list[Integration]:
+        """Those that no other resource holds."""
+        return [item for item in items if self.observed.holders.other(item.id) is None]
+
+    def seen_since(self, moment: float | None) -> View | None:
+        """The LIST at hand, if it began at or after that moment."""
+        view = self.observed.view
+        return view if view is not None and (moment is None or view.begun >= moment) else None

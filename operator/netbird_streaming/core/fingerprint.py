@@ -1,0 +1,32 @@
+"""Keyed digests: they tell whether a value changed, and tell nothing of the value to whoever reads a status."""
+
+import hashlib
+import hmac
+from typing import Final
+
+KEY_BYTES: Final = 32
+DIGEST_CHARACTERS: Final = 32
+KEY_ID_CHARACTERS: Final = 8
+
+
+class FingerprintKey:
+    """The installation's own key (32 random bytes). Its `id` stands beside each digest that is kept."""
+
+    __slots__ = ("_key", "id")
+
+    def __init__(self, key: bytes) -> None:
+        """Take the 32 bytes; raises ValueError for another length."""
+        if len(key) != KEY_BYTES:
+            msg = f"a fingerprint key has {KEY_BYTES} bytes, not {len(key)}"
+            raise ValueError(msg)
+        self._key = key
+        self.id: str = self.digest("key-id")[:KEY_ID_CHARACTERS]
+
+    def digest(self, *parts: str) -> str:
+        """HMAC-SHA256 over the parts, 32 hexadecimal digits; the boundaries between parts count."""
+        mac = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in parts:
+            data = part.encode()
+            mac.update(len(data).to_bytes(8, "big"))
+            mac.update(data)
+        return mac.hexdigest()[:DIGEST_CHARACTERS]

@@ -1,0 +1,73 @@
+"""The status of a connection: whether its token is accepted, which accounts it leads to, which paths the server has."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from netbird_streaming.core.actions import State
+from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.fingerprint import FingerprintKey
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION, ClusterNetBirdConnection, Connection
+from netbird_streaming.core.status import ConfirmedAccount, ConnectionStatus
+from netbird_streaming.core.upkeep import state_of
+from netbird_streaming.errors import OperatorError
+from netbird_streaming.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What is known of one tenant's account."""
+
+    tenant_id: str | None
+    proof: str
+    account_id: str | None
+    problem: OperatorError | None
+
+
+def connection_status(
+    connection: Connection,
+    reached: tuple[Reached, ...],
+    problem: OperatorError | None,
+    path_family: str | None,
+    context: tuple[FingerprintKey, datetime],
+) -> ConnectionStatus:
+    """The status for what was found; `context` is the fingerprint key and the wall clock."""
+    key, wall = context
+    standing = _standing(reached, problem)
+    metadata, before = connection.metadata, connection.status
+    return ConnectionStatus(
+        path_family=path_family or before.path_family,
+        accounts=_accounts(connection, reached, key),
+        observed_generation=metadata.generation,
+        last_handled_reconcile_at=metadata.annotations.get(RECONCILE_ANNOTATION) or before.last_handled_reconcile_at,
+        owner_uid=metadata.uid,
+        conditions=conditions(standing, before.conditions, metadata.generation, wall),
+    )
+
+
+def _standing(reached: tuple[Reached, ...], problem: OperatorError | None) -> Standing:
+    if problem is not None:
+        return Standing(state_of(problem), problem.reason, problem.message)
+    for each in reached:
+        if each.problem is not None:
+            where = f"Tenant {each.tenant_id}: " if each.tenant_id is not None else ""
+            return Standing(state_of(each.problem), each.problem.reason, where + each.problem.message)
+    known = sorted({each.account_id for each in reached if each.account_id is not None})
+    account = f" The account is {known[0]}." if len(known) == 1 else ""
+    return Standing(State.READY, Reason.SYNCED, "NetBird accepts the token." + account)
+
+
+def _accounts(
+    connection: Connection, reached: tuple[Reached, ...], key: FingerprintKey
+) -> tuple[ConfirmedAccount, ...]:
+    """Those seen now, and those remembered of tenants that the spec still names."""
+    found = {each.tenant_id: each for each in reached}
+    tenants = {connection.spec.tenant_id}
+    if isinstance(connection, ClusterNetBirdConnection):
+        tenants |= {entry.tenant_id for entry in connection.spec.access if entry.tenant_id is not None}
+    result = {each.tenant_id: each for each in connection.status.accounts if each.tenant_id in tenants}
+    for tenant_id, each in found.items():
+        if each.account_id is not None:
+            result[tenant_id] = ConfirmedAccount(
+                tenant_id=tenant_id, account_id=each.account_id, proof=each.proof, key_id=key.id
+            )
+    return tuple(result[tenant_id] for tenant_id in sorted(result, key=lambda each: each or ""))

@@ -1,0 +1,75 @@
+"""NetBird as the core knows it: an endpoint, what is sent to it, an integration as it shows it, and a LIST."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from netbird_streaming.core.resources import TokenType
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An integration as an answer of NetBird's shows it; what a thin GET leaves out is None.
+
+    `config` holds what the server sent, secrets masked as `****`; timestamps are kept as sent and parsed where needed.
+    """
+
+    id: int
+    account_id: str | None = None
+    platform: str | None = None
+    enabled: bool | None = None
+    config: Mapping[str, str] | None = field(default=None, hash=False, repr=False)
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The answer of one LIST: all integrations of the account, and the server's time (`Date`) where it sends one."""
+
+    items: tuple[Integration, ...]
+    date: datetime | None = None
+
+
+class Priority(IntEnum):
+    """Who goes first: what a person just changed goes before what a clock asks for."""
+
+    USER = 0
+    CLOCK = 1
+
+
+class PathFamily(StrEnum):
+    """The two paths under which NetBird servers offer the same five operations."""
+
+    INTEGRATIONS = "/api/integrations/event-streaming"
+    PLAIN = "/api/event-streaming"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One NetBird API with one token acting in one tenant."""
+
+    url: str
+    token: str
+    token_type: TokenType
+    tenant_id: str | None = None
+    ca_bundle: str | None = None
+    path_family: PathFamily | None = None
+
+    def __repr__(self) -> str:
+        """Leave the token out: a repr ends up in logs."""
+        return f"Endpoint(url={self.url!r}, tenant_id={self.tenant_id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRequest:
+    """The body of a POST or PUT: the full configuration, secrets included."""
+
+    platform: str
+    config: Mapping[str, str]
+    enabled: bool
+
+    def __repr__(self) -> str:
+        """Leave the configuration out: it holds secrets."""
+        return f"IntegrationRequest(platform={self.platform!r}, enabled={self.enabled})"

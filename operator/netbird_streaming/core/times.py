@@ -1,0 +1,24 @@
+"""Timestamps as NetBird writes them: RFC 3339, in UTC or with an offset, up to nine digits of fraction."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Final
+
+_FRACTION: Final = re.compile(r"\.(\d{6})\d+")
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """The moment, to the microsecond; None where there is none, or none that can be read or compared."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(_FRACTION.sub(r".\1", text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def is_later(text: str | None, than: str | None, *, by: timedelta) -> bool:
+    """Whether the first is more than `by` after the second; not, where either can't be read."""
+    first, second = parse_time(text), parse_time(than)
+    return first is not None and second is not None and first - second > by

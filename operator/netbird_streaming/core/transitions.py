@@ -1,0 +1,117 @@
+"""The status after each thing that happens: pure, and the only place where one is made."""
+
+from datetime import datetime
+from typing import Final
+
+from netbird_streaming.core.actions import Bind, Create, Report, State, Update
+from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.facts import Case
+from netbird_streaming.core.remote import Integration
+from netbird_streaming.core.resources import EventStreamingIntegration
+from netbird_streaming.core.status import Applied, Condition, Status
+from netbird_streaming.core.times import is_later, parse_time
+from netbird_streaming.core.upkeep import MAX_CORRECTIONS, ROUNDING, is_foreign_write
+from netbird_streaming.reasons import Reason
+
+_PROGRESS: Final = "The integration is being created in NetBird."
+
+
+def intending(case: Case, create: Create) -> Status:
+    """The intent, and no id any more: what was held before is proven to be gone."""
+    resource = case.desired.resource
+    return Status(
+        platform=create.intent.platform,
+        creation=create.intent,
+        unresolved_creations=create.unresolved,
+        observed_generation=case.status.observed_generation,
+        last_handled_reconcile_at=case.status.last_handled_reconcile_at,
+        owner_uid=resource.metadata.uid,
+        conditions=_standing(resource, Report(State.WORKING, Reason.PROGRESSING, _PROGRESS), case.observed.wall),
+    )
+
+
+def bound(case: Case, bind: Bind) -> Status:
+    """The id of what was created, adopted or inferred; what was not answered has still to be accepted."""
+    item, posted = bind.item, bind.posted
+    route = case.observed.route
+    account = getattr(route, "account", None)
+    return case.status.model_copy(
+        update={
+            "id": item.id,
+            "origin": bind.origin,
+            "account_id": item.account_id or (account if isinstance(account, str) else None),
+            "platform": item.platform or case.desired.resource.spec.platform.value,
+            "enabled": _enabled(bind),
+            "config": None if posted is None else dict(posted.public),
+            "created_at": item.created_at,
+            "updated_at": item.updated_at,
+            "applied": None if posted is None else posted.applied,
+            "creation": None,
+            "corrections": (),
+            "kept": {},
+            "owner_uid": case.desired.uid,
+            "claimed_id": None,
+        }
+    )
+
+
+def _enabled(bind: Bind) -> bool | None:
+    if bind.item.enabled is not None or bind.posted is None:
+        return bind.item.enabled
+    return bind.posted.enabled
+
+
+def updated(case: Case, update: Update, answer: Integration) -> Status:
+    """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved."""
+    status, request = case.status, update.payload.request
+    moved = is_later(answer.updated_at, status.updated_at, by=ROUNDING)
+    corrections = (*status.corrections, update.correction)[-MAX_CORRECTIONS:] if update.correction is not None else ()
+    return status.model_copy(
+        update={
+            "enabled": request.enabled,
+            "config": dict(update.payload.public),
+            "updated_at": answer.updated_at if moved else None,
+            "applied": Applied(fingerprint=update.payload.fingerprint, key_id=update.payload.key_id),
+            "corrections": corrections,
+            "kept": status.kept if update.correction is not None else {},
+            "last_handled_reconcile_at": case.desired.requested or status.last_handled_reconcile_at,
+        }
+    )
+
+
+def refused(status: Status) -> Status:
+    """The POST was refused in a way that proves that nothing happened: the intent has served."""
+    return status.model_copy(update={"creation": None})
+
+
+def reported(case: Case, report: Report) -> Status:
+    """How it stands now; nothing else changes unless the LIST showed that it did."""
+    resource = case.desired.resource
+    changes: dict[str, object] = {
+        "observed_generation": resource.metadata.generation,
+        "last_handled_reconcile_at": case.desired.requested or case.status.last_handled_reconcile_at,
+        "owner_uid": resource.metadata.uid,
+        "claimed_id": case.remembered.claim,
+        "conditions": _standing(resource, report, case.observed.wall),
+    }
+    if report.kept is not None:
+        changes["kept"] = dict(report.kept)
+    if report.item is not None:
+        changes |= _shown(case, report.item)
+    return case.status.model_copy(update=changes)
+
+
+def _shown(case: Case, item: Integration) -> dict[str, object]:
+    """What the LIST says, taken over only where it says something else: formats alone are no change."""
+    status = case.status
+    shown: dict[str, object] = {"account_id": item.account_id or status.account_id}
+    if parse_time(item.created_at) != parse_time(status.created_at):
+        shown["created_at"] = item.created_at
+    if not is_foreign_write(case, item) and parse_time(item.updated_at) != parse_time(status.updated_at):
+        shown["updated_at"] = item.updated_at
+    return shown
+
+
+def _standing(resource: EventStreamingIntegration, report: Report, wall: datetime) -> tuple[Condition, ...]:
+    standing = Standing(report.state, report.reason, report.message, report.drifted, resource.spec.suspend)
+    return conditions(standing, resource.status.conditions, resource.metadata.generation, wall)

@@ -1,0 +1,220 @@
+"""An integration that we hold: keep it as the user wants it."""
+
+from datetime import timedelta
+from typing import Final
+
+from netbird_streaming.core import compare
+from netbird_streaming.core.actions import (
+    Action,
+    AddFinalizer,
+    ConfirmAccount,
+    Look,
+    ProveAbsence,
+    Report,
+    State,
+    Update,
+)
+from netbird_streaming.core.creation import refuse, rival, suspended
+from netbird_streaming.core.facts import Case
+from netbird_streaming.core.payload import Payload
+from netbird_streaming.core.remote import Integration
+from netbird_streaming.core.resources import DriftPolicy
+from netbird_streaming.core.status import Correction
+from netbird_streaming.core.times import is_later
+from netbird_streaming.errors import EditError, OperatorError
+from netbird_streaming.reasons import Reason
+
+ROUNDING: Final = timedelta(milliseconds=1)
+"""A database keeps microseconds of a time that an answer showed in nanoseconds."""
+LATE_TOUCH: Final = timedelta(seconds=10)
+"""How long after its answer a server may still stamp our own write, as far as a restarted process can tell."""
+CONTENTION_WINDOW: Final = timedelta(hours=1)
+MAX_CORRECTIONS: Final = 3
+
+
+def restore_finalizer(case: Case) -> Action | None:
+    """`kubectl replace` strips finalizers: put ours back while anything of ours may be in NetBird."""
+    status = case.status
+    held = status.id is not None or status.creation is not None or bool(status.unresolved_creations)
+    return AddFinalizer() if held and not case.desired.resource.has_finalizer else None
+
+
+def confirm_account(case: Case) -> Action | None:
+    """An id means something only in the account that it was given in."""
+    status, route = case.status, case.observed.route
+    if status.id is None or isinstance(route, OperatorError):
+        return None
+    if route.account is None:
+        return ConfirmAccount()
+    if isinstance(route.account, OperatorError):
+        return failed(route.account)
+    if status.account_id in (None, route.account):
+        return None
+    return refuse(
+        Reason.ACCOUNT_MISMATCH,
+        f"Integration {status.id} is in account {status.account_id}, the connection leads to {route.account}.",
+    )
+
+
+def failed(problem: OperatorError) -> Report:
+    """How a problem is reported: by the branch of the error tree that it is of."""
+    return Report(state_of(problem), problem.reason, problem.message)
+
+
+def state_of(problem: OperatorError) -> State:
+    """A human must edit: stalled; anything else is tried again."""
+    return State.STALLED if isinstance(problem, EditError) else State.WORKING
+
+
+def is_gone(case: Case) -> bool:
+    """Whether the id that we hold is proven absent: a JSON 404, then a LIST without it."""
+    missing = case.memory.missing
+    view = case.seen_since(missing) if missing is not None else None
+    return view is not None and case.status.id not in view.by_id
+
+
+def prove_absence(case: Case) -> Action | None:
+    """The LIST does not show it, or a request by id found nothing: find out which it is."""
+    status, memory = case.status, case.memory
+    if status.id is None:
+        return None
+    if memory.missing is not None:
+        return Look(memory.missing) if case.seen_since(memory.missing) is None else None
+    view = case.seen_since(memory.written)
+    return ProveAbsence(status.id) if view is not None and status.id not in view.by_id else None
+
+
+def report_deletion(case: Case) -> Action | None:
+    """In report mode a remote deletion is reported, not made good; what a human changes since still acts."""
+    if not is_gone(case) or case.desired.resource.spec.drift_policy is not DriftPolicy.REPORT:
+        return None
+    if not is_applied(case):
+        return None
+    sentence = f"Integration {case.status.id} was deleted in NetBird. {Reason.REMOTE_DELETED.cure}"
+    return Report(State.STALLED, Reason.REMOTE_DELETED, sentence, drifted=sentence)
+
+
+def is_applied(case: Case) -> bool:
+    """Whether NetBird accepted just this payload last."""
+    applied, payload = case.status.applied, case.desired.payload
+    return (
+        isinstance(payload, Payload)
+        and applied is not None
+        and (applied.fingerprint, applied.key_id) == (payload.fingerprint, payload.key_id)
+    )
+
+
+def update(case: Case) -> Action | None:
+    """A new spec, new Secret values, or a POST that ignored `enabled`: PUT."""
+    payload, status = case.desired.payload, case.status
+    if not isinstance(payload, Payload) or status.id is None:
+        return None
+    if is_applied(case) and status.enabled in (None, payload.request.enabled) and case.memory.unknown_write is None:
+        return None
+    if case.desired.resource.spec.suspend:
+        return suspended("Updating the integration")
+    conflict = rival(case)
+    if conflict is not None:
+        return conflict
+    look = case.memory.unknown_write
+    if look is not None and case.seen_since(look) is None:
+        return Look(look)
+    return Update(status.id, payload)
+
+
+def mend_drift(case: Case) -> Action | None:
+    """Compare with the LIST, and undo what somebody else changed."""
+    payload, since = case.desired.payload, _compare_since(case)
+    if not isinstance(payload, Payload) or case.status.id is None or since is None:
+        return None
+    view = case.seen_since(since)
+    if view is None:
+        return Look(since)
+    item = view.by_id.get(case.status.id)
+    if item is None:
+        return Report(State.WORKING, Reason.UNEXPECTED_ANSWER, _INCONSISTENT, retry_at=case.observed.now + 1)
+    return _compare(case, payload, item)
+
+
+_INCONSISTENT: Final = "NetBird's list leaves out an integration that it answers for by id. It is looked at again."
+
+
+def _compare_since(case: Case) -> float | None:
+    """From when a LIST must be to be compared with; None where none is asked for and none is at hand."""
+    memory = case.memory
+    if is_requested(case):
+        return max(memory.asked_at, memory.written or 0.0)
+    if memory.written is None:
+        return 0.0
+    return memory.written if case.seen_since(memory.written) is not None else None
+
+
+def is_requested(case: Case) -> bool:
+    """Whether a user asked for a reconcile that was not handled yet."""
+    return case.desired.requested not in (None, case.status.last_handled_reconcile_at)
+
+
+def _compare(case: Case, payload: Payload, item: Integration) -> Action:
+    request, status = payload.request, case.status
+    if item.platform not in (None, request.platform):
+        return refuse(Reason.PLATFORM_MISMATCH, f"Integration {item.id} is not of platform {request.platform}.")
+    shown = compare.differences(request.platform, request.config, item, case.key)
+    fresh = {name: digest for name, digest in shown.items() if status.kept.get(name) != digest}
+    toggled = item.enabled not in (None, request.enabled)
+    foreign = is_foreign_write(case, item)
+    if not fresh and not toggled and not foreign:
+        return settled(item, {name: digest for name, digest in status.kept.items() if name in shown})
+    last = status.corrections[-1].values if status.corrections else {}
+    if fresh and not toggled and not foreign and all(last.get(name) == digest for name, digest in fresh.items()):
+        return settled(item, {name: digest for name, digest in status.kept.items() if name in shown} | fresh)
+    return _drifted(case, payload, item, fresh)
+
+
+def _drifted(case: Case, payload: Payload, item: Integration, fresh: dict[str, str]) -> Action:
+    what = ", ".join([*fresh, *(["enabled"] if item.enabled not in (None, payload.request.enabled) else [])])
+    sentence = f"Somebody else changed integration {item.id} in NetBird ({what or 'perhaps a secret'})."
+    spec = case.desired.resource.spec
+    if spec.drift_policy is DriftPolicy.REPORT:
+        message = f"{sentence} {Reason.DRIFTED.cure}"
+        return Report(State.READY, Reason.DRIFTED, message, drifted=message)
+    if spec.suspend:
+        return Report(State.READY, Reason.SUSPENDED, f"{sentence} {Reason.SUSPENDED.cure}", drifted=sentence)
+    recent = [each for each in case.status.corrections if case.observed.wall - each.at < CONTENTION_WINDOW]
+    if (len(recent) >= MAX_CORRECTIONS or _is_contended(case)) and not is_requested(case):
+        message = f"{sentence} It was corrected {MAX_CORRECTIONS} times within an hour. {Reason.CONTENDED.cure}"
+        return Report(State.STALLED, Reason.CONTENDED, message, drifted=message)
+    conflict = rival(case)
+    if conflict is not None:
+        return conflict
+    return Update(item.id, payload, _correction(case, item, fresh))
+
+
+def _correction(case: Case, item: Integration, values: dict[str, str]) -> Correction:
+    return Correction(at=case.observed.wall.replace(microsecond=0), updated_at=item.updated_at, values=values)
+
+
+def _is_contended(case: Case) -> bool:
+    return any(each.reason == Reason.CONTENDED and each.status == "True" for each in case.status.conditions)
+
+
+def is_foreign_write(case: Case, item: Integration) -> bool:
+    """Whether somebody wrote after the baseline: the first LIST begun after our own last accepted write."""
+    memory, base = case.memory, case.status.updated_at
+    if memory.written is None and memory.looked is None:
+        return is_later(item.updated_at, base, by=LATE_TOUCH)
+    if memory.looked is None or (memory.written is not None and memory.looked < memory.written):
+        return False
+    return is_later(item.updated_at, base, by=ROUNDING)
+
+
+def settled(item: Integration | None, kept: dict[str, str]) -> Report:
+    """All is as the user wants it."""
+    message = "NetBird accepted this generation with the current values of its Secrets."
+    if kept:
+        message += f" It keeps {', '.join(sorted(kept))} in another form than the one sent."
+    return Report(State.READY, Reason.SYNCED, message, item=item, kept=tuple(sorted(kept.items())))
+
+
+def nothing_to_compare(case: Case) -> Report:
+    """Our own write was accepted a moment ago; the next sweep compares."""
+    return settled(None, dict(case.status.kept))

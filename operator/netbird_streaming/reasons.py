@@ -1,0 +1,82 @@
+"""The closed list of condition reasons.
+
+Every `reason` that this operator writes into a condition, an event or a log line is a member of `Reason`. The
+comment-like docstring below each member is what a user needs to know beside the message of the condition itself.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """Why a resource is in the state that its conditions show; the value is the word that a user sees."""
+
+    cure: str
+
+    def __new__(cls, value: str, cure: str) -> Self:
+        """Keep the cure beside the word, so that neither can be written without the other."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.cure = cure
+        return member
+
+    SYNCED = "Synced", "Nothing to do: NetBird accepted this generation with the current values of its Secrets."
+    PROGRESSING = "Progressing", "Nothing to do: the operator is working on it."
+    SUSPENDED = "Suspended", "Set spec.suspend to false."
+    DELETING = "Deleting", "Nothing to do: the operator is removing the integration from NetBird."
+
+    CONNECTION_NOT_FOUND = "ConnectionNotFound", "Create the connection that spec.connectionRef names, or correct it."
+    NAMESPACE_NOT_ALLOWED = (
+        "NamespaceNotAllowed",
+        "Ask the cluster's administrator to list the namespace in spec.access of the ClusterNetBirdConnection.",
+    )
+    CONNECTION_INVALID = "ConnectionInvalid", "Correct the connection as its own Ready condition says."
+    SECRET_NOT_FOUND = "SecretNotFound", "Create the Secret, or correct the reference."
+    SECRET_KEY_NOT_FOUND = "SecretKeyNotFound", "Add the key to the Secret, or correct the reference."
+    SECRET_VALUE_INVALID = "SecretValueInvalid", "Correct the value in the Secret as the message says."
+    CA_BUNDLE_INVALID = "CABundleInvalid", "Put PEM certificates into the ConfigMap that the connection names."
+
+    TOKEN_REJECTED = "TokenRejected", "Put a valid token into the connection's Secret."
+    PERMISSION_DENIED = "PermissionDenied", "Give the token's user the right to manage integrations, or use another."
+    NOT_LICENSED = "NotLicensed", "Use a NetBird server with event streaming, or correct the connection's spec.url."
+    CONFIGURATION_REJECTED = "ConfigurationRejected", "Correct the platform's settings or the Secrets' values."
+    DESTINATION_REJECTED = "DestinationRejected", "Make the destination accept NetBird's test event: check key and URL."
+    ALREADY_EXISTS = "AlreadyExists", "Remove or adopt the integration that NetBird says is there already."
+    RATE_LIMITED = "RateLimited", "Nothing to do; if it lasts, lower spec.rateLimit of the connection."
+    UNAVAILABLE = "Unavailable", "Nothing to do: it is tried again; if it lasts, look at the NetBird server."
+    UNEXPECTED_ANSWER = (
+        "UnexpectedAnswer",
+        "Check that the connection's spec.url is a NetBird API and no proxy answers.",
+    )
+    KUBERNETES_REFUSED = "KubernetesRefused", "Give the operator's ServiceAccount the right, or mend what refuses it."
+
+    CREATE_OUTCOME_UNKNOWN = (
+        "CreateOutcomeUnknown",
+        "Nothing to do: after the time for a late commit NetBird is asked what came of it.",
+    )
+    CREATE_AMBIGUOUS = (
+        "CreateAmbiguous",
+        "Adopt the right integration by spec.adoption, or delete the wrong ones in NetBird.",
+    )
+    IDENTICAL_EXISTS = (
+        "IdenticalExists",
+        "Adopt the integration that exists by spec.adoption, or delete it in NetBird.",
+    )
+    OWNERSHIP_CONFLICT = "OwnershipConflict", "Delete one of the two resources, or give them different settings."
+    ADOPTION_NOT_ALLOWED = "AdoptionNotAllowed", "Ask the cluster's administrator to set allowAdoption for it."
+    ADOPTION_NOT_FOUND = "AdoptionNotFound", "Correct spec.adoption.id: NetBird has no such integration."
+    ADOPTION_CLAIMED = "AdoptionClaimed", "Adopt another id, or delete the resource that holds this one."
+    ADOPTION_MISMATCH = "AdoptionMismatch", "Make the settings identical, or use the adoption policy Override."
+    ADOPTION_AMBIGUOUS = "AdoptionAmbiguous", "Set spec.adoption.id to the integration to take over."
+    RESTORED_STATUS = "RestoredStatus", "Set spec.adoption to take over the integration that the old status names."
+
+    ACCOUNT_UNCONFIRMED = (
+        "AccountUnconfirmed",
+        "Use a token that may read its account, or go back to the connection that was used before.",
+    )
+    ACCOUNT_MISMATCH = "AccountMismatch", "Go back to a connection of the integration's account."
+    PLATFORM_MISMATCH = "PlatformMismatch", "Delete the resource with deletionPolicy Orphan and create it anew."
+    DRIFTED = "Drifted", "Change NetBird back, apply the resource again, or set driftPolicy to Correct."
+    REMOTE_DELETED = "RemoteDeleted", "Set driftPolicy to Correct to have it created again, or delete the resource."
+    CONTENDED = "Contended", "Find who else writes this integration; then ask for a reconcile."
+    RESOURCE_UNREADABLE = "ResourceUnreadable", "Correct the field that the message names."
