@@ -1,0 +1,150 @@
+"""One NetBird account as it is seen through one connection: its LIST, shared by all who wait for one.
+
+A LIST costs as much for one resource as for all of them. So whoever needs one that began after some moment parks here,
+and one LIST serves all that wait together.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from netbird_streaming.core.facts import View
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import Identity
+from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.ports import Clock, NetBird
+
+VIEW_LIFETIME: Final = 60.0
+"""Seconds for which a LIST is kept: ten thousand integrations are some megabytes."""
+PAUSE_FACTOR: Final = 8
+"""In a burst, a LIST that took a second is followed by a pause of this many, so that more creates share the next."""
+MAX_PAUSE: Final = 5.0
+BURST_GAP: Final = 1.0
+"""LISTs that follow each other within this many seconds are a burst; the second one of it still goes at once."""
+
+
+class Account:
+    """The LIST of an account, who waits for it, and which account it is.
+
+    `proof` is a keyed digest of URL, token and tenant: with it the connection's status remembers the account's id;
+    `endpoint` is one of connection, URL and tenant, without the token.
+    """
+
+    def __init__(self, client: NetBird, clock: Clock, on_view: Callable[["Account"], None]) -> None:
+        """Start unknown; `on_view` hears of each LIST that arrived or failed."""
+        self.client = client
+        self.proof = ""
+        self.endpoint = ""
+        self.account_id: str | None = None
+        self.problem: OperatorError | None = None
+        self.deleted_at = 0.0
+        self.failures = 0
+        self.asked_for: str | None = None
+        self.swept_at: float | None = None
+        self.due_at = float("-inf")
+        self._clock = clock
+        self._on_view = on_view
+        self._view: View | None = None
+        self._parked: dict[Identity, tuple[float, Priority, Callable[[], None]]] = {}
+        self._failures: dict[Identity, OperatorError] = {}
+        self._lister: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+        self._ended = float("-inf")
+        self._streak = 0
+
+    @property
+    def view(self) -> View | None:
+        """The last LIST, while it is recent."""
+        view = self._view
+        if view is not None and self._clock.monotonic() - view.begun > VIEW_LIFETIME:
+            view = self._view = None
+        return view
+
+    def rebind(self, client: NetBird, proof: str) -> None:
+        """Take another client; with another URL, token or tenant it may be another account."""
+        self.client = client
+        if proof != self.proof:
+            self.proof, self.account_id, self._view = proof, None, None
+            self.due_at = float("-inf")
+
+    def park(self, key: Identity, since: float, priority: Priority, resume: Callable[[], None]) -> None:
+        """Call `resume` once a LIST that began at or after `since` has arrived or failed; see `failure`."""
+        self._parked[key] = (since, priority, resume)
+        if self._lister is None or self._lister.done():
+            self._lister = asyncio.create_task(self._list_for_all())
+
+    def failure(self, key: Identity) -> OperatorError | None:
+        """Why the LIST that this key was parked for failed, told once."""
+        return self._failures.pop(key, None)
+
+    def forget(self, key: Identity) -> None:
+        """The key waits no more."""
+        self._parked.pop(key, None)
+        self._failures.pop(key, None)
+
+    def close(self) -> None:
+        """Stop listing."""
+        if self._lister is not None:
+            self._lister.cancel()
+
+    async def confirm(self, priority: Priority) -> OperatorError | None:
+        """Find out which account it is, where no LIST has told: by `GET /api/accounts`. Answers why it can't be."""
+        self.asked_for = self.proof
+        try:
+            self.account_id = await self.client.account_id(priority)
+        except OperatorError as problem:
+            message = (
+                "No listed integration and no answer of NetBird's tells which account the token is for "
+                f"({problem.reason}). {Reason.ACCOUNT_UNCONFIRMED.cure}"
+            )
+            return WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
+        return None
+
+    async def _list_for_all(self) -> None:
+        while self._parked:
+            pause = self._not_before - self._clock.monotonic()
+            if pause > 0:
+                await self._clock.sleep(pause)
+            begun = self._clock.monotonic()
+            waiting = {key: each for key, each in self._parked.items() if each[0] <= begun}
+            if not waiting:
+                await self._clock.sleep(max(min(each[0] for each in self._parked.values()) - begun, 0.001))
+                continue
+            problem = await self._list(begun, min(each[1] for each in waiting.values()))
+            for key, (_, _, resume) in waiting.items():
+                if self._parked.get(key, (0.0,))[0] > begun:
+                    continue
+                self._parked.pop(key, None)
+                if problem is not None:
+                    self._failures[key] = problem
+                resume()
+            self._on_view(self)
+
+    async def _list(self, begun: float, priority: Priority) -> OperatorError | None:
+        client = self.client
+        try:
+            listing = await client.list_integrations(priority)
+        except OperatorError as problem:
+            self.problem = problem
+            self.failures += 1
+            return problem
+        finally:
+            self._pace(begun)
+        if client is not self.client:
+            return None
+        accounts = {item.account_id for item in listing.items if item.account_id is not None}
+        if len(accounts) > 1:
+            message = "NetBird listed integrations of more than one account; that is never right. It is tried again."
+            self.problem = WaitError(Reason.UNEXPECTED_ANSWER, message)
+            return self.problem
+        if accounts:
+            self.account_id = accounts.pop()
+        self._view, self.problem, self.failures = View(listing, begun), None, 0
+        return None
+
+    def _pace(self, begun: float) -> None:
+        self._streak = self._streak + 1 if begun - self._ended < BURST_GAP else 0
+        self._ended = self._clock.monotonic()
+        pause = min((self._ended - begun) * PAUSE_FACTOR, MAX_PAUSE) if self._streak else 0.0
+        self._not_before = self._ended + pause

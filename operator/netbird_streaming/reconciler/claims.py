@@ -1,0 +1,108 @@
+"""Who holds what: one resource for each integration, and one for each configuration that nobody could tell apart.
+
+Claims are made before anything is awaited, so that two resources that are worked on at once see each other's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from netbird_streaming.core.resources import Identity
+
+Scope = tuple[str, str]
+"""An account (or, before it is known, an endpoint) and the digest of a configuration's signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A resource that wants a configuration; `holds` while it has an id or an intent with it."""
+
+    uid: str
+    identity: Identity
+    created: datetime
+    holds: bool
+
+    @property
+    def order(self) -> tuple[bool, datetime, str]:
+        """Who holds goes first, then who is older."""
+        return (not self.holds, self.created, self.uid)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldersBut:
+    """The holders of ids of one account, as one resource sees them: without itself."""
+
+    ids: dict[int, dict[str, tuple[Identity, str | None]]]
+    uid: str
+    account_id: str | None
+
+    def other(self, integration_id: int) -> str | None:
+        """The name of another resource that holds this id in this account, or may."""
+        for uid, (identity, account_id) in self.ids.get(integration_id, {}).items():
+            if uid != self.uid and (account_id is None or self.account_id in (None, account_id)):
+                return identity.label
+        return None
+
+
+class Claims:
+    """The registry; `wake` is called with each resource whose rival is gone."""
+
+    def __init__(self, wake: Callable[[Identity], None]) -> None:
+        """Start with nothing claimed."""
+        self._wake = wake
+        self._ids: dict[int, dict[str, tuple[Identity, str | None]]] = {}
+        self._held: dict[str, int] = {}
+        self._scopes: dict[Scope, dict[str, Claimant]] = {}
+        self._wanted: dict[str, Scope] = {}
+
+    def hold(self, uid: str, identity: Identity, integration_id: int | None, account_id: str | None) -> None:
+        """The resource holds this id and no other."""
+        before = self._held.get(uid)
+        if before is not None and before != integration_id:
+            self._drop(uid, before)
+        if integration_id is not None:
+            self._held[uid] = integration_id
+            self._ids.setdefault(integration_id, {})[uid] = (identity, account_id)
+
+    def holders(self, uid: str, account_id: str | None) -> HoldersBut:
+        """The others' ids."""
+        return HoldersBut(self._ids, uid, account_id)
+
+    def offer(self, scope: Scope, claimant: Claimant) -> str | None:
+        """Want a configuration; answers the name of the resource that has the better claim, if any."""
+        before = self._wanted.get(claimant.uid)
+        if before is not None and before != scope:
+            self._leave(claimant.uid, before)
+        self._wanted[claimant.uid] = scope
+        claimants = self._scopes.setdefault(scope, {})
+        claimants[claimant.uid] = claimant
+        best = min(claimants.values(), key=lambda each: each.order)
+        return None if best.uid == claimant.uid else best.identity.label
+
+    def held(self, uid: str, scope: Scope) -> bool:
+        """Whether the resource held this configuration when it last offered."""
+        claimant = self._scopes.get(scope, {}).get(uid)
+        return claimant is not None and claimant.holds
+
+    def withdraw(self, uid: str) -> None:
+        """The resource is gone: what it held is free."""
+        held, scope = self._held.get(uid), self._wanted.pop(uid, None)
+        if held is not None:
+            self._drop(uid, held)
+        if scope is not None:
+            self._leave(uid, scope)
+
+    def _drop(self, uid: str, integration_id: int) -> None:
+        self._held.pop(uid, None)
+        holders = self._ids.get(integration_id, {})
+        holders.pop(uid, None)
+        if not holders:
+            self._ids.pop(integration_id, None)
+
+    def _leave(self, uid: str, scope: Scope) -> None:
+        claimants = self._scopes.get(scope, {})
+        claimants.pop(uid, None)
+        if not claimants:
+            self._scopes.pop(scope, None)
+        for each in claimants.values():
+            self._wake(each.identity)

@@ -1,0 +1,256 @@
+"""Connections: their tokens, the accounts behind them, and who may use which."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from netbird_streaming.core.access import access_of, needs_labels
+from netbird_streaming.core.connections import endpoint_digest, proof, url_fault
+from netbird_streaming.core.payload import value_fault
+from netbird_streaming.core.remote import Endpoint, PathFamily
+from netbird_streaming.core.resources import (
+    ClusterNetBirdConnection,
+    Connection,
+    ConnectionKind,
+    EventStreamingIntegration,
+    Identity,
+    KeyReference,
+    RateLimit,
+)
+from netbird_streaming.errors import EditError, OperatorError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.ports import Ports
+
+LABELS_LIFETIME: Final = 30.0
+"""Seconds for which a namespace's labels are taken to be unchanged."""
+
+
+@dataclass(slots=True)
+class Link:
+    """One connection at work: what was read for it, and an account for each tenant in use.
+
+    The token stays in memory while the link lives: in a namespace that is deleted whole, the Secret goes first.
+    """
+
+    connection: Connection
+    token: str | None = None
+    ca_bundle: str | None = None
+    problem: OperatorError | None = None
+    loaded: bool = False
+    accounts: dict[str | None, Account] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a resource reaches NetBird."""
+
+    link: Link
+    account: Account
+    allow_adoption: bool
+
+
+class Connections:
+    """All connections that are known, by identity."""
+
+    def __init__(self, ports: Ports, on_view: Callable[[Account], None], *, namespace: str, allow_http: bool) -> None:
+        """`namespace` is the operator's own, where a cluster connection's Secret lives."""
+        self._ports = ports
+        self._on_view = on_view
+        self._namespace = namespace
+        self._allow_http = allow_http
+        self._links: dict[Identity, Link] = {}
+        self._labels: dict[str, tuple[float, dict[str, str]]] = {}
+
+    def get(self, identity: Identity) -> Link | None:
+        """The link of a connection that exists."""
+        return self._links.get(identity)
+
+    def __iter__(self) -> Iterator[Link]:
+        """All links."""
+        return iter(list(self._links.values()))
+
+    def observe(self, connection: Connection) -> Link:
+        """Take a newer version; another uid, or another spec, is read anew."""
+        link = self._links.get(connection.identity)
+        if link is None or link.connection.metadata.uid != connection.metadata.uid:
+            self.forget(connection.identity)
+            link = self._links[connection.identity] = Link(connection)
+        elif link.connection.spec != connection.spec:
+            link.loaded = False
+        link.connection = connection
+        return link
+
+    def forget(self, identity: Identity) -> None:
+        """The connection is gone."""
+        link = self._links.pop(identity, None)
+        for account in link.accounts.values() if link is not None else ():
+            account.close()
+
+    def secret_changed(self, namespace: str, name: str) -> list[Link]:
+        """The links whose token Secret this is; they read it anew."""
+        touched = [
+            link
+            for link in self._links.values()
+            if link.connection.spec.token_secret_ref.name == name and self.home(link.connection) == namespace
+        ]
+        for link in touched:
+            link.loaded = False
+        return touched
+
+    def home(self, connection: Connection) -> str:
+        """Where a connection's Secret and ConfigMap live."""
+        return connection.metadata.namespace or self._namespace
+
+    async def way(self, resource: EventStreamingIntegration) -> Way | OperatorError:
+        """How this resource reaches NetBird, or why it does not."""
+        identity = identity_for(resource)
+        link = self._links.get(identity)
+        if link is None:
+            return _not_found(identity, "does not exist")
+        if link.connection.deleting and not resource.deleting:
+            return _not_found(identity, "is being deleted")
+        tenant_id, allow_adoption = link.connection.spec.tenant_id, True
+        if isinstance(link.connection, ClusterNetBirdConnection):
+            access = await self._access(link.connection, resource.metadata.namespace or "")
+            if isinstance(access, OperatorError):
+                return access
+            tenant_id, allow_adoption = access[0] or tenant_id, access[1]
+        await self.load(link)
+        if link.problem is not None and not (resource.deleting and link.token is not None):
+            return link.problem
+        account = self.account(link, tenant_id)
+        return Way(link, account, allow_adoption) if account is not None else _not_found(identity, "has no token yet")
+
+    async def _access(
+        self, connection: ClusterNetBirdConnection, namespace: str
+    ) -> tuple[str | None, bool] | OperatorError:
+        labels: dict[str, str] = {}
+        if needs_labels(connection.spec):
+            try:
+                labels = await self._namespace_labels(namespace)
+            except WaitError as problem:
+                return problem
+        access = access_of(connection.spec, namespace, labels)
+        if access is None:
+            name = connection.metadata.name
+            message = f"{ConnectionKind.CLUSTER} {name} does not allow namespace {namespace}. "
+            return WaitError(Reason.NAMESPACE_NOT_ALLOWED, message + Reason.NAMESPACE_NOT_ALLOWED.cure)
+        return access.tenant_id, access.allow_adoption
+
+    async def _namespace_labels(self, name: str) -> dict[str, str]:
+        now = self._ports.clock.monotonic()
+        known = self._labels.get(name)
+        if known is None or now - known[0] > LABELS_LIFETIME:
+            known = self._labels[name] = (now, dict(await self._ports.cluster.namespace_labels(name)))
+        return known[1]
+
+    async def load(self, link: Link, *, anew: bool = False) -> None:
+        """Read the token and the CA, unless they are at hand; what is wrong with them is the link's `problem`.
+
+        Raises RetryError where the API server does not answer: that says nothing of the connection.
+        """
+        async with link.lock:
+            if link.loaded and not anew:
+                return
+            try:
+                token, ca_bundle = await self._read(link.connection)
+            except (WaitError, EditError) as problem:
+                link.problem = problem
+                return
+            link.loaded, link.problem = True, None
+            link.token, link.ca_bundle = token, ca_bundle
+            for tenant_id in link.accounts:
+                self._bind(link, tenant_id)
+            self._share_budgets()
+
+    async def _read(self, connection: Connection) -> tuple[str, str | None]:
+        spec, where = connection.spec, f"{type(connection).__name__} {connection.metadata.name}"
+        fault = url_fault(spec.url, allow_http=self._allow_http)
+        if fault is not None:
+            raise EditError(Reason.CONNECTION_INVALID, f"{where}: {fault}")
+        token = await self._token(spec.token_secret_ref, self.home(connection), where)
+        ref = spec.ca_bundle_config_map_ref
+        if ref is None:
+            return token, None
+        data = await self._ports.cluster.config_map(self.home(connection), ref.name)
+        bundle = (data or {}).get(ref.key, "")
+        if "-----BEGIN CERTIFICATE-----" not in bundle:
+            message = f"{where}: ConfigMap {ref.name}, key {ref.key} holds no PEM certificate; put the CA's into it"
+            raise WaitError(Reason.CA_BUNDLE_INVALID, message)
+        return token, bundle
+
+    async def _token(self, ref: KeyReference, namespace: str, where: str) -> str:
+        data = await self._ports.cluster.secret(namespace, ref.name)
+        if data is None:
+            message = f"{where}: Secret {ref.name} does not exist in namespace {namespace}; create it"
+            raise WaitError(Reason.SECRET_NOT_FOUND, message)
+        if ref.key not in data:
+            message = f"{where}: Secret {ref.name} has no key {ref.key}; add it, or correct the reference"
+            raise WaitError(Reason.SECRET_KEY_NOT_FOUND, message)
+        fault = value_fault(data[ref.key])
+        if fault is not None:
+            message = f"{where}: Secret {ref.name}, key {ref.key}: the value {fault}"
+            raise WaitError(Reason.SECRET_VALUE_INVALID, message)
+        return data[ref.key].decode()
+
+    def account(self, link: Link, tenant_id: str | None) -> Account | None:
+        """The account of a tenant behind a link, made when first asked for; None before the token was read."""
+        if link.token is None:
+            return None
+        account = link.accounts.get(tenant_id)
+        return self._bind(link, tenant_id) if account is None else account
+
+    def _bind(self, link: Link, tenant_id: str | None) -> Account:
+        """Make the account, or anew where URL, token or CA changed: then it has to be confirmed again."""
+        spec, key = link.connection.spec, self._ports.key
+        endpoint = Endpoint(
+            url=spec.url,
+            token=link.token or "",
+            token_type=spec.token_type,
+            tenant_id=tenant_id,
+            ca_bundle=link.ca_bundle,
+            path_family=_family(link.connection),
+        )
+        client = self._ports.netbird.client(endpoint, spec.rate_limit)
+        account = link.accounts.get(tenant_id)
+        if account is None:
+            account = link.accounts[tenant_id] = Account(client, self._ports.clock, self._on_view)
+        account.endpoint = endpoint_digest(link.connection, tenant_id, key)
+        account.rebind(client, proof(endpoint, key))
+        for known in link.connection.status.accounts:
+            if account.account_id is None and (known.proof, known.key_id) == (account.proof, key.id):
+                account.account_id = known.account_id
+        return account
+
+    def _share_budgets(self) -> None:
+        limits: dict[tuple[str, str], RateLimit] = {}
+        for link in self._links.values():
+            if link.token is None:
+                continue
+            spec = link.connection.spec
+            known = limits.get((spec.url, link.token), spec.rate_limit)
+            limits[spec.url, link.token] = RateLimit(
+                requests_per_minute=min(known.requests_per_minute, spec.rate_limit.requests_per_minute),
+                burst=min(known.burst, spec.rate_limit.burst),
+            )
+        self._ports.netbird.reserve(limits)
+
+
+def identity_for(resource: EventStreamingIntegration) -> Identity:
+    """The connection that a resource refers to."""
+    ref = resource.spec.connection_ref
+    namespace = resource.metadata.namespace if ref.kind is ConnectionKind.NAMESPACED else None
+    return Identity(ref.kind.value, namespace, ref.name)
+
+
+def _not_found(identity: Identity, what: str) -> WaitError:
+    message = f"{identity.kind} {identity.label} {what}. {Reason.CONNECTION_NOT_FOUND.cure}"
+    return WaitError(Reason.CONNECTION_NOT_FOUND, message)
+
+
+def _family(connection: Connection) -> PathFamily | None:
+    known = connection.status.path_family
+    return PathFamily(known) if known in [each.value for each in PathFamily] else None

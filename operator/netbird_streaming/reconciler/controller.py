@@ -1,0 +1,168 @@
+"""The controller: triggers in, reconciles out, for as long as this process leads."""
+
+import asyncio
+import logging
+from functools import partial
+from typing import Final
+
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import (
+    ClusterNetBirdConnection,
+    Connection,
+    ConnectionKind,
+    EventStreamingIntegration,
+    Identity,
+    NetBirdConnection,
+    Resource,
+)
+from netbird_streaming.errors import LeaseLostError, NotFoundError, OperatorError, RetryError
+from netbird_streaming.reconciler.integrations import reconcile
+from netbird_streaming.reconciler.links import reconcile_connection
+from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.world import STRAY, World
+
+log = logging.getLogger(__name__)
+
+CONNECTION_KINDS: Final = tuple(each.value for each in ConnectionKind)
+INTEGRATION: Final = EventStreamingIntegration.__name__
+KINDS: Final = (*CONNECTION_KINDS, INTEGRATION)
+"""Connections first: a resource without one would say so, and take it back a moment later."""
+RETRY_PAUSE: Final = 1.0
+LAST_PAUSE: Final = 60.0
+
+
+class Controller:
+    """Reconciles all resources and connections. The three triggers may be called at any time and never raise."""
+
+    def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
+        """Know nothing yet; `run` lists everything before it works."""
+        self._ports = ports
+        self._settings = settings
+        self._world = World(ports, settings)
+        self._failures: dict[Identity, int] = {}
+
+    def observe(self, resource: Resource) -> None:
+        """A watch event: the newest version wins, older ones are ignored."""
+        match resource:
+            case EventStreamingIntegration():
+                self._world.observe(resource)
+            case NetBirdConnection() | ClusterNetBirdConnection():
+                self._world.observe_connection(resource)
+            case _:
+                log.warning("unknown kind", extra={"kind": type(resource).__name__})
+
+    def forget(self, identity: Identity, uid: str) -> None:
+        """The object is gone from the API server."""
+        if identity.kind == INTEGRATION:
+            self._world.forget(identity, uid)
+        else:
+            self._world.forget_connection(identity, uid)
+
+    def secret_changed(self, namespace: str, name: str) -> None:
+        """A Secret was created, changed or deleted."""
+        self._world.secret_changed(namespace, name)
+
+    def oldest_age(self) -> float:
+        """Seconds for which the oldest key that could run has waited or run: liveness."""
+        return self._world.queue.oldest_age()
+
+    async def run(self) -> None:
+        """List everything, work until cancelled, then finish what is begun within the grace time."""
+        await self._list_all()
+        relister = asyncio.create_task(self._relist())
+        try:
+            await self._world.queue.run(self._work, self._settings.grace)
+        finally:
+            relister.cancel()
+            for link in self._world.connections:
+                self._world.connections.forget(link.connection.identity)
+
+    async def _list_all(self) -> None:
+        """A consistent list of each kind; what is known and not in it was deleted unseen."""
+        pause = RETRY_PAUSE
+        for kind in KINDS:
+            while True:
+                before = self._known(kind)
+                seen: dict[Identity, str] = {}
+                try:
+                    await self._ports.cluster.list_resources(kind, partial(self._listed, seen))
+                except OperatorError as problem:
+                    log.warning("can't list", extra={"kind": kind, "reason": problem.reason})
+                    await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
+                    pause = min(pause * 2, LAST_PAUSE)
+                    continue
+                for identity, uid in before.items():
+                    if seen.get(identity) != uid:
+                        self.forget(identity, uid)
+                break
+
+    def _listed(self, seen: dict[Identity, str], resource: Resource) -> None:
+        seen[resource.identity] = resource.metadata.uid
+        if isinstance(resource, EventStreamingIntegration):
+            self._world.observe(resource, Priority.CLOCK)
+        else:
+            self.observe(resource)
+
+    def _known(self, kind: str) -> dict[Identity, str]:
+        if kind == INTEGRATION:
+            return {identity: entry.uid for identity, entry in self._world.entries.items()}
+        connections: list[Connection] = [link.connection for link in self._world.connections]
+        return {each.identity: each.metadata.uid for each in connections if each.identity.kind == kind}
+
+    async def _relist(self) -> None:
+        """A watch that broke never reports what was deleted meanwhile, so now and then all is compared."""
+        while True:
+            await self._ports.clock.sleep(self._settings.relist_interval * self._ports.random.uniform(0.9, 1.1))
+            await self._list_all()
+
+    async def _work(self, key: Identity, priority: Priority) -> None:
+        """One reconcile. Whatever goes wrong, the key is looked at again, and the others go on."""
+        try:
+            await self._reconcile(key, priority)
+        except LeaseLostError:
+            self._again(key)
+        except OperatorError as problem:
+            log.warning("not reconciled", extra={"resource": key.label, "reason": problem.reason})
+            self._again(key, problem.retry_after if isinstance(problem, RetryError) else None)
+        except Exception as problem:  # noqa: BLE001  # a defect in one reconcile must not stop the others
+            # The exception's own text, which log.exception would add, may hold a secret.
+            log.error("defect", extra={"resource": key.label, "exception": _whereabouts(problem)})  # noqa: TRY400  # see above
+            self._again(key, LAST_PAUSE)
+        else:
+            self._failures.pop(key, None)
+
+    async def _reconcile(self, key: Identity, priority: Priority) -> None:
+        if key.kind == STRAY:
+            await self._delete_stray(key)
+        elif key.kind == INTEGRATION:
+            await reconcile(self._world, key, priority)
+        else:
+            await reconcile_connection(self._world, key, priority)
+
+    def _again(self, key: Identity, at_least: float | None = None) -> None:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        pause = min(RETRY_PAUSE * 2 ** min(failures - 1, 16), LAST_PAUSE) * self._ports.random.uniform(0.75, 1.25)
+        self._world.queue.add(key, at=self._ports.clock.monotonic() + max(pause, at_least or 0.0))
+
+    async def _delete_stray(self, key: Identity) -> None:
+        """Its resource was gone before its id could be written: nobody else will ever delete it."""
+        account = self._world.strays.get(key)
+        if account is None:
+            return
+        try:
+            async with self._world.queue.released():
+                await account.client.delete(int(key.name), Priority.USER)
+        except NotFoundError:
+            pass
+        del self._world.strays[key]
+        log.info("deleted stray", extra={"integration": key.name})
+
+
+def _whereabouts(problem: BaseException) -> str:
+    """The exception's type and where it was raised: its text may hold a secret."""
+    frames = []
+    trace = problem.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(problem).__name__} at {' > '.join(frames)}"

@@ -1,0 +1,65 @@
+"""What is kept of each resource between reconciles: little, since there may be ten thousand."""
+
+from dataclasses import dataclass
+
+from netbird_streaming.core.facts import Memory
+from netbird_streaming.core.payload import secret_names
+from netbird_streaming.core.remote import Integration
+from netbird_streaming.core.resources import EventStreamingIntegration, Identity, Resource
+from netbird_streaming.core.status import Status
+from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.connections import identity_for
+
+BLANK = Memory()
+
+
+@dataclass(slots=True)
+class Entry:
+    """One resource: the newest version known, and what this process remembers of it.
+
+    `resource` is kept only while there is something to do. `unsaved` is a status that NetBird's answers call for and
+    that did not reach the API server, behind the status that it replaces. `seen` is the digest of the integration as
+    it was when last found in order. `open` says that a create of it has no known outcome.
+    """
+
+    identity: Identity
+    uid: str
+    version: int
+    connection: Identity
+    secrets: tuple[str, ...]
+    resource: EventStreamingIntegration | None
+    memory: Memory = BLANK
+    id: int | None = None
+    open: bool = False
+    account: Account | None = None
+    unsaved: tuple[Status, Status] | None = None
+    seen: int | None = None
+    failures: int = 0
+
+    def take(self, resource: EventStreamingIntegration) -> None:
+        """Take a newer version of the resource."""
+        self.version = version_of(resource)
+        self.resource = resource
+        self.connection = identity_for(resource)
+        self.secrets = tuple(sorted(secret_names(resource.spec)))
+        self.id = resource.status.id
+        self.open = resource.status.creation is not None or bool(resource.status.unresolved_creations)
+
+
+def version_of(resource: Resource) -> int:
+    """The resource version as a number: comparable since Kubernetes 1.35 (KEP-5504), and in fact before."""
+    version = resource.metadata.resource_version
+    return int(version) if version.isdigit() else 0
+
+
+def entry_for(resource: EventStreamingIntegration) -> Entry:
+    """A new entry."""
+    entry = Entry(resource.identity, resource.metadata.uid, 0, identity_for(resource), (), None)
+    entry.take(resource)
+    return entry
+
+
+def digest(item: Integration) -> int:
+    """A digest of all that a sweep compares."""
+    config = tuple(sorted(item.config.items())) if item.config is not None else None
+    return hash((item.platform, item.enabled, item.updated_at, config))

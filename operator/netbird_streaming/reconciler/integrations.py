@@ -1,0 +1,202 @@
+"""The reconcile of one resource: gather, decide, act, report. Every trigger does the same."""
+
+import logging
+from dataclasses import replace
+from typing import Final, assert_never
+
+from netbird_streaming.core import upkeep
+from netbird_streaming.core.actions import (
+    Action,
+    AddFinalizer,
+    Bind,
+    ConfirmAccount,
+    Create,
+    Delete,
+    Done,
+    Look,
+    ProveAbsence,
+    Release,
+    Report,
+    Update,
+)
+from netbird_streaming.core.decide import decide
+from netbird_streaming.core.facts import Case, Desired, Observed, Remembered, Route, recall
+from netbird_streaming.core.payload import Payload, SecretData, resolve, secret_names
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import EventStreamingIntegration, Identity
+from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler import looks, writes
+from netbird_streaming.reconciler.claims import Claimant
+from netbird_streaming.reconciler.connections import Way
+from netbird_streaming.reconciler.entries import Entry
+from netbird_streaming.reconciler.run import Run, Superseded
+from netbird_streaming.reconciler.world import World
+
+log = logging.getLogger(__name__)
+
+MAX_STEPS: Final = 25
+"""No reconcile takes more steps; one that would is begun anew later (a bound, never reached in the simulation)."""
+
+
+async def reconcile(world: World, identity: Identity, priority: Priority) -> None:
+    """Bring one resource nearer to what its user wants. Raises a branch of OperatorError where Kubernetes fails."""
+    entry = world.entries.get(identity)
+    if entry is None:
+        return
+    try:
+        resource = await _newest(world, entry)
+        run = _start(world, entry, resource, priority)
+        for _ in range(MAX_STEPS):
+            case = await _gather(run)
+            action = decide(case)
+            log.debug("decided", extra={"resource": identity.label, "action": type(action).__name__})
+            if await _act(run, case, action):
+                return
+    except Superseded:
+        return
+    finally:
+        if world.entries.get(identity) is not entry:
+            world.disown(entry)
+    message = f"The reconcile did not come to rest in {MAX_STEPS} steps. It is begun anew."
+    raise RetryError(Reason.PROGRESSING, message)
+
+
+async def _newest(world: World, entry: Entry) -> EventStreamingIntegration:
+    if entry.resource is not None:
+        return entry.resource
+    fresh = await world.ports.cluster.read(entry.identity)
+    if not isinstance(fresh, EventStreamingIntegration):
+        world.forget(entry.identity, entry.uid)
+        raise Superseded
+    if fresh.metadata.uid != entry.uid:
+        world.observe(fresh)
+        raise Superseded
+    world.took(entry, fresh)
+    return fresh
+
+
+def _start(world: World, entry: Entry, resource: EventStreamingIntegration, priority: Priority) -> Run:
+    mine = recall(resource, entry.memory).status
+    run = Run(world, entry, priority, resource, base=mine, status=mine)
+    if entry.unsaved is not None and entry.unsaved[0] == mine:
+        run.status = entry.unsaved[1]
+    world.claims.hold(entry.uid, entry.identity, run.status.id, run.status.account_id)
+    return run
+
+
+async def _gather(run: Run) -> Case:
+    """All that the next decision rests on; what was read stays at hand for the reconcile."""
+    world, entry, resource = run.world, run.entry, run.resource
+    if run.way is None:
+        run.way = await world.connections.way(resource)
+    if isinstance(run.way, Way):
+        entry.account = run.way.account
+        run.list_failure = run.way.account.failure(entry.identity) or run.list_failure
+    if run.payload is None:
+        run.payload = await _payload(run)
+    _note(run)
+    case = _case(run, run.payload, run.way)
+    return replace(case, observed=replace(case.observed, rival=_rival(run, case)))
+
+
+async def _payload(run: Run) -> Payload | OperatorError:
+    spec, namespace = run.resource.spec, run.resource.metadata.namespace or ""
+    if run.resource.deleting:
+        return WaitError(Reason.DELETING, "The resource is being deleted.")
+    secrets: dict[str, SecretData | None] = {}
+    try:
+        for name in sorted(secret_names(spec)):
+            secrets[name] = await run.world.ports.cluster.secret(namespace, name)
+        return resolve(spec, secrets, run.world.ports.key)
+    except (WaitError, EditError) as problem:
+        return problem
+
+
+def _note(run: Run) -> None:
+    """Remember when things were first known, and forget a POST whose id has landed."""
+    memory, now = run.entry.memory, run.world.ports.clock.monotonic()
+    if memory.posted is not None and memory.posted.item.id == run.base.id:
+        memory = memory.having(posted=None)
+    if run.resource.has_finalizer and memory.finalizer_seen is None:
+        memory = memory.having(finalizer_seen=now)
+    if run.status.creation is not None and memory.intent_over is None:
+        memory = memory.having(intent_over=now)
+    asked = Desired(run.resource, WaitError(Reason.PROGRESSING, "")).requested
+    if asked is not None and asked != memory.asked:
+        memory = memory.having(asked=asked, asked_at=now)
+    run.entry.memory = memory
+
+
+def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) -> Case:
+    world, entry = run.world, run.entry
+    account = way.account if isinstance(way, Way) else None
+    route: Route | OperatorError
+    if isinstance(way, Way):
+        known = run.account_problem if way.account.account_id is None else way.account.account_id
+        route = Route(way.account.endpoint, known, way.allow_adoption)
+    else:
+        route = way
+    observed = Observed(
+        now=world.ports.clock.monotonic(),
+        wall=world.ports.clock.now(),
+        route=route,
+        holders=world.claims.holders(entry.uid, account.account_id if account is not None else None),
+        view=account.view if account is not None else None,
+        deleted_at=account.deleted_at if account is not None else 0.0,
+    )
+    remembered = Remembered(run.status, entry.memory, recall(run.resource, entry.memory).claim)
+    return Case(Desired(run.resource, payload), observed, remembered, world.ports.key, world.limits)
+
+
+def _rival(run: Run, case: Case) -> str | None:
+    """Offer for the configuration, before anything is awaited; answers who has the better claim."""
+    payload, way = case.desired.payload, run.way
+    if not isinstance(payload, Payload) or not isinstance(way, Way):
+        return None
+    account, uid = way.account, run.entry.uid
+    signature = run.world.ports.key.digest(payload.request.platform, *payload.signature.values())
+    scope = (account.account_id or account.endpoint, signature)
+    status, view = run.status, case.observed.view
+    intent = status.creation
+    holds = intent is not None and intent.signature == payload.signature
+    if status.id is not None and not upkeep.is_gone(case):
+        twins = view.identical(payload.request.platform, payload.request.config) if view is not None else []
+        holds = (
+            holds
+            or upkeep.is_applied(case)
+            or run.world.claims.held(uid, scope)
+            or any(item.id == status.id for item in twins)
+        )
+    created = run.resource.metadata.creation_timestamp
+    return run.world.claims.offer(scope, Claimant(uid, run.entry.identity, created, holds))
+
+
+async def _act(run: Run, case: Case, action: Action) -> bool:  # noqa: C901, PLR0911  # one branch for each action
+    """Do it; answers whether the reconcile ends with it."""
+    match action:
+        case Report():
+            return await looks.report(run, case, action)
+        case Look():
+            return await looks.look(run, case, action.since)
+        case ConfirmAccount():
+            return await looks.confirm_account(run, case)
+        case Bind():
+            return await writes.bind(run, case, action)
+        case AddFinalizer():
+            return await writes.add_finalizer(run)
+        case Release():
+            return await writes.release(run, action)
+        case Create():
+            return await writes.create(run, case, action)
+        case Update():
+            return await writes.update(run, case, action)
+        case Delete():
+            return await writes.delete(run, case, action)
+        case ProveAbsence():
+            return await looks.prove_absence(run, case, action)
+        case Done():
+            run.world.queue.discard(run.entry.identity)
+            return True
+        case _:
+            assert_never(action)

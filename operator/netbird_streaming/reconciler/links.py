@@ -1,0 +1,140 @@
+"""The reconcile of one connection: read its token, sweep its accounts, say whether it works, let it go when unused."""
+
+from typing import Final
+
+from netbird_streaming.core.connections import resync_interval
+from netbird_streaming.core.reachability import Reached, connection_status
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import (
+    RECONCILE_ANNOTATION,
+    ClusterNetBirdConnection,
+    Connection,
+    Identity,
+    NetBirdConnection,
+)
+from netbird_streaming.errors import ConflictError, ObjectGoneError
+from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.connections import Link
+from netbird_streaming.reconciler.world import World
+
+JITTER: Final = 0.1
+FIRST_RETRY: Final = 5.0
+
+
+async def reconcile_connection(world: World, identity: Identity, priority: Priority) -> None:
+    """Bring one connection's status up to date, and sweep what is due. Raises where Kubernetes fails."""
+    link = world.connections.get(identity)
+    if link is None:
+        return
+    if link.connection.deleting and not _is_used(world, identity):
+        await _release(world, link)
+        return
+    asked = link.connection.metadata.annotations.get(RECONCILE_ANNOTATION)
+    urgent = asked is not None and asked != link.connection.status.last_handled_reconcile_at
+    due = _is_due(world, link)
+    await world.connections.load(link, anew=due or urgent)
+    if link.token is not None and not link.accounts:
+        world.connections.account(link, link.connection.spec.tenant_id)
+    if _is_used(world, identity) and not link.connection.deleting:
+        await world.secure(link)
+    parked = False
+    for account in link.accounts.values():
+        parked |= await _attend(world, link, account, urgent=urgent, priority=priority)
+    if parked:
+        return
+    await _write_status(world, link)
+    _plan(world, link)
+
+
+def _is_used(world: World, identity: Identity) -> bool:
+    return any(
+        entry.id is not None or entry.open or entry.memory.posted is not None for entry in world.users(identity)
+    ) or any(account in _accounts(world, identity) for account in world.strays.values())
+
+
+def _accounts(world: World, identity: Identity) -> list[Account]:
+    link = world.connections.get(identity)
+    return list(link.accounts.values()) if link is not None else []
+
+
+def _interval(link: Link) -> float:
+    return resync_interval(link.connection.spec, len(link.accounts))
+
+
+def _is_due(world: World, link: Link) -> bool:
+    now = world.ports.clock.monotonic()
+    return any(account.due_at <= now for account in link.accounts.values())
+
+
+async def _attend(world: World, link: Link, account: Account, *, urgent: bool, priority: Priority) -> bool:
+    """Sweep the account with a fresh LIST, or ask for one; answers whether one is waited for."""
+    now, identity = world.ports.clock.monotonic(), link.connection.identity
+    view = account.view
+    if view is not None and view.begun > (account.swept_at or -1.0) and account.due_at <= now:
+        world.sweep(link, account)
+        account.due_at = now + _interval(link) * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
+        if not view.by_id and account.account_id is None and account.asked_for != account.proof:
+            async with world.queue.released():
+                await account.confirm(Priority.CLOCK)
+        return False
+    if account.failure(identity) is not None:
+        pause = min(_interval(link), FIRST_RETRY * 2 ** min(account.failures, 16))
+        account.due_at = now + pause * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
+        return False
+    if account.due_at > now and not urgent:
+        return False
+    account.due_at = min(account.due_at, now)
+    account.park(identity, now, priority, lambda: world.queue.add(identity, priority))
+    return True
+
+
+async def _write_status(world: World, link: Link) -> None:
+    ports = world.ports
+    reached = tuple(
+        Reached(tenant_id, account.proof, account.account_id, account.problem)
+        for tenant_id, account in link.accounts.items()
+    )
+    families = [account.client.path_family for account in link.accounts.values()]
+    family = next((each.value for each in families if each is not None), None)
+    for _ in range(2):
+        status = connection_status(link.connection, reached, link.problem, family, (ports.key, ports.clock.now()))
+        try:
+            link.connection = await ports.cluster.write_connection_status(link.connection, status)
+        except (ConflictError, ObjectGoneError):
+            if not await _read_again(world, link):
+                return
+        else:
+            return
+    world.queue.add(link.connection.identity)
+
+
+async def _read_again(world: World, link: Link) -> bool:
+    fresh = await world.ports.cluster.read(link.connection.identity)
+    if not isinstance(fresh, NetBirdConnection | ClusterNetBirdConnection):
+        world.forget_connection(link.connection.identity, link.connection.metadata.uid)
+        return False
+    known: Connection = link.connection
+    world.observe_connection(fresh)
+    return fresh.metadata.uid == known.metadata.uid
+
+
+async def _release(world: World, link: Link) -> None:
+    """Nothing in NetBird needs its token any more."""
+    if not link.connection.has_finalizer:
+        return
+    try:
+        await world.ports.cluster.remove_finalizer(link.connection)
+    except ConflictError:
+        if await _read_again(world, link):
+            world.queue.add(link.connection.identity)
+    except ObjectGoneError:
+        return
+
+
+def _plan(world: World, link: Link) -> None:
+    """The next sweep; a connection without an account is tried again when its Secret changes, and now and then."""
+    now = world.ports.clock.monotonic()
+    due = min((account.due_at for account in link.accounts.values()), default=now + _interval(link))
+    if link.problem is not None:
+        due = min(due, now + _interval(link))
+    world.queue.add(link.connection.identity, at=max(due, now + 0.001))

@@ -1,0 +1,100 @@
+"""The actions that only look, and the end of a reconcile: say how it stands, and when to look again."""
+
+from typing import Final
+
+from netbird_streaming.core import transitions, upkeep
+from netbird_streaming.core.actions import ProveAbsence, Report, State
+from netbird_streaming.core.facts import Case
+from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connections import Way
+from netbird_streaming.reconciler.entries import Entry, digest
+from netbird_streaming.reconciler.run import Run
+
+FIRST_RETRY: Final = {State.WORKING: 1.0, State.STALLED: 30.0}
+LAST_RETRY: Final = {State.WORKING: 300.0, State.STALLED: 1800.0}
+"""Seconds. A destination's new key can take minutes to work: even what a human should edit is tried again, rarely."""
+
+
+async def report(run: Run, case: Case, action: Report) -> bool:
+    """Write the status, once, and rest."""
+    run.status = transitions.reported(case, action)
+    if not await run.flush():
+        return False
+    _rest(run, case, action)
+    return True
+
+
+async def failed(run: Run, case: Case, problem: OperatorError) -> bool:
+    """Report a problem that an action met; after a conflict it is said of the newest version, by the next decision."""
+    run.retry_after = problem.retry_after if isinstance(problem, RetryError) else None
+    return await report(run, case, upkeep.failed(problem))
+
+
+async def look(run: Run, case: Case, since: float) -> bool:
+    """Wait for a LIST that began at or after `since`, together with all who need one."""
+    if run.list_failure is not None:
+        problem, run.list_failure = run.list_failure, None
+        return await failed(run, case, problem)
+    if not isinstance(run.way, Way):
+        return True
+    if run.is_dirty and not await run.flush():
+        return False
+    queue, identity, priority = run.world.queue, run.entry.identity, run.priority
+    run.keep(run.resource)
+    run.way.account.park(identity, since, priority, lambda: queue.add(identity, priority))
+    return True
+
+
+async def confirm_account(run: Run, case: Case) -> bool:
+    """By the LIST, which shows it on each integration; by the account itself where the LIST is empty."""
+    if not isinstance(run.way, Way):
+        return True
+    account = run.way.account
+    if account.view is None:
+        return await look(run, case, 0.0)
+    async with run.world.queue.released():
+        run.account_problem = await account.confirm(run.priority)
+    run.world.queue.add(run.way.link.connection.identity)
+    return False
+
+
+async def prove_absence(run: Run, case: Case, action: ProveAbsence) -> bool:
+    """A request by id: a JSON 404 is the first half of the proof, the LIST that follows the second."""
+    if not isinstance(run.way, Way):
+        return True
+    try:
+        async with run.world.queue.released():
+            await run.way.account.client.get(action.id, run.priority)
+    except NotFoundError:
+        run.entry.memory = run.entry.memory.having(missing=run.world.ports.clock.monotonic())
+        return False
+    except OperatorError as problem:
+        return await failed(run, case, problem)
+    message = f"NetBird's list leaves out integration {action.id}, but answers for it by id. It is looked at again."
+    return await report(run, case, Report(State.WORKING, Reason.UNEXPECTED_ANSWER, message))
+
+
+def _rest(run: Run, case: Case, action: Report) -> None:
+    """Keep little of what is in order; look again at what is not."""
+    entry = run.entry
+    entry.seen = None
+    if action.state is State.READY:
+        entry.failures = 0
+        run.keep(None)
+        _remember_look(entry, case, action)
+        return
+    run.keep(run.resource)
+    if action.retry_at is not None:
+        run.world.queue.add(entry.identity, run.priority, at=action.retry_at)
+        return
+    if action.state in FIRST_RETRY:
+        first, last = FIRST_RETRY[action.state], LAST_RETRY[action.state]
+        run.world.retry(entry, first=first, last=last, at_least=run.retry_after or 0.0)
+
+
+def _remember_look(entry: Entry, case: Case, action: Report) -> None:
+    view = case.observed.view
+    if action.item is not None and view is not None:
+        entry.seen = digest(action.item)
+        entry.memory = entry.memory.having(looked=view.begun, missing=None)

@@ -1,0 +1,159 @@
+"""What the reconciler needs of the outside world; the adapters in `netbird/` and `cluster/` provide it."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from netbird_streaming.core.events import EventNote
+from netbird_streaming.core.fingerprint import FingerprintKey
+from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Listing, PathFamily, Priority
+from netbird_streaming.core.resources import (
+    Connection,
+    EventStreamingIntegration,
+    Identity,
+    RateLimit,
+    Resource,
+)
+from netbird_streaming.core.status import ConnectionStatus, Status
+
+R = TypeVar("R", bound=Resource)
+
+
+class NetBird(Protocol):
+    """The NetBird API of one endpoint. Every method raises a branch of `OperatorError` and nothing else.
+
+    Each call first waits for the token's budget, in order of priority; the factory's guard is called at the last moment
+    before bytes are sent and raises `LeaseLostError` when this process may no longer act. Whether a failed POST, PUT
+    or DELETE may have been applied is the error's `effect`. GETs and LISTs repeat themselves a little; writes never do.
+    """
+
+    @property
+    def path_family(self) -> PathFamily | None:
+        """The family that answered, once one has."""
+        ...
+
+    async def list_integrations(self, priority: Priority) -> Listing:
+        """All integrations of the account; `null` is none."""
+        ...
+
+    async def get(self, integration_id: int, priority: Priority) -> Integration:
+        """One integration; may be thin. Raises `NotFoundError` on a JSON 404."""
+        ...
+
+    async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
+        """Create an integration; the answer always has an id, or the outcome is unknown."""
+        ...
+
+    async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
+        """Replace the configuration; the answer may show the old values. Raises `NotFoundError` on a JSON 404."""
+        ...
+
+    async def delete(self, integration_id: int, priority: Priority) -> None:
+        """Delete. Raises `NotFoundError` on a JSON 404."""
+        ...
+
+    async def account_id(self, priority: Priority) -> str:
+        """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
+        ...
+
+
+class NetBirdFactory(Protocol):
+    """Gives clients for endpoints; those of one URL and token share one budget, the lowest limit set for it wins."""
+
+    def client(self, endpoint: Endpoint, limit: RateLimit) -> NetBird:
+        """A client for this endpoint, its budget shared by token."""
+        ...
+
+    def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
+        """Set the budgets of all (URL, token) pairs in use; others are forgotten once idle."""
+        ...
+
+
+class Cluster(Protocol):
+    """The Kubernetes API. Every method raises a branch of `OperatorError` and nothing else.
+
+    Every write carries the resource's version and raises `ConflictError` (409) when it is not the newest,
+    `ObjectGoneError` when the object is gone, and answers the object as the API server now has it.
+    """
+
+    async def read(self, identity: Identity) -> Resource | None:
+        """The object as it is now (a consistent read), or None."""
+        ...
+
+    async def list_resources(self, kind: str, seen: Callable[[Resource], None]) -> None:
+        """A consistent LIST of one kind in all watched namespaces, page by page (500), each object handed to `seen`."""
+        ...
+
+    async def add_finalizer(self, resource: R) -> R:
+        """Put our finalizer beside the others'."""
+        ...
+
+    async def remove_finalizer(self, resource: Resource) -> None:
+        """Take our finalizer away and leave the others'."""
+        ...
+
+    async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
+        """Make `status` the resource's status, by a merge patch of what differs; no request where nothing does."""
+        ...
+
+    async def write_connection_status(self, resource: Connection, status: ConnectionStatus) -> Connection:
+        """Make `status` the connection's status."""
+        ...
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """The decoded data of a Secret, or None where there is none."""
+        ...
+
+    async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """The data of a ConfigMap, or None where there is none."""
+        ...
+
+    async def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """The labels of a namespace."""
+        ...
+
+    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+        """Publish Events; failing to is logged and never raised."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, passed in so that the simulation can own it."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never backwards."""
+        ...
+
+    def now(self) -> datetime:
+        """The wall clock's time in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside world of one process."""
+
+    cluster: Cluster
+    netbird: NetBirdFactory
+    clock: Clock
+    random: random.Random
+    key: FingerprintKey
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerSettings:
+    """What of the settings the reconciler needs; times in seconds."""
+
+    operator_namespace: str
+    request_timeout: float = 30.0
+    late_commit_window: float = 60.0
+    workers: int = 8
+    relist_interval: float = 600.0
+    grace: float = 10.0
+    allow_http: bool = False

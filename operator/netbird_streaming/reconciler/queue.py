@@ -1,0 +1,171 @@
+"""A queue of keys: one piece of work at a time for each, the newest state wins, people before clocks.
+
+Keys of one lane (one connection, say) share a bound of their own, so that a sick lane holds up no other. What computes
+or writes to Kubernetes holds one of a few slots; waiting for NetBird gives the slot back.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.reconciler.ports import Clock
+
+K = TypeVar("K", bound=Hashable)
+
+LANE_WIDTH: Final = 8
+"""Keys of one lane at once; more only wait for each other (8 was measured better than 16)."""
+
+
+@dataclass(slots=True, eq=False)
+class _Pending(Generic[K]):
+    """A key that waits for its moment, then for its turn. A newer one for the same key makes it void."""
+
+    key: K
+    lane: Hashable
+    priority: Priority
+    due: float
+
+
+class KeyQueue(Generic[K]):
+    """Keys to work on. `add` may be called at any time from the loop's thread; `run` works until cancelled."""
+
+    def __init__(self, clock: Clock, workers: int, lane: Callable[[K], Hashable]) -> None:
+        """Work on at most `workers` keys at once, not counting those inside `released`."""
+        self._clock = clock
+        self._slots = asyncio.Semaphore(workers)
+        self._lane = lane
+        self._pending: dict[K, _Pending[K]] = {}
+        self._timers: list[tuple[float, int, _Pending[K]]] = []
+        self._serial = 0
+        self._ready: dict[Priority, dict[Hashable, deque[_Pending[K]]]] = {each: {} for each in Priority}
+        self._running: dict[K, float] = {}
+        self._busy: dict[Hashable, int] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, key: K, priority: Priority = Priority.CLOCK, *, at: float | None = None) -> None:
+        """Work on the key, at once or at a monotonic second; the earlier moment and the better priority win."""
+        now = self._clock.monotonic()
+        due = now if at is None else max(at, now)
+        known = self._pending.get(key)
+        if known is not None:
+            if known.due <= due and known.priority <= priority:
+                return
+            priority, due = min(known.priority, priority), min(known.due, due)
+        pending = self._pending[key] = _Pending(key, self._lane(key), priority, due)
+        if key not in self._running:
+            self._schedule(pending)
+
+    def discard(self, key: K) -> None:
+        """Forget what is pending for the key."""
+        self._pending.pop(key, None)
+
+    def oldest_age(self) -> float:
+        """Seconds for which the oldest key that could run has waited or run."""
+        now = self._clock.monotonic()
+        oldest = min((each.due for each in self._pending.values()), default=now)
+        return now - min(oldest, *self._running.values(), now)
+
+    def __len__(self) -> int:
+        """How many keys wait or are worked on."""
+        return len(self._pending.keys() | self._running.keys())
+
+    @asynccontextmanager
+    async def released(self) -> AsyncIterator[None]:
+        """Give the slot back while waiting for NetBird."""
+        self._slots.release()
+        try:
+            yield
+        finally:
+            await self._slots.acquire()
+
+    async def run(self, work: Callable[[K, Priority], Awaitable[None]], grace: float) -> None:
+        """Work until cancelled; then let what is begun finish for up to `grace` seconds, and cancel the rest."""
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                await self._slots.acquire()
+                pending = await self._next()
+                task = asyncio.create_task(self._one(pending, work))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+        finally:
+            self._slots.release()
+            if tasks:
+                await asyncio.wait(tasks, timeout=grace)
+            for task in tasks:
+                task.cancel()
+
+    async def _one(self, pending: _Pending[K], work: Callable[[K, Priority], Awaitable[None]]) -> None:
+        key, lane = pending.key, pending.lane
+        try:
+            await work(key, pending.priority)
+        finally:
+            del self._running[key]
+            self._busy[lane] -= 1
+            if not self._busy[lane]:
+                del self._busy[lane]
+            again = self._pending.get(key)
+            if again is not None:
+                self._schedule(again)
+            self._wake.set()
+            self._slots.release()
+
+    def _schedule(self, pending: _Pending[K]) -> None:
+        if pending.due <= self._clock.monotonic():
+            lanes = self._ready[pending.priority]
+            lanes.setdefault(pending.lane, deque()).append(pending)
+        else:
+            self._serial += 1
+            heapq.heappush(self._timers, (pending.due, self._serial, pending))
+        self._wake.set()
+
+    async def _next(self) -> _Pending[K]:
+        while True:
+            self._wake.clear()
+            pending = self._take()
+            if pending is not None:
+                return pending
+            delay = None if not self._timers else max(0.0, self._timers[0][0] - self._clock.monotonic())
+            try:
+                async with asyncio.timeout(delay):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _take(self) -> _Pending[K] | None:
+        """The best key that may run, taken; lanes of one priority take turns."""
+        now = self._clock.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            pending = heapq.heappop(self._timers)[2]
+            if self._is_valid(pending):
+                self._schedule(pending)
+        for priority in Priority:
+            for lane in list(self._ready[priority]):
+                pending_of_lane = self._take_from(priority, lane)
+                if pending_of_lane is not None:
+                    return pending_of_lane
+        return None
+
+    def _take_from(self, priority: Priority, lane: Hashable) -> _Pending[K] | None:
+        if self._busy.get(lane, 0) >= LANE_WIDTH:
+            return None
+        keys = self._ready[priority].pop(lane)
+        while keys:
+            pending = keys.popleft()
+            if not self._is_valid(pending):
+                continue
+            if keys:
+                self._ready[priority][lane] = keys
+            del self._pending[pending.key]
+            self._busy[lane] = self._busy.get(lane, 0) + 1
+            self._running[pending.key] = self._clock.monotonic()
+            return pending
+        return None
+
+    def _is_valid(self, pending: _Pending[K]) -> bool:
+        return self._pending.get(pending.key) is pending and pending.key not in self._running

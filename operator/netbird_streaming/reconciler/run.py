@@ -1,0 +1,91 @@
+"""One reconcile of one resource, while it lasts: the version at hand, and the status that is to be written."""
+
+from dataclasses import dataclass
+
+from netbird_streaming.core.facts import recall
+from netbird_streaming.core.payload import Payload
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import EventStreamingIntegration
+from netbird_streaming.core.status import Status
+from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
+from netbird_streaming.reconciler.connections import Way
+from netbird_streaming.reconciler.entries import Entry, version_of
+from netbird_streaming.reconciler.world import World
+
+
+class Superseded(Exception):  # noqa: N818  # control flow, never an error: the resource is gone or is a namesake
+    """The resource that this reconcile is about is no more."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What one reconcile works with. `status` is our own status as it shall be, `base` as the server has it."""
+
+    world: World
+    entry: Entry
+    priority: Priority
+    resource: EventStreamingIntegration
+    base: Status
+    status: Status
+    way: Way | OperatorError | None = None
+    payload: Payload | OperatorError | None = None
+    account_problem: OperatorError | None = None
+    list_failure: OperatorError | None = None
+    retry_after: float | None = None
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the status says something that the server does not have."""
+        return self.status != self.base
+
+    def take(self, resource: EventStreamingIntegration) -> None:
+        """Go on with this version; a status that is still to be written stays so if the server's did not change."""
+        mine = recall(resource, self.entry.memory).status
+        if not self.is_dirty or mine != self.base:
+            self.status = mine
+        if resource.spec != self.resource.spec or resource.deleting != self.resource.deleting:
+            self.payload = self.way = None
+        self.resource, self.base = resource, mine
+        self.world.took(self.entry, resource)
+
+    async def read_again(self) -> None:
+        """After a conflict: the newest version, if it is still the same resource. Raises Superseded."""
+        fresh = await self.world.ports.cluster.read(self.entry.identity)
+        if not isinstance(fresh, EventStreamingIntegration):
+            self.world.forget(self.entry.identity, self.entry.uid)
+            raise Superseded
+        if fresh.metadata.uid != self.entry.uid:
+            self.world.observe(fresh)
+            raise Superseded
+        self.take(fresh)
+
+    async def flush(self) -> bool:
+        """Write the status. False after a conflict: the newest version is at hand, and all must be decided anew."""
+        if not self.is_dirty:
+            return True
+        try:
+            written = await self.world.ports.cluster.write_status(self.resource, self.status)
+        except (ConflictError, ObjectGoneError):
+            await self.read_again()
+            return False
+        except OperatorError:
+            self.entry.unsaved = (self.base, self.status)
+            self.entry.resource = None
+            raise
+        self.landed(written)
+        return True
+
+    def landed(self, written: EventStreamingIntegration) -> None:
+        """The status is with the server."""
+        self.entry.unsaved = None
+        self.base = self.status = written.status
+        self.resource = written
+        self.world.took(self.entry, written)
+        memory = self.entry.memory
+        if memory.posted is not None and written.status.id == memory.posted.item.id:
+            self.entry.memory = memory.having(posted=None)
+
+    def keep(self, resource: EventStreamingIntegration | None) -> None:
+        """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""
+        if version_of(self.resource) >= self.entry.version:
+            self.entry.resource = resource

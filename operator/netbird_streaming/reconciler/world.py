@@ -1,0 +1,197 @@
+"""All that one process knows of its resources, and the triggers that make it look again."""
+
+from typing import Final, TypeVar
+
+from netbird_streaming.core.facts import Limits
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity
+from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.claims import Claims
+from netbird_streaming.reconciler.connections import Connections, Link
+from netbird_streaming.reconciler.entries import Entry, digest, entry_for, version_of
+from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.queue import KeyQueue
+
+K = TypeVar("K")
+
+STRAY: Final = "Stray"
+"""The kind of a key for an integration of our making whose resource was gone before its id could be written."""
+MAX_CONFLICTS: Final = 5
+
+
+class World:
+    """Resources, connections, claims and the queue of one process."""
+
+    def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
+        """Start empty."""
+        self.ports = ports
+        self.settings = settings
+        self.limits = Limits(late_commit=settings.late_commit_window, post=settings.request_timeout)
+        self.entries: dict[Identity, Entry] = {}
+        self.strays: dict[Identity, Account] = {}
+        self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, self._lane)
+        self.claims = Claims(self.queue.add)
+        self.connections = Connections(
+            ports, self._on_view, namespace=settings.operator_namespace, allow_http=settings.allow_http
+        )
+        self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
+        self._by_connection: dict[Identity, dict[Identity, None]] = {}
+
+    def observe(self, resource: EventStreamingIntegration, priority: Priority = Priority.USER) -> None:
+        """Take a version of a resource, unless it is not newer than what is known."""
+        entry = self.entries.get(resource.identity)
+        if entry is not None and entry.uid != resource.metadata.uid:
+            if version_of(resource) < entry.version:
+                return
+            self.forget(resource.identity, entry.uid)
+            entry = None
+        if entry is None:
+            entry = self.entries[resource.identity] = entry_for(resource)
+        elif version_of(resource) <= entry.version:
+            return
+        else:
+            self._unindex(entry)
+            entry.take(resource)
+        self._index(entry)
+        self.queue.add(resource.identity, priority)
+
+    def took(self, entry: Entry, resource: EventStreamingIntegration) -> None:
+        """Take what the API server answered to a write or a read of our own, unless a newer version is known."""
+        if version_of(resource) < entry.version:
+            return
+        self._unindex(entry)
+        entry.take(resource)
+        self._index(entry)
+
+    def forget(self, identity: Identity, uid: str) -> None:
+        """The resource is gone."""
+        entry = self.entries.get(identity)
+        if entry is None or entry.uid != uid:
+            return
+        del self.entries[identity]
+        self._unindex(entry)
+        self.queue.discard(identity)
+        self.disown(entry)
+        link = self.connections.get(entry.connection)
+        for account in link.accounts.values() if link is not None else ():
+            account.forget(identity)
+        self.claims.withdraw(uid)
+        if link is not None and link.connection.deleting:
+            self.queue.add(entry.connection)
+
+    def disown(self, entry: Entry) -> None:
+        """What was created for a resource that is gone, and is written nowhere, is deleted by its id."""
+        posted = entry.memory.posted
+        if posted is None or entry.account is None:
+            return
+        entry.memory = entry.memory.having(posted=None)
+        stray = Identity(STRAY, None, str(posted.item.id))
+        self.strays[stray] = entry.account
+        self.queue.add(stray, Priority.USER)
+
+    def observe_connection(self, connection: Connection) -> None:
+        """Take a version of a connection; its resources look again when what it says changed."""
+        known = self.connections.get(connection.identity)
+        same = known is not None and known.connection.metadata.uid == connection.metadata.uid
+        if known is not None and same and version_of(connection) <= version_of(known.connection):
+            return
+        changed = known is None or known.connection.spec != connection.spec
+        self.connections.observe(connection)
+        self.queue.add(connection.identity, Priority.USER)
+        if changed:
+            self.wake_users(connection.identity)
+
+    def forget_connection(self, identity: Identity, uid: str) -> None:
+        """The connection is gone."""
+        known = self.connections.get(identity)
+        if known is not None and known.connection.metadata.uid == uid:
+            self.connections.forget(identity)
+            self.wake_users(identity)
+
+    def secret_changed(self, namespace: str, name: str) -> None:
+        """Whoever references this Secret looks again."""
+        for identity in list(self._by_secret.get((namespace, name), ())):
+            self.queue.add(identity, Priority.USER)
+        for link in self.connections.secret_changed(namespace, name):
+            self.queue.add(link.connection.identity, Priority.USER)
+            self.wake_users(link.connection.identity)
+
+    def users(self, connection: Identity) -> list[Entry]:
+        """The resources that refer to a connection."""
+        return [self.entries[each] for each in self._by_connection.get(connection, ())]
+
+    def wake_users(self, connection: Identity) -> None:
+        """The resources of a connection look again."""
+        for entry in self.users(connection):
+            self.queue.add(entry.identity)
+
+    def sweep(self, link: Link, account: Account) -> None:
+        """Compare a fresh LIST with what was in order at the last look; whoever differs looks again."""
+        view = account.view
+        if view is None:
+            return
+        account.swept_at = view.begun
+        for entry in self.users(link.connection.identity):
+            if entry.account is not account:
+                continue
+            item = view.by_id.get(entry.id) if entry.id is not None else None
+            if item is None or entry.seen != digest(item) or entry.open:
+                self.queue.add(entry.identity)
+
+    def retry(self, entry: Entry, *, first: float, last: float, at_least: float = 0.0) -> None:
+        """Look again after a pause that doubles with each failure, and is never the same for all."""
+        pause = min(last, first * 2 ** min(entry.failures, 16)) * self.ports.random.uniform(0.75, 1.25)
+        entry.failures += 1
+        self.queue.add(entry.identity, at=self.ports.clock.monotonic() + max(pause, at_least))
+
+    async def secure(self, link: Link) -> None:
+        """Put our finalizer on a connection that is about to be used, so that its token outlives its resources."""
+        for _ in range(MAX_CONFLICTS):
+            connection = link.connection
+            if FINALIZER in connection.metadata.finalizers:
+                return
+            if connection.deleting:
+                break
+            try:
+                link.connection = await self.ports.cluster.add_finalizer(connection)
+            except ConflictError:
+                fresh = await self.ports.cluster.read(connection.identity)
+                if not isinstance(fresh, type(connection)):
+                    break
+                link.connection = fresh
+            except ObjectGoneError:
+                break
+        else:
+            return
+        message = f"{link.connection.identity.label} is being deleted. {Reason.CONNECTION_NOT_FOUND.cure}"
+        raise WaitError(Reason.CONNECTION_NOT_FOUND, message)
+
+    def _on_view(self, account: Account) -> None:
+        for link in self.connections:
+            if account in link.accounts.values():
+                self.queue.add(link.connection.identity)
+
+    def _lane(self, key: Identity) -> Identity | tuple[Identity, str | None]:
+        entry = self.entries.get(key)
+        return key if entry is None else (entry.connection, entry.identity.namespace)
+
+    def _index(self, entry: Entry) -> None:
+        namespace = entry.identity.namespace or ""
+        for name in entry.secrets:
+            self._by_secret.setdefault((namespace, name), {})[entry.identity] = None
+        self._by_connection.setdefault(entry.connection, {})[entry.identity] = None
+
+    def _unindex(self, entry: Entry) -> None:
+        namespace = entry.identity.namespace or ""
+        for name in entry.secrets:
+            _drop(self._by_secret, (namespace, name), entry.identity)
+        _drop(self._by_connection, entry.connection, entry.identity)
+
+
+def _drop(index: dict[K, dict[Identity, None]], key: K, identity: Identity) -> None:
+    users = index.get(key, {})
+    users.pop(identity, None)
+    if not users:
+        index.pop(key, None)

@@ -1,0 +1,185 @@
+"""The actions that change something, in the order that keeps the promises: durable intent, request, durable result."""
+
+import logging
+from dataclasses import replace
+from typing import Final
+
+from netbird_streaming.core import transitions
+from netbird_streaming.core.actions import Bind, Create, Delete, Release, Update
+from netbird_streaming.core.events import EventNote
+from netbird_streaming.core.facts import Case, Posted
+from netbird_streaming.core.remote import Integration
+from netbird_streaming.core.status import Applied, Origin
+from netbird_streaming.errors import (
+    ConflictError,
+    Effect,
+    LeaseLostError,
+    NotFoundError,
+    ObjectGoneError,
+    OperatorError,
+)
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connections import Way
+from netbird_streaming.reconciler.looks import failed
+from netbird_streaming.reconciler.run import Run
+
+log = logging.getLogger(__name__)
+
+_BINDINGS: Final = {
+    Origin.ADOPTED: ("Adopt", "Integration {id} was adopted."),
+    Origin.INFERRED: ("Infer", "Integration {id} was taken for the outcome of a create whose answer was lost."),
+}
+
+
+async def add_finalizer(run: Run) -> bool:
+    """Put our finalizer on the resource, and on the connection whose token will be needed to delete."""
+    if isinstance(run.way, Way):
+        await run.world.secure(run.way.link)
+    try:
+        resource = await run.world.ports.cluster.add_finalizer(run.resource)
+    except (ConflictError, ObjectGoneError):
+        await run.read_again()
+        return False
+    run.entry.memory = run.entry.memory.having(finalizer_seen=run.world.ports.clock.monotonic())
+    run.take(resource)
+    return False
+
+
+async def release(run: Run, action: Release) -> bool:
+    """Let the resource go."""
+    try:
+        await run.world.ports.cluster.remove_finalizer(run.resource)
+    except ConflictError:
+        await run.read_again()
+        return False
+    except ObjectGoneError:
+        pass
+    if action.note is not None:
+        await _publish(run, EventNote(Reason.DELETING, "Orphan", f"Released: {action.note}."))
+    run.entry.memory = run.entry.memory.having(posted=None)
+    log.info("released", extra={"resource": run.entry.identity.label, "integration": run.status.id})
+    run.world.forget(run.entry.identity, run.entry.uid)
+    return True
+
+
+async def bind(run: Run, case: Case, action: Bind) -> bool:
+    """Hold the id, in memory before anything is awaited; it is written with what follows, or at once."""
+    run.world.claims.hold(run.entry.uid, run.entry.identity, action.item.id, action.item.account_id)
+    run.status = transitions.bound(case, action)
+    words = _BINDINGS.get(action.origin)
+    if words is None:
+        return False
+    landed = await run.flush()
+    if landed:
+        await _publish(run, EventNote(Reason.PROGRESSING, words[0], words[1].format(id=action.item.id)))
+    return False
+
+
+async def create(run: Run, case: Case, action: Create) -> bool:
+    """The intent, as a compare-and-swap with the version at hand; then the POST."""
+    if not isinstance(run.way, Way):
+        return True
+    memory, clock = run.entry.memory, run.world.ports.clock
+    try:
+        written = await run.world.ports.cluster.write_status(run.resource, transitions.intending(case, action))
+    except (ConflictError, ObjectGoneError):
+        await run.read_again()
+        return False
+    except OperatorError:
+        run.entry.resource = None
+        raise
+    run.landed(written)
+    run.world.claims.hold(run.entry.uid, run.entry.identity, None, None)
+    run.entry.memory = memory.having(intent_over=None, missing=None, unknown_write=None, written=None, looked=None)
+    account = run.way.account
+    try:
+        async with run.world.queue.released():
+            item = await account.client.create(action.payload.request, run.priority)
+    except LeaseLostError:
+        raise
+    except OperatorError as problem:
+        return await _not_created(run, case, problem)
+    finally:
+        run.entry.memory = run.entry.memory.having(intent_over=clock.monotonic())
+    payload = action.payload
+    applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
+    posted = Posted(item, applied, payload.public, payload.request.enabled)
+    run.entry.memory = run.entry.memory.having(posted=posted, written=clock.monotonic(), intent_over=None)
+    run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
+    if item.account_id is not None and account.account_id is None:
+        account.account_id = item.account_id
+        run.world.queue.add(run.way.link.connection.identity)
+    log.info("created", extra={"resource": run.entry.identity.label, "integration": item.id})
+    return False
+
+
+async def _not_created(run: Run, case: Case, problem: OperatorError) -> bool:
+    """Refused, so that nothing happened: the intent goes. Unknown: it stays, and the decision knows what follows."""
+    if problem.effect is Effect.UNKNOWN:
+        log.warning("create unanswered", extra={"resource": run.entry.identity.label, "reason": problem.reason})
+        return False
+    run.status = transitions.refused(run.status)
+    return await failed(run, _with_status(case, run), problem)
+
+
+async def update(run: Run, case: Case, action: Update) -> bool:
+    """PUT everything. It may be repeated after a look, so only an id that has not landed is written before it."""
+    if run.is_dirty and not await run.flush():
+        return False
+    if not isinstance(run.way, Way):
+        return True
+    memory, clock = run.entry.memory, run.world.ports.clock
+    try:
+        async with run.world.queue.released():
+            answer = await run.way.account.client.update(action.id, action.payload.request, run.priority)
+    except NotFoundError:
+        run.entry.memory = memory.having(missing=clock.monotonic())
+        return False
+    except LeaseLostError:
+        raise
+    except OperatorError as problem:
+        if problem.effect is Effect.UNKNOWN:
+            run.entry.memory = memory.having(unknown_write=clock.monotonic())
+        return await failed(run, case, problem)
+    await _updated(run, case, action, answer)
+    return False
+
+
+async def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
+    run.entry.memory = run.entry.memory.having(written=run.world.ports.clock.monotonic(), unknown_write=None)
+    run.status = transitions.updated(_with_status(case, run), action, answer)
+    log.info("updated", extra={"resource": run.entry.identity.label, "integration": action.id})
+    if action.correction is not None:
+        note = f"Integration {action.id} was changed by somebody else and set back."
+        await _publish(run, EventNote(Reason.DRIFTED, "Correct", note))
+
+
+async def delete(run: Run, case: Case, action: Delete) -> bool:
+    """DELETE; once it is accepted, the finalizer may go."""
+    if not isinstance(run.way, Way):
+        return True
+    memory, clock, account = run.entry.memory, run.world.ports.clock, run.way.account
+    try:
+        async with run.world.queue.released():
+            await account.client.delete(action.id, run.priority)
+    except NotFoundError:
+        run.entry.memory = memory.having(missing=clock.monotonic())
+        return False
+    except LeaseLostError:
+        raise
+    except OperatorError as problem:
+        if problem.effect is Effect.UNKNOWN:
+            run.entry.memory = memory.having(unknown_write=clock.monotonic())
+        return await failed(run, case, problem)
+    account.deleted_at = clock.monotonic()
+    run.entry.memory = memory.having(deleted=True, posted=None)
+    log.info("deleted", extra={"resource": run.entry.identity.label, "integration": action.id})
+    return False
+
+
+def _with_status(case: Case, run: Run) -> Case:
+    return replace(case, remembered=replace(case.remembered, status=run.status))
+
+
+async def _publish(run: Run, note: EventNote) -> None:
+    await run.world.ports.cluster.publish(run.resource, [note])
