@@ -20,6 +20,7 @@ COMPARABLE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The keys of each platform that are no secrets by themselves; the first is the one to look up by."""
 
+_URLS: Final = ("url", "api_url")
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -60,9 +61,9 @@ def _names(value: str) -> str:
 
 
 def identifying(key: str, value: str) -> str:
-    """The part of a value that tells integrations apart: a canonical URL, the names of headers, else all of it."""
-    if key in ("url", "api_url"):
-        return canonical_url(value)
+    """The part of a value that tells integrations apart: a URL but for its form, the names of headers, else all."""
+    if key in _URLS:
+        return canonical_url(value).rstrip("/")
     return _names(value) if key == "headers" else value
 
 
@@ -118,15 +119,15 @@ def matches_signature(item: Integration, platform: str, wanted: Mapping[str, str
 
 
 def differences(platform: str, config: Mapping[str, str], item: Integration, key: FingerprintKey) -> dict[str, str]:
-    """The configuration keys whose shown value is not what we send, each with a keyed digest of what is shown."""
+    """The configuration keys whose shown value is not what we send, each with a keyed digest of both."""
     found: dict[str, str] = {}
     for name in COMPARABLE.get(platform, ()):
         shown, wanted = _shown(item, name), config.get(name, "")
         if shown is None or (_same_headers(wanted, shown) if name == "headers" else _same(name, wanted, shown)):
             continue
-        found[name] = key.digest("shown", name, shown)
+        found[name] = key.digest("shown", name, identifying(name, wanted), shown)
     return found
 
 
 def _same(key: str, wanted: str, shown: str) -> bool:
-    return identifying(key, wanted) == identifying(key, shown)
+    return canonical_url(wanted) == canonical_url(shown) if key in _URLS else wanted == shown

@@ -1,34 +1,69 @@
 """What this operator writes into `status`, and reads back after a restart.
 
 Status is authorised apart from the rest of a resource and survives `kubectl replace`, so what ownership rests on lives
-here and nowhere else. Nothing in it changes unless the thing that it describes changed.
+here and nowhere else. Nothing in it changes unless the thing that it describes changed. The schema's bounds are far
+above what is ever written: a status that the API server refused would lose an id.
 """
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from netbird_streaming.core.model import Model
+from netbird_streaming.core.schema.fields import ATOMIC_LIST, doc
+
+MAX_DIGEST: Final = 256
+MAX_ANSWERED: Final = 64 * 1024
+"""For texts that NetBird chose, which nobody promised a length of."""
+MAX_ANNOTATION: Final = 256 * 1024
+"""Kubernetes' limit for all annotations of an object together, in bytes."""
+
+_BY_TYPE: Final = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+
+Digest = Annotated[str, doc("A keyed digest, which tells nothing of what it was made of.", maxLength=MAX_DIGEST)]
+Digests = dict[str, Digest]
+PublicText = Annotated[str, doc("A value that is known to be public.", maxLength=16 * 1024)]
+PublicConfig = dict[str, PublicText]
+RemoteID = Annotated[int, doc("An integration's id in NetBird.", minimum=1)]
 
 
 class Condition(Model):
     """A condition of the Kubernetes API conventions."""
 
-    type: str
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str = ""
-    observed_generation: int | None = None
-    last_transition_time: datetime
+    type: Annotated[
+        str,
+        doc(
+            "Ready; and, only while true, Reconciling and Stalled (kstatus), Drifted and Suspended.",
+            maxLength=316,
+        ),
+    ]
+    status: Annotated[Literal["True", "False", "Unknown"], doc("Whether the condition holds.")]
+    reason: Annotated[
+        str,
+        doc("Why, in one word of a closed list; the documentation has a cure for each.", maxLength=1024),
+    ]
+    message: Annotated[str, doc("Why, and what to do about it, in a sentence.", maxLength=32768, default="")] = ""
+    observed_generation: Annotated[
+        int | None, doc("The generation of the resource that the condition is about.", minimum=0)
+    ] = None
+    last_transition_time: Annotated[datetime, doc("When the condition's status last changed.")]
 
 
 class Applied(Model):
     """What NetBird last accepted from us: a keyed fingerprint of the whole request, secrets included."""
 
-    fingerprint: str
-    key_id: str = Field(alias="keyID")
+    fingerprint: Annotated[
+        str,
+        doc("A keyed digest of the platform, the settings, the Secrets' values and `enabled`.", maxLength=MAX_DIGEST),
+    ]
+    key_id: Annotated[
+        str,
+        doc(
+            "Which key it was made with; that of a lost key only means that NetBird is written once more.", maxLength=64
+        ),
+    ] = Field(alias="keyID")
 
 
 class Intent(Model):
@@ -38,24 +73,44 @@ class Intent(Model):
     that had the same ones then, `since` the server's time (`Date`) of that LIST, absent where it sends none.
     """
 
-    attempt: int
-    endpoint: str
-    account_id: str | None = Field(default=None, alias="accountID")
-    platform: str
-    config: dict[str, str] = {}
-    signature: dict[str, str]
-    key_id: str = Field(alias="keyID")
-    known_ids: tuple[int, ...] = Field(default=(), alias="knownIDs")
-    since: datetime | None = None
-    until: datetime | None = None
+    attempt: Annotated[int, doc("Which attempt it is, from 1 on.", minimum=1)]
+    endpoint: Annotated[
+        str,
+        doc("A keyed digest of the connection, its URL and the tenant that it went to.", maxLength=MAX_DIGEST),
+    ]
+    account_id: Annotated[
+        str | None,
+        doc("The NetBird account that it went to, where it was known then.", maxLength=MAX_ANSWERED),
+    ] = Field(default=None, alias="accountID")
+    platform: Annotated[str, doc("The platform that was asked for.", maxLength=64)]
+    config: Annotated[PublicConfig, doc("What of the settings is public, as in status.config.", maxProperties=16)] = (
+        Field(default={})
+    )
+    signature: Annotated[
+        Digests,
+        doc("Keyed digests of the settings that tell integrations apart, by their name in NetBird.", maxProperties=16),
+    ]
+    key_id: Annotated[str, doc("Which key the digests were made with.", maxLength=64)] = Field(alias="keyID")
+    known_ids: Annotated[
+        tuple[RemoteID, ...],
+        doc("The integrations that looked just so before the attempt.", maxItems=100_000, **ATOMIC_LIST),
+    ] = Field(default=(), alias="knownIDs")
+    since: Annotated[datetime | None, doc("NetBird's own time before the attempt.")] = None
+    until: Annotated[datetime | None, doc("NetBird's own time after which it can't have been made any more.")] = None
 
 
 class Correction(Model):
     """A drift that was corrected: the remote `updatedAt` that showed it, the values that differed, and when."""
 
-    at: datetime
-    updated_at: str | None = None
-    values: dict[str, str] = {}
+    at: Annotated[datetime, doc("When it was corrected.")]
+    updated_at: Annotated[
+        str | None,
+        doc("When NetBird says that somebody else changed the integration.", maxLength=MAX_ANSWERED),
+    ] = None
+    values: Annotated[
+        Digests,
+        doc("Keyed digests of the values that differed, by their name in NetBird.", maxProperties=16),
+    ] = Field(default={})
 
 
 class Origin(StrEnum):
@@ -69,41 +124,155 @@ class Origin(StrEnum):
 class Status(Model):
     """The status of an `EventStreamingIntegration`."""
 
-    id: int | None = None
-    origin: Origin | None = None
-    account_id: str | None = Field(default=None, alias="accountID")
-    platform: str | None = None
-    enabled: bool | None = None
-    config: dict[str, str] | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
-    observed_generation: int | None = None
-    last_handled_reconcile_at: str | None = None
-    applied: Applied | None = None
-    creation: Intent | None = None
-    unresolved_creations: tuple[Intent, ...] = ()
-    corrections: tuple[Correction, ...] = ()
-    kept: dict[str, str] = {}
-    owner_uid: str | None = Field(default=None, alias="ownerUID")
-    claimed_id: int | None = Field(default=None, alias="claimedID")
-    conditions: tuple[Condition, ...] = ()
+    id: Annotated[
+        int | None,
+        doc("The integration's id in NetBird. To find a resource by it: --field-selector status.id=ID.", minimum=1),
+    ] = None
+    origin: Annotated[
+        Origin | None,
+        doc(
+            "How this resource came by its integration. Created: it made it. Adopted: spec.adoption took it over."
+            " Inferred: the answer to the creation was lost, and it was found by what NetBird lists."
+        ),
+    ] = None
+    account_id: Annotated[
+        str | None,
+        doc("The NetBird account that the integration is in; it never moves to another.", maxLength=MAX_ANSWERED),
+    ] = Field(default=None, alias="accountID")
+    platform: Annotated[str | None, doc("The platform, as NetBird has it.", maxLength=MAX_ANSWERED)] = None
+    enabled: Annotated[bool | None, doc("Whether NetBird streams, as it last said.")] = None
+    config: Annotated[
+        PublicConfig | None,
+        doc(
+            "What NetBird was last given, as far as it is known to be public: names of buckets, streams, regions and"
+            " headers, URLs without their query; never a value from a Secret.",
+            maxProperties=16,
+        ),
+    ] = None
+    created_at: Annotated[
+        str | None, doc("When NetBird says that the integration was created (RFC 3339).", maxLength=MAX_ANSWERED)
+    ] = None
+    updated_at: Annotated[
+        str | None,
+        doc(
+            "When NetBird says that it was last changed, by this operator's own last write (RFC 3339): a later time"
+            " means that somebody else wrote.",
+            maxLength=MAX_ANSWERED,
+        ),
+    ] = None
+    observed_generation: Annotated[
+        int | None, doc("The generation of the resource that the rest of the status is about.", minimum=0)
+    ] = None
+    last_handled_reconcile_at: Annotated[
+        str | None,
+        doc(
+            "The value of the annotation integrations.netbird.io/reconcile-requested-at that was acted on last: another"
+            " value there asks for a reconcile now.",
+            maxLength=MAX_ANNOTATION,
+        ),
+    ] = None
+    applied: Annotated[
+        Applied | None, doc("What NetBird last accepted: a digest, which says whether it is current.")
+    ] = None
+    creation: Annotated[
+        Intent | None,
+        doc(
+            "A creation that is under way, or whose answer was lost: written before NetBird is asked, so that nothing"
+            " is created twice or forgotten."
+        ),
+    ] = None
+    unresolved_creations: Annotated[
+        tuple[Intent, ...],
+        doc(
+            "Earlier creations of which nobody knows what came: an integration that turns up and looks like one of them"
+            " is named by a condition.",
+            maxItems=1000,
+            **ATOMIC_LIST,
+        ),
+    ] = ()
+    corrections: Annotated[
+        tuple[Correction, ...],
+        doc(
+            "The last corrections of what somebody else changed; too many in an hour stop them.",
+            maxItems=100,
+            **ATOMIC_LIST,
+        ),
+    ] = ()
+    kept: Annotated[
+        Digests,
+        doc(
+            "Settings that NetBird keeps in another form than the one sent, with a digest of that; it is accepted.",
+            maxProperties=16,
+        ),
+    ] = Field(default={})
+    owner_uid: Annotated[
+        str | None,
+        doc(
+            "The uid of the resource that this status was written for. Another one's (a restored backup) is a claim"
+            " that takes spec.adoption, not a fact.",
+            maxLength=253,
+        ),
+    ] = Field(default=None, alias="ownerUID")
+    claimed_id: Annotated[
+        int | None,
+        doc("The id of an integration that a restored status names, and that was not adopted yet.", minimum=1),
+    ] = Field(default=None, alias="claimedID")
+    conditions: Annotated[
+        tuple[Condition, ...],
+        doc(
+            "How it stands: Ready; and, only while true, Reconciling, Stalled, Drifted and Suspended.",
+            maxItems=32,
+            **_BY_TYPE,
+        ),
+    ] = ()
 
 
 class ConfirmedAccount(Model):
     """An account that was seen through this connection; `proof` is a keyed digest of URL, token and tenant."""
 
-    tenant_id: str | None = Field(default=None, alias="tenantID")
-    account_id: str = Field(alias="accountID")
-    proof: str
-    key_id: str = Field(alias="keyID")
+    tenant_id: Annotated[
+        str | None, doc("The tenant that was acted in; absent for the token's own account.", maxLength=MAX_ANSWERED)
+    ] = Field(default=None, alias="tenantID")
+    account_id: Annotated[str, doc("The id of the account in NetBird.", maxLength=MAX_ANSWERED)] = Field(
+        alias="accountID"
+    )
+    proof: Annotated[
+        str,
+        doc(
+            "A keyed digest of URL, token and tenant: after another of them the account is asked for again.",
+            maxLength=MAX_DIGEST,
+        ),
+    ]
+    key_id: Annotated[str, doc("Which key the digest was made with.", maxLength=64)] = Field(alias="keyID")
 
 
 class ConnectionStatus(Model):
     """The status of both kinds of connections; `accounts` has one entry for each tenant in use."""
 
-    path_family: str | None = None
-    accounts: tuple[ConfirmedAccount, ...] = ()
-    observed_generation: int | None = None
-    last_handled_reconcile_at: str | None = None
-    owner_uid: str | None = Field(default=None, alias="ownerUID")
-    conditions: tuple[Condition, ...] = ()
+    path_family: Annotated[
+        str | None,
+        doc("Under which of its two paths this server offers event streaming.", maxLength=256),
+    ] = None
+    accounts: Annotated[
+        tuple[ConfirmedAccount, ...],
+        doc("The accounts that the connection leads to, one for each tenant in use.", maxItems=10_000, **ATOMIC_LIST),
+    ] = ()
+    observed_generation: Annotated[
+        int | None, doc("The generation of the connection that the rest of the status is about.", minimum=0)
+    ] = None
+    last_handled_reconcile_at: Annotated[
+        str | None,
+        doc(
+            "The value of the annotation integrations.netbird.io/reconcile-requested-at that was acted on last: another"
+            " value there asks for a look now.",
+            maxLength=MAX_ANNOTATION,
+        ),
+    ] = None
+    owner_uid: Annotated[
+        str | None,
+        doc("The uid of the connection that this status was written for.", maxLength=253),
+    ] = Field(default=None, alias="ownerUID")
+    conditions: Annotated[
+        tuple[Condition, ...],
+        doc("How it stands: Ready; and, only while true, Reconciling and Stalled.", maxItems=32, **_BY_TYPE),
+    ] = ()

@@ -13,7 +13,8 @@ from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.core.upkeep import MAX_CORRECTIONS, ROUNDING, is_foreign_write
 from netbird_streaming.reasons import Reason
 
-_PROGRESS: Final = "The integration is being created in NetBird."
+_CREATING: Final = Report(State.WORKING, Reason.PROGRESSING, "The integration is being created in NetBird.")
+_BINDING: Final = Report(State.WORKING, Reason.PROGRESSING, "The integration's settings are being applied in NetBird.")
 
 
 def intending(case: Case, create: Create) -> Status:
@@ -26,7 +27,7 @@ def intending(case: Case, create: Create) -> Status:
         observed_generation=case.status.observed_generation,
         last_handled_reconcile_at=case.status.last_handled_reconcile_at,
         owner_uid=resource.metadata.uid,
-        conditions=_standing(resource, Report(State.WORKING, Reason.PROGRESSING, _PROGRESS), case.observed.wall),
+        conditions=_standing(resource, _CREATING, case.observed.wall),
     )
 
 
@@ -51,6 +52,7 @@ def bound(case: Case, bind: Bind) -> Status:
             "kept": {},
             "owner_uid": case.desired.uid,
             "claimed_id": None,
+            "conditions": _standing(case.desired.resource, _BINDING, case.observed.wall),
         }
     )
 
@@ -65,15 +67,14 @@ def updated(case: Case, update: Update, answer: Integration) -> Status:
     """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved."""
     status, request = case.status, update.payload.request
     moved = is_later(answer.updated_at, status.updated_at, by=ROUNDING)
-    corrections = (*status.corrections, update.correction)[-MAX_CORRECTIONS:] if update.correction is not None else ()
+    corrected = () if update.correction is None else (update.correction,)
     return status.model_copy(
         update={
             "enabled": request.enabled,
             "config": dict(update.payload.public),
             "updated_at": answer.updated_at if moved else None,
             "applied": Applied(fingerprint=update.payload.fingerprint, key_id=update.payload.key_id),
-            "corrections": corrections,
-            "kept": status.kept if update.correction is not None else {},
+            "corrections": (*status.corrections, *corrected)[-MAX_CORRECTIONS:],
             "last_handled_reconcile_at": case.desired.requested or status.last_handled_reconcile_at,
         }
     )

@@ -20,7 +20,7 @@ from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import DriftPolicy
 from netbird_streaming.core.status import Correction
-from netbird_streaming.core.times import is_later
+from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.errors import EditError, OperatorError
 from netbird_streaming.reasons import Reason
 
@@ -146,7 +146,12 @@ def _compare_since(case: Case) -> float | None:
         return max(memory.asked_at, memory.written or 0.0)
     if memory.written is None:
         return 0.0
-    return memory.written if case.seen_since(memory.written) is not None else None
+    rests = _is_first_look(case) or _is_in_order(case)
+    return None if rests and case.seen_since(memory.written) is None else memory.written
+
+
+def _is_in_order(case: Case) -> bool:
+    return any((each.type, each.reason) == ("Ready", Reason.SYNCED) for each in case.status.conditions)
 
 
 def is_requested(case: Case) -> bool:
@@ -165,9 +170,24 @@ def _compare(case: Case, payload: Payload, item: Integration) -> Action:
     if not fresh and not toggled and not foreign:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown})
     last = status.corrections[-1].values if status.corrections else {}
-    if fresh and not toggled and not foreign and all(last.get(name) == digest for name, digest in fresh.items()):
+    tried = all(last.get(name) == digest for name, digest in fresh.items()) or _reports_only(case, item)
+    if not toggled and not foreign and tried:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown} | fresh)
     return _drifted(case, payload, item, fresh)
+
+
+def _reports_only(case: Case, item: Integration) -> bool:
+    """Where nothing is corrected, a difference that nobody wrote since our own write is the server's own form."""
+    if case.desired.resource.spec.drift_policy is DriftPolicy.CORRECT:
+        return False
+    dated = case.status.updated_at is not None and parse_time(item.updated_at) is not None
+    return dated or _is_first_look(case)
+
+
+def _is_first_look(case: Case) -> bool:
+    """Whether our own last write was never compared with a LIST that began after it."""
+    memory = case.memory
+    return memory.written is not None and (memory.looked is None or memory.looked < memory.written)
 
 
 def _drifted(case: Case, payload: Payload, item: Integration, fresh: dict[str, str]) -> Action:
@@ -202,7 +222,7 @@ def is_foreign_write(case: Case, item: Integration) -> bool:
     memory, base = case.memory, case.status.updated_at
     if memory.written is None and memory.looked is None:
         return is_later(item.updated_at, base, by=LATE_TOUCH)
-    if memory.looked is None or (memory.written is not None and memory.looked < memory.written):
+    if _is_first_look(case):
         return False
     return is_later(item.updated_at, base, by=ROUNDING)
 

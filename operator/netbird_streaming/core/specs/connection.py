@@ -1,0 +1,140 @@
+"""The specifications of the two kinds of connections, as their owners write them."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from netbird_streaming.core.model import Model
+from netbird_streaming.core.schema.fields import ATOMIC_LIST, MAX_URL, doc, url_faults
+from netbird_streaming.core.schema.rules import Rule, first_fault, matches, rules
+from netbird_streaming.core.specs.access import Access
+from netbird_streaming.core.specs.references import KeyReference
+from netbird_streaming.core.specs.tenant import TenantID, tenant_rule
+
+MAX_ENTRIES: Final = 1000
+
+
+class RateLimit(Model):
+    """The budget of a token (NetBird Cloud: 120 requests a minute, burst 1,200)."""
+
+    requests_per_minute: Annotated[
+        int,
+        doc("Requests a minute that NetBird allows the token in the long run.", minimum=1, maximum=60_000),
+    ] = 120
+    burst: Annotated[
+        int,
+        doc("Requests that NetBird allows the token at once, after a rest.", minimum=1, maximum=100_000),
+    ] = 1200
+
+
+class TokenType(StrEnum):
+    """How the token is sent: `Authorization: Token …` or `Authorization: Bearer …`."""
+
+    PERSONAL_ACCESS_TOKEN = "PersonalAccessToken"  # noqa: S105  # a kind of token, not one
+    OAUTH2 = "OAuth2"
+
+
+_URL_RULE: Final = first_fault(
+    ".url",
+    (
+        *url_faults(".url"),
+        (
+            "!(url(self.url).getScheme() in ['https', 'http'])",
+            "must begin with https:// (http:// only to loopback, unless the operator allows it)",
+        ),
+        ("self.url.contains('?')", "must not have a query; a tenant belongs into tenantID"),
+        (matches("self.url", "/api(/.*)?$"), "must be the server's address without /api, as https://api.netbird.io"),
+    ),
+)
+_DURATION: Final = "^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$"
+_INTERVAL_RULE: Final = first_fault(
+    ".resyncInterval",
+    (
+        (
+            f"self.resyncInterval == '' || !{matches('self.resyncInterval', _DURATION)}",
+            "must be a duration in whole hours, minutes and seconds, as 5m, 90s or 1h30m",
+        ),
+        (
+            "duration(self.resyncInterval) < duration('1m') || duration(self.resyncInterval) > duration('24h')",
+            "must be at least 1m and at most 24h",
+        ),
+    ),
+)
+_CONNECTION_RULES: Final[tuple[Rule, ...]] = (_URL_RULE, tenant_rule(), _INTERVAL_RULE)
+
+
+class ConnectionSpec(Model):
+    """A NetBird API, a token for it, and optionally the tenant to act in."""
+
+    model_config = ConfigDict(json_schema_extra=rules(*_CONNECTION_RULES))
+
+    url: Annotated[
+        str,
+        doc(
+            "The address of the NetBird API, without /api. A self-hosted server needs event streaming in its licence."
+            " http is accepted only to loopback, unless the operator allows it. Example: https://netbird.example.com.",
+            maxLength=MAX_URL,
+        ),
+    ] = "https://api.netbird.io"
+    token_secret_ref: Annotated[
+        KeyReference,
+        doc(
+            "The key of a Secret that holds the token: of this namespace, or of the operator's for the cluster kind."
+            " The token's user must be allowed to manage integrations; a service user's token is best."
+        ),
+    ]
+    token_type: Annotated[
+        TokenType,
+        doc(
+            "How the token is sent. PersonalAccessToken: as `Authorization: Token`, for tokens made in the dashboard."
+            " OAuth2: as `Authorization: Bearer`, for those of an identity provider."
+        ),
+    ] = TokenType.PERSONAL_ACCESS_TOKEN
+    tenant_id: Annotated[
+        TenantID,
+        doc(
+            "The tenant of a managed service provider to act in; the token's own account where it is left out. Listed"
+            " by GET /api/integrations/msp/tenants. Example: ch8i4ug6lnn4g9hqv7m0.",
+            maxLength=128,
+        ),
+    ] = Field(default=None, alias="tenantID")
+    ca_bundle_config_map_ref: Annotated[
+        KeyReference | None,
+        doc(
+            "The key of a ConfigMap with the PEM certificates of the authorities that the API is verified by, instead"
+            " of the public ones: of this namespace, or of the operator's for the cluster kind."
+        ),
+    ] = None
+    rate_limit: Annotated[
+        RateLimit,
+        doc(
+            "What NetBird allows the token: the defaults are NetBird Cloud's, a self-hosted server has its own. All"
+            " that use the same token share one budget, and the lowest limit set for it wins.",
+            default={},
+        ),
+    ] = RateLimit()
+    resync_interval: Annotated[
+        str,
+        doc(
+            "How often NetBird is compared with what is declared, from 1m to 24h; stretched while that would take more"
+            " than a quarter of the rate limit. Changes of resources and Secrets act at once. Example: 1h30m.",
+            maxLength=16,
+        ),
+    ] = "5m"
+
+
+class ClusterConnectionSpec(ConnectionSpec):
+    """A connection owned by the cluster's administrator."""
+
+    model_config = ConfigDict(json_schema_extra=rules(*_CONNECTION_RULES))
+
+    access: Annotated[
+        tuple[Access, ...],
+        doc(
+            "The namespaces that may use this connection: none where it is left out. The first entry that matches a"
+            " namespace decides.",
+            maxItems=MAX_ENTRIES,
+            **ATOMIC_LIST,
+        ),
+    ] = ()

@@ -1,0 +1,198 @@
+"""Where events go: a block of settings for each platform."""
+
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from netbird_streaming.core.model import Model
+from netbird_streaming.core.schema.fields import ATOMIC_LIST, MAX_URL, doc, url_rule
+from netbird_streaming.core.schema.rules import Cause, Rule, first_fault, literals, matches, one_of_two, rules
+from netbird_streaming.core.specs.http import Auth, Header
+from netbird_streaming.core.specs.references import KeyReference
+
+DATADOG_SITES: Final = (
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "datadoghq.eu",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "ddog-gov.com",
+)
+"""Source: Datadog's documentation of its log intake, https://docs.datadoghq.com/api/latest/logs/#send-logs."""
+
+MAX_HEADERS: Final = 64
+MAX_BODY: Final = 16 * 1024
+
+_SITE_RULE: Final = Rule(
+    rule=f"!has(self.site) || self.site in {literals(DATADOG_SITES)}",
+    message=f"must be a site of Datadog's: {', '.join(DATADOG_SITES)}; for anything else set apiURL instead",
+    field=".site",
+)
+_BUCKET_RULE: Final = first_fault(
+    ".bucketName",
+    (
+        (
+            f"!{matches('self.bucketName', r'^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$')}",
+            "must be a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'; not an ARN or a URL",
+        ),
+        (
+            matches("self.bucketName", r"\.\.|\.-|-\.|^[0-9.]+$|^(xn--|sthree-|amzn-s3-demo-)"),
+            "must not be an IP address, begin with xn--, sthree- or amzn-s3-demo-, nor have a '.' beside '.' or '-'",
+        ),
+    ),
+)
+_STREAM_RULE: Final = Rule(
+    rule="self.streamName.matches('^[a-zA-Z0-9_.-]+$')",
+    message="must be a stream's name as AWS allows: 1 to 64 letters, digits, '_', '.' and '-'; not an ARN",
+    field=".streamName",
+)
+_REGION_RULE: Final = Rule(
+    rule="self.region.matches('^[a-z]{2,5}(-[a-z]+){1,3}-[0-9]{1,2}$')",
+    message="must be the code of an AWS region, as eu-central-1; not its name or an availability zone",
+    field=".region",
+)
+
+AwsRegion = Annotated[str, doc("The code of the AWS region that it is in. Example: eu-central-1.", maxLength=32)]
+AccessKeyReference = Annotated[
+    KeyReference,
+    doc("The key of a Secret in this namespace that holds the AWS access key ID (it begins with AKIA)."),
+]
+SecretKeyReference = Annotated[
+    KeyReference,
+    doc("The key of a Secret in this namespace that holds the AWS secret access key."),
+]
+
+
+class Datadog(Model):
+    """Datadog's log intake."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *one_of_two(
+                ".site",
+                ".apiURL",
+                "name the Datadog site, as datadoghq.eu, or set apiURL for anything that is none",
+                "must be removed, or site: site already says which URL events are sent to",
+            ),
+            _SITE_RULE,
+            url_rule(".apiURL", "remove it: the key belongs into a Secret that apiKeySecretRef names"),
+        )
+    )
+
+    site: Annotated[
+        str | None,
+        doc(
+            f"The Datadog site of your organisation, as its web address tells: one of {', '.join(DATADOG_SITES)}. Set"
+            " this or apiURL.",
+            maxLength=64,
+        ),
+    ] = None
+    api_url: Annotated[
+        str | None,
+        doc(
+            "The whole https URL of a log intake that is not one of a site, as a proxy's. Set this or site. Example:"
+            " https://http-intake.logs.datadoghq.eu/api/v2/logs.",
+            maxLength=MAX_URL,
+        ),
+    ] = Field(default=None, alias="apiURL")
+    api_key_secret_ref: Annotated[
+        KeyReference,
+        doc(
+            "The key of a Secret in this namespace that holds the Datadog API key (not an application key). A new key"
+            " can take five minutes until Datadog accepts it; NetBird is asked again until then."
+        ),
+    ]
+
+
+class S3(Model):
+    """An Amazon S3 bucket."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_BUCKET_RULE, _REGION_RULE))
+
+    bucket_name: Annotated[
+        str,
+        doc("The bucket's name alone, neither its ARN nor a URL. Example: company-netbird-events.", maxLength=63),
+    ]
+    region: AwsRegion
+    access_key_secret_ref: AccessKeyReference
+    secret_key_secret_ref: SecretKeyReference
+
+
+class Firehose(Model):
+    """An Amazon Data Firehose stream."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_STREAM_RULE, _REGION_RULE))
+
+    stream_name: Annotated[str, doc("The stream's name alone, not its ARN. Example: netbird-events.", maxLength=64)]
+    region: AwsRegion
+    access_key_secret_ref: AccessKeyReference
+    secret_key_secret_ref: SecretKeyReference
+
+
+_ONCE: Final = "self.headers.all(h, self.headers.exists_one(o, o.name.lowerAscii() == h.name.lowerAscii()))"
+_NO_SECOND_AUTH: Final = (
+    "!has(self.auth) || !has(self.headers) || !self.headers.exists(h, h.name.lowerAscii() == 'authorization' ||"
+    " (has(self.auth.header) && h.name.lowerAscii() == self.auth.header.name.lowerAscii()))"
+)
+
+
+class GenericHTTP(Model):
+    """Any HTTP endpoint."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *one_of_two(
+                ".url",
+                ".urlSecretRef",
+                "set the https URL that events are posted to, or urlSecretRef where the URL itself holds a token",
+                "must be removed, or url: the URL comes from one of the two",
+            ),
+            url_rule(".url", "put the whole URL into a Secret and name it by urlSecretRef instead"),
+            Rule(
+                f"!has(self.headers) || {_ONCE}",
+                "must name each header only once; upper and lower case make no difference",
+                ".headers",
+            ),
+            Rule(
+                _NO_SECOND_AUTH,
+                "must not hold Authorization, or the header of auth.header, beside auth: remove it or auth",
+                ".headers",
+                Cause.FORBIDDEN,
+            ),
+        )
+    )
+
+    url: Annotated[
+        str | None,
+        doc(
+            "The https URL that events are posted to. Set this, or urlSecretRef where the URL itself holds a token, as"
+            " those of webhooks often do. Example: https://siem.example.com/ingest.",
+            maxLength=MAX_URL,
+        ),
+    ] = None
+    url_secret_ref: Annotated[
+        KeyReference | None,
+        doc("The key of a Secret in this namespace that holds the whole https URL. Set this or url."),
+    ] = None
+    headers: Annotated[
+        tuple[Header, ...],
+        doc(
+            "Headers of each request, each only once. What tells the destination who sends belongs under auth.",
+            maxItems=MAX_HEADERS,
+            **ATOMIC_LIST,
+        ),
+    ] = ()
+    auth: Annotated[
+        Auth | None,
+        doc("How the destination is told who sends: exactly one of bearer, basic and header, always from Secrets."),
+    ] = None
+    body_template: Annotated[
+        str | None,
+        doc(
+            "The body of each request as a Go text/template over .ID, .Timestamp, .Message, .InitiatorID, .TargetID,"
+            " .Meta and .Reference; NetBird's own JSON where it is not set. It is no place for a credential. Example:"
+            ' {"time": "{{ .Timestamp }}", "event": "{{ .Message }}"}.',
+            maxLength=MAX_BODY,
+        ),
+    ] = None

@@ -1,0 +1,1 @@
+"""What tests of several kinds share: simulated counterparts and the tools around them."""

@@ -1,0 +1,122 @@
+"""Builders for the frozen values that decisions rest on; what a test does not name is as a user would have it."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from netbird_streaming.core.facts import Case, Desired, Limits, Memory, Observed, Remembered, Route, View, recall
+from netbird_streaming.core.fingerprint import FingerprintKey
+from netbird_streaming.core.payload import Payload, resolve, secret_names
+from netbird_streaming.core.remote import Integration, Listing
+from netbird_streaming.core.resources import FINALIZER, EventStreamingIntegration
+from netbird_streaming.core.status import Applied, Status
+from netbird_streaming.errors import OperatorError
+
+KEY: Final = FingerprintKey(bytes(range(32)))
+WALL: Final = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+NOW: Final = 1000.0
+UID: Final = "uid-1"
+ACCOUNT: Final = "acc-1"
+URL: Final = "https://siem.example/in"
+STAMP: Final = "2026-05-01T11:00:00.000001Z"
+LIMITS: Final = Limits(late_commit=60.0, post=30.0)
+
+
+def integration(
+    spec: dict[str, Any] | None = None, status: Status | None = None, **metadata: Any
+) -> EventStreamingIntegration:
+    """A generic HTTP resource, with our finalizer unless `finalizers` says otherwise."""
+    raw = {
+        "metadata": {
+            "name": "web",
+            "namespace": "team-a",
+            "uid": UID,
+            "resourceVersion": "7",
+            "generation": 1,
+            "creationTimestamp": "2026-05-01T10:00:00Z",
+            "finalizers": [FINALIZER],
+            **metadata,
+        },
+        "spec": {"platform": "generic_http", "genericHTTP": {"url": URL}, **(spec or {})},
+    }
+    resource = EventStreamingIntegration.model_validate(raw)
+    return resource if status is None else resource.model_copy(update={"status": status})
+
+
+def payload_of(resource: EventStreamingIntegration) -> Payload:
+    """The payload when every referenced Secret has one and the same value."""
+    secrets = {name: _AnyKey() for name in secret_names(resource.spec)}
+    return resolve(resource.spec, secrets, KEY)
+
+
+class _AnyKey(dict[str, bytes]):
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: str) -> bytes:
+        return b"value"
+
+
+def item(integration_id: int = 5, **changes: Any) -> Integration:
+    """What NetBird shows of the resource's integration."""
+    shown = Integration(
+        id=integration_id,
+        account_id=ACCOUNT,
+        platform="generic_http",
+        enabled=True,
+        config={"url": URL, "headers": "{}", "body_template": ""},
+        created_at=STAMP,
+        updated_at=STAMP,
+    )
+    return replace(shown, **changes)
+
+
+def view(*items: Integration, begun: float = NOW - 1) -> View:
+    """A LIST that began a second ago."""
+    return View(Listing(items, WALL), begun)
+
+
+def held(resource: EventStreamingIntegration, integration_id: int = 5, **changes: Any) -> Status:
+    """The status of a resource whose integration NetBird accepted as it is."""
+    payload = payload_of(resource)
+    status = Status(
+        id=integration_id,
+        account_id=ACCOUNT,
+        platform="generic_http",
+        enabled=True,
+        updated_at=STAMP,
+        applied=Applied(fingerprint=payload.fingerprint, key_id=KEY.id),
+        owner_uid=resource.metadata.uid,
+    )
+    return status.model_copy(update=changes)
+
+
+@dataclass(frozen=True)
+class Others:
+    """Other resources' ids."""
+
+    names: dict[int, str] = field(default_factory=dict)
+
+    def other(self, integration_id: int) -> str | None:
+        """Who else holds this id."""
+        return self.names.get(integration_id)
+
+
+def case(
+    resource: EventStreamingIntegration,
+    *,
+    memory: Memory | None = None,
+    payload: Payload | OperatorError | None = None,
+    **observed: Any,
+) -> Case:
+    """A case at `NOW`, with a finalizer seen long ago and a confirmed account."""
+    seen: dict[str, Any] = {
+        "now": NOW,
+        "wall": WALL,
+        "route": Route(endpoint="endpoint-1", account=ACCOUNT, allow_adoption=True),
+        "holders": Others(),
+        **observed,
+    }
+    remembered: Remembered = recall(resource, memory or Memory(finalizer_seen=NOW - 100))
+    desired = Desired(resource, payload_of(resource) if payload is None else payload)
+    return Case(desired, Observed(**seen), remembered, KEY, LIMITS)

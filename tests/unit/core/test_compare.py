@@ -1,0 +1,89 @@
+"""What counts as the same configuration."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.core import compare
+from netbird_streaming.core.remote import Integration
+from tests.support.cases import KEY
+
+text = st.text(max_size=20)
+
+
+def shown(**config: str) -> Integration:
+    return Integration(id=1, platform="generic_http", config=config)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://SIEM.example/in", "https://siem.example/in"),
+        ("https://siem.example", "https://siem.example/"),
+        ("https://siem.example:443/in", "https://siem.example/in"),
+    ],
+)
+def test_equivalent_urls_are_the_same(one: str, other: str) -> None:
+    assert compare.canonical_url(one) == compare.canonical_url(other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://siem.example/IN",
+        "https://siem.example/in/",
+        "https://siem.example:8443/in",
+        "https://siem.example/in?a",
+    ],
+)
+def test_other_urls_are_not(other: str) -> None:
+    assert compare.canonical_url("https://siem.example/in") != compare.canonical_url(other)
+
+
+def test_headers_differ_by_value_but_are_told_apart_by_name() -> None:
+    ours = {"url": "https://a.example/", "headers": json.dumps({"X-Key": "one"})}
+    other_value = shown(url="https://a.example/", headers=json.dumps({"x-key": "two"}))
+    assert set(compare.differences("generic_http", ours, other_value, KEY)) == {"headers"}
+    assert compare.is_identical("generic_http", ours, other_value)
+    other_name = shown(url="https://a.example/", headers=json.dumps({"X-Other": "one"}))
+    assert not compare.is_identical("generic_http", ours, other_name)
+
+
+def test_masked_header_values_are_no_difference() -> None:
+    ours = {"url": "https://a.example/", "headers": json.dumps({"X-Key": "one"})}
+    masked = shown(url="https://a.example/", headers=json.dumps({"X-Key": "****"}))
+    assert compare.differences("generic_http", ours, masked, KEY) == {}
+
+
+def test_a_thin_answer_is_identical_to_nothing() -> None:
+    assert not compare.is_identical("generic_http", {}, Integration(id=1, platform="generic_http"))
+
+
+@given(text, text, st.dictionaries(st.text(min_size=1, max_size=5), text, max_size=3))
+def test_what_is_shown_as_it_was_sent_never_differs(url: str, template: str, headers: dict[str, str]) -> None:
+    config = {"url": url, "headers": json.dumps(headers), "body_template": template}
+    assert compare.differences("generic_http", config, shown(**config), KEY) == {}
+    assert compare.is_identical("generic_http", config, shown(**config))
+
+
+@given(text, text, text)
+def test_a_signature_finds_what_was_made_with_it(url: str, headers: str, template: str) -> None:
+    config = {"url": url, "headers": headers, "body_template": template}
+    wanted = compare.signature("generic_http", config, KEY)
+    assert compare.matches_signature(shown(**config), "generic_http", wanted, KEY)
+    changed = shown(**{**config, "body_template": template + "x"})
+    assert compare.is_masked(template + "x") or not compare.matches_signature(changed, "generic_http", wanted, KEY)
+
+
+@given(st.text())
+def test_any_text_can_be_canonicalised_twice(url: str) -> None:
+    once = compare.canonical_url(url)
+    assert isinstance(compare.canonical_url(once), str)
+
+
+@given(st.text())
+def test_any_header_text_is_parsed_or_refused(value: str) -> None:
+    parsed = compare.parse_headers(value)
+    assert parsed is None or all(name == name.lower() for name in parsed)

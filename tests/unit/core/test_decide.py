@@ -1,0 +1,504 @@
+"""decide(): one action for every case, and the right one for those that matter."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.core import transitions
+from netbird_streaming.core.actions import (
+    Action,
+    AddFinalizer,
+    Bind,
+    ConfirmAccount,
+    Create,
+    Delete,
+    Done,
+    Look,
+    ProveAbsence,
+    Release,
+    Report,
+    State,
+    Update,
+)
+from netbird_streaming.core.decide import decide
+from netbird_streaming.core.facts import Case, Memory, Posted, Route
+from netbird_streaming.core.resources import EventStreamingIntegration
+from netbird_streaming.core.status import Applied, Condition, Correction, Intent, Origin, Status
+from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.reasons import Reason
+from tests.support.cases import (
+    ACCOUNT,
+    KEY,
+    NOW,
+    STAMP,
+    UID,
+    URL,
+    WALL,
+    Others,
+    case,
+    held,
+    integration,
+    item,
+    payload_of,
+    view,
+)
+
+LATER = "2026-05-01T11:30:00Z"
+BROKEN = WaitError(Reason.CONNECTION_NOT_FOUND, "NetBirdConnection x does not exist")
+
+
+def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:
+    payload = payload_of(resource)
+    intent = Intent(
+        attempt=1,
+        endpoint="endpoint-1",
+        account_id=ACCOUNT,
+        platform="generic_http",
+        signature=dict(payload.signature),
+        key_id=KEY.id,
+        since=WALL - timedelta(hours=2),
+        until=WALL,
+    )
+    return intent.model_copy(update=changes)
+
+
+def reason_of(action: Action) -> Reason:
+    assert isinstance(action, Report), action
+    return action.reason
+
+
+class TestCreating:
+    def test_the_finalizer_comes_first(self) -> None:
+        assert decide(case(integration(finalizers=[]))) == AddFinalizer()
+
+    def test_a_list_begun_after_the_finalizer_comes_next(self) -> None:
+        memory = Memory(finalizer_seen=NOW - 5)
+        assert decide(case(integration(), memory=memory, view=view(begun=NOW - 6))) == Look(NOW - 5)
+
+    def test_then_the_intent_holds_what_a_lost_answer_needs(self) -> None:
+        action = decide(case(integration(), view=view(item(9, config={"url": "https://other.example/"}))))
+        assert isinstance(action, Create)
+        assert (action.intent.attempt, action.intent.since, action.intent.known_ids) == (1, WALL, ())
+        assert action.intent.until == WALL + timedelta(seconds=20 + 30 + 60)
+        assert URL not in action.intent.signature.values()
+
+    def test_an_old_list_is_not_good_enough(self) -> None:
+        assert decide(case(integration(), view=view(begun=NOW - 21))) == Look(NOW)
+
+    def test_a_list_from_before_our_own_delete_is_not_good_enough(self) -> None:
+        assert decide(case(integration(), view=view(begun=NOW - 3), deleted_at=NOW - 2)) == Look(NOW - 2)
+
+    def test_an_identical_stranger_blocks_it(self) -> None:
+        assert reason_of(decide(case(integration(), view=view(item(9))))) is Reason.IDENTICAL_EXISTS
+
+    def test_a_masked_stranger_counts_as_identical(self) -> None:
+        masked = item(9, config={"url": "****", "headers": "****", "body_template": ""})
+        assert reason_of(decide(case(integration(), view=view(masked)))) is Reason.IDENTICAL_EXISTS
+
+    def test_another_resources_twin_is_a_conflict(self) -> None:
+        action = decide(case(integration(), view=view(item(9)), holders=Others({9: "team-b/web"})))
+        assert reason_of(action) is Reason.OWNERSHIP_CONFLICT
+
+    def test_a_rival_goes_first(self) -> None:
+        assert reason_of(decide(case(integration(), view=view(), rival="team-a/older"))) is Reason.OWNERSHIP_CONFLICT
+
+    def test_a_suspended_resource_creates_nothing(self) -> None:
+        assert reason_of(decide(case(integration({"suspend": True}), view=view()))) is Reason.SUSPENDED
+
+    def test_without_a_connection_it_says_so(self) -> None:
+        assert reason_of(decide(case(integration(), route=BROKEN))) is Reason.CONNECTION_NOT_FOUND
+
+
+class TestUnknownOutcome:
+    def open(self, **changes: Any) -> EventStreamingIntegration:
+        resource = integration()
+        return integration(status=Status(creation=intent_of(resource, **changes), owner_uid=UID))
+
+    def case(self, *items: Any, over: float = NOW - 61, begun: float = NOW - 0.5, **observed: Any) -> Case:
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=over)
+        return case(self.open(), memory=memory, view=view(*items, begun=begun), **observed)
+
+    def test_it_waits_until_no_late_commit_is_possible(self) -> None:
+        action = decide(self.case(over=NOW - 10))
+        assert reason_of(action) is Reason.CREATE_OUTCOME_UNKNOWN
+        assert isinstance(action, Report)
+        assert action.retry_at == NOW + 50
+
+    def test_it_looks_with_a_list_begun_after_the_wait(self) -> None:
+        assert decide(self.case(begun=NOW - 2)) == Look(NOW - 1)
+
+    def test_one_new_match_is_bound_and_marked(self) -> None:
+        assert decide(self.case(item(9))) == Bind(item(9), Origin.INFERRED)
+
+    def test_none_leads_to_another_attempt_that_remembers_the_first(self) -> None:
+        action = decide(self.case())
+        assert isinstance(action, Create)
+        assert action.intent.attempt == 2
+        assert [each.attempt for each in action.unresolved] == [1]
+
+    def test_several_are_named_and_left_alone(self) -> None:
+        action = decide(self.case(item(9), item(10)))
+        assert reason_of(action) is Reason.CREATE_AMBIGUOUS
+        assert isinstance(action, Report)
+        assert "9, 10" in action.message
+
+    def test_of_several_the_user_may_choose_by_adoption(self) -> None:
+        resource = integration({"adoption": {"policy": "Match", "id": 10}}, status=self.open().status)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        chosen = decide(case(resource, memory=memory, view=view(item(9), item(10), begun=NOW - 0.5)))
+        assert chosen == Bind(item(10), Origin.ADOPTED)
+
+    @pytest.mark.parametrize(
+        "stranger",
+        [
+            item(9, created_at="2026-04-30T11:00:00Z"),
+            item(9, created_at="2026-05-01T13:00:00Z"),
+            item(9, config={"url": "https://other.example/", "headers": "{}"}),
+            item(9, platform="datadog"),
+        ],
+        ids=["older", "younger", "other settings", "other platform"],
+    )
+    def test_what_can_not_be_ours_is_not_bound(self, stranger: Any) -> None:
+        assert not isinstance(decide(self.case(stranger)), Bind)
+
+    def test_what_another_resource_holds_is_not_bound(self) -> None:
+        assert not isinstance(decide(self.case(item(9), holders=Others({9: "team-b/web"}))), Bind)
+
+    def test_with_another_fingerprint_key_nothing_is_inferred(self) -> None:
+        resource = integration(status=Status(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        action = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
+        assert reason_of(action) is Reason.CREATE_AMBIGUOUS
+
+    def test_through_another_connection_nothing_is_concluded(self) -> None:
+        elsewhere = Route(endpoint="endpoint-2", account="acc-2", allow_adoption=True)
+        assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
+
+    def test_an_answered_post_is_bound_before_anything_else(self) -> None:
+        payload = payload_of(integration())
+        posted = Posted(item(9), Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True)
+        action = decide(case(self.open(), memory=Memory(posted=posted), route=BROKEN))
+        assert action == Bind(item(9), Origin.CREATED, posted)
+
+    def test_a_late_commit_of_an_attempt_that_was_given_up_is_named(self) -> None:
+        resource = integration()
+        status = held(resource, unresolved_creations=(intent_of(resource),))
+        action = decide(case(integration(status=status), view=view(item(5), item(9))))
+        assert reason_of(action) is Reason.CREATE_AMBIGUOUS
+
+
+class TestKeeping:
+    def test_nothing_changed_is_ready(self) -> None:
+        action = decide(case(integration(status=held(integration())), view=view(item())))
+        assert isinstance(action, Report)
+        assert (action.state, action.reason) == (State.READY, Reason.SYNCED)
+
+    def test_another_spec_is_a_put(self) -> None:
+        resource = integration({"genericHTTP": {"url": "https://new.example/"}}, status=held(integration()))
+        action = decide(case(resource, view=view(item())))
+        assert isinstance(action, Update)
+        assert action.correction is None
+
+    def test_a_post_that_ignored_enabled_is_followed_by_a_put(self) -> None:
+        resource = integration({"enabled": False})
+        action = decide(case(integration({"enabled": False}, status=held(resource, enabled=True)), view=view(item())))
+        assert isinstance(action, Update)
+
+    def test_an_unanswered_put_is_repeated_only_after_a_look(self) -> None:
+        resource = integration({"enabled": False}, status=held(integration()))
+        memory = Memory(unknown_write=NOW - 1, written=NOW - 50)
+        assert decide(case(resource, memory=memory, view=view(item(), begun=NOW - 2))) == Look(NOW - 1)
+        assert isinstance(decide(case(resource, memory=memory, view=view(item(), begun=NOW))), Update)
+
+    def test_drift_is_corrected(self) -> None:
+        drifted = item(config={"url": "https://evil.example/", "headers": "{}", "body_template": ""})
+        action = decide(case(integration(status=held(integration())), view=view(drifted)))
+        assert isinstance(action, Update)
+        assert action.correction is not None
+        assert set(action.correction.values) == {"url"}
+        assert "evil" not in str(action.correction)
+
+    def test_a_later_write_of_somebody_else_is_drift_though_all_looks_the_same(self) -> None:
+        action = decide(case(integration(status=held(integration())), view=view(item(updated_at=LATER))))
+        assert isinstance(action, Update)
+
+    def test_masked_values_and_unknown_keys_are_no_drift(self) -> None:
+        shown = item(config={"url": URL, "headers": "****", "body_template": "", "novel": "x"})
+        assert reason_of(decide(case(integration(status=held(integration())), view=view(shown)))) is Reason.SYNCED
+
+    def test_in_report_mode_drift_is_said_and_left(self) -> None:
+        drifted = item(enabled=False)
+        resource = integration({"driftPolicy": "Report"}, status=held(integration()))
+        action = decide(case(resource, view=view(drifted)))
+        assert isinstance(action, Report)
+        assert action.drifted is not None
+
+    def test_what_the_server_keeps_differently_is_corrected_once(self) -> None:
+        shown = item(config={"url": f"{URL}/", "headers": "{}", "body_template": ""})
+        status = held(integration())
+        first = decide(case(integration(status=status), view=view(shown)))
+        assert isinstance(first, Update)
+        again = status.model_copy(update={"corrections": (first.correction,)})
+        second = decide(case(integration(status=again), view=view(shown)))
+        assert isinstance(second, Report)
+        assert second.reason is Reason.SYNCED
+        assert "url" in second.message
+
+    def test_the_third_correction_within_an_hour_is_the_last(self) -> None:
+        corrections = tuple(Correction(at=WALL - timedelta(minutes=each), values={}) for each in (50, 30, 10))
+        resource = integration(status=held(integration(), corrections=corrections))
+        assert reason_of(decide(case(resource, view=view(item(enabled=False))))) is Reason.CONTENDED
+
+    def test_contention_lasts_until_somebody_asks(self) -> None:
+        contended = Condition(type="Ready", status="False", reason="Contended", last_transition_time=WALL)
+        stalled = contended.model_copy(update={"type": "Stalled", "status": "True"})
+        status = held(integration(), conditions=(contended, stalled))
+        shown = view(item(enabled=False))
+        assert reason_of(decide(case(integration(status=status), view=shown))) is Reason.CONTENDED
+        asked = integration(status=status, annotations={"integrations.netbird.io/reconcile-requested-at": "now"})
+        assert isinstance(decide(case(asked, view=shown)), Update)
+
+    def test_absence_is_proven_by_id_and_by_a_later_list(self) -> None:
+        resource = integration(status=held(integration()))
+        assert decide(case(resource, view=view())) == ProveAbsence(5)
+        missing = Memory(finalizer_seen=NOW - 100, missing=NOW - 0.9)
+        assert decide(case(resource, memory=missing, view=view())) == Look(NOW - 0.9)
+        assert isinstance(decide(case(resource, memory=missing, view=view(begun=NOW))), Create)
+
+    def test_in_report_mode_a_remote_deletion_is_not_made_good(self) -> None:
+        spec = {"driftPolicy": "Report"}
+        resource = integration(spec, status=held(integration(spec)))
+        missing = Memory(finalizer_seen=NOW - 100, missing=NOW - 0.9)
+        assert reason_of(decide(case(resource, memory=missing, view=view(begun=NOW)))) is Reason.REMOTE_DELETED
+
+    def test_a_stripped_finalizer_is_put_back(self) -> None:
+        assert decide(case(integration(status=held(integration()), finalizers=[]), route=BROKEN)) == AddFinalizer()
+
+    def test_in_another_account_nothing_is_touched(self) -> None:
+        elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
+        resource = integration({"enabled": False}, status=held(integration()))
+        assert reason_of(decide(case(resource, route=elsewhere))) is Reason.ACCOUNT_MISMATCH
+
+    def test_an_unconfirmed_account_is_confirmed_first(self) -> None:
+        unknown = Route(endpoint="endpoint-1", account=None, allow_adoption=True)
+        assert (
+            decide(case(integration({"enabled": False}, status=held(integration())), route=unknown)) == ConfirmAccount()
+        )
+
+    def test_a_restart_with_nothing_changed_needs_one_look_and_no_more(self) -> None:
+        assert decide(case(integration(status=held(integration())))) == Look(0.0)
+
+    def test_after_our_own_write_nothing_is_asked_of_the_server(self) -> None:
+        memory = Memory(finalizer_seen=NOW - 9, written=NOW - 1)
+        assert reason_of(decide(case(integration(status=held(integration())), memory=memory))) is Reason.SYNCED
+
+
+class TestAdopting:
+    def adopting(self, policy: str, **adoption: Any) -> EventStreamingIntegration:
+        return integration({"adoption": {"policy": policy, **adoption}})
+
+    def test_match_takes_the_only_identical_one(self) -> None:
+        assert decide(case(self.adopting("Match"), view=view(item(9)))) == Bind(item(9), Origin.ADOPTED)
+
+    def test_match_creates_where_there_is_none(self) -> None:
+        assert isinstance(decide(case(self.adopting("Match"), view=view())), Create)
+
+    @pytest.mark.parametrize(
+        ("policy", "shown", "reason"),
+        [
+            ("Match", (), Reason.ADOPTION_NOT_FOUND),
+            ("Override", (), Reason.ADOPTION_NOT_FOUND),
+            ("Match", (item(9, config={"url": "https://other.example"}),), Reason.ADOPTION_MISMATCH),
+            ("Override", (item(9, platform="s3"),), Reason.PLATFORM_MISMATCH),
+        ],
+    )
+    def test_an_id_is_adopted_or_refused_and_never_created(self, policy: str, shown: Any, reason: Reason) -> None:
+        assert reason_of(decide(case(self.adopting(policy, id=9), view=view(*shown)))) is reason
+
+    def test_override_takes_what_differs(self) -> None:
+        other = item(9, config={"url": "https://other.example"})
+        assert decide(case(self.adopting("Override", id=9), view=view(other))) == Bind(other, Origin.ADOPTED)
+
+    def test_what_another_resource_holds_is_refused(self) -> None:
+        claimed = case(self.adopting("Override", id=9), view=view(item(9)), holders=Others({9: "team-b/web"}))
+        assert reason_of(decide(claimed)) is Reason.ADOPTION_CLAIMED
+
+    def test_the_administrator_may_forbid_it(self) -> None:
+        route = Route(endpoint="endpoint-1", account=ACCOUNT, allow_adoption=False)
+        assert (
+            reason_of(decide(case(self.adopting("Match"), view=view(item(9)), route=route)))
+            is Reason.ADOPTION_NOT_ALLOWED
+        )
+
+    def test_a_restored_status_is_a_claim_and_no_fact(self) -> None:
+        restored = held(integration(), owner_uid="another")
+        assert reason_of(decide(case(integration(status=restored), view=view(item(5))))) is Reason.RESTORED_STATUS
+
+    def test_a_restored_claim_survives_the_report_about_it(self) -> None:
+        resource = integration(status=held(integration(), owner_uid="another"))
+        first = case(resource, view=view(item(5, config={"url": "https://changed.example"})))
+        action = decide(first)
+        assert isinstance(action, Report)
+        written = integration(status=transitions.reported(first, action))
+        assert written.status.id is None
+        assert reason_of(decide(replace(first, **_as(written)))) is Reason.RESTORED_STATUS
+
+
+def _as(resource: EventStreamingIntegration) -> dict[str, Any]:
+    fresh = case(resource)
+    return {"desired": fresh.desired, "remembered": fresh.remembered}
+
+
+class TestDeleting:
+    def gone(self, spec: dict[str, Any] | None = None, status: Status | None = None, **metadata: Any) -> Any:
+        return integration(spec, status, deletionTimestamp="2026-05-01T11:59:00Z", **metadata)
+
+    def test_the_integration_goes_first(self) -> None:
+        assert decide(case(self.gone(status=held(integration())))) == Delete(5)
+
+    def test_then_the_finalizer(self) -> None:
+        assert decide(case(self.gone(status=held(integration())), memory=Memory(deleted=True))) == Release()
+
+    def test_nothing_held_is_released_without_a_connection(self) -> None:
+        assert decide(case(self.gone(), route=BROKEN)) == Release()
+
+    def test_a_broken_connection_is_a_visible_wait_with_the_ways_out(self) -> None:
+        action = decide(case(self.gone(status=held(integration())), route=BROKEN))
+        assert isinstance(action, Report)
+        assert "Orphan" in action.message
+
+    def test_orphaning_names_the_id_and_needs_no_connection(self) -> None:
+        spec = {"deletionPolicy": "Orphan"}
+        action = decide(case(self.gone(spec, held(integration(spec))), route=BROKEN))
+        assert isinstance(action, Release)
+        assert "integration 5" in (action.note or "")
+
+    def test_suspension_holds_no_deletion_up(self) -> None:
+        assert decide(case(self.gone({"suspend": True}, held(integration())))) == Delete(5)
+
+    def test_an_open_create_is_settled_first(self) -> None:
+        status = Status(creation=intent_of(integration()), owner_uid=UID)
+        memory = Memory(intent_over=NOW - 61)
+        waiting = decide(case(self.gone(status=status), memory=Memory(intent_over=NOW)))
+        assert reason_of(waiting) is Reason.CREATE_OUTCOME_UNKNOWN
+        found = decide(case(self.gone(status=status), memory=memory, view=view(item(9), begun=NOW)))
+        assert found == Bind(item(9), Origin.INFERRED)
+        assert decide(case(self.gone(status=status), memory=memory, view=view(begun=NOW))) == Release()
+
+    def test_a_404_alone_proves_nothing(self) -> None:
+        resource = self.gone(status=held(integration()))
+        assert decide(case(resource, memory=Memory(missing=NOW - 0.5), view=view())) == Look(NOW - 0.5)
+        assert decide(case(resource, memory=Memory(missing=NOW - 0.5), view=view(begun=NOW))) == Release()
+
+    def test_in_another_account_nothing_is_deleted(self) -> None:
+        elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
+        assert (
+            reason_of(decide(case(self.gone(status=held(integration())), route=elsewhere))) is Reason.ACCOUNT_MISMATCH
+        )
+
+    def test_a_restored_claim_is_released_untouched(self) -> None:
+        action = decide(case(self.gone(status=held(integration(), owner_uid="another"))))
+        assert isinstance(action, Release)
+        assert "5" in (action.note or "")
+
+    def test_without_our_finalizer_it_is_none_of_our_business(self) -> None:
+        assert decide(case(self.gone(finalizers=[]))) == Done()
+
+
+moments = st.none() | st.sampled_from([NOW - 200, NOW - 61, NOW - 5, NOW - 1, NOW])
+intents = st.sampled_from(
+    [
+        intent_of(integration()),
+        intent_of(integration(), key_id="lost"),
+        intent_of(integration(), endpoint="endpoint-2"),
+        intent_of(integration(), since=None, until=None),
+    ]
+)
+statuses = st.builds(
+    Status,
+    id=st.none() | st.just(5),
+    account_id=st.sampled_from([None, ACCOUNT, "acc-2"]),
+    enabled=st.none() | st.booleans(),
+    updated_at=st.sampled_from([None, STAMP, LATER, "nonsense"]),
+    applied=st.none() | st.just(held(integration()).applied),
+    creation=st.none() | intents,
+    unresolved_creations=st.lists(intents, max_size=9).map(tuple),
+    corrections=st.just(()),
+    kept=st.just({}),
+    owner_uid=st.sampled_from([None, UID, "another"]),
+    claimed_id=st.none() | st.just(5),
+    conditions=st.just(()),
+)
+specs = st.fixed_dictionaries(
+    {
+        "enabled": st.booleans(),
+        "suspend": st.booleans(),
+        "deletionPolicy": st.sampled_from(["Delete", "Orphan"]),
+        "driftPolicy": st.sampled_from(["Correct", "Report"]),
+        "adoption": st.sampled_from([{"policy": "Never"}, {"policy": "Match"}, {"policy": "Override", "id": 5}]),
+    }
+)
+metadata = st.fixed_dictionaries(
+    {"finalizers": st.sampled_from([[], ["integrations.netbird.io/event-streaming"]])},
+    optional={"deletionTimestamp": st.just("2026-05-01T11:59:00Z")},
+)
+problems: st.SearchStrategy[OperatorError] = st.just(BROKEN)
+routes = st.builds(
+    Route,
+    endpoint=st.just("endpoint-1"),
+    account=st.sampled_from([None, ACCOUNT, "acc-2"]) | problems,
+    allow_adoption=st.booleans(),
+)
+memories = st.builds(
+    Memory,
+    finalizer_seen=moments,
+    intent_over=moments,
+    written=moments,
+    unknown_write=moments,
+    missing=moments,
+    looked=moments,
+    deleted=st.booleans(),
+)
+items = st.lists(
+    st.builds(
+        item, st.sampled_from([5, 9, 10]), enabled=st.booleans(), updated_at=st.sampled_from([None, STAMP, LATER])
+    ),
+    unique_by=lambda each: each.id,
+)
+
+
+@given(specs, statuses, metadata, routes | problems, memories, items, moments, st.booleans())
+def test_decide_is_total_and_never_writes_what_is_not_proven_ours(
+    spec: dict[str, Any],
+    status: Status,
+    meta: dict[str, Any],
+    route: Any,
+    memory: Memory,
+    shown: list[Any],
+    begun: float | None,
+    broken: bool,
+) -> None:
+    resource = integration(spec, status, **meta)
+    seen = view(*shown, begun=begun) if begun is not None else None
+    this = case(resource, memory=memory, payload=BROKEN if broken else None, route=route, view=seen)
+    action = decide(this)
+    ours = this.status.id
+    match action:
+        case Update() | Delete():
+            assert action.id == ours
+            assert isinstance(route, Route)
+            assert route.account == this.status.account_id or this.status.account_id is None
+            assert this.status.owner_uid == UID
+        case Create():
+            assert resource.has_finalizer
+            assert not resource.deleting
+            assert not resource.spec.suspend
+            assert seen is not None
+        case Report():
+            assert action.message
+        case _:
+            pass

@@ -1,0 +1,167 @@
+"""What is sent to NetBird, and what may be said of it."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.core.payload import Payload, resolve, secret_names, url_fault, value_fault
+from netbird_streaming.core.resources import IntegrationSpec
+from netbird_streaming.errors import WaitError
+from netbird_streaming.reasons import Reason
+from tests.support.cases import KEY
+
+REF = {"name": "creds", "key": "a"}
+OTHER = {"name": "creds", "key": "b"}
+SECRETS = {"creds": {"a": b"alpha", "b": b"beta"}}
+
+
+def payload(secrets: Any = None, **spec: Any) -> Payload:
+    return resolve(IntegrationSpec.model_validate(spec), SECRETS if secrets is None else secrets, KEY)
+
+
+def http(secrets: Any = None, **block: Any) -> Payload:
+    return payload(secrets, platform="generic_http", genericHTTP={"url": "https://siem.example/in", **block})
+
+
+def headers(made: Payload) -> Any:
+    return json.loads(made.request.config["headers"])
+
+
+def test_each_platform_sends_the_keys_that_netbird_reads() -> None:
+    datadog = payload(platform="datadog", datadog={"site": "datadoghq.eu", "apiKeySecretRef": REF})
+    assert datadog.request.config == {
+        "api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs",
+        "api_key": "alpha",
+    }
+    aws = {"region": "eu-west-1", "accessKeySecretRef": REF, "secretKeySecretRef": OTHER}
+    keys = {"region": "eu-west-1", "access_key": "alpha", "secret_key": "beta"}
+    assert payload(platform="s3", s3={"bucketName": "logs", **aws}).request.config == {"bucket_name": "logs", **keys}
+    firehose = payload(platform="firehose", firehose={"streamName": "logs", **aws})
+    assert firehose.request.config == {"stream_name": "logs", **keys}
+
+
+def test_what_is_not_set_is_sent_as_empty() -> None:
+    assert http().request.config == {"url": "https://siem.example/in", "headers": "{}", "body_template": ""}
+
+
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        ({"bearer": {"tokenSecretRef": REF}}, {"Authorization": "Bearer alpha"}),
+        (
+            {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}},
+            {"Authorization": "Basic " + base64.b64encode(b"alpha:beta").decode()},
+        ),
+        ({"header": {"name": "X-Key", "valueSecretRef": REF}}, {"X-Key": "alpha"}),
+    ],
+)
+def test_authentication_is_a_header(auth: dict[str, Any], header: dict[str, str]) -> None:
+    made = http(headers=[{"name": "X-Team", "value": "a"}], auth=auth)
+    assert headers(made) == {"X-Team": "a", **header}
+    assert "alpha" not in str(made.public)
+
+
+def test_a_url_from_a_secret_is_nowhere_to_be_seen() -> None:
+    secrets = {"creds": {"a": b"https://hooks.example/services/T0/B0/sesame"}}
+    made = payload(secrets, platform="generic_http", genericHTTP={"urlSecretRef": REF})
+    assert made.request.config["url"] == "https://hooks.example/services/T0/B0/sesame"
+    for said in (str(made.public), str(made.signature), made.fingerprint, repr(made)):
+        assert "sesame" not in said
+        assert "hooks.example" not in said
+
+
+def test_a_query_is_no_public_part_of_a_url() -> None:
+    assert http(url="https://siem.example/in?token=sesame").public["url"] == "https://siem.example/in"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (b"", "empty"),
+        (b"key\n", "newline"),
+        (b"key\r\n", "newline"),
+        (b"k\x00ey", "control character"),
+        (b"k\ney", "control character"),
+        ("schlüssel".encode(), "outside ASCII"),
+        (b"\xff\xfe", "outside ASCII"),
+        (b" key", "space"),
+    ],
+)
+def test_each_unusable_value_has_its_own_words(value: bytes, words: str) -> None:
+    with pytest.raises(WaitError, match=words) as caught:
+        payload({"creds": {"a": value}}, platform="datadog", datadog={"site": "datadoghq.eu", "apiKeySecretRef": REF})
+    assert caught.value.reason is Reason.SECRET_VALUE_INVALID
+    assert "creds" in caught.value.message
+
+
+def test_a_missing_secret_and_a_missing_key_are_told_apart() -> None:
+    spec: dict[str, Any] = {"platform": "datadog", "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": REF}}
+    with pytest.raises(WaitError) as missing:
+        payload({"creds": None}, **spec)
+    with pytest.raises(WaitError) as keyless:
+        payload({"creds": {"b": b"x"}}, **spec)
+    assert (missing.value.reason, keyless.value.reason) == (Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND)
+
+
+def test_a_colon_in_a_user_name_is_refused() -> None:
+    auth = {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}}
+    with pytest.raises(WaitError, match="colon"):
+        http({"creds": {"a": b"a:b", "b": b"x"}}, auth=auth)
+
+
+def test_only_the_chosen_blocks_secrets_are_read() -> None:
+    spec = IntegrationSpec.model_validate(
+        {
+            "platform": "generic_http",
+            "genericHTTP": {
+                "urlSecretRef": {"name": "url", "key": "k"},
+                "headers": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "header", "key": "k"}}}],
+                "auth": {"bearer": {"tokenSecretRef": {"name": "bearer", "key": "k"}}},
+            },
+            "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": {"name": "unused", "key": "k"}},
+        }
+    )
+    assert secret_names(spec) == {"url", "header", "bearer"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://siem.example/",
+        "https://",
+        "https://user:sesame@siem.example/",
+        "https://siem.example/#part",
+        "https://siem.example/a b",
+        "https://siem.example:99999/",
+        "https://[::1",
+        "https://siem.example/" + "a" * 2048,
+    ],
+)
+def test_unusable_urls(url: str) -> None:
+    fault = url_fault(url)
+    assert fault is not None
+    assert "sesame" not in fault
+
+
+@given(st.binary(max_size=20))
+def test_a_value_without_fault_can_be_sent_and_comes_back(value: bytes) -> None:
+    if value_fault(value) is None:
+        assert value.decode("ascii").isprintable()
+
+
+@given(st.binary(min_size=8, max_size=20))
+def test_no_complaint_holds_the_value(value: bytes) -> None:
+    fault = value_fault(value)
+    assert fault is None or value.decode(errors="replace") not in fault
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12))
+def test_every_value_changes_the_fingerprint_and_no_secret_the_signature(value: str) -> None:
+    auth = {"bearer": {"tokenSecretRef": REF}}
+    before, after = http(auth=auth), http({"creds": {"a": value.encode()}}, auth=auth)
+    assert (before.fingerprint == after.fingerprint) == (value == "alpha")
+    assert before.signature == after.signature

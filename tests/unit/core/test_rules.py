@@ -1,0 +1,132 @@
+"""Small pure rules: who may use a connection, durations, timestamps, conditions."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.core.access import access_of, selects
+from netbird_streaming.core.actions import State
+from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.connections import resync_interval, seconds, url_fault
+from netbird_streaming.core.resources import ClusterConnectionSpec, ConnectionSpec, LabelSelector
+from netbird_streaming.core.times import is_later, parse_time
+from netbird_streaming.reasons import Reason
+from tests.support.cases import WALL
+
+TOKEN = {"tokenSecretRef": {"name": "t", "key": "k"}}
+
+
+def test_access_is_denied_by_default_and_the_first_match_decides() -> None:
+    access = [
+        {"namespaces": ["team-a"], "tenantID": "t1"},
+        {"namespaceSelector": {"matchLabels": {"tier": "gold"}}, "allowAdoption": True},
+        {"namespaces": ["team-a"], "tenantID": "t2"},
+    ]
+    spec = ClusterConnectionSpec.model_validate({**TOKEN, "access": access})
+    first = access_of(spec, "team-a", {"tier": "gold"})
+    assert first is not None
+    assert (first.tenant_id, first.allow_adoption) == ("t1", False)
+    assert access_of(spec, "team-b", {}) is None
+    gold = access_of(spec, "team-b", {"tier": "gold"})
+    assert gold is not None
+    assert gold.allow_adoption
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "labels", "selected"),
+    [
+        ("In", ["a"], {"k": "a"}, True),
+        ("In", ["a"], {}, False),
+        ("NotIn", ["a"], {}, True),
+        ("NotIn", ["a"], {"k": "a"}, False),
+        ("Exists", [], {"k": "x"}, True),
+        ("Exists", [], {}, False),
+        ("DoesNotExist", [], {}, True),
+        ("DoesNotExist", [], {"k": "x"}, False),
+    ],
+)
+def test_selectors_mean_what_kubernetes_means(
+    operator: str, values: list[str], labels: dict[str, str], selected: object
+) -> None:
+    expression = {"key": "k", "operator": operator, "values": values}
+    assert selects(LabelSelector.model_validate({"matchExpressions": [expression]}), labels) is selected
+
+
+def test_an_empty_selector_selects_everything() -> None:
+    assert selects(LabelSelector(), {})
+
+
+@pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("", 300), ("soon", 300)])
+def test_durations(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+def test_sweeps_never_take_more_than_a_quarter_of_the_budget() -> None:
+    spec = ConnectionSpec.model_validate({**TOKEN, "resyncInterval": "1m", "rateLimit": {"requestsPerMinute": 6}})
+    accounts = 100
+    assert accounts / resync_interval(spec, accounts) <= 6 / 60 / 4
+
+
+@pytest.mark.parametrize(
+    ("url", "allow_http", "accepted"),
+    [
+        ("https://api.netbird.io", False, True),
+        ("http://127.0.0.1:8080", False, True),
+        ("http://netbird.internal", False, False),
+        ("http://netbird.internal", True, True),
+        ("ftp://netbird.internal", True, False),
+        ("https://", False, False),
+        ("https://[::1", False, False),
+    ],
+)
+def test_the_token_is_sent_in_clear_only_where_it_is_allowed(url: str, allow_http: object, accepted: object) -> None:
+    assert (url_fault(url, allow_http=bool(allow_http)) is None) is accepted
+
+
+def test_timestamps_of_both_forms_are_the_same_moment() -> None:
+    first, second = parse_time("2024-01-04T14:03:26.634554Z"), parse_time("2024-01-04T15:03:26.634554999+01:00")
+    assert first == second
+
+
+@given(st.text())
+def test_any_text_is_a_time_or_none(text: str) -> None:
+    moment = parse_time(text)
+    assert moment is None or moment.tzinfo is not None
+
+
+def test_a_time_that_can_not_be_read_is_never_later() -> None:
+    assert not is_later("nonsense", "2024-01-04T14:03:26Z", by=timedelta(0))
+    assert not is_later("2024-01-04T14:03:26Z", None, by=timedelta(0))
+
+
+def standing(state: State, message: str = "m") -> Standing:
+    return Standing(state, Reason.SYNCED if state is State.READY else Reason.UNAVAILABLE, message)
+
+
+def test_conditions_follow_kstatus() -> None:
+    def types(state: State) -> list[tuple[str, str]]:
+        return [(each.type, each.status) for each in conditions(standing(state), (), 1, WALL)]
+
+    assert types(State.READY) == [("Ready", "True")]
+    assert types(State.WORKING) == [("Ready", "False"), ("Reconciling", "True")]
+    assert types(State.STALLED) == [("Ready", "False"), ("Stalled", "True")]
+    assert types(State.HELD) == [("Ready", "False")]
+
+
+def test_nothing_changes_while_nothing_changes() -> None:
+    first = conditions(standing(State.WORKING), (), 1, WALL)
+    assert conditions(standing(State.WORKING), first, 1, WALL + timedelta(hours=1)) == first
+
+
+@given(st.sampled_from(State), st.sampled_from(State))
+def test_a_transition_time_moves_only_with_the_status(before: State, after: State) -> None:
+    later = datetime(2026, 6, 1, tzinfo=UTC)
+    first = conditions(standing(before), (), 1, WALL)
+    second = conditions(standing(after), first, 2, later)
+    assert (second[0].last_transition_time == later) == (first[0].status != second[0].status)
+
+
+def test_a_message_is_never_longer_than_the_schema_allows() -> None:
+    assert len(conditions(standing(State.WORKING, "x" * 5000), (), 1, WALL)[0].message) == 1024

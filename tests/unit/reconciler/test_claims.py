@@ -1,0 +1,58 @@
+"""One resource for each integration, and one for each configuration."""
+
+from datetime import timedelta
+
+from netbird_streaming.core.resources import Identity
+from netbird_streaming.reconciler.claims import Claimant, Claims
+from tests.support.cases import WALL
+
+SCOPE = ("acc-1", "digest")
+
+
+def identity(name: str) -> Identity:
+    return Identity("EventStreamingIntegration", "team-a", name)
+
+
+def claimant(name: str, age: int, *, holds: bool = False) -> Claimant:
+    return Claimant(f"uid-{name}", identity(name), WALL - timedelta(minutes=age), holds)
+
+
+def test_the_older_of_two_goes_first_and_the_other_is_told_its_name() -> None:
+    claims = Claims(lambda _: None)
+    assert claims.offer(SCOPE, claimant("young", 1)) is None
+    assert claims.offer(SCOPE, claimant("old", 2)) is None
+    assert claims.offer(SCOPE, claimant("young", 1)) == "team-a/old"
+
+
+def test_who_holds_keeps_it_though_an_older_one_comes() -> None:
+    claims = Claims(lambda _: None)
+    claims.offer(SCOPE, claimant("young", 1, holds=True))
+    assert claims.offer(SCOPE, claimant("old", 2)) == "team-a/young"
+
+
+def test_the_rival_is_woken_when_the_holder_goes_or_changes() -> None:
+    woken: list[Identity] = []
+    claims = Claims(woken.append)
+    claims.offer(SCOPE, claimant("first", 2, holds=True))
+    claims.offer(SCOPE, claimant("second", 1))
+    claims.offer(("acc-1", "other"), claimant("first", 2))
+    assert woken == [identity("second")]
+    assert claims.offer(SCOPE, claimant("second", 1)) is None
+
+
+def test_an_id_is_held_until_another_is_or_the_resource_goes() -> None:
+    claims = Claims(lambda _: None)
+    claims.hold("uid-a", identity("a"), 5, "acc-1")
+    assert claims.holders("uid-b", "acc-1").other(5) == "team-a/a"
+    assert claims.holders("uid-a", "acc-1").other(5) is None
+    claims.hold("uid-a", identity("a"), 6, "acc-1")
+    assert claims.holders("uid-b", "acc-1").other(5) is None
+    claims.withdraw("uid-a")
+    assert claims.holders("uid-b", "acc-1").other(6) is None
+
+
+def test_the_same_id_in_another_account_is_another_integration() -> None:
+    claims = Claims(lambda _: None)
+    claims.hold("uid-a", identity("a"), 5, "acc-1")
+    assert claims.holders("uid-b", "acc-2").other(5) is None
+    assert claims.holders("uid-b", None).other(5) == "team-a/a"

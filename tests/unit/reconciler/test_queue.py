@@ -1,0 +1,162 @@
+"""The queue: one at a time for each key, newest wins, people first, lanes apart."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.reconciler.queue import LANE_WIDTH, KeyQueue
+
+
+class LoopClock:
+    """The event loop's own time."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+Work = Callable[[str, Priority], Awaitable[None]]
+
+
+async def drain(queue: KeyQueue[str], work: Work) -> None:
+    runner = asyncio.create_task(queue.run(work, grace=1))
+    while len(queue):
+        await asyncio.sleep(0)
+    runner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
+
+
+async def test_a_key_that_changes_while_it_is_worked_on_is_worked_on_once_more() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 4, lambda key: key)
+    done: list[str] = []
+
+    async def work(key: str, priority: Priority) -> None:
+        if not done:
+            queue.add(key)
+            queue.add(key)
+        await asyncio.sleep(0)
+        done.append(key)
+
+    queue.add("a")
+    queue.add("a")
+    await drain(queue, work)
+    assert done == ["a", "a"]
+
+
+async def test_one_key_is_never_worked_on_twice_at_once() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 4, lambda key: key)
+    running = 0
+
+    async def work(key: str, priority: Priority) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if priority is Priority.CLOCK:
+            queue.add(key, Priority.USER)
+        running -= 1
+
+    queue.add("a")
+    await drain(queue, work)
+
+
+async def test_people_go_before_clocks() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
+    done: list[str] = []
+
+    async def work(key: str, priority: Priority) -> None:
+        done.append(key)
+
+    for key in ("c1", "c2", "c3"):
+        queue.add(key)
+    queue.add("u", Priority.USER)
+    queue.add("c3", Priority.USER)
+    await drain(queue, work)
+    assert done == ["u", "c3", "c1", "c2"]
+
+
+async def test_a_sick_lane_holds_up_no_other() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 2, lambda key: key[0])
+    stuck, done = asyncio.Event(), asyncio.Event()
+    waiting = 0
+
+    async def work(key: str, priority: Priority) -> None:
+        nonlocal waiting
+        if key.startswith("s"):
+            waiting += 1
+            async with queue.released():
+                await stuck.wait()
+        else:
+            done.set()
+
+    for number in range(LANE_WIDTH * 3):
+        queue.add(f"s{number}", Priority.USER)
+    queue.add("h", Priority.CLOCK)
+    runner = asyncio.create_task(queue.run(work, grace=0.01))
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert waiting == LANE_WIDTH
+    runner.cancel()
+    stuck.set()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
+
+
+async def test_an_earlier_moment_wins_over_a_later_one() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
+    done: list[str] = []
+
+    async def work(key: str, priority: Priority) -> None:
+        done.append(key)
+
+    queue.add("a", at=LoopClock().monotonic() + 3600)
+    queue.add("a")
+    queue.add("a", at=LoopClock().monotonic() + 3600)
+    await drain(queue, work)
+    assert done == ["a"]
+
+
+async def test_what_is_begun_is_finished_when_it_is_stopped() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
+    begun, finished = asyncio.Event(), asyncio.Event()
+
+    async def work(key: str, priority: Priority) -> None:
+        begun.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        finished.set()
+
+    queue.add("a")
+    runner = asyncio.create_task(queue.run(work, grace=5))
+    await begun.wait()
+    runner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
+    assert finished.is_set()
+
+
+async def test_the_oldest_waiter_tells_that_the_queue_is_stuck() -> None:
+    now = 0.0
+
+    class Hand(LoopClock):
+        def monotonic(self) -> float:
+            return now
+
+    queue: KeyQueue[str] = KeyQueue(Hand(), 1, lambda key: key)
+    assert queue.oldest_age() == 0
+    queue.add("later", at=100)
+    now = 50.0
+    assert queue.oldest_age() == 0
+    queue.add("now")
+    now = 80.0
+    assert queue.oldest_age() == 30
