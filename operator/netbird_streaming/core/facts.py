@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from netbird_streaming.core import compare
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration, Listing
 from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Status
+from netbird_streaming.core.status import Applied, Intent, Status
 from netbird_streaming.errors import OperatorError
+
+
+_BLANK: Final = Status()
 
 
 class Holders(Protocol):
@@ -120,8 +123,10 @@ class Memory:
 
     - `finalizer_seen`: when our finalizer was first known to be on it: a LIST begun later sees all that came before.
     - `intent_over`: when the POST of the intent in status had surely ended, as far as this process is concerned.
+    - `unsent`: an intent whose write was not answered, so that its POST was never sent.
     - `posted`: an answered POST whose id is not in the status yet.
     - `written`: when the last accepted write ended; a LIST begun later shows its outcome.
+    - `corrected`: that write undid somebody else's.
     - `unknown_write`: when a PUT or DELETE ended unknown: it is repeated only after a look.
     - `missing`: when NetBird answered a JSON 404 for the id.
     - `deleted`: NetBird accepted our DELETE.
@@ -131,8 +136,10 @@ class Memory:
 
     finalizer_seen: float | None = None
     intent_over: float | None = None
+    unsent: Intent | None = None
     posted: Posted | None = None
     written: float | None = None
+    corrected: bool = False
     unknown_write: float | None = None
     missing: float | None = None
     deleted: bool = False
@@ -160,9 +167,9 @@ class Remembered:
 def recall(resource: EventStreamingIntegration, memory: Memory) -> Remembered:
     """Tell our own status from one that was restored or copied from another resource."""
     status = resource.status
-    if status == Status() or status.owner_uid == resource.metadata.uid:
+    if status == _BLANK or status.owner_uid == resource.metadata.uid:
         return Remembered(status, memory, claim=status.claimed_id)
-    return Remembered(Status(), memory, claim=status.id)
+    return Remembered(_BLANK, memory, claim=status.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,12 @@ MAX_UNRESOLVED: Final = 8
 _UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came of it when no late commit is possible."
 
 
+def open_intent(case: Case) -> Intent | None:
+    """The intent whose POST may have been sent."""
+    intent = case.status.creation
+    return None if intent == case.memory.unsent else intent
+
+
 def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent:
     """What must be in the status before the POST is sent."""
     platform = payload.request.platform
@@ -43,7 +49,7 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
 def unresolved(case: Case) -> tuple[Intent, ...]:
     """The attempts whose outcome was never seen, the open one included, those alike made one."""
     attempts = case.status.unresolved_creations
-    last = case.status.creation
+    last = open_intent(case)
     if last is None:
         return attempts
     for index, each in enumerate(attempts):
@@ -85,7 +91,7 @@ def is_provable(case: Case, intent: Intent) -> bool:
 
 def settle_open_intent(case: Case) -> Action | None:
     """Find out what came of a create whose answer is not known; None where nothing came of it, or none is open."""
-    intent, route = case.status.creation, case.observed.route
+    intent, route = open_intent(case), case.observed.route
     if intent is None or isinstance(route, OperatorError):
         return None
     elsewhere = _other_endpoint(intent, route)

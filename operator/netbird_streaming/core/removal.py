@@ -20,7 +20,7 @@ def nothing_held(case: Case) -> Action | None:
     status = case.status
     if case.memory.deleted:
         return Release()
-    if status.id is not None or status.creation is not None or status.unresolved_creations:
+    if status.id is not None or intents.open_intent(case) is not None or status.unresolved_creations:
         return None
     claim = case.remembered.claim
     return Release(None if claim is None else f"integration {claim}, named by a restored status, was not touched")
@@ -30,7 +30,7 @@ def orphan(case: Case) -> Action | None:
     """Leave it where it is; an open create is settled first where NetBird can be reached."""
     if case.desired.resource.spec.deletion_policy is not DeletionPolicy.ORPHAN:
         return None
-    if case.status.creation is not None and not isinstance(case.observed.route, OperatorError):
+    if not isinstance(case.observed.route, OperatorError):
         action = intents.settle_open_intent(case)
         if action is not None and not (isinstance(action, Report) and action.state is State.STALLED):
             return action

@@ -44,7 +44,7 @@ class Condition(Model):
         str,
         doc("Why, in one word of a closed list; the documentation has a cure for each.", maxLength=1024),
     ]
-    message: Annotated[str, doc("Why, and what to do about it, in a sentence.", maxLength=32768, default="")] = ""
+    message: Annotated[str, doc("Why, and what to do about it, in a sentence.", maxLength=32768)] = ""
     observed_generation: Annotated[
         int | None, doc("The generation of the resource that the condition is about.", minimum=0)
     ] = None

@@ -8,7 +8,7 @@ from netbird_streaming.core.conditions import Standing, conditions
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Condition, Status
+from netbird_streaming.core.status import Applied, Condition, Correction, Status
 from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.core.upkeep import MAX_CORRECTIONS, ROUNDING, is_foreign_write
 from netbird_streaming.reasons import Reason
@@ -67,17 +67,22 @@ def updated(case: Case, update: Update, answer: Integration) -> Status:
     """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved."""
     status, request = case.status, update.payload.request
     moved = is_later(answer.updated_at, status.updated_at, by=ROUNDING)
-    corrected = () if update.correction is None else (update.correction,)
-    return status.model_copy(
+    return corrected(status, update.correction).model_copy(
         update={
             "enabled": request.enabled,
             "config": dict(update.payload.public),
             "updated_at": answer.updated_at if moved else None,
             "applied": Applied(fingerprint=update.payload.fingerprint, key_id=update.payload.key_id),
-            "corrections": (*status.corrections, *corrected)[-MAX_CORRECTIONS:],
             "last_handled_reconcile_at": case.desired.requested or status.last_handled_reconcile_at,
         }
     )
+
+
+def corrected(status: Status, correction: Correction | None) -> Status:
+    """A PUT that undoes somebody else's was sent: it counts, answered or not."""
+    if correction is None:
+        return status
+    return status.model_copy(update={"corrections": (*status.corrections, correction)[-MAX_CORRECTIONS:]})
 
 
 def refused(status: Status) -> Status:

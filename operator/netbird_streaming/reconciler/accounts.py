@@ -6,7 +6,7 @@ and one LIST serves all that wait together.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from netbird_streaming.core.facts import View
 from netbird_streaming.core.remote import Priority
@@ -19,24 +19,38 @@ VIEW_LIFETIME: Final = 60.0
 """Seconds for which a LIST is kept: ten thousand integrations are some megabytes."""
 PAUSE_FACTOR: Final = 8
 """In a burst, a LIST that took a second is followed by a pause of this many, so that more creates share the next."""
+MIN_PAUSE: Final = 0.1
 MAX_PAUSE: Final = 5.0
 BURST_GAP: Final = 1.0
 """LISTs that follow each other within this many seconds are a burst; the second one of it still goes at once."""
+
+
+class AccountEvents(Protocol):
+    """Who hears of an account."""
+
+    def on_view(self, account: "Account") -> None:
+        """A LIST arrived, or failed."""
+        ...
+
+    def on_known(self, before: str, account: "Account") -> None:
+        """Which account it is was not known; what was claimed of `before` is claimed of the account's `scope`."""
+        ...
 
 
 class Account:
     """The LIST of an account, who waits for it, and which account it is.
 
     `proof` is a keyed digest of URL, token and tenant: with it the connection's status remembers the account's id;
-    `endpoint` is one of connection, URL and tenant, without the token.
+    `endpoint` is one of connection, URL and tenant, without the token; `scope` is the account's id as far as it was ever
+    known, else the endpoint.
     """
 
-    def __init__(self, client: NetBird, clock: Clock, on_view: Callable[["Account"], None]) -> None:
-        """Start unknown; `on_view` hears of each LIST that arrived or failed."""
+    def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents") -> None:
+        """Start unknown."""
         self.client = client
         self.proof = ""
         self.endpoint = ""
-        self.account_id: str | None = None
+        self.scope = ""
         self.problem: OperatorError | None = None
         self.deleted_at = 0.0
         self.failures = 0
@@ -44,7 +58,8 @@ class Account:
         self.swept_at: float | None = None
         self.due_at = float("-inf")
         self._clock = clock
-        self._on_view = on_view
+        self._account_id: str | None = None
+        self._events = events
         self._view: View | None = None
         self._parked: dict[Identity, tuple[float, Priority, Callable[[], None]]] = {}
         self._failures: dict[Identity, OperatorError] = {}
@@ -54,6 +69,17 @@ class Account:
         self._streak = 0
 
     @property
+    def account_id(self) -> str | None:
+        """The account's id, once it is confirmed for the token in use."""
+        return self._account_id
+
+    @account_id.setter
+    def account_id(self, account_id: str) -> None:
+        before, self.scope, self._account_id = self.scope, account_id, account_id
+        if before == self.endpoint:
+            self._events.on_known(before, self)
+
+    @property
     def view(self) -> View | None:
         """The last LIST, while it is recent."""
         view = self._view
@@ -61,11 +87,13 @@ class Account:
             view = self._view = None
         return view
 
-    def rebind(self, client: NetBird, proof: str) -> None:
+    def rebind(self, client: NetBird, proof: str, endpoint: str) -> None:
         """Take another client; with another URL, token or tenant it may be another account."""
         self.client = client
+        if endpoint != self.endpoint:
+            self.endpoint = self.scope = endpoint
         if proof != self.proof:
-            self.proof, self.account_id, self._view = proof, None, None
+            self.proof, self._account_id, self._view = proof, None, None
             self.due_at = float("-inf")
 
     def park(self, key: Identity, since: float, priority: Priority, resume: Callable[[], None]) -> None:
@@ -119,7 +147,7 @@ class Account:
                 if problem is not None:
                     self._failures[key] = problem
                 resume()
-            self._on_view(self)
+            self._events.on_view(self)
 
     async def _list(self, begun: float, priority: Priority) -> OperatorError | None:
         client = self.client
@@ -146,5 +174,5 @@ class Account:
     def _pace(self, begun: float) -> None:
         self._streak = self._streak + 1 if begun - self._ended < BURST_GAP else 0
         self._ended = self._clock.monotonic()
-        pause = min((self._ended - begun) * PAUSE_FACTOR, MAX_PAUSE) if self._streak else 0.0
+        pause = max(MIN_PAUSE, min((self._ended - begun) * PAUSE_FACTOR, MAX_PAUSE)) if self._streak else 0.0
         self._not_before = self._ended + pause

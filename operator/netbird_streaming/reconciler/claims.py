@@ -6,6 +6,7 @@ Claims are made before anything is awaited, so that two resources that are worke
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 
 from netbird_streaming.core.resources import Identity
 
@@ -13,19 +14,27 @@ Scope = tuple[str, str]
 """An account (or, before it is known, an endpoint) and the digest of a configuration's signature."""
 
 
+class Hold(IntEnum):
+    """What a resource has of a configuration that it wants; more goes first."""
+
+    NOTHING = 0
+    INTENT = 1
+    INTEGRATION = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """A resource that wants a configuration; `holds` while it has an id or an intent with it."""
+    """A resource that wants a configuration."""
 
     uid: str
     identity: Identity
     created: datetime
-    holds: bool
+    hold: Hold
 
     @property
-    def order(self) -> tuple[bool, datetime, str]:
+    def order(self) -> tuple[int, datetime, str]:
         """Who holds goes first, then who is older."""
-        return (not self.holds, self.created, self.uid)
+        return (-self.hold, self.created, self.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +89,17 @@ class Claims:
         return None if best.uid == claimant.uid else best.identity.label
 
     def held(self, uid: str, scope: Scope) -> bool:
-        """Whether the resource held this configuration when it last offered."""
+        """Whether the resource had an integration of this configuration when it last offered."""
         claimant = self._scopes.get(scope, {}).get(uid)
-        return claimant is not None and claimant.holds
+        return claimant is not None and claimant.hold is Hold.INTEGRATION
+
+    def rename(self, before: str, after: str) -> None:
+        """The account behind an endpoint is known now: what was claimed of the endpoint is claimed of the account."""
+        for scope in [each for each in self._scopes if each[0] == before]:
+            claimants = self._scopes.pop(scope)
+            self._scopes.setdefault((after, scope[1]), {}).update(claimants)
+            for uid in claimants:
+                self._wanted[uid] = (after, scope[1])
 
     def withdraw(self, uid: str) -> None:
         """The resource is gone: what it held is free."""

@@ -1,7 +1,7 @@
 """Connections: their tokens, the accounts behind them, and who may use which."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +20,7 @@ from netbird_streaming.core.resources import (
 )
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.accounts import Account, AccountEvents
 from netbird_streaming.reconciler.ports import Ports
 
 LABELS_LIFETIME: Final = 30.0
@@ -55,10 +55,10 @@ class Way:
 class Connections:
     """All connections that are known, by identity."""
 
-    def __init__(self, ports: Ports, on_view: Callable[[Account], None], *, namespace: str, allow_http: bool) -> None:
+    def __init__(self, ports: Ports, events: AccountEvents, *, namespace: str, allow_http: bool) -> None:
         """`namespace` is the operator's own, where a cluster connection's Secret lives."""
         self._ports = ports
-        self._on_view = on_view
+        self._events = events
         self._namespace = namespace
         self._allow_http = allow_http
         self._links: dict[Identity, Link] = {}
@@ -217,9 +217,8 @@ class Connections:
         client = self._ports.netbird.client(endpoint, spec.rate_limit)
         account = link.accounts.get(tenant_id)
         if account is None:
-            account = link.accounts[tenant_id] = Account(client, self._ports.clock, self._on_view)
-        account.endpoint = endpoint_digest(link.connection, tenant_id, key)
-        account.rebind(client, proof(endpoint, key))
+            account = link.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
+        account.rebind(client, proof(endpoint, key), endpoint_digest(link.connection, tenant_id, key))
         for known in link.connection.status.accounts:
             if account.account_id is None and (known.proof, known.key_id) == (account.proof, key.id):
                 account.account_id = known.account_id

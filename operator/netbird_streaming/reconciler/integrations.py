@@ -27,7 +27,7 @@ from netbird_streaming.core.resources import EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import looks, writes
-from netbird_streaming.reconciler.claims import Claimant
+from netbird_streaming.reconciler.claims import Claimant, Hold
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry
 from netbird_streaming.reconciler.run import Run, Superseded
@@ -156,20 +156,17 @@ def _rival(run: Run, case: Case) -> str | None:
         return None
     account, uid = way.account, run.entry.uid
     signature = run.world.ports.key.digest(payload.request.platform, *payload.signature.values())
-    scope = (account.account_id or account.endpoint, signature)
+    scope = (account.scope, signature)
     status, view = run.status, case.observed.view
     intent = status.creation
-    holds = intent is not None and intent.signature == payload.signature
+    hold = Hold.INTENT if intent is not None and intent.signature == payload.signature else Hold.NOTHING
     if status.id is not None and not upkeep.is_gone(case):
         twins = view.identical(payload.request.platform, payload.request.config) if view is not None else []
-        holds = (
-            holds
-            or upkeep.is_applied(case)
-            or run.world.claims.held(uid, scope)
-            or any(item.id == status.id for item in twins)
-        )
+        known = upkeep.is_applied(case) or run.world.claims.held(uid, scope)
+        if known or any(item.id == status.id for item in twins):
+            hold = Hold.INTEGRATION
     created = run.resource.metadata.creation_timestamp
-    return run.world.claims.offer(scope, Claimant(uid, run.entry.identity, created, holds))
+    return run.world.claims.offer(scope, Claimant(uid, run.entry.identity, created, hold))
 
 
 async def _act(run: Run, case: Case, action: Action) -> bool:  # noqa: C901, PLR0911  # one branch for each action

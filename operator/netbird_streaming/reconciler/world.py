@@ -34,7 +34,7 @@ class World:
         self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, self._lane)
         self.claims = Claims(self.queue.add)
         self.connections = Connections(
-            ports, self._on_view, namespace=settings.operator_namespace, allow_http=settings.allow_http
+            ports, self, namespace=settings.operator_namespace, allow_http=settings.allow_http
         )
         self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
         self._by_connection: dict[Identity, dict[Identity, None]] = {}
@@ -168,7 +168,12 @@ class World:
         message = f"{link.connection.identity.label} is being deleted. {Reason.CONNECTION_NOT_FOUND.cure}"
         raise WaitError(Reason.CONNECTION_NOT_FOUND, message)
 
-    def _on_view(self, account: Account) -> None:
+    def on_known(self, before: str, account: Account) -> None:
+        """Claims that were made while the account was not known are the account's."""
+        self.claims.rename(before, account.scope)
+
+    def on_view(self, account: Account) -> None:
+        """A LIST arrived or failed: the connection looks at it."""
         for link in self.connections:
             if account in link.accounts.values():
                 self.queue.add(link.connection.identity)

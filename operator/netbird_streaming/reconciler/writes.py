@@ -7,7 +7,7 @@ from typing import Final
 from netbird_streaming.core import transitions
 from netbird_streaming.core.actions import Bind, Create, Delete, Release, Update
 from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.facts import Case, Posted
+from netbird_streaming.core.facts import Case, Memory, Posted
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.status import Applied, Origin
 from netbird_streaming.errors import (
@@ -87,10 +87,11 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         return False
     except OperatorError:
         run.entry.resource = None
+        run.entry.memory = memory.having(unsent=action.intent)
         raise
     run.landed(written)
     run.world.claims.hold(run.entry.uid, run.entry.identity, None, None)
-    run.entry.memory = memory.having(intent_over=None, missing=None, unknown_write=None, written=None, looked=None)
+    run.entry.memory = Memory(finalizer_seen=memory.finalizer_seen, asked=memory.asked, asked_at=memory.asked_at)
     account = run.way.account
     try:
         async with run.world.queue.released():
@@ -140,13 +141,16 @@ async def update(run: Run, case: Case, action: Update) -> bool:
     except OperatorError as problem:
         if problem.effect is Effect.UNKNOWN:
             run.entry.memory = memory.having(unknown_write=clock.monotonic())
-        return await failed(run, case, problem)
+            run.status = transitions.corrected(run.status, action.correction)
+        return await failed(run, _with_status(case, run), problem)
     await _updated(run, case, action, answer)
     return False
 
 
 async def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
-    run.entry.memory = run.entry.memory.having(written=run.world.ports.clock.monotonic(), unknown_write=None)
+    run.entry.memory = run.entry.memory.having(
+        written=run.world.ports.clock.monotonic(), unknown_write=None, corrected=action.correction is not None
+    )
     run.status = transitions.updated(_with_status(case, run), action, answer)
     log.info("updated", extra={"resource": run.entry.identity.label, "integration": action.id})
     if action.correction is not None:

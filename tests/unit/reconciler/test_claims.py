@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from netbird_streaming.core.resources import Identity
-from netbird_streaming.reconciler.claims import Claimant, Claims
+from netbird_streaming.reconciler.claims import Claimant, Claims, Hold
 from tests.support.cases import WALL
 
 SCOPE = ("acc-1", "digest")
@@ -13,8 +13,8 @@ def identity(name: str) -> Identity:
     return Identity("EventStreamingIntegration", "team-a", name)
 
 
-def claimant(name: str, age: int, *, holds: bool = False) -> Claimant:
-    return Claimant(f"uid-{name}", identity(name), WALL - timedelta(minutes=age), holds)
+def claimant(name: str, age: int, hold: Hold = Hold.NOTHING) -> Claimant:
+    return Claimant(f"uid-{name}", identity(name), WALL - timedelta(minutes=age), hold)
 
 
 def test_the_older_of_two_goes_first_and_the_other_is_told_its_name() -> None:
@@ -26,14 +26,14 @@ def test_the_older_of_two_goes_first_and_the_other_is_told_its_name() -> None:
 
 def test_who_holds_keeps_it_though_an_older_one_comes() -> None:
     claims = Claims(lambda _: None)
-    claims.offer(SCOPE, claimant("young", 1, holds=True))
+    claims.offer(SCOPE, claimant("young", 1, Hold.INTEGRATION))
     assert claims.offer(SCOPE, claimant("old", 2)) == "team-a/young"
 
 
 def test_the_rival_is_woken_when_the_holder_goes_or_changes() -> None:
     woken: list[Identity] = []
     claims = Claims(woken.append)
-    claims.offer(SCOPE, claimant("first", 2, holds=True))
+    claims.offer(SCOPE, claimant("first", 2, Hold.INTEGRATION))
     claims.offer(SCOPE, claimant("second", 1))
     claims.offer(("acc-1", "other"), claimant("first", 2))
     assert woken == [identity("second")]

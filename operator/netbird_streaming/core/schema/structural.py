@@ -57,7 +57,7 @@ def _is_optional(schema: Schema) -> bool:
 
 def _is_no_default(name: str, value: object) -> bool:
     """An absent or empty default: the API server has nothing to fill in."""
-    return name == "default" and (value is None or value == [])
+    return name == "default" and value in (None, "", [], {})
 
 
 def _unwrapped(text: str) -> str:

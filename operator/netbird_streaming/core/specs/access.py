@@ -6,11 +6,11 @@ from pydantic import ConfigDict, Field
 
 from netbird_streaming.core.model import Model
 from netbird_streaming.core.schema.fields import ATOMIC_LIST, ATOMIC_MAP, SET, doc
-from netbird_streaming.core.schema.rules import Cause, Rule, rules
+from netbird_streaming.core.schema.rules import Cause, Rule, matches, rules
 from netbird_streaming.core.specs.tenant import MAX_TENANT, TenantID, tenant_rule
 
-MAX_NAMESPACES: Final = 100
-MAX_LABELS: Final = 16
+MAX_NAMESPACES: Final = 64
+MAX_LABELS: Final = 8
 MAX_LABEL_KEY: Final = 317
 MAX_LABEL_VALUE: Final = 63
 
@@ -24,7 +24,7 @@ class LabelSelectorRequirement(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "!format.qualifiedName().validate(self.key).hasValue()",
+                matches("self.key", "^([a-z0-9.-]+/)?[A-Za-z0-9._-]+$"),
                 "must be a label's key, as team or example.com/team",
                 ".key",
             ),

@@ -12,7 +12,8 @@ from netbird_streaming.core.specs.access import Access
 from netbird_streaming.core.specs.references import KeyReference
 from netbird_streaming.core.specs.tenant import TenantID, tenant_rule
 
-MAX_ENTRIES: Final = 1000
+MAX_ENTRIES: Final = 500
+"""Entries and namespaces together are what the API server's budget for rules allows."""
 
 
 class RateLimit(Model):
@@ -111,7 +112,7 @@ class ConnectionSpec(Model):
         doc(
             "What NetBird allows the token: the defaults are NetBird Cloud's, a self-hosted server has its own. All"
             " that use the same token share one budget, and the lowest limit set for it wins.",
-            default={},
+            default={"requestsPerMinute": 120, "burst": 1200},
         ),
     ] = RateLimit()
     resync_interval: Annotated[

@@ -67,8 +67,8 @@ class Adoption(Model):
         AdoptionPolicy,
         doc(
             "Never: an integration that exists is left alone, and an identical one blocks the creation. Match: take"
-            " over the one that is identical (of id, where it is set; else the only one), or create one where there is none."
-            " Override: take over id and correct what differs."
+            " over the one that is identical (of id, where it is set; else the only one), or create one where there is"
+            " none. Override: take over id and correct what differs."
         ),
     ] = AdoptionPolicy.NEVER
     id: Annotated[
@@ -142,7 +142,8 @@ class IntegrationSpec(Model):
         ConnectionReference,
         doc(
             "The connection whose NetBird account the integration lives in: the ClusterNetBirdConnection `default`"
-            " where it is left out. It may change to another connection of the same account, to one of another it may not.",
+            " where it is left out. It may change to another connection of the same account, not to one of"
+            " another.",
             default={"kind": ConnectionKind.CLUSTER.value, "name": "default"},
         ),
     ] = ConnectionReference(kind=ConnectionKind.CLUSTER, name="default")
@@ -179,7 +180,7 @@ class IntegrationSpec(Model):
         doc(
             "Whether an integration that exists already may be taken over; never, by default. Through a cluster's"
             " connection its administrator must allow it (spec.access[].allowAdoption).",
-            default={},
+            default={"policy": AdoptionPolicy.NEVER.value},
         ),
     ] = Adoption()
     deletion_policy: Annotated[
