@@ -56,8 +56,8 @@ def look_again(case: Case) -> Action | None:
 _CREATION: Final[tuple[Policy, ...]] = (
     creation.settle_late_commit,
     creation.restored,
-    creation.adopt,
     creation.rival,
+    creation.adopt,
     creation.create,
 )
 

@@ -135,15 +135,15 @@ class Account:
             if pause > 0:
                 await self._clock.sleep(pause)
             begun = self._clock.monotonic()
-            waiting = {key: each for key, each in self._parked.items() if each[0] <= begun}
+            waiting = [priority for since, priority, _ in self._parked.values() if since <= begun]
             if not waiting:
                 await self._clock.sleep(max(min(each[0] for each in self._parked.values()) - begun, 0.001))
                 continue
-            problem = await self._list(begun, min(each[1] for each in waiting.values()))
-            for key, (_, _, resume) in waiting.items():
-                if self._parked.get(key, (0.0,))[0] > begun:
+            problem = await self._list(begun, min(waiting))
+            for key, (since, _, resume) in list(self._parked.items()):
+                if since > begun:
                     continue
-                self._parked.pop(key, None)
+                del self._parked[key]
                 if problem is not None:
                     self._failures[key] = problem
                 resume()

@@ -57,7 +57,7 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Non
         return
     finally:
         if world.entries.get(identity) is not entry:
-            world.disown(entry)
+            world.bury(entry)
     message = f"The reconcile did not come to rest in {MAX_STEPS} steps. It is begun anew."
     raise RetryError(Reason.PROGRESSING, message)
 

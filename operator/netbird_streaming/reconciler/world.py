@@ -73,16 +73,16 @@ class World:
         del self.entries[identity]
         self._unindex(entry)
         self.queue.discard(identity)
-        self.disown(entry)
+        self.bury(entry)
         link = self.connections.get(entry.connection)
         for account in link.accounts.values() if link is not None else ():
             account.forget(identity)
-        self.claims.withdraw(uid)
         if link is not None and link.connection.deleting:
             self.queue.add(entry.connection)
 
-    def disown(self, entry: Entry) -> None:
-        """What was created for a resource that is gone, and is written nowhere, is deleted by its id."""
+    def bury(self, entry: Entry) -> None:
+        """The resource is gone: others may have what it held, and what is written nowhere is deleted by its id."""
+        self.claims.withdraw(entry.uid)
         posted = entry.memory.posted
         if posted is None or entry.account is None:
             return
