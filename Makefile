@@ -1,0 +1,131 @@
+# Everything that a developer runs; `make` lists it. Tools come from .venv, which is made from the hash-checked lock.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Which interpreter makes .venv; any from 3.11 on.
+PYTHON3 ?= python3
+# Another Kubernetes minor: 1.34, 1.35 or 1.36; the pinned one without it.
+K8S_VERSION ?=
+export K8S_VERSION
+# One path for `make test`, instead of everything.
+T ?=
+ARGS ?=
+IMAGE ?= netbird-streaming-operator:dev
+CONTAINER_ENGINE ?= $(firstword $(shell command -v docker podman 2>/dev/null))
+
+PYTHON := .venv/bin/python
+VENV := .venv/.stamp
+PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --progress-bar off
+UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# What ruff, mypy and vulture look at; folders that are not there yet are left out.
+SOURCES := $(wildcard operator tests benchmarks)
+SUITES := unit contract simulation controlplane
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  T=tests/unit       with test: only that path'
+	@echo '  K8S_VERSION=1.34   with demo, test, controlplane: another Kubernetes minor (1.34, 1.35, 1.36)'
+
+.PHONY: venv
+venv: $(VENV) ## Make .venv from the lock (quick when it is current)
+
+# Only the lock makes it anew: the tools' settings in pyproject.toml change often and install nothing.
+$(VENV): requirements/dev.lock
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON3) is too old or absent: Python 3.11 or newer is needed; name one with make PYTHON3=python3.12" >&2; exit 1; }
+	@echo "making .venv from requirements/dev.lock …"
+	@$(PYTHON) -c '' 2>/dev/null || $(PYTHON3) -m venv --clear .venv \
+		|| { echo "$(PYTHON3) -m venv failed: install the venv module (Debian: apt install python3-venv)" >&2; exit 1; }
+	@$(PIP) --require-hashes -r requirements/dev.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV) ## Show the whole thing on a local control plane (KEEP=1 leaves it up)
+	@exec $(PYTHON) -m tests.support.demo
+
+.PHONY: test
+ifneq ($(T),)
+test: $(VENV) ## Lint, types, imports, dead code, then every suite (T=path: only that path)
+	@$(PYTHON) -m pytest $(T) $(ARGS)
+else
+test: $(VENV)
+	@$(PYTHON) -m tests.support.steps lint types imports deadcode $(foreach suite,$(SUITES),test-$(suite))
+endif
+
+# The simulation is bound by the processor and its seeds are independent of each other, so it takes every core. The
+# others are quicker in one process than with the time that several take to start, or share one control plane.
+.PHONY: test-unit test-contract test-simulation test-controlplane
+test-unit test-contract test-controlplane: test-%: $(VENV)
+	@$(PYTHON) -m pytest tests/$*
+test-simulation: $(VENV)
+	@$(PYTHON) -m pytest tests/simulation --numprocesses=auto
+
+.PHONY: lint
+lint: $(VENV) ## Ruff: rules and formatting
+	@.venv/bin/ruff check $(SOURCES)
+	@.venv/bin/ruff format --check $(SOURCES)
+
+.PHONY: types
+types: $(VENV) ## mypy --strict
+	@.venv/bin/mypy
+
+.PHONY: imports
+imports: $(VENV) ## The import contracts: who may know whom
+	@.venv/bin/lint-imports
+
+.PHONY: deadcode
+deadcode: $(VENV) ## vulture: what nothing uses
+	@.venv/bin/vulture
+
+.PHONY: format
+format: $(VENV) ## Format, and fix what ruff can fix
+	@.venv/bin/ruff check --fix-only $(SOURCES)
+	@.venv/bin/ruff format $(SOURCES)
+
+.PHONY: run
+run: $(VENV) ## Run the operator against the current context (ARGS="…", see ARGS=--help)
+	@exec $(PYTHON) -m netbird_streaming $(ARGS)
+
+.PHONY: install
+install: $(VENV) ## Apply the CRDs to the current context
+	@"$$($(PYTHON) -m tests.support.controlplane which kubectl)" apply --server-side -f crds/
+
+.PHONY: controlplane
+controlplane: $(VENV) ## Start a local control plane and leave it running
+	@$(PYTHON) -m tests.support.controlplane start
+
+.PHONY: controlplane-stop
+controlplane-stop: $(VENV) ## Stop it
+	@$(PYTHON) -m tests.support.controlplane stop
+
+.PHONY: crds
+crds: $(VENV) ## Write crds/ anew from the models
+	@$(PYTHON) -m tests.support.generate_crds
+
+.PHONY: bench
+bench: $(VENV) ## Measure speed and size (never a test)
+	@exec $(PYTHON) -m benchmarks $(ARGS)
+
+.PHONY: image
+image: ## Build the container image (docker or podman; IMAGE=name:tag)
+	@[ -n "$(CONTAINER_ENGINE)" ] || { echo "neither docker nor podman is there; install one, or name one with CONTAINER_ENGINE=" >&2; exit 1; }
+	@$(CONTAINER_ENGINE) build --tag $(IMAGE) .
+
+.PHONY: lock
+lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)
+	@$(UV_COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.lock
+	@$(UV_COMPILE) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.lock --output-file requirements/dev.lock
+
+.PHONY: clean
+clean: ## Remove what was made here: .venv, caches, a running control plane (the binaries' cache stays)
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m tests.support.controlplane stop
+	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@find operator tests -name __pycache__ -type d -prune -exec rm -rf {} +

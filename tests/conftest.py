@@ -1,0 +1,14 @@
+"""What every suite shares: a test belongs to the suite whose folder it is in."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+TESTS: Final = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        suite = item.path.relative_to(TESTS).parts[0]
+        item.add_marker(suite)

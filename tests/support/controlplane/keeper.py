@@ -1,0 +1,70 @@
+"""Run one program, and end it when whoever started this process ends, however that ends.
+
+Run as a script: `python keeper.py COMMAND…`, or `python keeper.py --remove FOLDER`. Its stdin is a pipe whose other end
+only the starter holds: the kernel closes that with the starter, also after SIGKILL, and then the program is killed (or
+the folder removed). Should this process be killed instead, the kernel kills the program with it (PR_SET_PDEATHSIG,
+which would be unsafe to use from the starter itself: it fires when the *thread* ends that started the program).
+"""
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+PR_SET_PDEATHSIG: Final = 1
+SETTLE_SECONDS: Final = 1.0
+
+
+def main() -> int:
+    """Answer the program's exit code, negative for a signal."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.argv[1] == "--remove":
+        sys.stdin.buffer.read()
+        # It is gone already where the starter had the time to clean up; else the programs that still write there are
+        # killed at this same moment.
+        if Path(sys.argv[2]).exists():
+            time.sleep(SETTLE_SECONDS)
+            shutil.rmtree(sys.argv[2], ignore_errors=True)
+        return 0
+    return _keep(sys.argv[1:])
+
+
+def _keep(command: list[str]) -> int:
+    libc = ctypes.CDLL(None, use_errno=True)
+    keeper = os.getpid()
+
+    def die_with_keeper() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != keeper:
+            os._exit(1)
+        # Ignored signals are inherited, and the program is to see those that are meant for it.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+
+    # stdout is the line to the starter; what the program prints goes where this process's errors go, its log.
+    program = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr.fileno(),
+        preexec_fn=die_with_keeper,  # noqa: PLW1509 — this process has one thread
+        start_new_session=True,
+    )
+    print(program.pid, file=sys.stdout, flush=True)
+    poll = select.poll()
+    poll.register(os.pidfd_open(program.pid), select.POLLIN)
+    poll.register(sys.stdin.fileno(), select.POLLIN | select.POLLHUP)
+    poll.poll()
+    if program.poll() is None:
+        os.killpg(program.pid, signal.SIGKILL)
+    return program.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main() & 0xFF)

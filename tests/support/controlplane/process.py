@@ -1,0 +1,95 @@
+"""A program that never outlives the process that started it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+KEEPER: Final = Path(__file__).with_name("keeper.py")
+STOP_SECONDS: Final = 10.0
+
+
+class KeptProcess:
+    """A running program. It is killed when this process ends, in whatever way; see keeper.py."""
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Start it; what it prints is appended to the log file.
+
+        Args:
+            command: the program's path and its arguments.
+            log: a file whose folder exists.
+            environment: the whole of it; without one, this process's.
+
+        Raises:
+            OSError: there is no such program.
+        """
+        self.log: Final = log
+        with log.open("ab") as output:
+            self._keeper = _keeper([*command], output, environment)
+        assert self._keeper.stdout is not None
+        said = self._keeper.stdout.readline()
+        if not said:
+            self._keeper.wait()
+            message = f"{command[0]} could not be started; see {log}"
+            raise OSError(message)
+        self.pid: Final = int(said)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs (a paused program does)."""
+        return self._keeper.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing happens where it has ended."""
+        if self.alive:
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end, and answer its exit code (256 less the signal's number, where a signal ended it).
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs.
+        """
+        return self._keeper.wait(seconds)
+
+    def kill(self) -> None:
+        """End it at once, with all that it started in its process group."""
+        for pipe in (self._keeper.stdin, self._keeper.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._keeper.wait(STOP_SECONDS)
+
+
+class FolderRemoval:
+    """Removes a folder at the end of this process, in whatever way it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin to watch over it."""
+        self._folder = folder
+        self._keeper = _keeper(["--remove", str(folder)], None, None)
+
+    def now(self) -> None:
+        """Remove it now; nothing may write to it any more."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for pipe in (self._keeper.stdin, self._keeper.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._keeper.wait(STOP_SECONDS)
+
+
+def _keeper(
+    arguments: list[str], errors: IO[bytes] | None, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    """Start a keeper in a session of its own, so that Ctrl-C in a terminal reaches only the starter."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(KEEPER), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+        start_new_session=True,
+    )

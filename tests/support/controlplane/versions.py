@@ -1,0 +1,78 @@
+"""Which versions are pinned. The go.mod files beside this one are the only place that says it.
+
+Each minor has a module of its own, with its go.sum: every build is pinned by hash, the older minors' too.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MODULES: Final = Path(__file__).parent / "modules"
+DEFAULT_MINOR: Final = "1.37"
+MINOR_VARIABLE: Final = "K8S_VERSION"
+
+
+class UnknownVersionError(Exception):
+    """K8S_VERSION names a minor that is not pinned here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A Go module that pins one program, or the programs of one Kubernetes version."""
+
+    folder: Path
+    version: str
+    """As Go writes it, for example v1.37.2."""
+
+
+def pinned_minors() -> list[str]:
+    """Answer the Kubernetes minors that can be built, oldest first."""
+    minors = [folder.name.removeprefix("kubernetes-") for folder in MODULES.glob("kubernetes-*")]
+    return sorted(minors, key=lambda minor: int(minor.partition(".")[2]))
+
+
+def asked_minor() -> str | None:
+    """Answer what K8S_VERSION asks for, whatever patch it names; None where it is empty or absent.
+
+    Raises:
+        UnknownVersionError: it is not one of the pinned minors.
+    """
+    asked = os.environ.get(MINOR_VARIABLE, "").strip()
+    if not asked:
+        return None
+    minor = minor_of(asked)
+    if minor not in pinned_minors():
+        message = f"{MINOR_VARIABLE}={asked} is not pinned here; one of {', '.join(pinned_minors())} is needed"
+        raise UnknownVersionError(message)
+    return minor
+
+
+def minor_of(version: str) -> str:
+    """Answer 1.37 for v1.37.2, 1.37.2 and 1.37; the version itself where it looks like none of them."""
+    found = re.match(r"v?(\d+\.\d+)", version)
+    return found[1] if found else version
+
+
+def kubernetes(minor: str) -> Module:
+    """Answer the module of a pinned minor."""
+    return _read(MODULES / f"kubernetes-{minor}", "k8s.io/kubernetes")
+
+
+def etcd() -> Module:
+    """Answer etcd's module; one version serves every Kubernetes minor."""
+    return _read(MODULES / "etcd", "go.etcd.io/etcd/server/v3")
+
+
+def helm() -> Module:
+    """Answer Helm's module."""
+    return _read(MODULES / "helm", "helm.sh/helm/v4")
+
+
+def _read(folder: Path, required: str) -> Module:
+    found = re.search(rf"^(?:require)?\s*{re.escape(required)} (v\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        message = f"{folder / 'go.mod'} does not require {required}"
+        raise LookupError(message)
+    return Module(folder, found[1])
