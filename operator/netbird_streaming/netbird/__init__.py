@@ -1,0 +1,1 @@
+"""The client of the NetBird API: `ClientFactory` makes clients that share budgets and connections."""

@@ -1,0 +1,229 @@
+"""What an answer of NetBird's, or its absence, means: one total function into our tree of errors.
+
+400, 401, 403, 404, 409, 412, 422 and 429 prove that a write was not applied, as does a request of which no byte was
+sent; after anything else the outcome is unknown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum, StrEnum
+from http import HTTPStatus
+from typing import Final
+
+from netbird_streaming.errors import (
+    EditError,
+    Effect,
+    NotFoundError,
+    OperatorError,
+    RetryError,
+    WaitError,
+)
+from netbird_streaming.netbird.wire import is_json_object
+from netbird_streaming.reasons import Reason
+
+REFUSALS: Final = frozenset({400, 401, 403, 404, 409, 412, 422, 429})
+"""Statuses that prove that a write was not applied."""
+CUT_OFF: Final = "it was cut off"
+"""The fault of an answer whose connection broke within its body."""
+
+
+class Operation(StrEnum):
+    """What is asked of NetBird."""
+
+    LIST = "list"
+    GET = "get"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ACCOUNT = "account"
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes something, so that it is never repeated here."""
+        return self in _WRITES
+
+    @property
+    def is_by_id(self) -> bool:
+        """Whether its path names an integration."""
+        return self in _BY_ID
+
+
+_WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
+_BY_ID: Final = frozenset({Operation.GET, Operation.UPDATE, Operation.DELETE})
+_WORDS: Final = {
+    Operation.LIST: "Listing the integrations",
+    Operation.GET: "Reading integration {id}",
+    Operation.CREATE: "Creating the integration",
+    Operation.UPDATE: "Updating integration {id}",
+    Operation.DELETE: "Deleting integration {id}",
+    Operation.ACCOUNT: "Reading the token's account",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a request is about; `integration_id` where its path names one."""
+
+    operation: Operation
+    integration_id: int | None = None
+
+    def __str__(self) -> str:
+        """As messages begin: `Updating integration 7`."""
+        return _WORDS[self.operation].format(id=self.integration_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that came. `fault` says what keeps its body from being read; `date` and `retry_after` are as sent."""
+
+    status: int
+    body: bytes = b""
+    fault: str | None = None
+    date: str | None = None
+    retry_after: str | None = None
+
+
+class Obstacle(Enum):
+    """Why no answer came, with the words and the cure of its message."""
+
+    REFUSED = "NetBird can't be reached: no connection to the host of spec.url"
+    UNRESOLVED = "the host of spec.url can't be resolved; check its name and the cluster's DNS"
+    UNTRUSTED = (
+        "TLS failed: if a private authority signed NetBird's certificate, name its certificate in "
+        "spec.caBundleConfigMapRef"
+    )
+    PROXIED = "the proxy of the environment did not connect to NetBird; check the proxy, or add the host to NO_PROXY"
+    LATE = "NetBird did not answer within the request timeout"
+    BROKEN = "the connection broke before NetBird answered"
+
+
+PASSING: Final = frozenset({Obstacle.REFUSED, Obstacle.UNRESOLVED, Obstacle.PROXIED, Obstacle.BROKEN})
+"""What may be over a moment later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No answer came. `sent` tells whether a byte of the request may have left; `cause` is a word for the log."""
+
+    obstacle: Obstacle
+    sent: bool
+    cause: str = ""
+
+
+def failure(subject: Subject, outcome: Answer | Silence, now: datetime) -> OperatorError:
+    """The error for whatever is not a success; total over every outcome.
+
+    Args:
+        subject: What was asked.
+        outcome: What came of it.
+        now: The wall clock's time, for a `Retry-After` that is a date.
+    """
+    if isinstance(outcome, Silence):
+        effect = Effect.UNKNOWN if subject.operation.is_write and outcome.sent else Effect.NONE
+        return RetryError(Reason.UNAVAILABLE, f"{subject}: {outcome.obstacle.value}. It is tried again.", effect=effect)
+    refused = outcome.status in REFUSALS
+    effect = Effect.NONE if refused or not subject.operation.is_write else Effect.UNKNOWN
+    status = outcome.status
+    if is_success(status):
+        return unreadable(subject, outcome.fault or "it has an unexpected form")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+        message = f"{subject}: NetBird, or a proxy in front of it, failed ({status}). {Reason.UNAVAILABLE.cure}"
+        return RetryError(Reason.UNAVAILABLE, message, effect=effect, retry_after=retry_after(outcome, now))
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        message = f"{subject}: NetBird got too many requests of this token (429). {Reason.RATE_LIMITED.cure}"
+        return RetryError(Reason.RATE_LIMITED, message, effect=effect, retry_after=retry_after(outcome, now))
+    refusal = _refusal(subject, outcome) if refused else None
+    if refusal is not None:
+        return refusal
+    message = f"{subject}: NetBird answered {status}, which it never should. {Reason.UNEXPECTED_ANSWER.cure}"
+    return RetryError(Reason.UNEXPECTED_ANSWER, message, effect=effect)
+
+
+def _refusal(subject: Subject, answer: Answer) -> OperatorError | None:
+    """What a refusal means for this operation; None where it makes no sense."""
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return _not_found(subject, answer)
+    writes_config = subject.operation in {Operation.CREATE, Operation.UPDATE}
+    if writes_config and answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+        return EditError(
+            Reason.CONFIGURATION_REJECTED,
+            f"{subject}: NetBird refuses the configuration ({answer.status}). "
+            f"{Reason.CONFIGURATION_REJECTED.cure} A new key can take minutes to work, so it is tried again.",
+        )
+    known = _REFUSALS.get(answer.status)
+    return _wait(subject, *known) if known and (writes_config or answer.status in _OF_THE_TOKEN) else None
+
+
+_OF_THE_TOKEN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REFUSALS: Final[Mapping[int, tuple[Reason, str]]] = {
+    HTTPStatus.UNAUTHORIZED: (Reason.TOKEN_REJECTED, "NetBird rejects the connection's token (401)"),
+    HTTPStatus.FORBIDDEN: (Reason.PERMISSION_DENIED, "NetBird denies it to the connection's token (403)"),
+    HTTPStatus.CONFLICT: (Reason.ALREADY_EXISTS, "NetBird has such an integration already (409)"),
+    HTTPStatus.PRECONDITION_FAILED: (
+        Reason.DESTINATION_REJECTED,
+        "the destination refused NetBird's test event (412)",
+    ),
+}
+
+
+def _not_found(subject: Subject, answer: Answer) -> OperatorError:
+    """A router's page says that the path is unknown; only JSON can say that an integration is."""
+    if subject.operation is Operation.ACCOUNT:
+        return _wait(subject, Reason.ACCOUNT_UNCONFIRMED, "this NetBird server does not tell it (404)")
+    if not is_api_404(answer):
+        return _wait(subject, Reason.NOT_LICENSED, "this NetBird server offers no event streaming (404)")
+    if subject.operation.is_by_id:
+        message = f"{subject}: NetBird has no such integration in this account (404)."
+        return NotFoundError(Reason.REMOTE_DELETED, message)
+    return _wait(subject, Reason.NOT_LICENSED, "NetBird knows no event streaming, or no such tenant (404)")
+
+
+def _wait(subject: Subject, reason: Reason, sentence: str) -> WaitError:
+    return WaitError(reason, f"{subject}: {sentence}. {reason.cure}")
+
+
+def unreadable(subject: Subject, why: str) -> RetryError:
+    """An answer of success that can't be believed."""
+    effect = Effect.UNKNOWN if subject.operation.is_write else Effect.NONE
+    message = f"{subject}: NetBird's answer can't be read: {why}. {Reason.UNEXPECTED_ANSWER.cure}"
+    return RetryError(Reason.UNEXPECTED_ANSWER, message, effect=effect)
+
+
+def is_success(status: int) -> bool:
+    """The reference has 200 for every operation; 201 and 204 say no less."""
+    return status in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT}
+
+
+def is_api_404(answer: Answer) -> bool:
+    """Whether the API says that there is no such thing, and no router or proxy that there is no such path."""
+    return answer.status == HTTPStatus.NOT_FOUND and answer.fault is None and is_json_object(answer.body)
+
+
+def proves_path(answer: Answer) -> bool:
+    """Whether only a server that has the path would refuse so; a success proves it by its body.
+
+    401 and 403 may come before the path was looked up; 429, 5xx and redirects may come from whatever stands in front.
+    """
+    return answer.status in {400, 405, 409, 412, 422} or is_api_404(answer)
+
+
+def retry_after(answer: Answer, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` header, in both of its forms (RFC 9110, section 10.2.3); None where there is none."""
+    text = (answer.retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    moment = parse_date(text)
+    return None if moment is None else max(0.0, (moment - (parse_date(answer.date) or now)).total_seconds())
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """The moment of an HTTP date (RFC 9110, section 5.6.7); None where it is absent or no date."""
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

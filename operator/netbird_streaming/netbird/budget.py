@@ -1,0 +1,210 @@
+"""The requests that a token may make: a bucket that is shared by all who use one API token.
+
+NetBird counts requests by token, over all tenants together (see `x/time/rate`, which its server uses): a bucket of
+`burst` requests that refills by `requestsPerMinute`. Ours never holds more than what the server's will hold once all
+requests on their way have arrived: a server's full bucket does not refill, and it may be full until the first of them
+is there. So ours fills up to the burst less those on their way, and no further.
+"""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final, Protocol
+
+from netbird_streaming.core.compare import canonical_url
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.errors import RetryError
+from netbird_streaming.reasons import Reason
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds of a pause that are waited out in place; a longer one is an error, so that the resource can say so."""
+LONGEST_PAUSE: Final = 600.0
+"""A server that asks for more is asked again after this, in case it was a mistake."""
+SHORTEST_PAUSE: Final = 1.0
+_LOOK_AGAIN: Final = 1.0
+"""Seconds after which the first in line looks again whether the limit or the line changed."""
+_ALMOST: Final = 1e-6
+"""What rounding may lack of a whole request; far less than the time on the way differs."""
+
+
+class Clock(Protocol):
+    """Time, passed in so that tests and the simulation can own it."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never backwards."""
+        ...
+
+    def now(self) -> datetime:
+        """The wall clock's time in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds."""
+        ...
+
+
+class Budget:
+    """One token's bucket. No task of its own: whoever is first in line waits for all, so cancelling anyone is safe."""
+
+    def __init__(self, limit: RateLimit, clock: Clock, initial_share: float) -> None:
+        """Start with a part of the burst: whoever used the token before may have spent the rest a moment ago."""
+        self._clock = clock
+        self._initial_share = initial_share
+        self._waiters: list[tuple[Priority, int, asyncio.Event]] = []
+        self._serial = 0
+        self._refusals = 0
+        self._on_their_way = 0
+        self._at = clock.monotonic()
+        self.limit = limit
+        self._level = self._initial_level
+
+    @property
+    def _initial_level(self) -> float:
+        return max(1.0, self.limit.burst * self._initial_share)
+
+    @property
+    def _rate(self) -> float:
+        return max(self.limit.requests_per_minute, 1) / 60
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a new budget would allow no more than this one does."""
+        self._refill()
+        is_used = self._waiters or self._on_their_way
+        return not is_used and self._level >= min(self._initial_level, self.limit.burst)
+
+    def restrict(self, limit: RateLimit) -> None:
+        """Take another limit; a larger burst fills up by and by."""
+        self._refill()
+        self.limit = limit
+        self._level = min(self._level, max(limit.burst, 1))
+
+    @asynccontextmanager
+    async def request(self, priority: Priority) -> AsyncIterator[None]:
+        """Wait until one more request may be sent, by priority, then first come, first served; send it inside.
+
+        Raises:
+            RetryError: the server asked for a longer pause than is waited out.
+        """
+        await self._acquire(priority)
+        try:
+            yield
+        finally:
+            self._refill()
+            self._on_their_way -= 1
+
+    async def _acquire(self, priority: Priority) -> None:
+        self._serial += 1
+        turn = asyncio.Event()
+        waiter = (priority, self._serial, turn)
+        heapq.heappush(self._waiters, waiter)
+        try:
+            while True:
+                turn.clear()
+                self._refuse_long_pause()
+                if self._waiters[0] is not waiter:
+                    await turn.wait()
+                elif (delay := self._delay()) > 0:
+                    await self._clock.sleep(min(delay, _LOOK_AGAIN))
+                else:
+                    self._level -= 1
+                    self._on_their_way += 1
+                    return
+        finally:
+            self._waiters.remove(waiter)
+            heapq.heapify(self._waiters)
+            if self._waiters:
+                self._waiters[0][2].set()
+
+    def refused(self, retry_after: float | None) -> None:
+        """The server said that there were too many: nobody sends anything for as long as it asks.
+
+        Where it does not say how long, the pause doubles from each refusal to the next.
+        """
+        if retry_after is not None:
+            self.pause(retry_after)
+        elif self._at <= self._clock.monotonic():
+            self.pause(2.0 ** min(self._refusals, 6))
+            self._refusals += 1
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for some seconds, then one request, then more at the refill's pace."""
+        self._refill()
+        until = self._clock.monotonic() + min(max(seconds, SHORTEST_PAUSE), LONGEST_PAUSE)
+        self._at, self._level = max(self._at, until), min(self._level, 1.0)
+
+    def admitted(self) -> None:
+        """The server let a request through."""
+        self._refusals = 0
+
+    def _refuse_long_pause(self) -> None:
+        pause = self._at - self._clock.monotonic()
+        if pause > LONGEST_WAIT:
+            message = f"NetBird asked this token to wait for minutes. {Reason.RATE_LIMITED.cure}"
+            raise RetryError(Reason.RATE_LIMITED, message, retry_after=pause)
+
+    def _refill(self) -> None:
+        """Bring the level up to now; in a pause `_at` lies ahead, and nothing is added before it."""
+        now = self._clock.monotonic()
+        if now > self._at:
+            room = max(self.limit.burst, 1) - self._on_their_way
+            self._level = max(self._level, min(room, self._level + (now - self._at) * self._rate))
+            self._at = now
+
+    def _delay(self) -> float:
+        """Seconds until a whole request is in the bucket."""
+        self._refill()
+        missing = 1 - self._level
+        pause = max(0.0, self._at - self._clock.monotonic())
+        return pause + (missing / self._rate if missing > _ALMOST else 0.0)
+
+
+class Budgets:
+    """The budgets of all (URL, token) pairs; URLs that only look different are one."""
+
+    def __init__(self, clock: Clock, initial_share: float) -> None:
+        """Start without any. `initial_share` is the part of a burst, 0 to 1, that a new budget holds."""
+        self._clock = clock
+        self._initial_share = initial_share
+        self._budgets: dict[tuple[str, str], Budget] = {}
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._budgets)
+
+    def of(self, url: str, token: str, limit: RateLimit) -> Budget:
+        """The pair's budget; one that is not known yet starts with this limit."""
+        key = _key(url, token)
+        budget = self._budgets.get(key)
+        if budget is None:
+            budget = self._budgets[key] = Budget(limit, self._clock, self._initial_share)
+        return budget
+
+    def lower(self, url: str, token: str, limit: RateLimit) -> None:
+        """One more user of the pair: the lower of the limits holds."""
+        budget = self.of(url, token, limit)
+        budget.restrict(_lower(budget.limit, limit))
+
+    def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
+        """Set the limits of all pairs in use. Another is forgotten once that frees no request."""
+        wanted: dict[tuple[str, str], RateLimit] = {}
+        for (url, token), limit in limits.items():
+            key = _key(url, token)
+            wanted[key] = _lower(wanted.get(key, limit), limit)
+        for key, limit in wanted.items():
+            self.of(*key, limit).restrict(limit)
+        for key in [key for key, budget in self._budgets.items() if key not in wanted and budget.is_idle]:
+            del self._budgets[key]
+
+
+def _key(url: str, token: str) -> tuple[str, str]:
+    return canonical_url(url).rstrip("/"), token
+
+
+def _lower(one: RateLimit, other: RateLimit) -> RateLimit:
+    return RateLimit(
+        requests_per_minute=min(one.requests_per_minute, other.requests_per_minute), burst=min(one.burst, other.burst)
+    )

@@ -1,0 +1,216 @@
+"""The five operations of the NetBird API, and the account: budget, paths, repetition, and what each answer means."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from random import Random
+from typing import Final, TypeVar
+
+from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Listing, PathFamily, Priority
+from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.netbird import answers, wire
+from netbird_streaming.netbird.answers import Answer, Operation, Silence, Subject
+from netbird_streaming.netbird.budget import Budget, Budgets, Clock
+from netbird_streaming.netbird.outgoing import Outgoing, headers_for, url_for
+from netbird_streaming.netbird.paths import Paths
+from netbird_streaming.netbird.transport import Transport
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+ACCOUNTS_PATH: Final = "/api/accounts"
+MAX_LIST: Final = 32 * 2**20
+"""Bytes; an integration takes about 300, so this is a hundred thousand of them."""
+MAX_ANSWER: Final = 2**20
+PAUSES: Final = (0.25, 0.5)
+"""Seconds, give or take half, before each repetition of a read; a write is never repeated."""
+
+_METHODS: Final = {Operation.CREATE: "POST", Operation.UPDATE: "PUT", Operation.DELETE: "DELETE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that was sent, for metrics: `status` is None where no answer came; times in seconds."""
+
+    operation: Operation
+    status: int | None
+    seconds: float
+    queued: float
+
+
+def unobserved(_: Call) -> None:
+    """Hear of a request and do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all clients of a process share.
+
+    `guard` raises `LeaseLostError` when this process may no longer act; `observe` hears of each request.
+    """
+
+    clock: Clock
+    random: Random
+    guard: Callable[[], None]
+    observe: Callable[[Call], None] = unobserved
+    user_agent: str = "netbird-streaming-operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a client shares with some others: those of one token, of one server, of one CA bundle."""
+
+    budgets: Budgets
+    paths: Paths
+    transport: Transport
+
+
+class NetBirdClient:
+    """The API of one endpoint. Every method raises a branch of `OperatorError` and nothing else."""
+
+    def __init__(self, endpoint: Endpoint, limit: RateLimit, around: Surroundings, shares: Shares) -> None:
+        """Make a client; nothing is checked or sent before the first call."""
+        self._endpoint = endpoint
+        self._limit = limit
+        self._around = around
+        self._budgets, self._paths, self._transport = shares.budgets, shares.paths, shares.transport
+
+    @property
+    def path_family(self) -> PathFamily | None:
+        """The family that answered, once one has."""
+        return self._paths.proven
+
+    async def list_integrations(self, priority: Priority) -> Listing:
+        """All integrations of the account, with the server's time of that answer."""
+        answer, items = await self._do(Subject(Operation.LIST), None, priority, wire.parse_listing)
+        return Listing(items, answers.parse_date(answer.date))
+
+    async def get(self, integration_id: int, priority: Priority) -> Integration:
+        """One integration; may be thin. Raises `NotFoundError` on a JSON 404."""
+        subject = Subject(Operation.GET, integration_id)
+        return (await self._do(subject, None, priority, lambda body: wire.parse_integration(body, integration_id)))[1]
+
+    async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
+        """Create an integration."""
+        body = wire.encode_request(request)
+        return (await self._do(Subject(Operation.CREATE), body, priority, wire.parse_integration))[1]
+
+    async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
+        """Replace the configuration; the answer may show the old values. Raises `NotFoundError` on a JSON 404."""
+        subject, sent = Subject(Operation.UPDATE, integration_id), wire.encode_request(request)
+        return (await self._do(subject, sent, priority, lambda body: wire.parse_integration(body, integration_id)))[1]
+
+    async def delete(self, integration_id: int, priority: Priority) -> None:
+        """Delete. Raises `NotFoundError` on a JSON 404."""
+        await self._do(Subject(Operation.DELETE, integration_id), None, priority, wire.check_deletion)
+
+    async def account_id(self, priority: Priority) -> str:
+        """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
+        return (await self._do(Subject(Operation.ACCOUNT), None, priority, wire.parse_account_id))[1]
+
+    async def _do(
+        self, subject: Subject, body: bytes | None, priority: Priority, parse: Callable[[bytes], T]
+    ) -> tuple[Answer, T]:
+        """Send, by either family, reads repeatedly; then parse the answer or raise what it means."""
+        attempt = _Attempt(subject, body, priority)
+        family, outcome = await self._by_either_family(attempt)
+        for pause in PAUSES:
+            if not _is_worth_repeating(subject, outcome):
+                break
+            await self._around.clock.sleep(pause * self._around.random.uniform(0.5, 1.5))
+            family, outcome = await self._by_either_family(attempt)
+        if isinstance(outcome, Silence) or not answers.is_success(outcome.status) or outcome.fault is not None:
+            raise answers.failure(subject, outcome, self._around.clock.now())
+        try:
+            parsed = parse(outcome.body)
+        except wire.UnreadableError as problem:
+            raise answers.unreadable(subject, str(problem)) from None
+        if family is not None:
+            self._paths.prove(family)
+        return outcome, parsed
+
+    async def _by_either_family(self, attempt: "_Attempt") -> tuple[PathFamily | None, Answer | Silence]:
+        """Try the likelier path, and the other where a 404 leaves it open; a 404 proves that nothing was done."""
+        if attempt.subject.operation is Operation.ACCOUNT:
+            return None, await self._send(attempt, ACCOUNTS_PATH)
+        family, other = self._paths.order
+        outcome = await self._send(attempt, attempt.path(family))
+        if isinstance(outcome, Silence):
+            return family, outcome
+        if not self._paths.asks_for_other(family, outcome):
+            self._paths.learn(family, outcome, alone=True)
+            return family, outcome
+        second = await self._send(attempt, attempt.path(other))
+        if isinstance(second, Silence):
+            return other, second
+        both = answers.is_api_404(outcome) and answers.is_api_404(second)
+        family, chosen = self._paths.choose((family, outcome), (other, second))
+        self._paths.learn(family, chosen, alone=not both)
+        return family, chosen
+
+    async def _send(self, attempt: "_Attempt", path: str) -> Answer | Silence:
+        """Wait for the budget, then send once."""
+        outgoing = self._outgoing(attempt, path)
+        clock, budget = self._around.clock, self._budget()
+        asked = clock.monotonic()
+        async with budget.request(attempt.priority):
+            begun = clock.monotonic()
+            outcome = await self._transport.send(outgoing)
+        status, cause = (None, outcome.cause) if isinstance(outcome, Silence) else (outcome.status, outcome.fault)
+        call = Call(attempt.subject.operation, status, clock.monotonic() - begun, begun - asked)
+        self._around.observe(call)
+        extra = {"operation": call.operation, "status": status, "cause": cause, "seconds": round(call.seconds, 3)}
+        log.debug("netbird", extra=extra)
+        if isinstance(outcome, Answer):
+            self._heed(budget, outcome)
+        return outcome
+
+    def _heed(self, budget: Budget, answer: Answer) -> None:
+        """What the answer says of the token's budget."""
+        asked = answers.retry_after(answer, self._around.clock.now())
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            budget.refused(asked)
+        else:
+            budget.admitted()
+            if asked is not None and answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                budget.pause(asked)
+
+    def _budget(self) -> Budget:
+        return self._budgets.of(self._endpoint.url, self._endpoint.token, self._limit)
+
+    def _outgoing(self, attempt: "_Attempt", path: str) -> Outgoing:
+        """Build the request. Raises `WaitError` for a connection of which none can be built."""
+        operation, headers = attempt.subject.operation, headers_for(self._endpoint, self._around.user_agent)
+        if attempt.body is not None:
+            headers["Content-Type"] = "application/json"
+        return Outgoing(
+            method=_METHODS.get(operation, "GET"),
+            url=url_for(self._endpoint, path),
+            headers=headers,
+            body=attempt.body,
+            limit=MAX_LIST if operation is Operation.LIST else MAX_ANSWER,
+            guard=self._around.guard,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What is to be sent, by whichever path."""
+
+    subject: Subject
+    body: bytes | None
+    priority: Priority
+
+    def path(self, family: PathFamily) -> str:
+        return family.value if self.subject.integration_id is None else f"{family.value}/{self.subject.integration_id}"
+
+
+def _is_worth_repeating(subject: Subject, outcome: Answer | Silence) -> bool:
+    """A read whose connection broke, or that a server failed on without saying when to come again."""
+    if subject.operation.is_write:
+        return False
+    if isinstance(outcome, Silence):
+        return outcome.obstacle in answers.PASSING
+    failed = outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return not outcome.retry_after and (failed or outcome.fault == answers.CUT_OFF)

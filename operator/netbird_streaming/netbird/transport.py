@@ -1,0 +1,167 @@
+"""HTTP to NetBird: one request out, one answer or silence back; nothing of httpx goes past this module.
+
+An exception of httpx can hold what was sent (a header's value, a URL's query), so none is chained, kept or logged.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final
+
+import httpx
+
+from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.netbird.answers import CUT_OFF, Answer, Obstacle, Silence
+from netbird_streaming.netbird.outgoing import Outgoing
+from netbird_streaming.reasons import Reason
+
+CONNECT_SHARE: Final = 3
+"""Connecting may take a third of the deadline, so that a host that is not there is told from one that is slow."""
+KEPT_CONNECTIONS: Final = 16
+
+OpenClient = Callable[[str | None], httpx.AsyncClient]
+
+
+def open_client(ca_bundle: str | None) -> httpx.AsyncClient:
+    """A client for all requests that trust the same certificates: those of the bundle alone, or else the usual ones.
+
+    Proxies are the environment's. Connections are not limited, since whoever hangs must not hold up others; what works
+    at once is bounded elsewhere.
+
+    Raises:
+        WaitError: the bundle holds no certificate that can be read.
+    """
+    verify: ssl.SSLContext | bool = True
+    if ca_bundle is not None:
+        try:
+            # What is not ASCII is a comment. Nothing at all would mean the usual certificates to Python.
+            verify = ssl.create_default_context(cadata=ca_bundle.encode("ascii", "ignore").decode() or " ")
+        except ssl.SSLError:
+            message = "spec.caBundleConfigMapRef: the ConfigMap's value is not PEM certificates; put the CA's into it."
+            raise WaitError(Reason.CA_BUNDLE_INVALID, message) from None
+    return httpx.AsyncClient(
+        verify=verify,
+        timeout=None,  # noqa: S113  # each request has a deadline of its own, over all of its parts
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
+    )
+
+
+class Transport:
+    """Sends requests that trust the same certificates; its client is opened with the first one."""
+
+    def __init__(self, ca_bundle: str | None, open_with: OpenClient, timeout: float) -> None:
+        """`timeout` is the deadline of one request in seconds, its answer's body included."""
+        self._ca_bundle = ca_bundle
+        self._open = open_with
+        self._timeout = timeout
+        self._client: httpx.AsyncClient | None = None
+
+    async def send(self, outgoing: Outgoing) -> Answer | Silence:
+        """Send it once.
+
+        Raises:
+            OperatorError: what `guard` raises, or `WaitError` for a CA bundle that can't be read.
+        """
+        if self._client is None:
+            self._client = self._open(self._ca_bundle)
+        progress = _Progress(outgoing.guard)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._exchange(self._client, outgoing, progress)
+        except OperatorError:
+            raise
+        except TimeoutError:
+            return Silence(Obstacle.LATE, progress.may_have_left, "deadline")
+        except Exception as problem:  # noqa: BLE001  # total: whatever a client raises, no answer came
+            sent = progress.may_have_left and not _is_before_sending(problem)
+            return Silence(_obstacle(problem), sent, type(problem).__name__)
+
+    async def _exchange(self, client: httpx.AsyncClient, outgoing: Outgoing, progress: "_Progress") -> Answer:
+        connect = self._timeout / CONNECT_SHARE
+        request = httpx.Request(
+            outgoing.method,
+            outgoing.url,
+            headers=outgoing.headers,
+            content=outgoing.body,
+            extensions={
+                "trace": progress.trace,
+                "timeout": {"connect": connect, "read": None, "write": None, "pool": None},
+            },
+        )
+        outgoing.guard()
+        response = await client.send(request, stream=True, auth=None)
+        try:
+            body, fault = await _read(response, outgoing.limit)
+        finally:
+            await response.aclose()
+        headers = response.headers
+        return Answer(response.status_code, body, fault, headers.get("Date"), headers.get("Retry-After"))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+
+class _Progress:
+    """How far a request got, by httpx's trace extension; and the last look at the guard before the first byte.
+
+    The names of the events are httpcore's. Without any (another transport), bytes may have left.
+    """
+
+    def __init__(self, guard: Callable[[], None]) -> None:
+        self._guard = guard
+        self._connecting = False
+        self._sending = False
+
+    @property
+    def may_have_left(self) -> bool:
+        return self._sending or not self._connecting
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.started":
+            self._connecting = True
+        elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+            self._guard()
+            self._sending = True
+
+
+async def _read(response: httpx.Response, limit: int) -> tuple[bytes, str | None]:
+    """The body, which nothing needs to decode, or what keeps it from being read."""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return b"", "it is compressed, which was not asked for"
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > limit:
+                return b"", f"it is larger than {limit // 2**20} MiB"
+    except httpx.TransportError:
+        return b"", CUT_OFF
+    return bytes(body), None
+
+
+def _is_before_sending(problem: Exception) -> bool:
+    return isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
+
+
+def _obstacle(problem: Exception) -> Obstacle:
+    if isinstance(problem, httpx.ProxyError):
+        return Obstacle.PROXIED
+    if isinstance(problem, httpx.TimeoutException):
+        return Obstacle.REFUSED if isinstance(problem, httpx.ConnectTimeout) else Obstacle.LATE
+    if not isinstance(problem, httpx.ConnectError):
+        return Obstacle.BROKEN
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return Obstacle.UNTRUSTED
+        if isinstance(cause, socket.gaierror):
+            return Obstacle.UNRESOLVED
+        cause = cause.__cause__ or cause.__context__
+    return Obstacle.REFUSED

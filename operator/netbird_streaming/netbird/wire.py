@@ -1,0 +1,145 @@
+"""NetBird's JSON: what is sent, and what an answer must be to be believed.
+
+Everything is parsed here, once. A body that can't be believed raises `UnreadableError`, whose message tells the place
+and the shape and never a value: a configuration can hold secrets. The bodies are those of the vendor's API reference; a
+field that nobody knows is left alone.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from netbird_streaming.core.remote import Integration, IntegrationRequest
+
+MAX_ID: Final = 2**63 - 1
+"""An id is a 64-bit integer (the vendor's OpenAPI); 0 is what a Go server writes for none."""
+
+_JSON_NAMES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+
+
+class UnreadableError(ValueError):
+    """A body that is not what the reference promises; the message holds no value of it."""
+
+
+def encode_request(request: IntegrationRequest) -> bytes:
+    """The body of a POST or PUT; escaped, so that any text can be sent."""
+    body = {"platform": request.platform, "config": dict(request.config), "enabled": request.enabled}
+    return json.dumps(body, separators=(",", ":")).encode("ascii")
+
+
+def parse_listing(body: bytes) -> tuple[Integration, ...]:
+    """All integrations of a LIST, where `null` is none. One that can't be read makes the whole LIST unreadable."""
+    parsed = _parse(body)
+    if parsed is None:
+        return ()
+    if not isinstance(parsed, list):
+        message = f"a list was expected, not {_shape(parsed)}"
+        raise UnreadableError(message)
+    return tuple([_integration(item) for item in parsed])
+
+
+def parse_integration(body: bytes, expected_id: int | None = None) -> Integration:
+    """One integration, thin or whole; of another id than the expected one it is not believed."""
+    item = _integration(_parse(body))
+    if expected_id is not None and item.id != expected_id:
+        message = "it is about another integration"
+        raise UnreadableError(message)
+    return item
+
+
+def parse_account_id(body: bytes) -> str:
+    """The id of the one account that `GET /api/accounts` lists."""
+    parsed = _parse(body)
+    if not isinstance(parsed, list) or len(parsed) != 1 or not isinstance(parsed[0], dict):
+        message = "a list of exactly one account was expected"
+        raise UnreadableError(message)
+    account_id = _text(parsed[0], "id")
+    if account_id is None:
+        message = "the account has no id"
+        raise UnreadableError(message)
+    return account_id
+
+
+def check_deletion(body: bytes) -> None:
+    """A deletion is answered by `{}`, or by nothing; a page of HTML deleted nothing."""
+    parsed = _parse(body) if body.strip() else None
+    if parsed is not None and not isinstance(parsed, dict):
+        message = f"an object was expected, not {_shape(parsed)}"
+        raise UnreadableError(message)
+
+
+def is_json_object(body: bytes) -> bool:
+    """Whether it is an answer of the API, which writes `{"message": …, "code": …}`, and no router's or proxy's page."""
+    try:
+        return isinstance(_parse(body), dict)
+    except UnreadableError:
+        return False
+
+
+def _parse(body: bytes) -> Any:  # noqa: ANN401  # JSON can be anything until it has been looked at
+    """Raises for what is not JSON, nested deeply or not UTF-8. Equal strings become one, which keeps a LIST small."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        message = "it is not JSON" if body.strip() else "it is empty"
+        raise UnreadableError(message) from None
+
+
+def _integration(item: object) -> Integration:
+    if not isinstance(item, dict):
+        message = f"an integration was expected, not {_shape(item)}"
+        raise UnreadableError(message)
+    id_, enabled, config = item.get("id"), item.get("enabled"), item.get("config")
+    if type(id_) is not int or not 0 < id_ <= MAX_ID:
+        message = "an integration's id is no positive 64-bit integer"
+        raise UnreadableError(message)
+    if enabled is not None and enabled is not True and enabled is not False:
+        message = f"enabled of an integration is {_shape(enabled)}"
+        raise UnreadableError(message)
+    if config is not None and not isinstance(config, dict):
+        message = f"config of an integration is {_shape(config)}"
+        raise UnreadableError(message)
+    platform = _text(item, "platform")
+    return Integration(
+        id_,
+        _text(item, "account_id"),
+        None if platform is None else sys.intern(platform),
+        enabled,
+        None if config is None else _config(config),
+        _text(item, "created_at"),
+        _text(item, "updated_at"),
+    )
+
+
+def _text(item: Mapping[str, object], key: str) -> str | None:
+    """A field's text; an empty one is what a Go server writes for none."""
+    value = item.get(key)
+    if value is None or isinstance(value, str):
+        return value or None
+    message = f"{key} is {_shape(value)}"
+    raise UnreadableError(message)
+
+
+def _config(config: dict[str, Any]) -> dict[str, str]:
+    """Every value of a configuration is a string; what some server has decoded already is encoded again."""
+    for value in config.values():
+        if type(value) is not str:
+            return {key: _as_string(value) for key, value in config.items() if value is not None}
+    return config
+
+
+def _as_string(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        message = "a number of a configuration is too long"
+        raise UnreadableError(message) from None
+
+
+def _shape(value: object) -> str:
+    return _JSON_NAMES.get(type(value), "a number")

@@ -1,0 +1,431 @@
+"""The client over real HTTP against the simulated server: every operation, every habit, every failure."""
+
+import asyncio
+import contextlib
+import json
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import pytest
+import yaml
+from jsonschema_rs import Draft202012Validator
+
+from netbird_streaming.core.remote import Endpoint, IntegrationRequest, PathFamily, Priority
+from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.errors import (
+    EditError,
+    Effect,
+    LeaseLostError,
+    NotFoundError,
+    OperatorError,
+    RetryError,
+    WaitError,
+)
+from netbird_streaming.netbird.client import NetBirdClient, Surroundings
+from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.reasons import Reason
+from tests.support.netbird import faults
+from tests.support.netbird.behaviour import Behaviour, UnknownPath
+from tests.support.netbird.behaviour import PathFamily as Offered
+from tests.support.netbird.faults import Fault, Moment, error_reply, html_reply
+from tests.support.netbird.journal import Entry
+from tests.support.netbird.model import NetBird
+from tests.support.netbird.records import Draft
+from tests.support.netbird.server import SimulatedNetBird
+from tests.support.netbird.tenancy import Account, Token, TokenKind
+from tests.support.netbird.wire import Operation
+
+TESTS: Final = Path(__file__).parents[1]
+DESCRIPTION: Final = yaml.safe_load((TESTS / "support" / "netbird" / "openapi.yaml").read_text())
+TLS: Final = Path(__file__).parent / "netbird_tls"
+PERSONAL: Final = Token("robot", "nbp_personal", "acc-1", tenants=frozenset({"acc-2"}))
+OAUTH: Final = Token("person", "ey.oauth", "acc-1", TokenKind.OAUTH2, tenants=frozenset({"acc-2"}))
+KINDS: Final = {TokenType.PERSONAL_ACCESS_TOKEN: PERSONAL, TokenType.OAUTH2: OAUTH}
+PLENTY: Final = RateLimit(requests_per_minute=60_000, burst=60_000)
+SECRET: Final = "dd-very-secret"
+CONFIG: Final = {"api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs", "api_key": SECRET}
+REQUESTS: Final = [
+    IntegrationRequest("datadog", CONFIG, enabled=True),
+    IntegrationRequest(
+        "s3", {"bucket_name": "b", "region": "eu-west-1", "access_key": "a", "secret_key": "s"}, enabled=True
+    ),
+    IntegrationRequest(
+        "firehose", {"stream_name": "f", "region": "eu-west-1", "access_key": "a", "secret_key": "s"}, enabled=False
+    ),
+    IntegrationRequest(
+        "generic_http",
+        {"url": "https://siem.example/in", "headers": '{"X-Key":"v"}', "body_template": ""},
+        enabled=True,
+    ),
+]
+OPERATIONS: Final[dict[Operation, Callable[[NetBirdClient, int], Coroutine[Any, Any, object]]]] = {
+    Operation.LIST: lambda client, _: client.list_integrations(Priority.CLOCK),
+    Operation.GET: lambda client, id_: client.get(id_, Priority.CLOCK),
+    Operation.CREATE: lambda client, _: client.create(REQUESTS[0], Priority.USER),
+    Operation.UPDATE: lambda client, id_: client.update(id_, REQUESTS[0], Priority.USER),
+    Operation.DELETE: lambda client, id_: client.delete(id_, Priority.USER),
+    Operation.ACCOUNTS: lambda client, _: client.account_id(Priority.CLOCK),
+}
+READS: Final = (Operation.LIST, Operation.GET, Operation.ACCOUNTS)
+WRITES: Final = (Operation.CREATE, Operation.UPDATE, Operation.DELETE)
+
+
+class SystemClock:
+    """The machine's; `haste` shortens what the client sleeps between repetitions."""
+
+    def __init__(self, haste: float = 1.0) -> None:
+        self._haste = haste
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._haste)
+
+
+def factory(timeout: float = 10, guard: Callable[[], None] = lambda: None, haste: float = 1.0) -> ClientFactory:
+    return ClientFactory(Surroundings(SystemClock(haste), random.Random(1), guard), timeout=timeout, initial_share=1.0)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SimulatedNetBird]:
+    model = NetBird(Behaviour(burst=100_000), first_id=2**53 + 1)
+    for account in ("acc-1", "acc-2"):
+        model.directory.add_account(Account(account))
+    for token in KINDS.values():
+        model.directory.add_token(token)
+    async with SimulatedNetBird(model) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    server: SimulatedNetBird, deadline: float = 10, guard: Callable[[], None] = lambda: None, **endpoint: Any
+) -> AsyncIterator[NetBirdClient]:
+    kind = endpoint.pop("token_type", TokenType.PERSONAL_ACCESS_TOKEN)
+    wanted = Endpoint(**{"url": server.url, "token": KINDS[kind].value, "token_type": kind, **endpoint})
+    async with factory(deadline, guard, haste=100) as clients:
+        yield clients.client(wanted, PLENTY)
+
+
+def existing(server: SimulatedNetBird) -> int:
+    return server.model.dashboard_create("acc-1", Draft("datadog", CONFIG), server.now())
+
+
+def behave(server: SimulatedNetBird, **habits: Any) -> None:
+    server.model.behaviour = replace(server.model.behaviour, **habits)
+
+
+def assert_described(entry: Entry) -> None:
+    """The request is one of those in the API's description: its path, its query, its body."""
+    id_ = str(entry.integration_id)
+    path = entry.path.replace(f"/{id_}", "/{id}") if entry.integration_id is not None else entry.path
+    item = DESCRIPTION["paths"][path]
+    item = DESCRIPTION["paths"][item["$ref"].removeprefix("#/paths/").replace("~1", "/")] if "$ref" in item else item
+    operation = item[entry.method.lower()]
+    assert {name for name, _ in parse_qsl(entry.query)} <= {"account"}
+    assert bool(entry.body) == ("requestBody" in operation)
+    if entry.body:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        whole = {**schema, "components": DESCRIPTION["components"]}
+        Draft202012Validator(whole).validate(json.loads(entry.body))
+
+
+@pytest.mark.parametrize("tenant", [None, "acc-2"])
+@pytest.mark.parametrize("kind", TokenType)
+@pytest.mark.parametrize("offered", Offered)
+async def test_all_operations_by_each_path_with_each_token_in_each_tenant(
+    server: SimulatedNetBird, offered: Offered, kind: TokenType, tenant: str | None
+) -> None:
+    behave(server, path_family=offered, unknown_path=UnknownPath.HTML if tenant else UnknownPath.PLAIN)
+    account = tenant or "acc-1"
+    async with connected(server, token_type=kind, tenant_id=tenant) as client:
+        assert (await client.list_integrations(Priority.CLOCK)).items == ()
+        for request in REQUESTS:
+            made = await client.create(request, Priority.USER)
+            assert (made.account_id, made.platform) == (account, request.platform)
+            assert (await client.get(made.id, Priority.CLOCK)).id == made.id
+            await client.update(made.id, replace(request, enabled=False), Priority.USER)
+            listing = await client.list_integrations(Priority.CLOCK)
+            assert [(item.id, item.enabled) for item in listing.items] == [(made.id, False)]
+            assert listing.date is not None
+            await client.delete(made.id, Priority.USER)
+            for absent in (Operation.GET, Operation.UPDATE, Operation.DELETE):
+                with pytest.raises(NotFoundError):
+                    await OPERATIONS[absent](client, made.id)
+        assert await client.account_id(Priority.CLOCK) == account
+        assert client.path_family is (PathFamily.PLAIN if offered is Offered.PLAIN else PathFamily.INTEGRATIONS)
+    for entry in server.journal.entries:
+        assert_described(entry)
+    assert sum(entry.status == 404 for entry in server.journal.entries) == 12 + (offered is Offered.PLAIN)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (faults.Reset(), Reason.UNAVAILABLE),
+        (error_reply(500), Reason.UNAVAILABLE),
+        (html_reply(502), Reason.UNAVAILABLE),
+        (html_reply(200), Reason.UNEXPECTED_ANSWER),
+        (faults.Reply(200, '"text"'), Reason.UNEXPECTED_ANSWER),
+        (faults.Reply(207, "{}"), Reason.UNEXPECTED_ANSWER),
+    ],
+    ids=["reset", "500", "502 html", "200 html", "wrong type", "207"],
+)
+@pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.AFTER])
+async def test_what_proves_nothing_leaves_a_write_unknown(
+    server: SimulatedNetBird, operation: Operation, failure: faults.Reply, reason: Reason, moment: Moment
+) -> None:
+    server.exchange.faults.add(Fault(failure, moment, operation, times=None))
+    id_ = existing(server)
+    async with connected(server) as client:
+        with pytest.raises(RetryError) as caught:
+            await OPERATIONS[operation](client, id_)
+    assert caught.value.reason is reason
+    assert caught.value.effect is (Effect.UNKNOWN if operation in WRITES else Effect.NONE)
+    sent = server.journal.since(0, operation)
+    assert len(sent) == (3 if operation in READS and reason is Reason.UNAVAILABLE else 1)
+    assert sum(entry.applied for entry in sent) == (operation in WRITES and moment is Moment.AFTER)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("status", "branch"), [(401, WaitError), (403, WaitError), (429, RetryError), (400, None), (409, None), (422, None)]
+)
+async def test_a_refusal_is_known_to_have_done_nothing(
+    server: SimulatedNetBird, operation: Operation, status: int, branch: type[OperatorError] | None
+) -> None:
+    server.exchange.faults.add(Fault(error_reply(status, f"refused {SECRET}"), operation=operation))
+    id_ = existing(server)
+    async with connected(server) as client:
+        with pytest.raises(branch or OperatorError) as caught:
+            await OPERATIONS[operation](client, id_)
+    assert caught.value.effect is Effect.NONE
+    assert SECRET not in repr(caught.value)
+    assert len(server.journal.since(0, operation)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "branch", "reason"),
+    [(412, WaitError, Reason.DESTINATION_REJECTED), (422, EditError, Reason.CONFIGURATION_REJECTED)],
+)
+async def test_a_destination_that_refuses_is_told_without_its_words(
+    server: SimulatedNetBird, status: int, branch: type[OperatorError], reason: Reason
+) -> None:
+    behave(server, rejected_secrets=frozenset({SECRET}), rejection_status=status)
+    async with connected(server) as client:
+        with pytest.raises(branch) as caught:
+            await client.create(REQUESTS[0], Priority.USER)
+    assert (caught.value.reason, caught.value.effect) == (reason, Effect.NONE)
+    assert SECRET not in repr(caught.value)
+
+
+async def test_a_second_integration_where_one_is_allowed(server: SimulatedNetBird) -> None:
+    behave(server, one_per_platform=True)
+    existing(server)
+    async with connected(server) as client:
+        with pytest.raises(WaitError) as caught:
+            await client.create(REQUESTS[0], Priority.USER)
+    assert caught.value.reason is Reason.ALREADY_EXISTS
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_the_deadline_covers_an_answer_that_never_comes(server: SimulatedNetBird, operation: Operation) -> None:
+    server.exchange.faults.add(Fault(faults.Hang(), operation=operation, times=None))
+    id_ = existing(server)
+    async with connected(server, deadline=0.3) as client:
+        with pytest.raises(RetryError) as caught:
+            await OPERATIONS[operation](client, id_)
+    assert caught.value.reason is Reason.UNAVAILABLE
+    assert caught.value.effect is (Effect.UNKNOWN if operation in WRITES else Effect.NONE)
+    assert len(server.journal.since(0, operation)) == 1
+
+
+@pytest.mark.parametrize("operation", [Operation.LIST, Operation.CREATE])
+async def test_the_deadline_covers_a_body_that_trickles(server: SimulatedNetBird, operation: Operation) -> None:
+    server.exchange.faults.add(Fault(faults.Slow(body=5), Moment.AFTER, operation, times=None))
+    existing(server)
+    async with connected(server, deadline=0.5) as client:
+        with pytest.raises(RetryError) as caught:
+            await OPERATIONS[operation](client, 0)
+    assert (caught.value.reason, caught.value.effect) == (
+        Reason.UNAVAILABLE,
+        Effect.UNKNOWN if operation in WRITES else Effect.NONE,
+    )
+
+
+@pytest.mark.parametrize("operation", [*WRITES, Operation.LIST])
+@pytest.mark.parametrize("failure", [faults.Truncate(1), faults.Oversize(33 * 2**20)], ids=["cut off", "oversized"])
+async def test_a_body_that_is_cut_off_or_too_large_is_not_believed(
+    server: SimulatedNetBird, operation: Operation, failure: faults.Truncate | faults.Oversize
+) -> None:
+    server.exchange.faults.add(Fault(failure, Moment.AFTER, operation, times=None))
+    id_ = existing(server)
+    async with connected(server) as client:
+        with pytest.raises(RetryError) as caught:
+            await OPERATIONS[operation](client, id_)
+    assert caught.value.reason is Reason.UNEXPECTED_ANSWER
+    assert caught.value.effect is (Effect.UNKNOWN if operation in WRITES else Effect.NONE)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("status", [302, 303, 307])
+async def test_no_redirect_is_followed_with_the_token(
+    server: SimulatedNetBird, operation: Operation, status: int
+) -> None:
+    id_ = existing(server)
+    async with SimulatedNetBird() as elsewhere:
+        server.exchange.faults.add(Fault(faults.Redirect(f"{elsewhere.url}/api/accounts", status), times=None))
+        async with connected(server) as client:
+            with pytest.raises(RetryError) as caught:
+                await OPERATIONS[operation](client, id_)
+        assert elsewhere.journal.entries == []
+    assert caught.value.reason is Reason.UNEXPECTED_ANSWER
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each is not Operation.ACCOUNTS])
+@pytest.mark.parametrize("page", UnknownPath)
+async def test_an_unlicensed_server(server: SimulatedNetBird, operation: Operation, page: UnknownPath) -> None:
+    behave(server, licensed=False, unknown_path=page)
+    async with connected(server) as client:
+        with pytest.raises(WaitError) as caught:
+            await OPERATIONS[operation](client, 7)
+    assert (type(caught.value), caught.value.reason) == (WaitError, Reason.NOT_LICENSED)
+
+
+async def test_a_revoked_token_and_one_without_rights(server: SimulatedNetBird) -> None:
+    server.model.directory.add_token(replace(PERSONAL, may_write=False, may_read_accounts=False))
+    async with connected(server) as client:
+        for denied in (Operation.CREATE, Operation.ACCOUNTS):
+            with pytest.raises(WaitError) as caught:
+                await OPERATIONS[denied](client, 7)
+            assert caught.value.reason is Reason.PERMISSION_DENIED
+        server.model.directory.revoke_token(PERSONAL.id)
+        with pytest.raises(WaitError) as caught:
+            await client.list_integrations(Priority.CLOCK)
+        assert caught.value.reason is Reason.TOKEN_REJECTED
+
+
+@pytest.mark.parametrize("operation", WRITES)
+async def test_a_server_that_is_not_there_got_nothing(operation: Operation) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        async with factory() as clients:
+            client = clients.client(Endpoint(url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
+            with pytest.raises(RetryError) as caught:
+                await OPERATIONS[operation](client, 7)
+    assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
+
+
+async def test_a_server_that_only_accepts_the_connection_of_tls_got_nothing() -> None:
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        writer.close()
+
+    listener = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with factory(timeout=0.5) as clients:
+        client = clients.client(Endpoint(url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
+        with pytest.raises(RetryError) as caught:
+            await client.create(REQUESTS[0], Priority.USER)
+    listener.close()
+    assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
+
+
+async def test_a_lease_that_is_lost_while_connecting_stops_the_request_before_its_first_byte(
+    server: SimulatedNetBird,
+) -> None:
+    asked = 0
+
+    def guard() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise LeaseLostError(Reason.PROGRESSING, "the lease is lost")
+
+    async with connected(server, guard=guard) as client:
+        with pytest.raises(LeaseLostError) as caught:
+            await client.create(REQUESTS[0], Priority.USER)
+        assert caught.value.effect is Effect.NONE
+        assert server.journal.entries == []
+        await client.create(REQUESTS[0], Priority.USER)
+    assert len(server.journal.entries) == 1
+
+
+async def test_a_private_authority_is_trusted_where_it_is_named_and_only_there() -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    model = NetBird()
+    model.directory.add_account(Account("acc-1"))
+    model.directory.add_token(PERSONAL)
+    server = SimulatedNetBird(model)
+    await server.start(tls=tls)
+    bundle = "# Ämter\n" + (TLS / "certificate.pem").read_text()
+    async with connected(server, ca_bundle=bundle) as client:
+        assert (await client.list_integrations(Priority.CLOCK)).items == ()
+    async with connected(server) as client:
+        with pytest.raises(RetryError, match="caBundleConfigMapRef") as caught:
+            await client.create(REQUESTS[0], Priority.USER)
+    assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
+    async with connected(server, ca_bundle="no certificate") as client:
+        with pytest.raises(WaitError) as refused:
+            await client.list_integrations(Priority.CLOCK)
+    assert refused.value.reason is Reason.CA_BUNDLE_INVALID
+    assert len(server.journal.entries) == 1
+    await server.stop()
+
+
+async def test_the_environment_s_proxy_is_used(server: SimulatedNetBird, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "")
+    async with connected(server, url="http://netbird.invalid") as client:
+        await client.list_integrations(Priority.CLOCK)
+    assert [entry.operation for entry in server.journal.entries] == [Operation.LIST]
+
+
+async def test_a_server_that_counts_never_refuses_all_tenants_together(server: SimulatedNetBird) -> None:
+    behave(server, requests_per_minute=600, burst=20)
+    limit = RateLimit(requests_per_minute=600, burst=20)
+    async with factory() as clients:
+        tenants = [
+            clients.client(
+                Endpoint(server.url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN, tenant, path_family=None), limit
+            )
+            for tenant in (None, "acc-2")
+        ]
+        await asyncio.gather(*(client.list_integrations(Priority.CLOCK) for client in tenants * 15))
+    assert server.model.directory.over_budget == {}
+    assert len(server.journal.entries) == 30
+
+
+async def test_no_cookie_is_kept_or_sent_back() -> None:
+    seen: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]")
+        await writer.drain()
+        writer.close()
+
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with factory() as clients:
+        client = clients.client(Endpoint(url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
+        for _ in range(2):
+            await client.list_integrations(Priority.CLOCK)
+    listener.close()
+    assert len(seen) == 2
+    assert b"cookie" not in seen[1].lower()

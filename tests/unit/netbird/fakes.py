@@ -1,0 +1,91 @@
+"""A clock that goes only when told, a network that is a function, and endpoints."""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from netbird_streaming.core.remote import Endpoint
+from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.netbird.client import Call, NetBirdClient, Surroundings
+from netbird_streaming.netbird.factory import ClientFactory
+
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+TOKEN = "nbp_0123456789"
+ENDPOINT = Endpoint("https://netbird.example", TOKEN, TokenType.PERSONAL_ACCESS_TOKEN)
+PLENTY = RateLimit(requests_per_minute=6000, burst=6000)
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class FakeClock:
+    """Stands still; `advance` lets sleepers wake in order. With `runs`, sleeping itself makes time pass."""
+
+    def __init__(self, *, runs: bool = False) -> None:
+        self._now = 1000.0
+        self._runs = runs
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._serial = 0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self._now - 1000.0)
+
+    async def sleep(self, seconds: float) -> None:
+        if self._runs:
+            self._now += seconds
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._serial += 1
+        heapq.heappush(self._sleepers, (self._now + seconds, self._serial, woken))
+        await woken
+
+    async def advance(self, seconds: float) -> None:
+        end = self._now + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            self._now, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+            await settle()
+        self._now = end
+
+
+async def settle() -> None:
+    """Let every task run as far as it gets."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Network:
+    """Clients whose requests a function answers; keeps what was asked and observed."""
+
+    handler: Handler
+    clock: FakeClock = field(default_factory=lambda: FakeClock(runs=True))
+    guard: Callable[[], None] = lambda: None
+    requests: list[httpx.Request] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        around = Surroundings(self.clock, random.Random(1), self.guard, self.calls.append, "test")
+        self.factory = ClientFactory(around, timeout=30, initial_share=1.0, open_with=self._open)
+
+    def _open(self, _: str | None) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return self.handler(request)
+
+    def client(self, endpoint: Endpoint = ENDPOINT, limit: RateLimit = PLENTY) -> NetBirdClient:
+        return self.factory.client(endpoint, limit)
+
+    @property
+    def asked(self) -> list[str]:
+        return [f"{each.method} {each.url.path}" for each in self.requests]

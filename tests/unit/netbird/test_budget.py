@@ -1,0 +1,221 @@
+"""The token's budget: never exceeded, people first, nobody lost."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.errors import RetryError
+from netbird_streaming.netbird.budget import LONGEST_PAUSE, Budget, Budgets
+from netbird_streaming.reasons import Reason
+from tests.unit.netbird.fakes import PLENTY, FakeClock, settle
+
+CLOUD = RateLimit()
+SMALL = RateLimit(requests_per_minute=60, burst=1)
+URL = "https://api.netbird.io"
+
+
+def started(*work: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+    return [asyncio.ensure_future(each) for each in work]
+
+
+async def use(budget: Budget, priority: Priority) -> None:
+    async with budget.request(priority):
+        pass
+
+
+async def taken(budget: Budget, clock: FakeClock, seconds: float, waiters: int) -> int:
+    tasks = started(*(use(budget, Priority.CLOCK) for _ in range(waiters)))
+    await clock.advance(seconds)
+    done = sum(task.done() for task in tasks)
+    for task in tasks:
+        task.cancel()
+    await settle()
+    return done
+
+
+async def test_a_new_process_starts_with_a_small_part_of_the_burst_then_goes_by_the_minute() -> None:
+    clock = FakeClock()
+    budget = Budget(CLOUD, clock, 0.1)
+    assert await taken(budget, clock, 0, 300) == 120
+    assert await taken(budget, clock, 60, 300) == 120
+
+
+async def test_at_rest_it_fills_up_to_the_burst() -> None:
+    clock = FakeClock()
+    budget = Budget(RateLimit(requests_per_minute=60, burst=10), clock, 0.0)
+    await clock.advance(3600)
+    assert await taken(budget, clock, 0, 30) == 10
+
+
+class Server:
+    """Counts as NetBird's own limiter does, from when a request arrives."""
+
+    def __init__(self, limit: RateLimit, clock: FakeClock) -> None:
+        self._limit, self._clock = limit, clock
+        self._level, self._at = float(limit.burst), clock.monotonic()
+        self.refused = 0
+
+    def take(self) -> None:
+        now = self._clock.monotonic()
+        refilled = self._level + (now - self._at) * self._limit.requests_per_minute / 60
+        self._level, self._at = min(self._limit.burst, refilled), now
+        if self._level < 1 - 1e-5:
+            self.refused += 1
+        else:
+            self._level -= 1
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.builds(RateLimit, requests_per_minute=st.integers(1, 600), burst=st.integers(1, 20)),
+    st.floats(0, 1),
+    st.lists(
+        st.tuples(st.floats(0, 20), st.floats(0, 5), st.floats(0, 5), st.sampled_from(Priority)),
+        min_size=1,
+        max_size=40,
+    ),
+)
+def test_a_server_that_counts_never_refuses_however_long_requests_are_on_their_way(
+    limit: RateLimit, share: float, requests: list[tuple[float, float, float, Priority]]
+) -> None:
+    clock = FakeClock()
+
+    async def run() -> None:
+        budget, server = Budget(limit, clock, share), Server(limit, clock)
+
+        async def one(pause: float, there: float, back: float, priority: Priority) -> None:
+            await clock.sleep(pause)
+            async with budget.request(priority):
+                await clock.sleep(there)
+                server.take()
+                await clock.sleep(back)
+
+        tasks = started(*(one(*each) for each in requests))
+        await clock.advance(20 + len(requests) * (60 / limit.requests_per_minute + 11))
+        assert all(task.done() for task in tasks)
+        assert server.refused == 0
+
+    asyncio.run(run())
+
+
+async def test_people_go_before_clocks_and_otherwise_first_come_first_served() -> None:
+    clock, served = FakeClock(), list[str]()
+    budget = Budget(SMALL, clock, 1.0)
+
+    async def want(name: str, priority: Priority) -> None:
+        await use(budget, priority)
+        served.append(name)
+
+    await use(budget, Priority.CLOCK)
+    started(want("sweep", Priority.CLOCK), want("resync", Priority.CLOCK))
+    await clock.advance(0.5)
+    started(want("edit", Priority.USER), want("new", Priority.USER))
+    await clock.advance(10)
+    assert served == ["edit", "new", "sweep", "resync"]
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2])
+async def test_whoever_is_cancelled_takes_nothing_and_holds_up_nobody(victim: int) -> None:
+    clock = FakeClock()
+    budget = Budget(SMALL, clock, 1.0)
+    await use(budget, Priority.USER)
+    tasks = started(*(use(budget, Priority.USER) for _ in range(3)))
+    await clock.advance(0.5)
+    tasks[victim].cancel()
+    await clock.advance(1.5)
+    assert [task.done() for task in tasks] == [True, True, True]
+    assert sum(task.cancelled() for task in tasks) == 1
+
+
+async def test_retry_after_pauses_the_whole_token_and_is_followed_by_one_request() -> None:
+    clock = FakeClock()
+    budget = Budget(CLOUD, clock, 1.0)
+    budget.refused(30)
+    assert await taken(budget, clock, 29.9, 50) == 0
+    assert await taken(budget, clock, 0.2, 50) == 1
+
+
+async def test_without_retry_after_the_pause_doubles_until_a_request_is_let_through() -> None:
+    clock = FakeClock(runs=True)
+    budget, waits = Budget(PLENTY, clock, 1.0), list[float]()
+    for _ in range(3):
+        budget.refused(None)
+        budget.refused(None)
+        before = clock.monotonic()
+        await use(budget, Priority.USER)
+        waits.append(round(clock.monotonic() - before))
+    assert waits == [1, 2, 4]
+    budget.admitted()
+    budget.refused(None)
+    await use(budget, Priority.USER)
+    assert clock.monotonic() == pytest.approx(1000 + 1 + 2 + 4 + 1, abs=0.1)
+
+
+async def test_a_long_pause_is_told_to_all_who_wait_instead_of_waited_out() -> None:
+    clock = FakeClock()
+    budget = Budget(SMALL, clock, 1.0)
+    await use(budget, Priority.CLOCK)
+    tasks = started(*(use(budget, Priority.CLOCK) for _ in range(3)))
+    await settle()
+    budget.refused(86_400)
+    await clock.advance(1)
+    problems = [task.exception() for task in tasks]
+    for problem in problems:
+        assert isinstance(problem, RetryError)
+        assert problem.reason is Reason.RATE_LIMITED
+        assert problem.retry_after == pytest.approx(LONGEST_PAUSE, abs=2)
+
+
+async def test_the_lowest_limit_of_a_token_wins_whoever_sets_it() -> None:
+    budgets = Budgets(FakeClock(), 1.0)
+    for limit in (CLOUD, RateLimit(requests_per_minute=30, burst=500), RateLimit(requests_per_minute=90, burst=50)):
+        budgets.lower(URL, "token", limit)
+    assert budgets.of(URL, "token", CLOUD).limit == RateLimit(requests_per_minute=30, burst=50)
+
+
+async def test_a_reservation_says_exactly_what_holds() -> None:
+    clock = FakeClock()
+    budgets = Budgets(clock, 1.0)
+    budgets.lower(URL, "token", SMALL)
+    budgets.reserve({(URL, "token"): CLOUD})
+    budget = budgets.of(URL, "token", SMALL)
+    assert budget.limit == CLOUD
+    assert await taken(budget, clock, 0, 5) == 1
+
+
+@pytest.mark.parametrize("other", ["https://api.netbird.io/", "https://API.netbird.io:443", "https://api.netbird.io//"])
+async def test_urls_that_only_look_different_share_a_budget(other: str) -> None:
+    budgets = Budgets(FakeClock(), 1.0)
+    assert budgets.of(URL, "token", CLOUD) is budgets.of(other, "token", CLOUD)
+    assert budgets.of(URL, "token", CLOUD) is not budgets.of(URL, "another", CLOUD)
+    budgets.reserve({(URL, "token"): CLOUD, (other, "token"): SMALL})
+    assert budgets.of(URL, "token", CLOUD).limit == SMALL
+
+
+async def test_a_token_that_nobody_uses_is_forgotten_only_once_that_frees_no_request() -> None:
+    clock = FakeClock()
+    budgets = Budgets(clock, 0.5)
+    budget = budgets.of(URL, "token", RateLimit(requests_per_minute=60, burst=10))
+    await use(budget, Priority.USER)
+    budgets.reserve({})
+    assert len(budgets) == 1
+    await clock.advance(2)
+    budgets.reserve({})
+    assert len(budgets) == 0
+
+
+async def test_a_raised_limit_is_used_within_a_second() -> None:
+    clock = FakeClock()
+    budget = Budget(RateLimit(requests_per_minute=1, burst=1), clock, 1.0)
+    await use(budget, Priority.USER)
+    (task,) = started(use(budget, Priority.USER))
+    await settle()
+    budget.restrict(CLOUD)
+    await clock.advance(1)
+    assert task.done()

@@ -1,0 +1,319 @@
+"""The client over a network that is a function: paths, repetition, budget and guard."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netbird_streaming.core.remote import Endpoint, IntegrationRequest, PathFamily, Priority
+from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.errors import (
+    Effect,
+    LeaseLostError,
+    NotFoundError,
+    OperatorError,
+    RetryError,
+    WaitError,
+)
+from netbird_streaming.netbird.client import Call, NetBirdClient
+from netbird_streaming.netbird.transport import open_client
+from netbird_streaming.reasons import Reason
+from tests.unit.netbird.fakes import ENDPOINT, TOKEN, FakeClock, Network
+
+REQUEST: Final = IntegrationRequest("datadog", {"api_url": "https://x.example", "api_key": "dd-secret"}, enabled=True)
+ITEM: Final = {"id": 7, "account_id": "acc-1", "platform": "datadog", "enabled": True, "config": {}}
+JSON_404: Final = {"message": "not found", "code": 404}
+FIRST, SECOND = PathFamily.INTEGRATIONS, PathFamily.PLAIN
+Operate = Callable[[NetBirdClient], Any]
+OPERATIONS: Final[dict[str, Operate]] = {
+    "list": lambda client: client.list_integrations(Priority.CLOCK),
+    "get": lambda client: client.get(7, Priority.CLOCK),
+    "create": lambda client: client.create(REQUEST, Priority.USER),
+    "update": lambda client: client.update(7, REQUEST, Priority.USER),
+    "delete": lambda client: client.delete(7, Priority.USER),
+    "account": lambda client: client.account_id(Priority.CLOCK),
+}
+WRITES: Final = ("create", "update", "delete")
+
+
+def good(request: httpx.Request) -> httpx.Response:
+    if request.url.path.endswith("/api/accounts"):
+        return httpx.Response(200, json=[{"id": "acc-1"}])
+    by_id = request.url.path.endswith("/7")
+    return httpx.Response(200, json=[ITEM] if request.method == "GET" and not by_id else ITEM)
+
+
+def offering(family: PathFamily, unknown: httpx.Response) -> Callable[[httpx.Request], httpx.Response]:
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = request.url.path.removesuffix("/7") in {family, "/api/accounts"}
+        return good(request) if known else httpx.Response(unknown.status_code, content=unknown.content)
+
+    return answer
+
+
+def raising(problem: Exception) -> Callable[[httpx.Request], httpx.Response]:
+    def answer(_: httpx.Request) -> httpx.Response:
+        raise problem
+
+    return answer
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "account"])
+@pytest.mark.parametrize("unknown", [b"404 page not found\n", b"<!doctype html>", b'{"message":"no route"}'])
+async def test_each_operation_finds_the_path_that_the_server_knows(name: str, unknown: bytes) -> None:
+    network = Network(offering(SECOND, httpx.Response(404, content=unknown)))
+    client = network.client()
+    await OPERATIONS[name](client)
+    await OPERATIONS[name](client)
+    assert client.path_family is SECOND
+    assert [FIRST in each for each in network.asked] == [True, False, False]
+
+
+async def test_the_account_has_one_path() -> None:
+    network = Network(good)
+    client = network.client()
+    assert await client.account_id(Priority.CLOCK) == "acc-1"
+    assert client.path_family is None
+
+
+async def test_the_hint_is_tried_first_and_all_of_a_token_share_what_was_found() -> None:
+    network = Network(offering(SECOND, httpx.Response(404)))
+    endpoint = Endpoint(ENDPOINT.url, TOKEN, ENDPOINT.token_type, path_family=SECOND)
+    client = network.client(endpoint)
+    assert client.path_family is None
+    await client.list_integrations(Priority.CLOCK)
+    tenant = network.client(Endpoint(ENDPOINT.url, TOKEN, ENDPOINT.token_type, tenant_id="t1"))
+    assert tenant.path_family is SECOND
+    await tenant.list_integrations(Priority.CLOCK)
+    assert network.asked == ["GET /api/event-streaming"] * 2
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "account"])
+async def test_a_server_without_event_streaming_is_named_so(name: str) -> None:
+    network = Network(lambda _: httpx.Response(404, text="404 page not found\n"))
+    with pytest.raises(WaitError) as caught:
+        await OPERATIONS[name](network.client())
+    assert (caught.value.reason, caught.value.effect) == (Reason.NOT_LICENSED, Effect.NONE)
+    assert len(network.requests) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+async def test_what_may_come_from_the_front_door_proves_no_path(status: int) -> None:
+    network = Network(lambda _: httpx.Response(status, json={"message": "", "code": status}))
+    client = network.client()
+    with pytest.raises(OperatorError):
+        await client.create(REQUEST, Priority.USER)
+    assert client.path_family is None
+    assert len(network.requests) == 1
+
+
+async def test_a_page_of_html_proves_no_path() -> None:
+    network = Network(lambda _: httpx.Response(200, html="<html>"))
+    client = network.client()
+    with pytest.raises(RetryError) as caught:
+        await client.list_integrations(Priority.CLOCK)
+    assert caught.value.reason is Reason.UNEXPECTED_ANSWER
+    assert client.path_family is None
+
+
+async def test_an_absent_integration_is_asked_for_once_where_the_path_is_known() -> None:
+    network = Network(
+        lambda request: good(request) if request.url.path == FIRST else httpx.Response(404, json=JSON_404)
+    )
+    client = network.client()
+    await client.list_integrations(Priority.CLOCK)
+    with pytest.raises(NotFoundError):
+        await client.get(7, Priority.CLOCK)
+    assert len(network.requests) == 2
+
+
+async def test_an_absent_integration_proves_the_path_where_the_other_has_only_a_page() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404, json=JSON_404) if FIRST in str(request.url) else httpx.Response(404, text="nope")
+
+    client = Network(answer).client()
+    with pytest.raises(NotFoundError):
+        await client.delete(7, Priority.USER)
+    assert client.path_family is FIRST
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        (raising(httpx.ConnectError("x")), Reason.UNAVAILABLE),
+        (raising(httpx.ReadError("x")), Reason.UNAVAILABLE),
+        (lambda _: httpx.Response(502, text="bad gateway"), Reason.UNAVAILABLE),
+    ],
+    ids=["no connection", "reset", "502"],
+)
+async def test_reads_are_repeated_twice_and_writes_never(name: str, handler: Any, reason: Reason) -> None:
+    network = Network(handler)
+    with pytest.raises(RetryError) as caught:
+        await OPERATIONS[name](network.client())
+    assert caught.value.reason is reason
+    assert len(network.requests) == len(network.calls) == (1 if name in WRITES else 3)
+
+
+async def test_a_read_that_succeeds_at_last_succeeds() -> None:
+    replies = iter([httpx.Response(500), httpx.Response(503)])
+    network = Network(lambda request: next(replies, None) or good(request))
+    listing = await network.client().list_integrations(Priority.CLOCK)
+    assert [item.id for item in listing.items] == [7]
+
+
+@pytest.mark.parametrize(
+    ("problem", "effect"),
+    [
+        (httpx.ConnectError("x"), Effect.NONE),
+        (httpx.ConnectTimeout("x"), Effect.NONE),
+        (httpx.ProxyError("x"), Effect.NONE),
+        (httpx.ReadTimeout("x"), Effect.UNKNOWN),
+        (httpx.ReadError("x"), Effect.UNKNOWN),
+        (httpx.WriteError("x"), Effect.UNKNOWN),
+        (httpx.RemoteProtocolError("x"), Effect.UNKNOWN),
+        (TimeoutError(), Effect.UNKNOWN),
+        (ssl.SSLError("x"), Effect.UNKNOWN),
+        (RuntimeError("anything else"), Effect.UNKNOWN),
+    ],
+    ids=lambda value: value.name if isinstance(value, Effect) else type(value).__name__,
+)
+@pytest.mark.parametrize("name", WRITES)
+async def test_a_write_without_an_answer_did_nothing_only_where_nothing_was_sent(
+    name: str, problem: Exception, effect: Effect
+) -> None:
+    with pytest.raises(RetryError) as caught:
+        await OPERATIONS[name](Network(raising(problem)).client())
+    assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, effect)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(200, html="<html>"),
+        httpx.Response(200, json=[1]),
+        httpx.Response(202, json=ITEM),
+        httpx.Response(302, headers={"Location": "https://login.example"}),
+        httpx.Response(200, json={**ITEM, "pad": "x" * 2**20}),
+        httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"x")),
+    ],
+    ids=["html", "list", "202", "redirect", "oversized", "compressed"],
+)
+async def test_an_answer_that_can_t_be_believed_leaves_a_write_unknown(name: str, response: httpx.Response) -> None:
+    network = Network(lambda _: httpx.Response(response.status_code, headers=response.headers, stream=response.stream))
+    with pytest.raises(RetryError) as caught:
+        await OPERATIONS[name](network.client())
+    assert (caught.value.reason, caught.value.effect) == (Reason.UNEXPECTED_ANSWER, Effect.UNKNOWN)
+    assert len(network.requests) == 1
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_the_guard_is_asked_after_the_wait_for_the_budget_and_nothing_is_sent_against_it(name: str) -> None:
+    clock, asked = FakeClock(runs=True), list[float]()
+
+    def guard() -> None:
+        asked.append(clock.monotonic())
+        if len(asked) > 1:
+            raise LeaseLostError(Reason.PROGRESSING, "the lease is lost")
+
+    network = Network(good, clock, guard)
+    client = network.client(limit=RateLimit(requests_per_minute=6, burst=1))
+    await client.list_integrations(Priority.CLOCK)
+    with pytest.raises(LeaseLostError) as caught:
+        await OPERATIONS[name](client)
+    assert caught.value.effect is Effect.NONE
+    assert len(network.requests) == 1
+    assert asked[1] - asked[0] == pytest.approx(10, abs=0.01)
+
+
+async def test_a_429_pauses_every_tenant_of_the_token() -> None:
+    clock = FakeClock(runs=True)
+    replies = iter([httpx.Response(429, headers={"Retry-After": "20"}, json={"message": "", "code": 429})])
+    network = Network(lambda request: next(replies, None) or good(request), clock)
+    with pytest.raises(RetryError) as caught:
+        await network.client().create(REQUEST, Priority.USER)
+    assert (caught.value.reason, caught.value.retry_after) == (Reason.RATE_LIMITED, 20)
+    other = network.client(Endpoint(ENDPOINT.url, TOKEN, ENDPOINT.token_type, tenant_id="t2"))
+    await other.list_integrations(Priority.USER)
+    assert clock.monotonic() == pytest.approx(1020)
+    assert network.calls[1].queued == pytest.approx(20)
+
+
+@pytest.mark.parametrize(("kind", "word"), [(TokenType.PERSONAL_ACCESS_TOKEN, "Token"), (TokenType.OAUTH2, "Bearer")])
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_each_request_carries_token_tenant_and_nothing_that_was_not_asked_for(
+    kind: TokenType, word: str, name: str
+) -> None:
+    network = Network(good)
+    await OPERATIONS[name](network.client(Endpoint("https://netbird.example/base/?x=1", TOKEN, kind, "a tenant&b")))
+    (request,) = network.requests
+    assert request.headers["Authorization"] == f"{word} {TOKEN}"
+    assert dict(request.url.params) == {"account": "a tenant&b"}
+    assert request.url.path.startswith("/base/api/")
+    assert set(request.headers) <= {
+        "host", "authorization", "accept", "accept-encoding", "user-agent", "content-type", "content-length",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("token", ["", "abc\n", "a b", "tökén", "\x00", "abc\ud800"])
+async def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token: str) -> None:
+    network = Network(good)
+    with pytest.raises(WaitError) as caught:
+        await network.client(Endpoint(ENDPOINT.url, token, ENDPOINT.token_type)).list_integrations(Priority.CLOCK)
+    assert caught.value.reason is Reason.SECRET_VALUE_INVALID
+    assert not token.strip() or token not in repr(caught.value)
+    assert network.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "netbird", "ftp://x.example", "https://", "https://user:pw@x.example", "https://x:99999", "https://\x00"],
+)
+async def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(WaitError) as caught:
+        await Network(good).client(Endpoint(url, TOKEN, ENDPOINT.token_type)).list_integrations(Priority.CLOCK)
+    assert caught.value.reason is Reason.CONNECTION_INVALID
+    assert "pw" not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "bundle", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----", "ü"]
+)
+def test_a_bundle_without_a_certificate_is_refused(bundle: str) -> None:
+    with pytest.raises(WaitError) as caught:
+        open_client(bundle)
+    assert caught.value.reason is Reason.CA_BUNDLE_INVALID
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(OPERATIONS)), st.integers(100, 599), st.binary(max_size=60) | st.just(b'{"id":7}'))
+def test_no_answer_raises_anything_but_our_own_errors(name: str, status: int, body: bytes) -> None:
+    async def run() -> None:
+        try:
+            await OPERATIONS[name](Network(lambda _: httpx.Response(status, content=body)).client())
+        except OperatorError as problem:
+            assert TOKEN not in repr(problem)  # noqa: PT017  # whether it raises is open; what it carries is not
+
+    asyncio.run(run())
+
+
+async def test_an_observer_hears_of_each_request() -> None:
+    network = Network(offering(SECOND, httpx.Response(404)))
+    await network.client().list_integrations(Priority.CLOCK)
+    assert [(call.operation, call.status) for call in network.calls] == [("list", 404), ("list", 200)]
+    assert all(isinstance(call, Call) for call in network.calls)
+
+
+async def test_the_log_says_what_was_done_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "netbird_streaming")
+    await Network(good).client().create(REQUEST, Priority.USER)
+    (record,) = [each for each in caplog.records if each.name.startswith("netbird_streaming")]
+    assert vars(record)["operation"] == "create"
+    assert not {TOKEN, "dd-secret"} & {str(value) for value in vars(record).values()}
