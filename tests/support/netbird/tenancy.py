@@ -1,0 +1,62 @@
+"""Accounts, the tokens that act in them, and each token's budget of requests."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class TokenKind(StrEnum):
+    """The two kinds of token, which go by different words in the `Authorization` header."""
+
+    PERSONAL = "personal"
+    OAUTH2 = "oauth2"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A NetBird account; a tenant of a managed service provider is an account like any other."""
+
+    id: str
+    domain: str = "example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An API token: `id` names it wherever its value must not appear.
+
+    It acts in its `home` account and, where `?account=` asks for it, in the accounts of `tenants`.
+    """
+
+    id: str
+    value: str = field(repr=False)
+    home: str
+    kind: TokenKind = TokenKind.PERSONAL
+    tenants: frozenset[str] = frozenset()
+    may_read: bool = True
+    may_write: bool = True
+    may_read_accounts: bool = True
+    revoked: bool = False
+
+    @property
+    def authorization(self) -> str:
+        """The header that a client sends to act with this token."""
+        return f"{'Token' if self.kind is TokenKind.PERSONAL else 'Bearer'} {self.value}"
+
+
+class Budget:
+    """One token's requests: a bucket that refills steadily, as NetBird's rate limiter has it."""
+
+    def __init__(self, burst: int, now: datetime) -> None:
+        """Start with the whole burst."""
+        self._left = float(burst)
+        self._at = now
+
+    def take(self, requests_per_minute: float, burst: int, now: datetime) -> bool:
+        """Charge one request; a refused one costs nothing. A clock that goes back refills nothing."""
+        elapsed = max(0.0, (now - self._at).total_seconds())
+        self._left = min(float(burst), self._left + elapsed * requests_per_minute / 60)
+        self._at = max(now, self._at)
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

@@ -1,0 +1,1 @@
+"""The simulated NetBird API, without any I/O."""
