@@ -1,0 +1,114 @@
+"""Where the API server is, and who we are to it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import load_kube_config
+from kubernetes.aio.config.incluster_config import (
+    SERVICE_CERT_FILENAME,
+    SERVICE_HOST_ENV_NAME,
+    SERVICE_TOKEN_FILENAME,
+    InClusterConfigLoader,
+)
+
+from netbird_streaming.errors import WaitError
+from netbird_streaming.reasons import Reason
+
+_TOKEN_AGE: Final = 60.0
+# The package has no types of its own for these.
+_load_kube_config: Callable[..., Awaitable[object]] = load_kube_config
+_in_cluster: Callable[..., Any] = InClusterConfigLoader
+
+logger = logging.getLogger(__name__)
+
+
+async def load_configuration(environment: Mapping[str, str], clock: Callable[[], float]) -> Configuration:
+    """Find the API server as client-go does: `KUBECONFIG`, else the ServiceAccount of the pod, else `~/.kube/config`.
+
+    A ServiceAccount's token is read again each minute by the package itself; those of a kubeconfig by `_Reload`.
+
+    Args:
+        environment: The process's environment.
+        clock: Seconds, never backwards.
+
+    Raises:
+        WaitError: There is no configuration, or it can't be read.
+    """
+    configuration = Configuration()
+    files = environment.get("KUBECONFIG")
+    in_cluster = not files and bool(environment.get(SERVICE_HOST_ENV_NAME))
+    files = files or f"{environment.get('HOME', '~')}/.kube/config"
+    try:
+        if in_cluster:
+            loader = _in_cluster(SERVICE_TOKEN_FILENAME, SERVICE_CERT_FILENAME, environ=environment)
+            loader.load_and_set(configuration)
+        else:
+            await _load_kube_config(config_file=files, client_configuration=configuration, persist_config=False)
+            cast("Any", configuration).refresh_api_key_hook = _Reload(files, clock)
+    except Exception as error:  # noqa: BLE001 - a parser's text quotes what it can't read, tokens included
+        source = "the pod's ServiceAccount" if in_cluster else f"the kubeconfig {files}"
+        message = (
+            f"{source}: can't be used to reach Kubernetes ({type(error).__name__}): correct it, or set KUBECONFIG."
+        )
+    else:
+        configuration.proxy = configuration.proxy or proxy_for(configuration.host, environment)
+        # aiohttp would look for proxies and ~/.netrc at each request, in a thread: half of what a request costs.
+        configuration.client_session_kwargs = {"trust_env": False}
+        return configuration
+    raise WaitError(Reason.KUBERNETES_REFUSED, message)
+
+
+def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
+    """The proxy that `HTTPS_PROXY` (or `HTTP_PROXY`, by the URL's scheme) names, unless `NO_PROXY` excepts the host.
+
+    As in Go, `NO_PROXY` holds `*`, host names, domains, addresses and CIDRs, the usual way to except a cluster's own
+    addresses.
+    """
+    parts = urlsplit(url)
+    name = f"{parts.scheme}_proxy"
+    proxy = environment.get(name) or environment.get(name.upper())
+    excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    host = parts.hostname or ""
+    return None if any(_excepts(entry.strip(), host) for entry in excepted.split(",")) else proxy or None
+
+
+def _excepts(entry: str, host: str) -> bool:
+    domain = entry.lower().lstrip(".")
+    if entry == "*" or (domain and (host == domain or host.endswith(f".{domain}"))):
+        return True
+    try:
+        return ip_address(host) in ip_network(entry, strict=False)
+    except ValueError:
+        return False
+
+
+class _Reload:
+    """Takes the token of a kubeconfig anew each minute: from its `tokenFile`, or from its credential plugin."""
+
+    def __init__(self, files: str, clock: Callable[[], float]) -> None:
+        self._files = files
+        self._clock = clock
+        self._due = clock() + _TOKEN_AGE
+        self._lock = asyncio.Lock()
+
+    # Not `async`: the package awaits what it is given if that is a coroutine, and most calls have nothing to do.
+    def __call__(self, configuration: Configuration) -> object:
+        return self._load(configuration) if self._clock() >= self._due else None
+
+    async def _load(self, configuration: Configuration) -> None:
+        async with self._lock:
+            if self._clock() < self._due:
+                return
+            self._due = self._clock() + _TOKEN_AGE
+            fresh = Configuration()
+            try:
+                await _load_kube_config(config_file=self._files, client_configuration=fresh, persist_config=False)
+            except Exception as error:  # noqa: BLE001 - plugins and files fail in any way; the old token may still do
+                logger.warning("can't read the kubeconfig again (%s); the old token is used", type(error).__name__)
+                return
+            configuration.api_key.update(fresh.api_key)

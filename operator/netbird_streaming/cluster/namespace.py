@@ -1,0 +1,36 @@
+"""The operator's own namespace, where nobody named it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from kubernetes.aio.config import list_kube_config_contexts
+from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME
+
+from netbird_streaming.errors import WaitError
+from netbird_streaming.reasons import Reason
+
+POD_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+FALLBACK: Final = "default"
+# The package has no types of its own for this: the list of contexts, and the current one.
+_contexts: Callable[..., tuple[Any, dict[str, Any]]] = list_kube_config_contexts
+
+
+def own_namespace(environment: Mapping[str, str], pod_file: Path = POD_FILE) -> str:
+    """Find it where `load_configuration` finds the API server: in the pod, else in the kubeconfig's current context.
+
+    Raises:
+        WaitError: What should name it can't be read.
+    """
+    files = environment.get("KUBECONFIG")
+    in_cluster = not files and bool(environment.get(SERVICE_HOST_ENV_NAME))
+    files = files or f"{environment.get('HOME', '~')}/.kube/config"
+    try:
+        if in_cluster:
+            return pod_file.read_text(encoding="utf-8").strip()
+        _, current = _contexts(config_file=files)
+        return str(current["context"].get("namespace") or FALLBACK)
+    except Exception as error:  # noqa: BLE001 - a parser's text quotes what it can't read, tokens included
+        source = str(pod_file) if in_cluster else f"the kubeconfig {files}"
+        message = f"{source}: names no namespace ({type(error).__name__}): set --operator-namespace."
+    raise WaitError(Reason.KUBERNETES_REFUSED, message)

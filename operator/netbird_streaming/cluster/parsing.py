@@ -1,0 +1,83 @@
+"""From the objects of the Kubernetes API to our models, once, at the boundary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from netbird_streaming.core.resources import (
+    GROUP,
+    VERSION,
+    ClusterNetBirdConnection,
+    EventStreamingIntegration,
+    Identity,
+    NetBirdConnection,
+    Resource,
+)
+from netbird_streaming.errors import EditError
+from netbird_streaming.reasons import Reason
+
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+_FIELDS_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of our kinds: its model, its name in URLs and RBAC, and whether its objects have a namespace."""
+
+    model: type[Resource]
+    plural: str
+    namespaced: bool
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "EventStreamingIntegration": Kind(EventStreamingIntegration, "eventstreamingintegrations", namespaced=True),
+    "NetBirdConnection": Kind(NetBirdConnection, "netbirdconnections", namespaced=True),
+    "ClusterNetBirdConnection": Kind(ClusterNetBirdConnection, "clusternetbirdconnections", namespaced=False),
+}
+
+
+def parse(raw: Mapping[str, Any]) -> Resource:
+    """The resource that an object of the API is.
+
+    Raises:
+        EditError: It is none of ours, or a field is not as this version expects; the message names fields, no values.
+    """
+    kind = KINDS.get(str(raw.get("kind")))
+    if kind is None:
+        raise EditError(Reason.RESOURCE_UNREADABLE, f"kind: must be one of {', '.join(KINDS)}.")
+    try:
+        return kind.model.model_validate(raw)
+    except ValidationError as error:
+        message = f"{_fields(error, kind.model)}: can't be read; correct it, or run the operator that wrote it."
+    raise EditError(Reason.RESOURCE_UNREADABLE, message)
+
+
+def identity(raw: Mapping[str, Any]) -> Identity:
+    """What an object calls itself; empty names where it does not say."""
+    metadata = raw.get("metadata")
+    names: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
+    namespace = names.get("namespace")
+    return Identity(str(raw.get("kind") or ""), str(namespace) if namespace else None, str(names.get("name") or ""))
+
+
+def _fields(error: ValidationError, model: type[Resource]) -> str:
+    """The paths that an error names, without its inputs: a key of a map is the user's text, so it becomes `*`."""
+    known = _field_names(model)
+    paths: dict[str, None] = {}
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        parts = (str(part) if isinstance(part, int) or part in known else "*" for part in detail["loc"])
+        paths[".".join(parts)] = None
+    named = list(paths)[:_FIELDS_NAMED]
+    return ", ".join(named) + (f" and {len(paths) - len(named)} more" if len(paths) > len(named) else "")
+
+
+@cache
+def _field_names(model: type[Resource]) -> frozenset[str]:
+    """All names that the model's fields and those of what it holds have in YAML."""
+    schema = model.model_json_schema(by_alias=True)
+    return frozenset(
+        name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})
+    )

@@ -1,0 +1,193 @@
+"""Our own kinds and what they refer to, read and written with as few requests as there can be.
+
+Every write is a JSON merge patch that carries `metadata.resourceVersion`, which makes it a compare-and-swap; a uid
+would be ignored on `/status`.
+"""
+
+import base64
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar, cast
+
+from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
+from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.merge_patch import document, merge_patch
+from netbird_streaming.cluster.parsing import API_VERSION, KINDS, identity, parse
+from netbird_streaming.core.events import EventNote
+from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity, Resource
+from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.errors import EditError, ObjectGoneError, OperatorError
+
+_PAGE: Final = "500"
+_LONGEST_NAME: Final = 253
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+# Strict: a CRD older than this operator must refuse a field of its status, not drop an intent in silence.
+_WRITE_QUERY: Final = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+
+R = TypeVar("R", bound=Resource)
+logger = logging.getLogger(__name__)
+
+
+class Resources:
+    """The `Cluster` port. Every method raises a branch of `OperatorError` and nothing else."""
+
+    def __init__(
+        self,
+        api: Api,
+        publisher: EventPublisher,
+        *,
+        namespaces: Sequence[str] | None = None,
+        guard: Callable[[], None] | None = None,
+        unreadable: Callable[[Identity, str], None] | None = None,
+    ) -> None:
+        """Take the connection and what depends on the installation.
+
+        Args:
+            api: The connection.
+            publisher: Publishes Events.
+            namespaces: The watched namespaces; None for all.
+            guard: Called at the last moment before each write; raises when this process may no longer act.
+            unreadable: Told of each listed object that can't be parsed, with a message that holds no values.
+        """
+        self._api = api
+        self._publisher = publisher
+        self._namespaces = None if namespaces is None else tuple(namespaces)
+        self._guard = guard
+        self._unreadable = unreadable
+        self._known_unreadable: dict[Identity, str] = {}
+
+    async def read(self, identity: Identity) -> Resource | None:
+        """The object as it is now (a consistent read), or None; raises `EditError` where it can't be parsed."""
+        path = _path(identity.kind, identity.namespace, identity.name)
+        raw = await self._find(Request(_subject(identity), path))
+        return None if raw is None else parse(raw)
+
+    async def list_resources(self, kind: str, seen: Callable[[Resource], None]) -> None:
+        """A consistent LIST, each readable object handed to `seen`; a failing namespace does not hold up the others.
+
+        Raises:
+            OperatorError: The first failure, after all namespaces were tried; what was seen by then is not all.
+        """
+        scopes = self._namespaces if KINDS[kind].namespaced and self._namespaces is not None else (None,)
+        failures: list[OperatorError] = []
+        for namespace in scopes:
+            try:
+                await self._list(kind, namespace, seen)
+            except OperatorError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    async def add_finalizer(self, resource: R) -> R:
+        """Put our finalizer beside the others'; no request where it is there."""
+        if resource.has_finalizer:
+            return resource
+        raw = await self._patch(resource, {"metadata": {"finalizers": [*resource.metadata.finalizers, FINALIZER]}})
+        return cast("R", parse(raw))
+
+    async def remove_finalizer(self, resource: Resource) -> None:
+        """Take our finalizer away and leave the others'; fine where the object is gone."""
+        if not resource.has_finalizer:
+            return
+        others = [entry for entry in resource.metadata.finalizers if entry != FINALIZER]
+        try:
+            await self._patch(resource, {"metadata": {"finalizers": others}})
+        except ObjectGoneError:
+            return
+
+    async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
+        """Make `status` the resource's status, by a merge patch of what differs; no request where nothing does."""
+        return await self._write_status(resource, resource.status, status)
+
+    async def write_connection_status(self, resource: Connection, status: ConnectionStatus) -> Connection:
+        """Make `status` the connection's status, in the same way."""
+        return await self._write_status(resource, resource.status, status)
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """The decoded data of a Secret, or None where there is none."""
+        raw = await self._find_named(namespace, "Secret", name)
+        return None if raw is None else {key: base64.b64decode(text) for key, text in _data(raw)}
+
+    async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """The data of a ConfigMap, or None where there is none."""
+        raw = await self._find_named(namespace, "ConfigMap", name)
+        return None if raw is None else dict(_data(raw))
+
+    async def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """The labels of a namespace; raises `ObjectGoneError` where there is none, since no labels would match."""
+        raw = await self._api.call(Request(f"Namespace {name}", f"/api/v1/namespaces/{name}"))
+        return dict(raw["metadata"].get("labels") or {})
+
+    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+        """Publish Events; failing to is logged and never raised."""
+        await self._publisher.publish(resource, notes)
+
+    async def _write_status(self, resource: R, old: Status | ConnectionStatus, new: Status | ConnectionStatus) -> R:
+        changes = merge_patch(document(old), document(new))
+        if not changes:
+            return resource
+        return cast("R", parse(await self._patch(resource, {"status": changes}, "/status")))
+
+    async def _patch(self, resource: Resource, changes: Json, subresource: str = "") -> Json:
+        target = resource.identity
+        body = {**changes, "metadata": {**changes.get("metadata", {}), **_version(resource)}}
+        path = _path(target.kind, target.namespace, target.name) + subresource
+        request = Request(f"{subresource[1:]} {_subject(target)}".strip(), path, "PATCH", _WRITE_QUERY, body)
+        return await self._api.call(request, guard=self._guard)
+
+    async def _list(self, kind: str, namespace: str | None, seen: Callable[[Resource], None]) -> None:
+        where = f" of namespace {namespace}" if namespace else ""
+        continuation = ""
+        while True:
+            query = {"limit": _PAGE, **({"continue": continuation} if continuation else {})}
+            page = await self._api.call(Request(f"the list of {kind}{where}", _path(kind, namespace), query=query))
+            for raw in page.get("items") or ():
+                self._hand_over(raw, seen)
+            continuation = (page.get("metadata") or {}).get("continue") or ""
+            if not continuation:
+                return
+
+    def _hand_over(self, raw: Json, seen: Callable[[Resource], None]) -> None:
+        name = identity(raw)
+        try:
+            resource = parse(raw)
+        except EditError as error:
+            if self._known_unreadable.get(name) != error.message:
+                self._known_unreadable[name] = error.message
+                logger.warning("%s can't be read: %s", _subject(name), error.message)
+            if self._unreadable is not None:
+                self._unreadable(name, error.message)
+            return
+        self._known_unreadable.pop(name, None)
+        seen(resource)
+
+    async def _find_named(self, namespace: str, kind: str, name: str) -> Json | None:
+        """An object of the core group; one with an impossible name, which would be another path, is not there."""
+        if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+            return None
+        path = f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}"
+        return await self._find(Request(f"{kind} {namespace}/{name}", path))
+
+    async def _find(self, request: Request) -> Json | None:
+        try:
+            return await self._api.call(request)
+        except ObjectGoneError:
+            return None
+
+
+def _data(raw: Json) -> Iterator[tuple[str, str]]:
+    yield from (raw.get("data") or {}).items()
+
+
+def _version(resource: Resource) -> Json:
+    return {"resourceVersion": resource.metadata.resource_version}
+
+
+def _subject(target: Identity) -> str:
+    return f"{target.kind} {target.namespace}/{target.name}" if target.namespace else f"{target.kind} {target.name}"
+
+
+def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{API_VERSION}{scope}/{KINDS[kind].plural}" + (f"/{name}" if name else "")

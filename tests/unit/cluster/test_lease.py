@@ -1,0 +1,111 @@
+"""The elector on a clock of the test's own: when it dares act, and when no more."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from netbird_streaming.cluster.connection import Json, Request
+from netbird_streaming.cluster.lease import Elector, LeaseName
+from netbird_streaming.errors import LeaseLostError, ObjectGoneError
+from netbird_streaming.reasons import Reason
+from tests.unit.cluster.fakes import ScriptedApi
+
+NAME = LeaseName("netbird", "streaming", "me")
+
+
+class Lease:
+    """The Lease of the API server, and a clock that a request takes two seconds of."""
+
+    def __init__(self) -> None:
+        self.stored: Json | None = None
+        self.clock = 100.0
+
+    def answer(self, request: Request) -> Any:
+        self.clock += 2
+        if request.body is not None:
+            self.stored = {**request.body, "metadata": {"resourceVersion": "1"}}
+        return self.stored or ObjectGoneError(Reason.KUBERNETES_REFUSED, "gone")
+
+
+def elector(lease: Lease) -> Elector:
+    api = ScriptedApi(lease.answer).api
+    return Elector(api, NAME, lambda: datetime(2026, 1, 2, tzinfo=UTC), clock=lambda: lease.clock)
+
+
+def test_the_deadline_counts_from_the_start_of_the_renewal_and_holds_whatever_the_process_slept() -> None:
+    lease = Lease()
+    candidate = elector(lease)
+    lost: list[float] = []
+
+    async def lead() -> None:
+        began = lease.clock - 2
+        lease.clock = began + 9.9
+        candidate.guard()
+        lease.clock = began + 10
+        with pytest.raises(LeaseLostError):
+            candidate.guard()
+        lost.append(began)
+
+    asyncio.run(candidate.run(lead))
+    assert lost == [102.0]
+
+
+def test_nobody_leads_before_it_runs_and_a_clean_end_releases() -> None:
+    lease = Lease()
+    candidate = elector(lease)
+    assert not candidate.is_leader
+    with pytest.raises(LeaseLostError):
+        candidate.guard()
+
+    async def lead() -> None:
+        assert candidate.is_leader
+        assert lease.stored is not None
+        assert lease.stored["spec"]["holderIdentity"] == "me"
+
+    asyncio.run(candidate.run(lead))
+    assert lease.stored is not None
+    assert lease.stored["spec"]["holderIdentity"] == ""
+    assert not candidate.is_leader
+
+
+def test_what_leading_raises_goes_through_after_the_release() -> None:
+    lease = Lease()
+
+    async def lead() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        asyncio.run(elector(lease).run(lead))
+    assert lease.stored is not None
+    assert lease.stored["spec"]["holderIdentity"] == ""
+
+
+def test_cancelling_waits_for_the_work_and_keeps_the_lease_until_then() -> None:
+    lease = Lease()
+    candidate = elector(lease)
+    seen: list[str] = []
+
+    async def lead() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            candidate.guard()
+            assert lease.stored is not None
+            seen.append(lease.stored["spec"]["holderIdentity"])
+
+    async def scenario() -> None:
+        running = asyncio.create_task(candidate.run(lead))
+        while not candidate.is_leader:  # noqa: ASYNC110 - the elector has no such event to offer
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait({running})
+        assert running.cancelled()
+
+    asyncio.run(scenario())
+    assert seen == ["me"]
+    assert lease.stored is not None
+    assert lease.stored["spec"]["holderIdentity"] == ""

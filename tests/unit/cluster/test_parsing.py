@@ -1,0 +1,80 @@
+"""Objects of the API become models, or an error that names fields and never what stands in them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.cluster.parsing import identity, parse
+from netbird_streaming.core.resources import EventStreamingIntegration, Identity
+from netbird_streaming.errors import EditError
+from netbird_streaming.reasons import Reason
+from tests.unit.cluster.fakes import raw_integration
+
+LEAK = "hunter2"
+
+
+def message(raw: Any) -> str:
+    with pytest.raises(EditError) as caught:
+        parse(raw)
+    assert caught.value.reason is Reason.RESOURCE_UNREADABLE
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert LEAK not in repr(caught.value)
+    return caught.value.message
+
+
+def test_a_resource_becomes_its_model() -> None:
+    resource = parse(raw_integration())
+    assert isinstance(resource, EventStreamingIntegration)
+    assert resource.spec.datadog is not None
+    assert resource.spec.datadog.api_key_secret_ref.name == "datadog"
+
+
+def test_the_message_names_the_fields() -> None:
+    raw = raw_integration()
+    raw["spec"] = {"platform": LEAK, "datadog": {"apiKeySecretRef": {"name": [LEAK], "key": "k"}}}
+    assert message(raw).startswith("spec.platform, spec.datadog.apiKeySecretRef.name: can't be read;")
+
+
+def test_a_key_of_a_map_is_the_users_text_and_is_not_named() -> None:
+    assert message(raw_integration(annotations={LEAK: {LEAK: LEAK}})).startswith(
+        "metadata.annotations.*: can't be read;"
+    )
+
+
+def test_many_fields_are_counted() -> None:
+    raw = raw_integration()
+    raw["spec"] = {"platform": "datadog", "genericHTTP": {"headers": [LEAK] * 7}}
+    assert message(raw).startswith("spec.genericHTTP.headers.0, spec.genericHTTP.headers.1,")
+    assert " and 2 more: can't be read;" in message(raw)
+
+
+def test_another_kind_is_refused() -> None:
+    assert message({"kind": LEAK}).startswith("kind: must be one of EventStreamingIntegration,")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(LEAK),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "key", LEAK]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(["metadata", "spec", "status"]), JSON)
+def test_whatever_stands_in_a_part_nothing_of_it_is_said(part: str, content: Any) -> None:
+    raw = {**raw_integration(), part: content}
+    said = ""
+    try:
+        parse(raw)
+    except EditError as error:
+        said = repr(error)
+    assert LEAK not in said
+    assert identity(raw).kind == "EventStreamingIntegration"
+
+
+def test_an_object_is_identified_even_where_it_can_not_be_parsed() -> None:
+    assert identity(raw_integration()) == Identity("EventStreamingIntegration", "team-a", "audit")
+    assert identity({"metadata": [LEAK]}) == Identity("", None, "")

@@ -1,0 +1,171 @@
+"""The adapter's requests: as few as can be, each a compare-and-swap, and no object's failure in another's way."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.resources import Resources
+from netbird_streaming.core.events import EventNote
+from netbird_streaming.core.resources import FINALIZER, Identity, Resource
+from netbird_streaming.core.status import Status
+from netbird_streaming.errors import LeaseLostError, ObjectGoneError, OperatorError, WaitError
+from netbird_streaming.reasons import Reason
+from tests.unit.cluster.fakes import ScriptedApi, integration, raw_integration
+
+if TYPE_CHECKING:
+    from netbird_streaming.cluster.connection import Request
+    from netbird_streaming.reconciler.ports import Cluster
+
+GONE = ObjectGoneError(Reason.KUBERNETES_REFUSED, "gone")
+
+
+def adapter(api: ScriptedApi, **options: Any) -> Resources:
+    publisher = EventPublisher(api.api, "pod", lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    return Resources(api.api, publisher, **options)
+
+
+def test_it_is_the_port() -> None:
+    port: Cluster = adapter(ScriptedApi(lambda _: GONE))
+    assert asyncio.run(port.read(Identity("ClusterNetBirdConnection", None, "default"))) is None
+
+
+def test_an_equal_status_and_a_finalizer_that_is_there_take_no_request() -> None:
+    api = ScriptedApi(lambda _: GONE)
+    resource = integration(finalizers=[FINALIZER])
+    cluster = adapter(api)
+    assert asyncio.run(cluster.write_status(resource, Status())) is resource
+    assert asyncio.run(cluster.add_finalizer(resource)) is resource
+    asyncio.run(cluster.remove_finalizer(integration()))
+    assert api.requests == []
+
+
+def test_a_status_is_patched_where_it_differs_with_the_version_that_was_read() -> None:
+    api = ScriptedApi(lambda _: {**raw_integration(resourceVersion="8"), "status": {"id": 5}})
+    written = asyncio.run(adapter(api).write_status(integration(), Status(id=5)))
+    assert (written.status.id, written.metadata.resource_version) == (5, "8")
+    (request,) = api.requests
+    base = "/apis/integrations.netbird.io/v1alpha1/namespaces/team-a/eventstreamingintegrations/audit"
+    assert (request.method, request.path) == ("PATCH", f"{base}/status")
+    assert request.body == {"status": {"id": 5}, "metadata": {"resourceVersion": "7"}}
+    assert request.query == {"fieldManager": "netbird-streaming-operator", "fieldValidation": "Strict"}
+
+
+def test_finalizers_of_others_are_kept() -> None:
+    api = ScriptedApi(lambda request: raw_integration(**(request.body or {})["metadata"]))
+    cluster = adapter(api)
+    held = asyncio.run(cluster.add_finalizer(integration(finalizers=["x/y"])))
+    assert held.metadata.finalizers == ("x/y", FINALIZER)
+    asyncio.run(cluster.remove_finalizer(held))
+    assert api.requests[1].body == {"metadata": {"finalizers": ["x/y"], "resourceVersion": "7"}}
+
+
+def test_a_finalizer_of_what_is_gone_is_gone() -> None:
+    asyncio.run(adapter(ScriptedApi(lambda _: GONE)).remove_finalizer(integration(finalizers=[FINALIZER])))
+
+
+def test_the_guard_stops_writes_and_not_reads() -> None:
+    def lost() -> None:
+        raise LeaseLostError(Reason.PROGRESSING, "lost")
+
+    api = ScriptedApi(lambda _: raw_integration())
+    cluster = adapter(api, guard=lost)
+    with pytest.raises(LeaseLostError):
+        asyncio.run(cluster.write_status(integration(), Status(id=5)))
+    assert api.requests == []
+    assert asyncio.run(cluster.read(integration().identity)) == integration()
+
+
+def listed(api: ScriptedApi, **options: Any) -> list[str]:
+    seen: list[Resource] = []
+    asyncio.run(adapter(api, **options).list_resources("EventStreamingIntegration", seen.append))
+    return [f"{resource.metadata.namespace}/{resource.metadata.name}" for resource in seen]
+
+
+def test_a_list_goes_through_all_pages() -> None:
+    pages = iter(
+        [
+            {"metadata": {"continue": "more"}, "items": [raw_integration(name="a")]},
+            {"metadata": {}, "items": [raw_integration(name="b")]},
+        ]
+    )
+    api = ScriptedApi(lambda _: next(pages))
+    assert listed(api) == ["team-a/a", "team-a/b"]
+    assert [dict(request.query) for request in api.requests] == [{"limit": "500"}, {"limit": "500", "continue": "more"}]
+
+
+def test_what_can_not_be_read_is_told_of_and_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    broken = {**raw_integration(name="broken"), "spec": {"platform": "hunter2"}}
+    api = ScriptedApi(lambda _: {"items": [broken, raw_integration(name="fine")]})
+    told: list[tuple[Identity, str]] = []
+    cluster = adapter(api, unreadable=lambda identity, message: told.append((identity, message)))
+    for _ in range(2):
+        seen: list[Resource] = []
+        asyncio.run(cluster.list_resources("EventStreamingIntegration", seen.append))
+        assert [resource.metadata.name for resource in seen] == ["fine"]
+    assert [identity.name for identity, _ in told] == ["broken", "broken"]
+    assert len(caplog.records) == 1
+    assert "hunter2" not in caplog.text + told[0][1]
+    assert "spec.platform" in caplog.text
+
+
+def test_a_namespace_that_fails_does_not_hide_the_others() -> None:
+    def answer(request: Request) -> Any:
+        if "/b/" in request.path:
+            return WaitError(Reason.KUBERNETES_REFUSED, "denied")
+        return {"items": [raw_integration(namespace=request.path.split("/")[5])]}
+
+    seen: list[Resource] = []
+    cluster = adapter(ScriptedApi(answer), namespaces=("a", "b", "c"))
+    with pytest.raises(WaitError):
+        asyncio.run(cluster.list_resources("EventStreamingIntegration", seen.append))
+    assert [resource.metadata.namespace for resource in seen] == ["a", "c"]
+
+
+def test_a_kind_without_a_namespace_is_listed_in_the_cluster() -> None:
+    api = ScriptedApi(lambda _: {"items": []})
+    asyncio.run(adapter(api, namespaces=("a",)).list_resources("ClusterNetBirdConnection", lambda _: None))
+    assert api.requests[0].path == "/apis/integrations.netbird.io/v1alpha1/clusternetbirdconnections"
+
+
+def test_secrets_are_decoded_and_config_maps_are_not() -> None:
+    api = ScriptedApi(
+        lambda request: {"data": {"k": base64.b64encode(b"\xff\n").decode()}} if "secret" in request.path else {}
+    )
+    cluster = adapter(api)
+    assert asyncio.run(cluster.secret("a", "x.y-z")) == {"k": b"\xff\n"}
+    assert asyncio.run(cluster.config_map("a", "x")) == {}
+    assert [request.path for request in api.requests] == [
+        "/api/v1/namespaces/a/secrets/x.y-z",
+        "/api/v1/namespaces/a/configmaps/x",
+    ]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../../../nodes", "a/b", "a?b", "a%2fb", "A", "a" * 254, "a\n"])
+def test_a_name_that_is_none_is_absent_and_never_becomes_a_path(name: str) -> None:
+    api = ScriptedApi(lambda _: {"data": {}})
+    assert asyncio.run(adapter(api).secret("a", name)) is None
+    assert api.requests == []
+
+
+def test_labels_of_a_namespace_that_is_gone_match_nothing() -> None:
+    assert asyncio.run(adapter(ScriptedApi(lambda _: {"metadata": {}})).namespace_labels("a")) == {}
+    with pytest.raises(ObjectGoneError):
+        asyncio.run(adapter(ScriptedApi(lambda _: GONE)).namespace_labels("a"))
+
+
+@pytest.mark.parametrize("error", [GONE, WaitError(Reason.KUBERNETES_REFUSED, "hunter2")])
+def test_an_event_that_can_not_be_published_is_logged_by_type(
+    error: OperatorError, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = ScriptedApi(lambda _: error)
+    notes = [EventNote(Reason.SYNCED, "Create", "hunter2"), EventNote(Reason.DRIFTED, "Update", "hunter2")]
+    asyncio.run(adapter(api).publish(integration(), notes))
+    assert len(api.requests) == 2
+    assert type(error).__name__ in caplog.text
+    assert "hunter2" not in caplog.text
