@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from netbird_streaming.core import compare, intents
-from netbird_streaming.core.actions import Action, AddFinalizer, Bind, Create, Look, Report, State
+from netbird_streaming.core.actions import Action, AddFinalizer, Bind, ConfirmAccount, Create, Look, Report, State
 from netbird_streaming.core.facts import Case, Route, View
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration
@@ -117,9 +117,21 @@ def create(case: Case) -> Action | None:
         return suspended("Creating the integration")
     if not case.desired.resource.has_finalizer:
         return AddFinalizer()
+    unconfirmed = _confirm_tenant(route)
+    if unconfirmed is not None:
+        return unconfirmed
     since = max(case.memory.finalizer_seen or case.observed.now, case.observed.deleted_at)
     view = case.seen_since(since)
     return Look(since) if view is None else _twin(case, view, payload) or _post(case, payload, route, view)
+
+
+def _confirm_tenant(route: Route) -> Action | None:
+    """NetBird ignores an `account` parameter that the token has no right to, and acts in the token's own account."""
+    if route.tenant_id is None or isinstance(route.account, str):
+        return None
+    if route.account is None:
+        return ConfirmAccount()
+    return Report(State.WORKING, route.account.reason, route.account.message)
 
 
 def _post(case: Case, payload: Payload, route: Route, view: View) -> Action:

@@ -70,6 +70,7 @@ class Route:
     endpoint: str
     account: str | OperatorError | None
     allow_adoption: bool
+    tenant_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,8 @@ class Account:
             begun = self._clock.monotonic()
             waiting = [priority for since, priority, _ in self._parked.values() if since <= begun]
             if not waiting:
-                await self._clock.sleep(max(min(each[0] for each in self._parked.values()) - begun, 0.001))
+                soonest = min((since for since, _, _ in self._parked.values()), default=begun)
+                await self._clock.sleep(max(soonest - begun, 0.001))
                 continue
             problem = await self._list(begun, min(waiting))
             for key, (since, _, resume) in list(self._parked.items()):

@@ -8,7 +8,7 @@ from typing import Final
 from netbird_streaming.core.access import access_of, needs_labels
 from netbird_streaming.core.connections import endpoint_digest, proof, url_fault
 from netbird_streaming.core.payload import value_fault
-from netbird_streaming.core.remote import Endpoint, PathFamily
+from netbird_streaming.core.remote import Endpoint, PathFamily, Priority
 from netbird_streaming.core.resources import (
     ClusterNetBirdConnection,
     Connection,
@@ -31,7 +31,7 @@ LABELS_LIFETIME: Final = 30.0
 class Link:
     """One connection at work: what was read for it, and an account for each tenant in use.
 
-    The token stays in memory while the link lives: in a namespace that is deleted whole, the Secret goes first.
+    `home` is the token's own account, asked for only where tenants are in use. The token stays in memory while the link lives: in a namespace that is deleted whole, the Secret goes first.
     """
 
     connection: Connection
@@ -39,6 +39,8 @@ class Link:
     ca_bundle: str | None = None
     problem: OperatorError | None = None
     loaded: bool = False
+    home: str | None = None
+    home_asked: bool = False
     accounts: dict[str | None, Account] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -50,6 +52,23 @@ class Way:
     link: Link
     account: Account
     allow_adoption: bool
+    tenant_id: str | None = None
+
+    @property
+    def account_id(self) -> str | OperatorError | None:
+        """The confirmed account; None while it is not, an error where the tenant's is the token's own.
+
+        NetBird does not refuse an `account` parameter that the token has no right to: it acts in the token's own account.
+        """
+        found = self.account.account_id
+        if self.tenant_id in (None, found) or found is None:
+            return found
+        if not self.link.home_asked:
+            return None
+        if found != self.link.home:
+            return found
+        message = f"NetBird takes no notice of tenant {self.tenant_id}: the token may not act in it. "
+        return WaitError(Reason.PERMISSION_DENIED, message + Reason.PERMISSION_DENIED.cure)
 
 
 class Connections:
@@ -122,7 +141,20 @@ class Connections:
         if link.problem is not None and not (resource.deleting and link.token is not None):
             return link.problem
         account = self.account(link, tenant_id)
-        return Way(link, account, allow_adoption) if account is not None else _not_found(identity, "has no token yet")
+        return (
+            Way(link, account, allow_adoption, tenant_id)
+            if account is not None
+            else _not_found(identity, "has no token yet")
+        )
+
+    async def ask_home(self, link: Link, priority: Priority) -> None:
+        """Learn the token's own account, where NetBird tells it."""
+        endpoint = self._endpoint(link, None)
+        link.home_asked = True
+        try:
+            link.home = await self._ports.netbird.client(endpoint, link.connection.spec.rate_limit).account_id(priority)
+        except OperatorError:
+            link.home = None
 
     async def _access(
         self, connection: ClusterNetBirdConnection, namespace: str
@@ -161,6 +193,7 @@ class Connections:
                 link.problem = problem
                 return
             link.loaded, link.problem = True, None
+            link.home_asked = link.home_asked and token == link.token
             link.token, link.ca_bundle = token, ca_bundle
             for tenant_id in link.accounts:
                 self._bind(link, tenant_id)
@@ -205,16 +238,8 @@ class Connections:
 
     def _bind(self, link: Link, tenant_id: str | None) -> Account:
         """Make the account, or anew where URL, token or CA changed: then it has to be confirmed again."""
-        spec, key = link.connection.spec, self._ports.key
-        endpoint = Endpoint(
-            url=spec.url,
-            token=link.token or "",
-            token_type=spec.token_type,
-            tenant_id=tenant_id,
-            ca_bundle=link.ca_bundle,
-            path_family=_family(link.connection),
-        )
-        client = self._ports.netbird.client(endpoint, spec.rate_limit)
+        key, endpoint = self._ports.key, self._endpoint(link, tenant_id)
+        client = self._ports.netbird.client(endpoint, link.connection.spec.rate_limit)
         account = link.accounts.get(tenant_id)
         if account is None:
             account = link.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
@@ -223,6 +248,17 @@ class Connections:
             if account.account_id is None and (known.proof, known.key_id) == (account.proof, key.id):
                 account.account_id = known.account_id
         return account
+
+    def _endpoint(self, link: Link, tenant_id: str | None) -> Endpoint:
+        spec = link.connection.spec
+        return Endpoint(
+            url=spec.url,
+            token=link.token or "",
+            token_type=spec.token_type,
+            tenant_id=tenant_id,
+            ca_bundle=link.ca_bundle,
+            path_family=_family(link.connection),
+        )
 
     def _share_budgets(self) -> None:
         limits: dict[tuple[str, str], RateLimit] = {}

@@ -133,8 +133,9 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
     account = way.account if isinstance(way, Way) else None
     route: Route | OperatorError
     if isinstance(way, Way):
-        known = run.account_problem if way.account.account_id is None else way.account.account_id
-        route = Route(way.account.endpoint, known, way.allow_adoption)
+        known = way.account_id
+        known = run.account_problem if known is None else known
+        route = Route(way.account.endpoint, known, way.allow_adoption, way.tenant_id)
     else:
         route = way
     observed = Observed(

@@ -50,11 +50,14 @@ async def confirm_account(run: Run, case: Case) -> bool:
     """By the LIST, which shows it on each integration; by the account itself where the LIST is empty."""
     if not isinstance(run.way, Way):
         return True
-    account = run.way.account
+    way, account = run.way, run.way.account
     if account.view is None:
         return await look(run, case, 0.0)
     async with run.world.queue.released():
-        run.account_problem = await account.confirm(run.priority)
+        if way.tenant_id is not None and not way.link.home_asked:
+            await run.world.connections.ask_home(way.link, run.priority)
+        if account.account_id is None:
+            run.account_problem = await account.confirm(run.priority)
     run.world.queue.add(run.way.link.connection.identity)
     return False
 

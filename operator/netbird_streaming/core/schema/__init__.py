@@ -1,0 +1,1 @@
+"""The schema of the custom resources, as the API server is given it."""

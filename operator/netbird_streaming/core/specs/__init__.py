@@ -1,0 +1,1 @@
+"""The specifications of the custom resources, as users write them."""

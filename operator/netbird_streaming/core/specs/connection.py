@@ -45,7 +45,10 @@ _URL_RULE: Final = first_fault(
             "must begin with https:// (http:// only to loopback, unless the operator allows it)",
         ),
         ("self.url.contains('?')", "must not have a query; a tenant belongs into tenantID"),
-        (matches("self.url", "[^/]/api(/.*)?$"), "must be the server's address without /api, as https://api.netbird.io"),
+        (
+            matches("self.url", "[^/]/api(/.*)?$"),
+            "must be the server's address without /api, as https://api.netbird.io",
+        ),
     ),
 )
 _DURATION: Final = "^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$"
