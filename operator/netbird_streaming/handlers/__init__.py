@@ -1,0 +1,225 @@
+"""The only module that knows kopf: it watches our three kinds and feeds what it sees to the reconciler.
+
+kopf patches nothing, stores nothing and decides nothing here: `@kopf.on.event` handlers, no finalizer and no annotation
+of its own. It ends by itself on several answers of a healthy API server (an ERROR event, an expired page of a LIST, a
+404 while the CRDs are replaced), so `Watch` starts it again for as long as it is run.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import kopf
+
+from netbird_streaming.cluster.connection import Credentials
+from netbird_streaming.cluster.parsing import KINDS, identity, parse
+from netbird_streaming.cluster.watch_session import open_session
+from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
+from netbird_streaming.errors import OperatorError
+from netbird_streaming.handlers import tasks
+from netbird_streaming.handlers.kopf_settings import RENEW_SECONDS, kopf_settings
+from netbird_streaming.reconciler.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+SILENT_SECONDS: Final = RENEW_SECONDS + 45.0
+"""Longer than any watch that works is silent."""
+BEGIN_SECONDS: Final = 5.0
+"""How long kopf may take until every watch has asked for the first time; else a CRD was not there when it looked."""
+CHECK_SECONDS: Final = 1.0
+LOGIN_SECONDS: Final = 2.0
+RESTART_SECONDS: Final = (0.2, 1.0, 5.0, 15.0, 30.0)
+STABLE_SECONDS: Final = 60.0
+
+
+class Sink(Protocol):
+    """Who is told what was seen; neither method may raise."""
+
+    def observe(self, resource: Resource) -> None:
+        """Take a resource as it is now."""
+        ...
+
+    def forget(self, identity: Identity, uid: str) -> None:
+        """Take note that a resource is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The namespaces that are watched; none means all. Cluster-scoped kinds are watched in both cases."""
+
+    namespaces: tuple[str, ...] = ()
+
+    def paths(self) -> frozenset[str]:
+        """Give the URL path of each watch."""
+        base = f"/apis/{GROUP}/{VERSION}"
+        places = tuple(f"/namespaces/{namespace}" for namespace in self.namespaces) or ("",)
+        return frozenset(
+            f"{base}{place}/{kind.plural}"
+            for kind in KINDS.values()
+            for place in (places if kind.namespaced else ("",))
+        )
+
+
+class Watch:
+    """kopf's watches of our kinds, started again whenever they end; what they see goes to a sink.
+
+    `run` must be called in the loop that the sink lives in. kopf takes SIGTERM and SIGINT for itself whenever it
+    starts: `reclaim_signals` is called right after, before anything else can run.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        sink: Sink,
+        login: Callable[[], Awaitable[Credentials]],
+        clock: Clock,
+        reclaim_signals: Callable[[], None],
+    ) -> None:
+        """Take what to watch, whom to tell, and how to log in (it may raise `OperatorError`, and is tried again)."""
+        self._scope = scope
+        self._paths = scope.paths()
+        self._sink = sink
+        self._login = login
+        self._clock = clock
+        self._reclaim_signals = reclaim_signals
+        self._seen: dict[str, float] = {}
+        self._started = clock.monotonic()
+        self._discovered = self._answered = self._started
+        self._logged_in: float | None = None
+        self._sessions: list[kopf.AiohttpSession] = []
+        self._unreadable: dict[str, str] = {}
+        self._context = copy_context()
+        self.restarts = 0
+
+    def silence(self) -> float:
+        """Seconds since the most silent watch has last asked, been answered or failed to be.
+
+        An API server that is down does not make a watch silent: it keeps asking, be it only for what kinds there are.
+        """
+        now = self._clock.monotonic()
+        return max(now - max(self._seen.get(path, self._started), self._discovered) for path in self._paths)
+
+    def unanswered(self) -> float:
+        """Seconds since the API server last answered any of the watches' requests well: how long it may be down."""
+        return self._clock.monotonic() - self._answered
+
+    async def run(self) -> None:
+        """Watch until cancelled; nothing else ends it."""
+        self._started = self._clock.monotonic()
+        asyncio.get_running_loop().set_task_factory(tasks.make_task)
+        delays = iter(RESTART_SECONDS)
+        while True:
+            began = self._clock.monotonic()
+            why = await self._host()
+            self.restarts += 1
+            if self._clock.monotonic() - began > STABLE_SECONDS:
+                delays = iter(RESTART_SECONDS)
+            delay = next(delays, RESTART_SECONDS[-1])
+            logger.warning("the watches ended (%s) and are started again in %.1f s", why, delay)
+            await self._clock.sleep(delay)
+
+    async def _host(self) -> str:
+        """Host kopf until it ends or a watch does not begin; the answer says why, without kopf's own text."""
+        made: tasks.Tasks = set()
+        began = self._clock.monotonic()
+        try:
+            roots = await asyncio.shield(asyncio.create_task(self._spawn(made), name="kopf start"))
+            while True:
+                done, _ = await asyncio.wait(roots, timeout=CHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    return ", ".join(sorted(_outcome(task) for task in done))
+                mute = sorted(path for path in self._paths if self._seen.get(path, -1.0) < began)
+                if mute and self._clock.monotonic() - began > BEGIN_SECONDS:
+                    return f"no watch of {', '.join(mute)}: apply the CRDs if they are missing"
+                if self.silence() > SILENT_SECONDS:
+                    return "a watch is silent"
+        finally:
+            await tasks.stop(made)
+            for session in self._sessions:
+                await session.aiohttp_session.close()
+            self._sessions.clear()
+
+    async def _spawn(self, made: tasks.Tasks) -> Collection[asyncio.Task[Any]]:
+        """Start kopf, whose tasks are all noted in `made`; the answer is those that never end while it works.
+
+        `kopf.operator()` would end all tasks of the loop that are younger than itself, our reconciles too.
+        """
+        tasks.kept_in.set(made)
+        roots = await kopf.spawn_tasks(
+            registry=self._registry(),
+            settings=kopf_settings(),
+            standalone=True,
+            clusterwide=not self._scope.namespaces,
+            namespaces=self._scope.namespaces,
+        )
+        self._reclaim_signals()
+        return roots
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        for kind in KINDS:
+            kopf.on.event(group=GROUP, version=VERSION, kind=kind, id=kind, registry=registry)(self._event)
+        kopf.on.login(id="login", registry=registry)(self._session)
+        return registry
+
+    # Total: kopf logs an exception of a handler with its text, which may hold what the user wrote.
+    async def _event(self, event: Mapping[str, Any], **_: object) -> None:
+        """Pass one event on."""
+        raw = event["object"]
+        uid = str(raw.get("metadata", {}).get("uid"))
+        if event["type"] == "DELETED":
+            self._unreadable.pop(uid, None)
+            self._context.run(self._sink.forget, identity(raw), uid)
+            return
+        try:
+            resource = parse(raw)
+        except OperatorError as error:
+            if self._unreadable.get(uid) != error.message:
+                self._unreadable[uid] = error.message
+                logger.warning("%s", error.message, extra=_about(identity(raw)))
+            return
+        except Exception as error:  # noqa: BLE001 # whatever a later version's object does to the parser, watching goes on
+            problem = type(error).__name__  # its text may hold values
+            logger.error("a resource can't be read (%s)", problem, extra=_about(identity(raw)))  # noqa: TRY400 # see above
+            return
+        self._unreadable.pop(uid, None)
+        self._context.run(self._sink.observe, resource)
+
+    async def _session(self, **_: object) -> kopf.AiohttpSession:
+        """Log in for kopf, which asks at its start and after each 401; never fails, since kopf would hang."""
+        while True:
+            now = self._clock.monotonic()
+            if self._logged_in is not None and now - self._logged_in < LOGIN_SECONDS:
+                await self._clock.sleep(LOGIN_SECONDS - (now - self._logged_in))
+            self._logged_in = self._clock.monotonic()
+            try:
+                credentials = await self._login()
+                session = open_session(credentials, self._mark)
+            except (OperatorError, OSError) as error:
+                logger.warning("can't log in to the API server (%s), trying again", type(error).__name__)
+                continue
+            self._sessions.append(kopf.AiohttpSession(server=credentials.server, aiohttp_session=session))
+            return self._sessions[-1]
+
+    def _mark(self, path: str, answered: bool) -> None:  # noqa: FBT001 # a callback takes no keywords
+        now = self._clock.monotonic()
+        if answered:
+            self._answered = now
+        if path in self._paths:
+            self._seen[path] = now
+        else:
+            self._discovered = now
+
+
+def _outcome(task: asyncio.Task[Any]) -> str:
+    error = None if task.cancelled() else task.exception()
+    return f"{task.get_name()}: {'ended' if error is None else type(error).__name__}"
+
+
+def _about(about: Identity) -> dict[str, str]:
+    """Give the fields that a log line about a resource carries."""
+    return {"kind": about.kind, "namespace": about.namespace or "", "resource": about.name}

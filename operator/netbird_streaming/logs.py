@@ -1,0 +1,153 @@
+"""One line for each decision, on the standard error stream; never a secret.
+
+The text of a foreign exception can hold what was sent (httpx puts an illegal header's value into it, pydantic a field's
+input), so only the messages of our own errors are written; of all others the type and where it happened.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+from netbird_streaming.errors import OperatorError
+
+LIBRARIES: Final = ("kopf", "kubernetes", "httpx", "httpcore", "aiohttp", "urllib3", "asyncio", "py.warnings")
+REPEAT_SECONDS: Final = 60.0
+MAX_REMEMBERED: Final = 256
+MAX_FRAMES: Final = 12
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_ATTEMPT: Final = re.compile(r"#\d+(/\d+)?|\d+(\.\d+)? ?s(ec(ond)?s?)?\b")
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def set_up(log_format: str, level: str, stream: TextIO) -> None:
+    """Send all logging of the process to `stream`, libraries from warning upwards.
+
+    Args:
+        log_format: `human` or `json`.
+        level: The least severe level of our own lines, such as `info`.
+        stream: Where to write.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else HumanFormatter())
+    handler.addFilter(RepeatFilter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("netbird_streaming").setLevel(level.upper())
+
+
+def asyncio_reporter() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Make a loop's exception handler: asyncio's own writes the `repr` of tasks, with their exceptions' text."""
+    logger = logging.getLogger("netbird_streaming.loop")
+
+    def report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        logger.error("%s", context.get("message", "unknown"), exc_info=error)
+
+    return report
+
+
+class RepeatFilter(logging.Filter):
+    """Lets one of equal lines of a library through each minute: kopf says each failed try of each request."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to write the record; time is the record's own."""
+        if not record.name.startswith(LIBRARIES):
+            return True
+        text = _ATTEMPT.sub("#", record.getMessage())
+        if record.created - self._said.get(text, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            return False
+        if len(self._said) >= MAX_REMEMBERED:
+            self._said.clear()
+        self._said[text] = record.created
+        return True
+
+
+class _SafeFormatter(logging.Formatter):
+    """The base of both forms: exceptions without foreign text."""
+
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 # the name is the standard library's
+        """Write types, places and our own messages, from the outermost to the cause."""
+        parts: list[str] = []
+        error = ei[1]
+        while error is not None and len(parts) < MAX_FRAMES:
+            frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+            places = " > ".join(f"{_module(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
+            message = f": {error.message}" if isinstance(error, OperatorError) else ""
+            parts.append(f"{type(error).__qualname__}{message} at {places or 'unknown'}")
+            error = _cause(error)
+        return " caused by ".join(parts)
+
+
+class HumanFormatter(_SafeFormatter):
+    """`2026-01-31T12:00:00.000Z INFO    reconciler.queue  message  key=value`, always one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the record."""
+        extra = "".join(
+            f"  {key}={value}" for key, value in _extra(record).items() if value is not None and value != ""
+        )
+        error = f"  error={self.formatException(record.exc_info)}" if record.exc_info else ""
+        line = f"{_time(record)} {record.levelname:<8}{_name(record)}  {record.getMessage()}{extra}{error}"
+        return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+
+
+class JsonFormatter(_SafeFormatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, the line's own fields, `error`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the record."""
+        fields: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": _name(record),
+            "message": record.getMessage(),
+        }
+        fields = {**{key: _plain(value) for key, value in _extra(record).items()}, **fields}
+        if record.exc_info:
+            fields["error"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    if isinstance(error, BaseExceptionGroup):
+        return error.exceptions[0]
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _name(record: logging.LogRecord) -> str:
+    return record.name.removeprefix("netbird_streaming.")
+
+
+def _module(filename: str) -> str:
+    """Shorten a path to what tells modules apart, without the machine's folders."""
+    for folder in sys.path:
+        if folder and filename.startswith(f"{folder}/"):
+            return filename[len(folder) + 1 :]
+    return filename.rsplit("/", 1)[-1]

@@ -1,0 +1,69 @@
+"""The health endpoint over real sockets: what a kubelet sends, and what a stranger might."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from netbird_streaming.health import HEAD_BYTES, HealthServer
+
+
+@asynccontextmanager
+async def serving(wrong: list[str]) -> AsyncIterator[int]:
+    server = HealthServer({"/healthz": lambda: wrong[0] if wrong else None, "/readyz": lambda: None})
+    port = await server.start("127.0.0.1", 0)
+    try:
+        yield port
+    finally:
+        await server.close()
+
+
+async def ask(port: int, head: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    await writer.drain()
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def test_a_probe_that_finds_nothing_wrong_is_ok() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            answer = await ask(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.37\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert answer.endswith(b"\r\n\r\nok\n")
+            assert (await ask(port, b"GET /readyz?verbose HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(run())
+
+
+def test_what_is_wrong_is_said_with_503() -> None:
+    async def run() -> None:
+        async with serving(["the queue is stuck"]) as port:
+            answer = await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert answer.endswith(b"the queue is stuck\n")
+
+    asyncio.run(run())
+
+
+def test_other_paths_and_methods_and_a_head() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+            assert (await ask(port, b"POST /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
+            assert (await ask(port, b"HEAD /healthz HTTP/1.1\r\n\r\n")).endswith(b"\r\n\r\n")
+
+    asyncio.run(run())
+
+
+def test_what_is_no_http_is_dropped_and_the_next_is_served() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            assert await ask(port, b"\x16\x03\x01\r\n\r\n") != b""
+            assert await ask(port, b"GET /healthz") == b""
+            assert await ask(port, b"GET /" + b"a" * (HEAD_BYTES - 100) + b"\r\n\r\n") != b""
+            assert (await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(run())

@@ -1,0 +1,305 @@
+"""kopf as we host it, against an API server that ends its watches in each way that a real one does.
+
+A real API server can't be told to answer so, hence a small one of our own; the whole of it is in this file.
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from netbird_streaming.cluster.connection import Credentials
+from netbird_streaming.cluster.parsing import KINDS
+from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
+from netbird_streaming.handlers import Scope, Watch
+
+PATIENCE = 15.0
+PASTED = "pasted-api-key"
+
+
+class WallClock:
+    def monotonic(self) -> float:
+        return monotonic()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def discovered(kind: str, plural: str, *, namespaced: bool) -> dict[str, Any]:
+    verbs = ["get", "list", "watch", "patch"]
+    return {"kind": kind, "name": plural, "singularName": kind.lower(), "namespaced": namespaced, "verbs": verbs}
+
+
+def group(name: str, version: str) -> dict[str, Any]:
+    entry = {"groupVersion": f"{name}/{version}", "version": version}
+    return {"name": name, "versions": [entry], "preferredVersion": entry}
+
+
+# What kopf wants to know of any cluster before it begins.
+CORE = {
+    "/api": {"versions": ["v1"]},
+    "/api/v1": {"resources": [discovered("Namespace", "namespaces", namespaced=False)]},
+    "/apis/apiextensions.k8s.io/v1": {
+        "resources": [discovered("CustomResourceDefinition", "customresourcedefinitions", namespaced=False)]
+    },
+}
+
+
+@dataclass
+class Seen:
+    """What reached the reconciler."""
+
+    observed: list[str] = field(default_factory=list)
+    forgotten: list[tuple[Identity, str]] = field(default_factory=list)
+
+    def observe(self, resource: Resource) -> None:
+        self.observed.append(f"{resource.metadata.name}@{resource.metadata.resource_version}")
+
+    def forget(self, identity: Identity, uid: str) -> None:
+        self.forgotten.append((identity, uid))
+
+
+@dataclass
+class ApiServer:
+    """Lists and watches of our kinds. `refuse` maps a request to a status code, or lets it pass by 0."""
+
+    served: bool = True
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    refuse: Callable[[web.Request], int] = lambda _: 0
+    requests: list[str] = field(default_factory=list)
+    watches: dict[str, asyncio.Queue[dict[str, Any] | None]] = field(default_factory=dict)
+    url: str = ""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        watching = request.query.get("watch") == "true"
+        self.requests.append(("watch " if watching else "get ") + request.path)
+        status = self.refuse(request)
+        if status:
+            return web.json_response({"kind": "Status", "code": status, "message": "no"}, status=status)
+        if request.path in CORE:
+            return web.json_response(CORE[request.path])
+        if request.path == "/apis":
+            groups = [group("apiextensions.k8s.io", "v1"), *([group(GROUP, VERSION)] if self.served else [])]
+            return web.json_response({"groups": groups})
+        if request.path == f"/apis/{GROUP}/{VERSION}":
+            kinds = [discovered(name, kind.plural, namespaced=kind.namespaced) for name, kind in KINDS.items()]
+            return web.json_response({"resources": kinds})
+        if watching:
+            return await self.stream(request)
+        plural = request.path.rsplit("/", 1)[-1]
+        items = [each for each in self.objects if KINDS[each["kind"]].plural == plural]
+        return web.json_response({"metadata": {"resourceVersion": "10"}, "items": items})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        events = self.watches[request.path.rsplit("/", 1)[-1]] = asyncio.Queue()
+        while (event := await events.get()) is not None:
+            await response.write(json.dumps(event).encode() + b"\n")
+        return response
+
+    def send(self, kind: str, event: dict[str, Any] | None) -> None:
+        self.watches[KINDS[kind].plural].put_nowait(event)
+
+
+def connection(name: str, version: int = 1, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "NetBirdConnection",
+        "metadata": {
+            "name": name,
+            "namespace": "team-a",
+            "uid": f"uid-{name}",
+            "resourceVersion": str(version),
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        },
+        "spec": {"tokenSecretRef": {"name": "netbird", "key": "token"}, **spec},
+    }
+
+
+@asynccontextmanager
+async def serving(server: ApiServer) -> AsyncIterator[ApiServer]:
+    application = web.Application()
+    application.router.add_get("/{path:.*}", server.answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    server.url = site.name
+    try:
+        yield server
+    finally:
+        for events in server.watches.values():
+            events.put_nowait(None)
+        await runner.cleanup()
+
+
+def nothing() -> None:
+    """Signals are of no interest here."""
+
+
+@asynccontextmanager
+async def watching(
+    server: ApiServer, scope: Scope | None = None, reclaim: Callable[[], None] = nothing
+) -> AsyncIterator[tuple[Watch, Seen]]:
+    async def login() -> Credentials:
+        return Credentials(server.url, "Bearer token", None, None, None, None, insecure=False)
+
+    seen = Seen()
+    watch = Watch(scope or Scope(), seen, login, WallClock(), reclaim)
+    task = asyncio.create_task(watch.run())
+    try:
+        yield watch, seen
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 # what is waited for is in another thread of control: kopf's
+            await asyncio.sleep(0.02)
+
+
+async def all_watched(server: ApiServer) -> None:
+    await until(lambda: len(server.watches) == len(KINDS))
+
+
+async def test_what_is_listed_and_what_changes_reaches_the_reconciler() -> None:
+    async with serving(ApiServer(objects=[connection("a")])) as server, watching(server) as (watch, seen):
+        await all_watched(server)
+        server.send("NetBirdConnection", {"type": "ADDED", "object": connection("b", 11)})
+        server.send("NetBirdConnection", {"type": "MODIFIED", "object": connection("a", 12)})
+        server.send("NetBirdConnection", {"type": "DELETED", "object": connection("b", 13)})
+        await until(lambda: bool(seen.forgotten) and len(seen.observed) == 3)
+        assert sorted(seen.observed) == ["a@1", "a@12", "b@11"]
+        assert seen.forgotten == [(Identity("NetBirdConnection", "team-a", "b"), "uid-b")]
+        assert watch.restarts == 0
+        assert watch.silence() < PATIENCE
+        assert watch.unanswered() < PATIENCE
+        assert all(each.startswith(("get ", "watch ")) for each in server.requests)
+
+
+async def test_namespaces_are_watched_each_and_the_cluster_kind_once() -> None:
+    async with serving(ApiServer()) as server, watching(server, Scope(("team-a", "team-b"))):
+        await until(lambda: sum(each.startswith("watch ") for each in server.requests) == 5)
+        assert sorted(each for each in server.requests if each.startswith("watch ")) == [
+            f"watch {path}" for path in sorted(Scope(("team-a", "team-b")).paths())
+        ]
+
+
+@pytest.mark.parametrize("code", [429, 500, 504])
+async def test_an_error_event_ends_kopf_and_not_the_watch(code: int) -> None:
+    async with serving(ApiServer(objects=[connection("a")])) as server, watching(server) as (watch, seen):
+        await all_watched(server)
+        server.send("NetBirdConnection", {"type": "ERROR", "object": {"kind": "Status", "code": code}})
+        await until(lambda: watch.restarts == 1 and seen.observed == ["a@1", "a@1"])
+
+
+async def test_an_expired_page_of_a_list_ends_kopf_and_not_the_watch() -> None:
+    expired = iter([410])
+    server = ApiServer(objects=[connection("a")])
+    server.refuse = lambda request: next(expired, 0) if request.path.endswith("/netbirdconnections") else 0
+    async with serving(server), watching(server) as (watch, seen):
+        await until(lambda: watch.restarts == 1 and seen.observed == ["a@1"])
+
+
+@pytest.mark.parametrize("code", [403, 500, 503])
+async def test_refusals_are_asked_again_for_ever_and_hold_up_no_other_namespace(code: int) -> None:
+    allowed = False
+    server = ApiServer(objects=[connection("a")])
+    server.refuse = lambda request: 0 if allowed or "/namespaces/team-b/" not in request.path else code
+    async with serving(server), watching(server, Scope(("team-a", "team-b"))) as (watch, seen):
+        await until(
+            lambda: (
+                server.requests.count("get /apis/integrations.netbird.io/v1alpha1/namespaces/team-b/netbirdconnections")
+                > 4
+            )
+        )
+        assert seen.observed == ["a@1"]
+        assert watch.restarts == 0
+        assert watch.silence() < PATIENCE
+        allowed = True
+        await until(lambda: seen.observed == ["a@1", "a@1"])
+
+
+async def test_a_rejected_token_is_replaced_by_another_login() -> None:
+    rejected = iter([401])
+    server = ApiServer(objects=[connection("a")])
+    server.refuse = lambda request: next(rejected, 0) if request.path.endswith("/netbirdconnections") else 0
+    async with serving(server), watching(server) as (watch, seen):
+        await until(lambda: seen.observed == ["a@1"])
+        assert watch.restarts <= 1
+
+
+async def test_definitions_that_come_late_are_found() -> None:
+    async with serving(ApiServer(served=False, objects=[connection("a")])) as server, watching(server) as (watch, seen):
+        await until(lambda: "get /apis" in server.requests)
+        server.served = True
+        await until(lambda: seen.observed == ["a@1"])
+        assert watch.restarts == 1
+        assert watch.silence() < PATIENCE
+
+
+async def test_an_object_that_cannot_be_read_is_said_once_and_without_its_values(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(ApiServer()) as server, watching(server) as (_, seen):
+        await all_watched(server)
+        for version in (11, 12):
+            bad = connection("bad", version, rateLimit=PASTED)
+            server.send("NetBirdConnection", {"type": "MODIFIED", "object": bad})
+        server.send("NetBirdConnection", {"type": "MODIFIED", "object": connection("good", 13)})
+        await until(lambda: seen.observed == ["good@13"])
+        await asyncio.sleep(0.05)
+        lines = [each for each in caplog.records if each.name == "netbird_streaming.handlers"]
+        assert len(lines) == 1
+        assert "spec.rateLimit" in lines[0].getMessage()
+        assert PASTED not in caplog.text
+
+
+async def test_other_tasks_of_the_process_outlive_kopf_and_signals_are_taken_back() -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def reclaim() -> None:
+        loop.add_signal_handler(signal.SIGUSR1, told.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told.set)
+
+    async with serving(ApiServer()) as server, watching(server, reclaim=reclaim) as (watch, _):
+        await all_watched(server)
+        work = asyncio.create_task(asyncio.sleep(PATIENCE * 4))
+        server.send("NetBirdConnection", {"type": "ERROR", "object": {"kind": "Status", "code": 500}})
+        await until(lambda: watch.restarts == 1)
+        await until(lambda: server.requests.count("get /apis") == 2)
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            await told.wait()
+        assert not work.done()
+        work.cancel()
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+
+
+async def test_cancelling_leaves_no_task_behind() -> None:
+    async with serving(ApiServer(objects=[connection("a")])) as server:
+        before = asyncio.all_tasks()
+        async with watching(server):
+            await all_watched(server)
+            started = monotonic()
+        assert monotonic() - started < 2
+        left = {each.get_name() for each in asyncio.all_tasks() - before}
+        assert not {each for each in left if "watch" in each or "kopf" in each}
