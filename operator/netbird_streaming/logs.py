@@ -117,7 +117,7 @@ class JsonFormatter(_SafeFormatter):
             "logger": _name(record),
             "message": record.getMessage(),
         }
-        fields = {**{key: _plain(value) for key, value in _extra(record).items()}, **fields}
+        fields |= {key: _plain(value) for key, value in _extra(record).items() if key not in fields}
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
         return json.dumps(fields)

@@ -61,7 +61,7 @@ class Timing:
     server: int = 290
     idle: float = 90.0
     first_retry: float = 0.1
-    longest_retry: float = 5.0
+    longest_retry: float = 2.0
     denied_retry: float = 180.0
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import Field, JsonValue
 from pydantic.fields import FieldInfo
 
-from netbird_streaming.core.schema.rules import Cause, Rule, first_fault, literals, matches
+from netbird_streaming.core.schema.rules import Rule, first_fault, literals, matches
 
 ATOMIC_MAP: Final = {"x-kubernetes-map-type": "atomic"}
 ATOMIC_LIST: Final = {"x-kubernetes-list-type": "atomic"}
@@ -95,18 +95,3 @@ def url_faults(field: str) -> tuple[tuple[str, str], ...]:
         (f"{path}.contains('#')", "must not have a fragment; remove the # and what follows, no server sees it"),
         (f"!isURL({path}) || url({path}).getHostname() == ''", "must be a URL, as https://host/path"),
     )
-
-
-__all__ = [
-    "ATOMIC_LIST",
-    "ATOMIC_MAP",
-    "MAX_URL",
-    "OPTIONAL",
-    "SET",
-    "Cause",
-    "doc",
-    "header_name_rule",
-    "name_rule",
-    "url_faults",
-    "url_rule",
-]

@@ -10,7 +10,7 @@ from netbird_streaming.core.schema.fields import ATOMIC_LIST, MAX_URL, doc, url_
 from netbird_streaming.core.schema.rules import Rule, first_fault, matches, rules
 from netbird_streaming.core.specs.access import Access
 from netbird_streaming.core.specs.references import KeyReference
-from netbird_streaming.core.specs.tenant import TenantID, tenant_rule
+from netbird_streaming.core.specs.tenant import MAX_TENANT, TenantID, tenant_rule
 
 MAX_ENTRIES: Final = 500
 """Entries and namespaces together are what the API server's budget for rules allows."""
@@ -100,7 +100,7 @@ class ConnectionSpec(Model):
         doc(
             "The tenant of a managed service provider to act in; the token's own account where it is left out. Listed"
             " by GET /api/integrations/msp/tenants. Example: ch8i4ug6lnn4g9hqv7m0.",
-            maxLength=128,
+            maxLength=MAX_TENANT,
         ),
     ] = Field(default=None, alias="tenantID")
     ca_bundle_config_map_ref: Annotated[

@@ -1,0 +1,174 @@
+"""The files in crds/ are what the models say, and the models say all that a user and an API server need."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from netbird_streaming.cluster.parsing import KINDS
+from netbird_streaming.core import resources
+from netbird_streaming.core.model import Model
+from netbird_streaming.core.schema.definitions import DEFINITIONS, Definition
+from netbird_streaming.core.specs.integration import IntegrationSpec
+from tests.support import generate_crds, manifests
+
+Schema = dict[str, Any]
+each_definition: Final = pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda each: each.plural)
+
+
+def schema_of(definition: Definition) -> Schema:
+    (version,) = definition.to_object()["spec"]["versions"]
+    schema: Schema = version["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every schema below an object's root, with its path; metadata is Kubernetes' own."""
+    for name, inner in schema.get("properties", {}).items():
+        if path or name != "metadata":
+            yield f"{path}.{name}", inner
+            yield from nodes(inner, f"{path}.{name}")
+    for key, suffix in (("items", "[]"), ("additionalProperties", ".*")):
+        if isinstance(schema.get(key), dict):
+            yield f"{path}{suffix}", schema[key]
+            yield from nodes(schema[key], f"{path}{suffix}")
+
+
+def rules(definition: Definition) -> Iterator[tuple[str, Schema, Schema]]:
+    for path, schema in nodes(schema_of(definition)):
+        for rule in schema.get("x-kubernetes-validations", ()):
+            yield path, schema, rule
+
+
+@each_definition
+def test_file_is_what_the_models_say(definition: Definition) -> None:
+    file = generate_crds.FOLDER / definition.file_name
+    assert file.read_text(encoding="utf-8") == generate_crds.render(definition), "run `make crds`"
+
+
+def test_there_is_no_other_file() -> None:
+    assert sorted(each.name for each in generate_crds.FOLDER.iterdir()) == sorted(
+        each.file_name for each in DEFINITIONS
+    )
+
+
+def test_the_adapter_calls_the_kinds_by_the_same_names() -> None:
+    assert {name: (kind.model, kind.plural, kind.namespaced) for name, kind in KINDS.items()} == {
+        each.model.__name__: (each.model, each.plural, each.scope == "Namespaced") for each in DEFINITIONS
+    }
+
+
+@each_definition
+def test_every_field_has_a_description(definition: Definition) -> None:
+    bare = [path for path, schema in nodes(schema_of(definition)) if not schema.get("description", "").endswith(".")]
+    assert bare == []
+
+
+def is_bounded(schema: Schema) -> bool:
+    match schema["type"]:
+        case "string":
+            return "maxLength" in schema or "enum" in schema or schema.get("format") == "date-time"
+        case "array":
+            return "maxItems" in schema and "x-kubernetes-list-type" in schema
+        case "integer":
+            return schema["format"] == "int64" and "minimum" in schema
+        case "object":
+            return "properties" in schema or "maxProperties" in schema
+        case kind:
+            return bool(kind == "boolean")
+
+
+@each_definition
+def test_every_field_has_bounds(definition: Definition) -> None:
+    assert [path for path, schema in nodes(schema_of(definition)) if not is_bounded(schema)] == []
+
+
+@each_definition
+def test_schema_is_structural(definition: Definition) -> None:
+    foreign = {"$ref", "$defs", "anyOf", "allOf", "title", "const", "prefixItems", "x-optional"}
+    assert [path for path, schema in nodes(schema_of(definition)) if foreign & schema.keys()] == []
+
+
+@each_definition
+def test_every_rule_names_a_field_of_its_object(definition: Definition) -> None:
+    for path, schema, rule in rules(definition):
+        field = rule.get("fieldPath")
+        assert field is None or field.removeprefix(".") in schema["properties"], f"{path}: {rule}"
+
+
+@each_definition
+def test_no_rule_prints_a_value(definition: Definition) -> None:
+    """A rule on a text prints it; and only the platform, whose values are listed, is part of any sentence."""
+    for path, schema, rule in rules(definition):
+        assert schema["type"] == "object", path
+        spoken = rule.get("messageExpression", "")
+        assert "' + self." not in spoken.replace("' + self.platform", ""), path
+
+
+@each_definition
+def test_no_bound_prints_a_value(definition: Definition) -> None:
+    """The API server prints a text that does not match a pattern or a format, and one that a list does not hold."""
+    texts = {path: schema for path, schema in nodes(schema_of(definition)) if schema["type"] == "string"}
+    specified = {path: schema for path, schema in texts.items() if path.startswith(".spec")}
+    assert [path for path, schema in specified.items() if {"pattern", "format"} & schema.keys()] == []
+
+
+@each_definition
+def test_status_accepts_more_than_the_spec_does(definition: Definition) -> None:
+    """A status that the API server refused would lose an id; so no rule of ours looks at it."""
+    assert [path for path, _, _ in rules(definition) if path.startswith(".status")] == []
+
+
+DEFAULTS: Final = {
+    ".spec.connectionRef": {"kind": "ClusterNetBirdConnection", "name": "default"},
+    ".spec.adoption": {"policy": "Never"},
+    ".spec.adoption.policy": "Never",
+    ".spec.enabled": True,
+    ".spec.deletionPolicy": "Delete",
+    ".spec.driftPolicy": "Correct",
+    ".spec.suspend": False,
+}
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    shown = {path: schema["default"] for path, schema in nodes(schema_of(DEFINITIONS[0])) if "default" in schema}
+    assert {path: value for path, value in shown.items() if path.startswith(".spec")} == DEFAULTS
+
+
+def test_schema_and_models_default_alike() -> None:
+    filled = manifests.integration()["spec"] | {
+        path.removeprefix(".spec."): value for path, value in DEFAULTS.items() if path.count(".") == 2
+    }
+    assert IntegrationSpec.model_validate(filled) == IntegrationSpec.model_validate(manifests.integration()["spec"])
+
+
+OLD_AND_ODD: Final[list[tuple[type[Model], dict[str, Any]]]] = [
+    (resources.KeyReference, {"name": "Not A Name", "key": ""}),
+    (resources.Datadog, {"apiKeySecretRef": {"name": "a", "key": "b"}}),
+    (resources.GenericHTTP, {"url": "http://" + "a" * 5000, "urlSecretRef": {"name": "a", "key": "b"}}),
+    (resources.Header, {"name": "Host", "value": "a\nb"}),
+    (resources.Adoption, {"policy": "Never", "id": -1}),
+    (resources.RateLimit, {"requestsPerMinute": 0, "burst": 10**9}),
+    (resources.Access, {"namespaces": ["A"], "namespaceSelector": {}}),
+]
+
+
+@pytest.mark.parametrize(("model", "value"), OLD_AND_ODD, ids=lambda each: getattr(each, "__name__", ""))
+def test_what_the_schema_refuses_stays_readable(model: type[Model], value: dict[str, Any]) -> None:
+    model.model_validate(value)
+
+
+@each_definition
+def test_files_hold_no_anchors(definition: Definition) -> None:
+    text = generate_crds.render(definition)
+    assert not [event for event in yaml.parse(text) if isinstance(event, yaml.AliasEvent)]
+
+
+@each_definition
+def test_kubectl_wait_and_get_have_what_they_need(definition: Definition) -> None:
+    (version,) = definition.to_object()["spec"]["versions"]
+    conditions = schema_of(definition)["properties"]["status"]["properties"]["conditions"]
+    assert version["subresources"] == {"status": {}}
+    assert conditions["x-kubernetes-list-map-keys"] == ["type"]
+    assert {"type", "status", "reason", "lastTransitionTime"} <= set(conditions["items"]["required"])
