@@ -1,0 +1,30 @@
+"""`make bench`: run the benchmarks; `make bench ARGS="--burst 200 --rest 0"` runs less."""
+
+import argparse
+import asyncio
+
+from benchmarks.burst import burst
+from benchmarks.rest import rest
+from benchmarks.rig import rig
+
+
+async def run(options: argparse.Namespace) -> None:
+    """One pair of servers for each part, so that none pays for what another left behind."""
+    if options.burst:
+        async with rig() as first:
+            await burst(first, options.burst)
+    if options.rest:
+        async with rig() as second:
+            await rest(second, options.rest)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--burst", type=int, default=1000, metavar="N", help="resources created at once (default 1000)")
+    parser.add_argument("--rest", type=int, default=10_000, metavar="N", help="resources at rest (default 10000)")
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""A bare client, its own process: for each name on standard input the same writes and one POST, and nothing else.
+
+`--netbird httpx` with three Kubernetes writes does what the operator can't do without; `aiohttp` with two is the client
+that the vendor's own operator is measured by.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+import httpx
+
+from benchmarks.kubernetes import BASE, Kubernetes, connect
+
+WORKERS = 8
+PATH = "/api/integrations/event-streaming"
+FINALIZER = "example.com/bare"
+
+
+class Poster(Protocol):
+    """Creates an integration."""
+
+    async def post(self, body: Any) -> Any:
+        """The answer's body."""
+        ...
+
+
+class ByHttpx:
+    """As the operator does it."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def post(self, body: Any) -> Any:
+        """The answer's body."""
+        answer = await self._client.post(PATH, json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+
+class ByAiohttp:
+    """The quickest there is."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def post(self, body: Any) -> Any:
+        """The answer's body."""
+        async with self._session.post(PATH, json=body) as answer:
+            answer.raise_for_status()
+            return await answer.json()
+
+
+async def handle(kubernetes: Kubernetes, poster: Poster, path: str, writes: int) -> None:
+    """Finalizer, (intent), POST, result."""
+    finalizer = await kubernetes.call("PATCH", path, {"metadata": {"finalizers": [FINALIZER]}}, patch=True)
+    url = finalizer["spec"]["genericHTTP"]["url"]
+    if writes > 2:
+        await kubernetes.call("PATCH", f"{path}/status", {"status": {"ownerUID": "intent"}}, patch=True)
+    config = {"url": url, "headers": "{}", "body_template": ""}
+    answer = await poster.post({"platform": "generic_http", "config": config, "enabled": True})
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Synced",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    status = {"status": {"id": answer["id"], "conditions": [ready]}}
+    await kubernetes.call("PATCH", f"{path}/status", status, patch=True)
+
+
+async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, writes: int) -> None:
+    """Serve the names that come on standard input, eight at once."""
+    names: asyncio.Queue[str | None] = asyncio.Queue()
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+
+    async def worker() -> None:
+        while (name := await names.get()) is not None:
+            await handle(kubernetes, poster, f"{BASE.format(namespace=namespace)}/{name}", writes)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(WORKERS):
+            group.create_task(worker())
+        async for line in reader:
+            names.put_nowait(line.decode().strip())
+        for _ in range(WORKERS):
+            names.put_nowait(None)
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Connect to both servers, and work."""
+    authorization = {"Authorization": f"Token {options.token}"}
+    async with connect(options.kubeconfig) as kubernetes:
+        if options.netbird == "httpx":
+            async with httpx.AsyncClient(base_url=options.url, headers=authorization, trust_env=False) as client:
+                await work(kubernetes, ByHttpx(client), options.namespace, options.writes)
+        else:
+            async with aiohttp.ClientSession(options.url, headers=authorization) as session:
+                await work(kubernetes, ByAiohttp(session), options.namespace, options.writes)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--namespace", required=True)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--token", required=True)
+    parser.add_argument("--netbird", choices=("httpx", "aiohttp"), required=True)
+    parser.add_argument("--writes", type=int, choices=(2, 3), required=True)
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

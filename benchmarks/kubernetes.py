@@ -1,0 +1,54 @@
+"""The least that a client of the API server can be: aiohttp, JSON and a token. What everything else is measured by."""
+
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+
+BASE: Final = "/apis/integrations.netbird.io/v1alpha1/namespaces/{namespace}/eventstreamingintegrations"
+MERGE_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """Requests to one API server."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def call(self, method: str, path: str, body: object = None, *, patch: bool = False) -> Any:
+        """One request; raises where the answer is no success."""
+        headers = MERGE_PATCH if patch else {"Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body)
+        async with self.session.request(method, self.url + path, data=data, headers=headers) as answer:
+            answer.raise_for_status()
+            return await answer.json()
+
+    async def watch(self, path: str, version: str) -> AsyncIterator[Any]:
+        """The events of a watch, until it ends."""
+        params = {"watch": "1", "resourceVersion": version}
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with self.session.get(self.url + path, params=params, timeout=timeout) as answer:
+            async for line in answer.content:
+                yield json.loads(line)
+
+
+@asynccontextmanager
+async def connect(kubeconfig: Path) -> AsyncIterator[Kubernetes]:
+    """A client with the rights of a kubeconfig that holds a token and names its CA."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    connector = aiohttp.TCPConnector(ssl=context, limit=0)
+    # A watch's line holds a whole object.
+    async with aiohttp.ClientSession(
+        connector=connector, headers={"Authorization": f"Bearer {user['token']}"}, read_bufsize=2**20
+    ) as session:
+        yield Kubernetes(session, cluster["server"])

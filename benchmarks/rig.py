@@ -1,0 +1,189 @@
+"""Servers, operator and resources of one benchmark, and what is read: a clock, and the kernel's figures."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from benchmarks.kubernetes import BASE, Kubernetes, connect
+from tests.support.controlplane import ControlPlane
+from tests.support.netbird.control import NetBirdControl
+from tests.support.netbird.process import RunningNetBird, running_netbird
+from tests.support.netbird.tenancy import Account, Token
+from tests.support.operator import NAMESPACE, Installation, Operator, install
+
+TEAM: Final = "bench"
+TOKEN: Final = "nbp_bench"  # noqa: S105  # the simulated server's
+CREATORS: Final = 16
+NO_LIMIT: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used: CPU seconds, and memory in MiB, now and at its peak."""
+
+    cpu: float
+    rss: float
+    peak: float
+
+
+def usage(pid: int) -> Usage:
+    """Read it from the kernel (proc_pid_stat(5), proc_pid_status(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    ticks = os.sysconf("SC_CLK_TCK")
+    return Usage(
+        cpu=(int(fields[11]) + int(fields[12])) / ticks,
+        rss=int(status["VmRSS"].split()[0]) / 1024,
+        peak=int(status["VmHWM"].split()[0]) / 1024,
+    )
+
+
+@dataclass(slots=True)
+class Rig:
+    """Two servers with a team's namespace, a connection without a limit worth the name, and a client."""
+
+    plane: ControlPlane
+    netbird: RunningNetBird
+    installation: Installation
+    kubernetes: Kubernetes
+
+    @property
+    def control(self) -> NetBirdControl:
+        """The simulated NetBird's control API."""
+        return self.netbird.control
+
+    @contextmanager
+    def operator(self) -> Iterator[Operator]:
+        """A running operator that leads."""
+        with Operator(self.installation, "--initial-budget-share=1") as operator:
+            operator.ready()
+            yield operator
+            operator.stop()
+
+    async def create(self, names: Sequence[str], *, created: "Creation | None" = None) -> None:
+        """Create resources, each with a URL of its own, sixteen at once."""
+        left = iter(names)
+
+        async def creator() -> None:
+            for name in left:
+                if created is not None:
+                    created.begun[name] = time.monotonic()
+                await self.kubernetes.call("POST", BASE.format(namespace=TEAM), manifest(name))
+                if created is not None:
+                    created.told(name)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CREATORS):
+                group.create_task(creator())
+
+    async def wipe(self) -> None:
+        """Remove all resources whoever holds them, and all integrations."""
+        path = BASE.format(namespace=TEAM)
+        for each in (await self.kubernetes.call("GET", path))["items"]:
+            one = f"{path}/{each['metadata']['name']}"
+            await self.kubernetes.call("PATCH", one, {"metadata": {"finalizers": None}}, patch=True)
+        await self.kubernetes.call("DELETE", path)
+        for item in self.control.integrations():
+            self.control.delete(item.id)
+
+    def calls(self) -> dict[str, int]:
+        """How often each of NetBird's operations was asked for since the journal was cleared."""
+        counts: dict[str, int] = {}
+        for entry in self.control.journal():
+            name = str(entry.operation)
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+@dataclass(slots=True)
+class Creation:
+    """When each resource was created and when it was Ready, by the clock of the process that watches."""
+
+    total: int
+    begun: dict[str, float] = field(default_factory=dict)
+    ready: dict[str, float] = field(default_factory=dict)
+    feed: asyncio.StreamWriter | None = None
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def told(self, name: str) -> None:
+        """Pass the name on to a bare client."""
+        if self.feed is not None:
+            self.feed.write(f"{name}\n".encode())
+
+    async def watch(self, kubernetes: Kubernetes) -> None:
+        """Follow the resources until all of them are Ready."""
+        path = BASE.format(namespace=TEAM)
+        version = (await kubernetes.call("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
+        async for event in kubernetes.watch(path, version):
+            now, name = time.monotonic(), event["object"]["metadata"].get("name", "")
+            conditions = event["object"].get("status", {}).get("conditions", ())
+            if name in self.begun and name not in self.ready and any(_is_ready(each) for each in conditions):
+                self.ready[name] = now
+                if len(self.ready) == self.total:
+                    self.done.set()
+                    return
+
+    @property
+    def seconds(self) -> float:
+        """From the first creation to the last Ready."""
+        return max(self.ready.values()) - min(self.begun.values())
+
+    def quantile(self, share: float) -> float:
+        """Seconds within which that share of the resources was Ready."""
+        waits = sorted(self.ready[name] - begun for name, begun in self.begun.items())
+        return waits[min(len(waits) - 1, int(share * len(waits)))]
+
+
+def _is_ready(condition: dict[str, Any]) -> bool:
+    return bool(condition["type"] == "Ready" and condition["status"] == "True")
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """A generic HTTP resource with a URL of its own."""
+    return {
+        "apiVersion": "integrations.netbird.io/v1alpha1",
+        "kind": "EventStreamingIntegration",
+        "metadata": {"name": name},
+        "spec": {"platform": "generic_http", "genericHTTP": {"url": f"https://siem.example.com/{name}"}},
+    }
+
+
+@asynccontextmanager
+async def rig() -> AsyncIterator[Rig]:
+    """Start everything but the operator."""
+    with ControlPlane.start() as plane, running_netbird() as netbird:
+        netbird.control.change_behaviour(
+            requests_per_minute=float(NO_LIMIT), burst=NO_LIMIT, post_ignores_enabled=False, put_answers_before=False
+        )
+        netbird.control.add_account(Account(TEAM))
+        netbird.control.add_token(Token("bench", TOKEN, TEAM))
+        installation = install(plane)
+        plane.kubectl("create", "namespace", TEAM)
+        plane.kubectl(
+            "create", "secret", "generic", "netbird", f"--namespace={NAMESPACE}", f"--from-literal=token={TOKEN}"
+        )
+        plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(_connection(netbird.url)))
+        async with connect(plane.kubeconfig) as kubernetes:
+            yield Rig(plane, netbird, installation, kubernetes)
+
+
+def _connection(url: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "integrations.netbird.io/v1alpha1",
+        "kind": "ClusterNetBirdConnection",
+        "metadata": {"name": "default"},
+        "spec": {
+            "url": url,
+            "tokenSecretRef": {"name": "netbird", "key": "token"},
+            "rateLimit": {"requestsPerMinute": NO_LIMIT, "burst": NO_LIMIT},
+            "resyncInterval": "1m",
+            "access": [{"namespaces": [TEAM]}],
+        },
+    }
