@@ -208,7 +208,7 @@ class Operator:
         leading, settings = self._leading, self._settings
         if leading is None:
             return None
-        if leading.controller.oldest_age() > settings.stuck_after:
+        if leading.controller.stuck_for() > settings.stuck_after:
             return "the queue is stuck"
         if leading.watch.silence() > settings.watch_silent_after:
             return "a watch is dead"

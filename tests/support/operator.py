@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 import yaml
 
+from netbird_streaming.core.resources import GROUP, VERSION
 from tests.support.chart import Manifest, of_kind, render
 from tests.support.controlplane import ControlPlane, KeptProcess
 
@@ -58,7 +59,7 @@ def install(
         ChartError: the values are refused.
         KubectlError: the API server refuses a manifest.
     """
-    rendered = render(plane.binaries.find("helm"), namespace, values)
+    rendered = render(plane.binaries.find("helm"), namespace, values, api_versions=[f"{GROUP}/{VERSION}"])
     apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     definitions = of_kind(rendered, "CustomResourceDefinition")
     apply(plane, *definitions)

@@ -127,7 +127,7 @@ class Memory:
     - `unsent`: an intent whose write was not answered, so that its POST was never sent.
     - `posted`: an answered POST whose id is not in the status yet.
     - `written`: when the last accepted write ended; a LIST begun later shows its outcome.
-    - `corrected`: that write undid somebody else's.
+    - `doubtful`: that write undid somebody else's, or repeated one that was not answered: it is compared at once.
     - `unknown_write`: when a PUT or DELETE ended unknown: it is repeated only after a look.
     - `missing`: when NetBird answered a JSON 404 for the id.
     - `deleted`: NetBird accepted our DELETE.
@@ -140,7 +140,7 @@ class Memory:
     unsent: Intent | None = None
     posted: Posted | None = None
     written: float | None = None
-    corrected: bool = False
+    doubtful: bool = False
     unknown_write: float | None = None
     missing: float | None = None
     deleted: bool = False

@@ -17,6 +17,9 @@ from netbird_streaming.core.remote import Integration, IntegrationRequest
 MAX_ID: Final = 2**63 - 1
 """An id is a 64-bit integer (the vendor's OpenAPI); 0 is what a Go server writes for none."""
 
+MAX_TEXT: Final = 256
+"""Of an account's id, a platform, a time: what ends up in a status must fit into it."""
+
 _JSON_NAMES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
 
 
@@ -117,10 +120,13 @@ def _integration(item: object) -> Integration:
 def _text(item: Mapping[str, object], key: str) -> str | None:
     """A field's text; an empty one is what a Go server writes for none."""
     value = item.get(key)
-    if value is None or isinstance(value, str):
-        return value or None
-    message = f"{key} is {_shape(value)}"
-    raise UnreadableError(message)
+    if value is not None and not isinstance(value, str):
+        message = f"{key} is {_shape(value)}"
+        raise UnreadableError(message)
+    if value and len(value) > MAX_TEXT:
+        message = f"{key} has more than {MAX_TEXT} characters"
+        raise UnreadableError(message)
+    return value or None
 
 
 def _config(config: dict[str, Any]) -> dict[str, str]:

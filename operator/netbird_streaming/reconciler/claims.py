@@ -4,7 +4,7 @@ Claims are made before anything is awaited, so that two resources that are worke
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 
@@ -87,6 +87,13 @@ class Claims:
         claimants[claimant.uid] = claimant
         best = min(claimants.values(), key=lambda each: each.order)
         return None if best.uid == claimant.uid else best.identity.label
+
+    def intend(self, uid: str) -> None:
+        """The resource is about to write an intent: it holds what it wants from before that reaches the server."""
+        scope = self._wanted.get(uid)
+        if scope is not None:
+            claimant = self._scopes[scope][uid]
+            self._scopes[scope][uid] = replace(claimant, hold=max(claimant.hold, Hold.INTENT))
 
     def held(self, uid: str, scope: Scope) -> bool:
         """Whether the resource had an integration of this configuration when it last offered."""

@@ -62,9 +62,9 @@ class Controller:
         """A Secret was created, changed or deleted."""
         self._world.secret_changed(namespace, name)
 
-    def oldest_age(self) -> float:
-        """Seconds for which the oldest key that could run has waited or run: liveness."""
-        return self._world.queue.oldest_age()
+    def stuck_for(self) -> float:
+        """Seconds without progress while there is something to do: liveness."""
+        return self._world.queue.stuck_for()
 
     async def run(self) -> None:
         """List everything, work until cancelled, then finish what is begun within the grace time."""

@@ -44,6 +44,7 @@ class KeyQueue(Generic[K]):
         self._serial = 0
         self._ready: dict[Priority, dict[Hashable, deque[_Pending[K]]]] = {each: {} for each in Priority}
         self._running: dict[K, float] = {}
+        self._progress = clock.monotonic()
         self._busy: dict[Hashable, int] = {}
         self._wake = asyncio.Event()
 
@@ -64,11 +65,14 @@ class KeyQueue(Generic[K]):
         """Forget what is pending for the key."""
         self._pending.pop(key, None)
 
-    def oldest_age(self) -> float:
-        """Seconds for which the oldest key that could run has waited or run."""
+    def stuck_for(self) -> float:
+        """Seconds without progress, while there is a key that could run or runs.
+
+        A long queue is not stuck: a token's budget may let only two requests a second through.
+        """
         now = self._clock.monotonic()
         oldest = min((each.due for each in self._pending.values()), default=now)
-        return now - min(oldest, *self._running.values(), now)
+        return now - max(self._progress, min(oldest, *self._running.values(), now))
 
     def __len__(self) -> int:
         """How many keys wait or are worked on."""
@@ -106,6 +110,7 @@ class KeyQueue(Generic[K]):
             await work(key, pending.priority)
         finally:
             del self._running[key]
+            self._progress = self._clock.monotonic()
             self._busy[lane] -= 1
             if not self._busy[lane]:
                 del self._busy[lane]

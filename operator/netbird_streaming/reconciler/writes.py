@@ -80,6 +80,7 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     if not isinstance(run.way, Way):
         return True
     memory, clock = run.entry.memory, run.world.ports.clock
+    run.world.claims.intend(run.entry.uid)
     try:
         written = await run.world.ports.cluster.write_status(run.resource, transitions.intending(case, action))
     except (ConflictError, ObjectGoneError):
@@ -148,9 +149,10 @@ async def update(run: Run, case: Case, action: Update) -> bool:
 
 
 async def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
-    run.entry.memory = run.entry.memory.having(
-        written=run.world.ports.clock.monotonic(), unknown_write=None, corrected=action.correction is not None
-    )
+    memory = run.entry.memory
+    doubtful = action.correction is not None or memory.unknown_write is not None
+    now = run.world.ports.clock.monotonic()
+    run.entry.memory = memory.having(written=now, unknown_write=None, doubtful=doubtful)
     run.status = transitions.updated(_with_status(case, run), action, answer)
     log.info("updated", extra={"resource": run.entry.identity.label, "integration": action.id})
     if action.correction is not None:

@@ -8,7 +8,7 @@ import pytest
 
 from netbird_streaming.cluster.connection import Json, Request
 from netbird_streaming.cluster.lease import Elector, LeaseName
-from netbird_streaming.errors import LeaseLostError, ObjectGoneError
+from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi
 
@@ -109,3 +109,48 @@ def test_cancelling_waits_for_the_work_and_keeps_the_lease_until_then() -> None:
     assert seen == ["me"]
     assert lease.stored is not None
     assert lease.stored["spec"]["holderIdentity"] == ""
+
+
+def test_a_renewal_that_landed_unanswered_does_not_hinder_the_release() -> None:
+    lease = Lease()
+    conflicts: list[Request] = []
+
+    def answer(request: Request) -> Any:
+        released = request.body is not None and not request.body["spec"]["holderIdentity"]
+        if released and not conflicts:
+            conflicts.append(request)
+            return ConflictError(Reason.PROGRESSING, "changed")
+        return lease.answer(request)
+
+    api = ScriptedApi(answer).api
+    candidate = Elector(api, NAME, lambda: datetime(2026, 1, 2, tzinfo=UTC), clock=lambda: lease.clock)
+
+    async def lead() -> None:
+        candidate.guard()
+
+    asyncio.run(candidate.run(lead))
+    assert len(conflicts) == 1
+    assert lease.stored is not None
+    assert lease.stored["spec"]["holderIdentity"] == ""
+
+
+def test_a_lease_that_another_took_meanwhile_is_not_released_for_it() -> None:
+    lease = Lease()
+
+    def answer(request: Request) -> Any:
+        if request.body is not None and not request.body["spec"]["holderIdentity"]:
+            assert lease.stored is not None
+            lease.stored["spec"]["holderIdentity"] = "other"
+            return ConflictError(Reason.PROGRESSING, "changed")
+        return lease.answer(request)
+
+    scripted = ScriptedApi(answer)
+    candidate = Elector(scripted.api, NAME, lambda: datetime(2026, 1, 2, tzinfo=UTC), clock=lambda: lease.clock)
+
+    async def lead() -> None:
+        candidate.guard()
+
+    asyncio.run(candidate.run(lead))
+    assert lease.stored is not None
+    assert lease.stored["spec"]["holderIdentity"] == "other"
+    assert [request.method for request in scripted.requests[-2:]] == ["PATCH", "GET"]

@@ -145,7 +145,7 @@ async def test_what_is_begun_is_finished_when_it_is_stopped() -> None:
     assert finished.is_set()
 
 
-async def test_the_oldest_waiter_tells_that_the_queue_is_stuck() -> None:
+async def test_a_queue_without_progress_is_stuck_and_a_long_one_is_not() -> None:
     now = 0.0
 
     class Hand(LoopClock):
@@ -153,10 +153,21 @@ async def test_the_oldest_waiter_tells_that_the_queue_is_stuck() -> None:
             return now
 
     queue: KeyQueue[str] = KeyQueue(Hand(), 1, lambda key: key)
-    assert queue.oldest_age() == 0
     queue.add("later", at=100)
     now = 50.0
-    assert queue.oldest_age() == 0
-    queue.add("now")
+    assert queue.stuck_for() == 0
+    for number in range(3):
+        queue.add(f"now{number}")
     now = 80.0
-    assert queue.oldest_age() == 30
+    assert queue.stuck_for() == 30
+
+    async def work(key: str, priority: Priority) -> None:
+        assert queue.stuck_for() <= 30
+
+    runner = asyncio.create_task(queue.run(work, grace=1))
+    while len(queue) > 1:
+        await asyncio.sleep(0)
+    assert queue.stuck_for() == 0
+    runner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
