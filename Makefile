@@ -110,6 +110,10 @@ controlplane-stop: $(VENV) ## Stop it
 crds: $(VENV) ## Write crds/ anew from the models
 	@$(PYTHON) -m tests.support.generate_crds
 
+.PHONY: docs
+docs: $(VENV) ## Write README.md's table of reasons anew from the code
+	@$(PYTHON) -m tests.support.docs
+
 .PHONY: bench
 bench: $(VENV) ## Measure speed and size (never a test)
 	@exec $(PYTHON) -m benchmarks $(ARGS)

@@ -103,6 +103,12 @@ async def configuration(kubeconfig: Path) -> Configuration:
     return await load_configuration({"KUBECONFIG": str(kubeconfig)}, time.monotonic)
 
 
+async def closed(api: Api) -> None:
+    await api.close()
+    # aiohttp ends TLS connections a moment later, and the test's loop would not live to see it.
+    await asyncio.sleep(0.1)
+
+
 @pytest.fixture(scope="module")
 def crds(control_plane: ControlPlane) -> None:
     control_plane.kubectl("apply", "--server-side", f"--filename={CRDS}")
@@ -114,7 +120,7 @@ async def world(control_plane: ControlPlane, namespace: str, crds: None) -> Asyn
     api = Api(await configuration(control_plane.kubeconfig))
     publisher = EventPublisher(api, "pod", lambda: datetime.now(UTC))
     yield World(api, Resources(api, publisher), namespace)
-    await api.close()
+    await closed(api)
 
 
 async def test_a_stale_version_writes_nothing(world: World) -> None:
@@ -287,7 +293,7 @@ async def test_changes_of_secrets_are_seen_within_a_second_and_their_values_neve
     finally:
         running.cancel()
         await asyncio.wait({running})
-        await api.close()
+        await closed(api)
     assert b"PartialObjectMetadata" in api.received
     assert b'"data"' not in api.received
 
@@ -324,7 +330,7 @@ async def test_after_an_outage_exactly_what_changed_meanwhile_is_told(
         finally:
             running.cancel()
             await asyncio.wait({running})
-            await api.close()
+            await closed(api)
 
 
 async def test_the_watch_survives_a_restart_of_the_api_server(world: World, control_plane: ControlPlane) -> None:
@@ -374,7 +380,7 @@ async def weak(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Api
     control_plane.kubectl("apply", "--filename=-", input=ROLE.format(namespace=namespace))
     api = Api(await configuration(control_plane.service_account_kubeconfig(namespace, "operator")))
     yield api
-    await api.close()
+    await closed(api)
 
 
 async def test_rights_are_known_before_anything_is_watched(world: World, weak: Api) -> None:
@@ -438,7 +444,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(world: World, control_pla
         assert caught.value.effect is Effect.UNKNOWN
     finally:
         control_plane.resume()
-        await api.close()
+        await closed(api)
 
 
 @dataclass
@@ -521,7 +527,7 @@ async def test_a_leader_whose_api_server_hangs_stops_before_another_begins(
         async with asyncio.timeout(5):
             await first.leading.wait()
         await first.stop()
-        await far.close()
+        await closed(far)
 
 
 async def test_a_lease_that_somebody_edits_or_deletes_is_not_led_on_blindly(world: World) -> None:

@@ -173,16 +173,19 @@ class Elector:
     async def _release(self) -> None:
         """Give the Lease up, if it is still held, so that the next holder need not wait."""
         held, self._deadline = self.is_leader, None
+        if not held:
+            return
         with suppress(OperatorError):
-            while held and self._observation is not None:
-                try:
-                    await self._write(replace(self._observation.record, holder="", duration=1.0))
-                except ConflictError:
-                    # A renewal that was cancelled on its way may have landed: the Lease is ours, in a newer version.
-                    await self._look()
-                    held = self._observation is not None and self._observation.record.holder == self._lease.identity
-                else:
-                    return
+            try:
+                await self._give_up()
+            except ConflictError:
+                # A renewal that was cancelled on its way may have landed: then it is ours still, in a newer version.
+                await self._look()
+                await self._give_up()
+
+    async def _give_up(self) -> None:
+        if self._observation is not None and self._observation.record.holder == self._lease.identity:
+            await self._write(replace(self._observation.record, holder="", duration=1.0))
 
     async def _write(self, record: Record) -> Record:
         document = body(record, self._lease.namespace, self._lease.name, self._now())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netbird_streaming.core import creation, intents, removal, upkeep
-from netbird_streaming.core.actions import Action, Bind
+from netbird_streaming.core.actions import Action, Bind, Look
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.status import Origin
 from netbird_streaming.errors import OperatorError
@@ -50,7 +50,11 @@ def without_integration(case: Case) -> Action | None:
 def look_again(case: Case) -> Action | None:
     """What an attempt that was given up made after all is found by any later sweep."""
     view = case.observed.view
-    return None if view is None else intents.settle_unresolved(case, view)
+    if view is not None:
+        return intents.settle_unresolved(case, view)
+    # What a LIST showed once is not taken back without another.
+    doubtful = bool(case.status.unresolved_creations) and not upkeep.is_in_order(case)
+    return Look(case.observed.now) if doubtful else None
 
 
 _CREATION: Final[tuple[Policy, ...]] = (

@@ -146,11 +146,12 @@ def _compare_since(case: Case) -> float | None:
         return max(memory.asked_at, memory.written or 0.0)
     if memory.written is None:
         return 0.0
-    rests = not memory.doubtful if _is_first_look(case) else _is_in_order(case)
+    rests = not memory.doubtful if _is_first_look(case) else is_in_order(case)
     return None if rests and case.seen_since(memory.written) is None else memory.written
 
 
-def _is_in_order(case: Case) -> bool:
+def is_in_order(case: Case) -> bool:
+    """Whether our last word on the resource was that all is well."""
     return any((each.type, each.reason) == ("Ready", Reason.SYNCED) for each in case.status.conditions)
 
 

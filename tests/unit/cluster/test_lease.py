@@ -25,7 +25,7 @@ class Lease:
     def answer(self, request: Request) -> Any:
         self.clock += 2
         if request.body is not None:
-            self.stored = {**request.body, "metadata": {"resourceVersion": "1"}}
+            self.stored = {**request.body, "metadata": {"resourceVersion": str(self.clock)}}
         return self.stored or ObjectGoneError(Reason.KUBERNETES_REFUSED, "gone")
 
 
@@ -139,8 +139,7 @@ def test_a_lease_that_another_took_meanwhile_is_not_released_for_it() -> None:
 
     def answer(request: Request) -> Any:
         if request.body is not None and not request.body["spec"]["holderIdentity"]:
-            assert lease.stored is not None
-            lease.stored["spec"]["holderIdentity"] = "other"
+            lease.stored = {"metadata": {"resourceVersion": "theirs"}, "spec": {"holderIdentity": "other"}}
             return ConflictError(Reason.PROGRESSING, "changed")
         return lease.answer(request)
 
