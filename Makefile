@@ -92,7 +92,7 @@ format: $(VENV) ## Format, and fix what ruff can fix
 
 .PHONY: run
 run: $(VENV) ## Run the operator against the current context (ARGS="…", see ARGS=--help)
-	@exec $(PYTHON) -m netbird_streaming $(ARGS)
+	@exec $(PYTHON) -m netbird_streaming run $(ARGS)
 
 .PHONY: install
 install: $(VENV) ## Apply the CRDs to the current context
@@ -107,8 +107,9 @@ controlplane-stop: $(VENV) ## Stop it
 	@$(PYTHON) -m tests.support.controlplane stop
 
 .PHONY: crds
-crds: $(VENV) ## Write crds/ anew from the models
+crds: $(VENV) ## Write crds/ anew from the models, and the chart's copies of it
 	@$(PYTHON) -m tests.support.generate_crds
+	@$(PYTHON) -m tests.support.chart
 
 .PHONY: docs
 docs: $(VENV) ## Write README.md's table of reasons anew from the code

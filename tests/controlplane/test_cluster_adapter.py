@@ -109,14 +109,14 @@ async def closed(api: Api) -> None:
     await asyncio.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def crds(control_plane: ControlPlane) -> None:
     control_plane.kubectl("apply", "--server-side", f"--filename={CRDS}")
     control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRDS}")
 
 
 @pytest.fixture
-async def world(control_plane: ControlPlane, namespace: str, crds: None) -> AsyncIterator[World]:
+async def world(control_plane: ControlPlane, namespace: str) -> AsyncIterator[World]:
     api = Api(await configuration(control_plane.kubeconfig))
     publisher = EventPublisher(api, "pod", lambda: datetime.now(UTC))
     yield World(api, Resources(api, publisher), namespace)

@@ -96,7 +96,7 @@ class Api:
         """Take where to connect, the seconds that any request may take in total, and how many run at once."""
         configuration.connection_pool_maxsize = 0  # no limit: `_slots` is the limit, and knows what it must not hold up
         self._configuration = configuration
-        self._client = cast("_Client", RESTClientObject(configuration))
+        self._client: _Client = cast("Any", RESTClientObject(configuration))
         self._headers = {"User-Agent": FIELD_MANAGER}
         self._timeout = timeout
         self._slots = asyncio.Semaphore(concurrency)

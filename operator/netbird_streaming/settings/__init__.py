@@ -173,7 +173,7 @@ class Settings:
             Group.HEALTH,
             60,
             86400,
-            "/healthz fails when a resource that could be worked on waits, or is worked on, for longer than this.",
+            "/healthz fails when there is something to do and nothing was finished for longer than this.",
         ),
     )
     watch_silent_after: float = setting(
