@@ -27,7 +27,7 @@ from netbird_streaming.reasons import Reason
 ROUNDING: Final = timedelta(milliseconds=1)
 """A database keeps microseconds of a time that an answer showed in nanoseconds."""
 LATE_TOUCH: Final = timedelta(seconds=10)
-"""How long after its answer a server may still stamp our own write, as far as a restarted process can tell."""
+"""How long after its answer a server may still stamp our own write, until a LIST has shown what it made of it."""
 CONTENTION_WINDOW: Final = timedelta(hours=1)
 MAX_CORRECTIONS: Final = 3
 
@@ -219,13 +219,13 @@ def _is_contended(case: Case) -> bool:
 
 
 def is_foreign_write(case: Case, item: Integration) -> bool:
-    """Whether somebody wrote after the baseline: the first LIST begun after our own last accepted write."""
-    memory, base = case.memory, case.status.updated_at
-    if memory.written is None and memory.looked is None:
-        return is_later(item.updated_at, base, by=LATE_TOUCH)
-    if _is_first_look(case):
-        return False
-    return is_later(item.updated_at, base, by=ROUNDING)
+    """Whether somebody wrote after the baseline: what our own last write was answered with, or a LIST after it showed.
+
+    Where the answer to a PUT showed the time from before there is no baseline yet, and the first LIST gives it.
+    """
+    memory = case.memory
+    compared = memory.looked is not None and (memory.written is None or memory.looked >= memory.written)
+    return is_later(item.updated_at, case.status.updated_at, by=ROUNDING if compared else LATE_TOUCH)
 
 
 def settled(item: Integration | None, kept: dict[str, str]) -> Report:
