@@ -7,7 +7,7 @@ what is in flight is settled before anything new is begun, and an id means nothi
 from collections.abc import Callable
 from typing import Final
 
-from netbird_streaming.core import creation, intents, removal, upkeep
+from netbird_streaming.core import creation, drift, intents, removal, upkeep
 from netbird_streaming.core.actions import Action, Bind, Look
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.status import Origin
@@ -53,7 +53,7 @@ def look_again(case: Case) -> Action | None:
     if view is not None:
         return intents.settle_unresolved(case, view)
     # What a LIST showed once is not taken back without another.
-    doubtful = bool(case.status.unresolved_creations) and not upkeep.is_in_order(case)
+    doubtful = bool(case.status.unresolved_creations) and not drift.is_in_order(case)
     return Look(case.observed.now) if doubtful else None
 
 
@@ -77,7 +77,7 @@ _LIVE: Final[tuple[Policy, ...]] = (
     without_integration,
     upkeep.update,
     look_again,
-    upkeep.mend_drift,
+    drift.mend_drift,
 )
 
 
@@ -88,4 +88,4 @@ def decide(case: Case) -> Action:
         action = policy(case)
         if action is not None:
             return action
-    return removal.delete(case) if deleting else upkeep.nothing_to_compare(case)
+    return removal.delete(case) if deleting else drift.nothing_to_compare(case)

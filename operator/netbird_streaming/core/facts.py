@@ -13,7 +13,6 @@ from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamin
 from netbird_streaming.core.status import Applied, Intent, Status
 from netbird_streaming.errors import OperatorError
 
-
 _BLANK: Final = Status()
 
 

@@ -5,12 +5,12 @@ from typing import Final
 
 from netbird_streaming.core.actions import Bind, Create, Report, State, Update
 from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.drift import MAX_CORRECTIONS, ROUNDING, is_foreign_write
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Condition, Correction, Status
 from netbird_streaming.core.times import is_later, parse_time
-from netbird_streaming.core.upkeep import MAX_CORRECTIONS, ROUNDING, is_foreign_write
 from netbird_streaming.reasons import Reason
 
 _CREATING: Final = Report(State.WORKING, Reason.PROGRESSING, "The integration is being created in NetBird.")

@@ -1,9 +1,5 @@
-"""An integration that we hold: keep it as the user wants it."""
+"""An integration that we hold: in the right account, still there, and as the resource says."""
 
-from datetime import timedelta
-from typing import Final
-
-from netbird_streaming.core import compare
 from netbird_streaming.core.actions import (
     Action,
     AddFinalizer,
@@ -17,19 +13,9 @@ from netbird_streaming.core.actions import (
 from netbird_streaming.core.creation import refuse, rival, suspended
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.payload import Payload
-from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import DriftPolicy
-from netbird_streaming.core.status import Correction
-from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.errors import EditError, OperatorError
 from netbird_streaming.reasons import Reason
-
-ROUNDING: Final = timedelta(milliseconds=1)
-"""A database keeps microseconds of a time that an answer showed in nanoseconds."""
-LATE_TOUCH: Final = timedelta(seconds=10)
-"""How long after its answer a server may still stamp our own write, until a LIST has shown what it made of it."""
-CONTENTION_WINDOW: Final = timedelta(hours=1)
-MAX_CORRECTIONS: Final = 3
 
 
 def restore_finalizer(case: Case) -> Action | None:
@@ -120,122 +106,3 @@ def update(case: Case) -> Action | None:
     if look is not None and case.seen_since(look) is None:
         return Look(look)
     return Update(status.id, payload)
-
-
-def mend_drift(case: Case) -> Action | None:
-    """Compare with the LIST, and undo what somebody else changed."""
-    payload, since = case.desired.payload, _compare_since(case)
-    if not isinstance(payload, Payload) or case.status.id is None or since is None:
-        return None
-    view = case.seen_since(since)
-    if view is None:
-        return Look(since)
-    item = view.by_id.get(case.status.id)
-    if item is None:
-        return Report(State.WORKING, Reason.UNEXPECTED_ANSWER, _INCONSISTENT, retry_at=case.observed.now + 1)
-    return _compare(case, payload, item)
-
-
-_INCONSISTENT: Final = "NetBird's list leaves out an integration that it answers for by id. It is looked at again."
-
-
-def _compare_since(case: Case) -> float | None:
-    """From when a LIST must be to be compared with; None where none is asked for and none is at hand."""
-    memory = case.memory
-    if is_requested(case):
-        return max(memory.asked_at, memory.written or 0.0)
-    if memory.written is None:
-        return 0.0
-    rests = not memory.doubtful if _is_first_look(case) else is_in_order(case)
-    return None if rests and case.seen_since(memory.written) is None else memory.written
-
-
-def is_in_order(case: Case) -> bool:
-    """Whether our last word on the resource was that all is well."""
-    return any((each.type, each.reason) == ("Ready", Reason.SYNCED) for each in case.status.conditions)
-
-
-def is_requested(case: Case) -> bool:
-    """Whether a user asked for a reconcile that was not handled yet."""
-    return case.desired.requested not in (None, case.status.last_handled_reconcile_at)
-
-
-def _compare(case: Case, payload: Payload, item: Integration) -> Action:
-    request, status = payload.request, case.status
-    if item.platform not in (None, request.platform):
-        return refuse(Reason.PLATFORM_MISMATCH, f"Integration {item.id} is not of platform {request.platform}.")
-    shown = compare.differences(request.platform, request.config, item, case.key)
-    fresh = {name: digest for name, digest in shown.items() if status.kept.get(name) != digest}
-    toggled = item.enabled not in (None, request.enabled)
-    foreign = is_foreign_write(case, item)
-    if not fresh and not toggled and not foreign:
-        return settled(item, {name: digest for name, digest in status.kept.items() if name in shown})
-    last = status.corrections[-1].values if status.corrections else {}
-    tried = all(last.get(name) == digest for name, digest in fresh.items()) or _reports_only(case, item)
-    if not toggled and not foreign and tried:
-        return settled(item, {name: digest for name, digest in status.kept.items() if name in shown} | fresh)
-    return _drifted(case, payload, item, fresh)
-
-
-def _reports_only(case: Case, item: Integration) -> bool:
-    """Where nothing is corrected, a difference that nobody wrote since our own write is the server's own form."""
-    if case.desired.resource.spec.drift_policy is DriftPolicy.CORRECT:
-        return False
-    dated = case.status.updated_at is not None and parse_time(item.updated_at) is not None
-    return dated or _is_first_look(case)
-
-
-def _is_first_look(case: Case) -> bool:
-    """Whether our own last write was never compared with a LIST that began after it."""
-    memory = case.memory
-    return memory.written is not None and (memory.looked is None or memory.looked < memory.written)
-
-
-def _drifted(case: Case, payload: Payload, item: Integration, fresh: dict[str, str]) -> Action:
-    what = ", ".join([*fresh, *(["enabled"] if item.enabled not in (None, payload.request.enabled) else [])])
-    sentence = f"Somebody else changed integration {item.id} in NetBird ({what or 'perhaps a secret'})."
-    spec = case.desired.resource.spec
-    if spec.drift_policy is DriftPolicy.REPORT:
-        message = f"{sentence} {Reason.DRIFTED.cure}"
-        return Report(State.READY, Reason.DRIFTED, message, drifted=message)
-    if spec.suspend:
-        return Report(State.READY, Reason.SUSPENDED, f"{sentence} {Reason.SUSPENDED.cure}", drifted=sentence)
-    recent = [each for each in case.status.corrections if case.observed.wall - each.at < CONTENTION_WINDOW]
-    if (len(recent) >= MAX_CORRECTIONS or _is_contended(case)) and not is_requested(case):
-        message = f"{sentence} It was corrected {MAX_CORRECTIONS} times within an hour. {Reason.CONTENDED.cure}"
-        return Report(State.STALLED, Reason.CONTENDED, message, drifted=message)
-    conflict = rival(case)
-    if conflict is not None:
-        return conflict
-    return Update(item.id, payload, _correction(case, item, fresh))
-
-
-def _correction(case: Case, item: Integration, values: dict[str, str]) -> Correction:
-    return Correction(at=case.observed.wall.replace(microsecond=0), updated_at=item.updated_at, values=values)
-
-
-def _is_contended(case: Case) -> bool:
-    return any(each.reason == Reason.CONTENDED and each.status == "True" for each in case.status.conditions)
-
-
-def is_foreign_write(case: Case, item: Integration) -> bool:
-    """Whether somebody wrote after the baseline: what our own last write was answered with, or a LIST after it showed.
-
-    Where the answer to a PUT showed the time from before there is no baseline yet, and the first LIST gives it.
-    """
-    memory = case.memory
-    compared = memory.looked is not None and (memory.written is None or memory.looked >= memory.written)
-    return is_later(item.updated_at, case.status.updated_at, by=ROUNDING if compared else LATE_TOUCH)
-
-
-def settled(item: Integration | None, kept: dict[str, str]) -> Report:
-    """All is as the user wants it."""
-    message = "NetBird accepted this generation with the current values of its Secrets."
-    if kept:
-        message += f" It keeps {', '.join(sorted(kept))} in another form than the one sent."
-    return Report(State.READY, Reason.SYNCED, message, item=item, kept=tuple(sorted(kept.items())))
-
-
-def nothing_to_compare(case: Case) -> Report:
-    """Our own write was accepted a moment ago; the next sweep compares."""
-    return settled(None, dict(case.status.kept))

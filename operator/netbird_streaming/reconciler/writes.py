@@ -156,7 +156,7 @@ async def _updated(run: Run, case: Case, action: Update, answer: Integration) ->
     run.status = transitions.updated(_with_status(case, run), action, answer)
     log.info("updated", extra={"resource": run.entry.identity.label, "integration": action.id})
     if action.correction is not None:
-        note = f"Integration {action.id} was changed by somebody else and set back."
+        note = f"Integration {action.id} was not as the resource says, and was set back."
         await _publish(run, EventNote(Reason.DRIFTED, "Correct", note))
 
 
