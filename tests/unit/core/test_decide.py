@@ -471,33 +471,29 @@ items = st.lists(
 )
 
 
-@given(specs, statuses, metadata, routes | problems, memories, items, moments, st.booleans())
-def test_decide_is_total_and_never_writes_what_is_not_proven_ours(
-    spec: dict[str, Any],
-    status: Status,
-    meta: dict[str, Any],
-    route: Any,
-    memory: Memory,
-    shown: list[Any],
-    begun: float | None,
-    broken: bool,
-) -> None:
-    resource = integration(spec, status, **meta)
-    seen = view(*shown, begun=begun) if begun is not None else None
-    this = case(resource, memory=memory, payload=BROKEN if broken else None, route=route, view=seen)
-    action = decide(this)
-    ours = this.status.id
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    resource = integration(draw(specs), draw(statuses), **draw(metadata))
+    begun, broken = draw(moments), draw(st.booleans())
+    seen = view(*draw(items), begun=begun) if begun is not None else None
+    payload = BROKEN if broken else None
+    return case(resource, memory=draw(memories), payload=payload, route=draw(routes | problems), view=seen)
+
+
+@given(cases())
+def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: Case) -> None:
+    action, route, resource = decide(this), this.observed.route, this.desired.resource
     match action:
         case Update() | Delete():
-            assert action.id == ours
-            assert isinstance(route, Route)
-            assert route.account == this.status.account_id or this.status.account_id is None
+            assert action.id == this.status.id
             assert this.status.owner_uid == UID
+            assert isinstance(route, Route)
+            assert this.status.account_id in (None, route.account)
         case Create():
             assert resource.has_finalizer
             assert not resource.deleting
             assert not resource.spec.suspend
-            assert seen is not None
+            assert this.observed.view is not None
         case Report():
             assert action.message
         case _:
