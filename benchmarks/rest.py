@@ -31,9 +31,8 @@ async def rest(rig: Rig, count: int) -> None:
             if now - quiet < 0.02:
                 break
             quiet = now
-        print(
-            f"restart: quiet again {time.monotonic() - started - 0.5:.1f} s after its start; NetBird calls {rig.calls()}"
-        )
+        seconds = time.monotonic() - started - 0.5
+        print(f"restart: quiet again {seconds:.1f} s after its start; NetBird calls {rig.calls()}")
         before = usage(operator.pid)
         await asyncio.sleep(60)
         after = usage(operator.pid)

@@ -95,7 +95,8 @@ class Observed:
     """What is to be seen at `now` (monotonic seconds; `wall` is the same moment in UTC).
 
     `holders` says whether another resource holds an id of the account; `rival` names the resource that has the better
-    claim to this configuration in the same account, if any; `deleted_at` is when the account last accepted our DELETE.
+    claim to this configuration in the same account, if any; `deleted_at` is when the account last accepted our DELETE;
+    `server_now` is `now` by NetBird's clock, as far as a LIST's `Date` has told.
     """
 
     now: float
@@ -105,6 +106,7 @@ class Observed:
     view: View | None = None
     rival: str | None = None
     deleted_at: float = 0.0
+    server_now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

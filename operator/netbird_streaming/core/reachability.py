@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from netbird_streaming.core.actions import State
 from netbird_streaming.core.conditions import Standing, conditions
@@ -11,6 +12,8 @@ from netbird_streaming.core.status import ConfirmedAccount, ConnectionStatus
 from netbird_streaming.core.upkeep import state_of
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
+
+SHOWN_USERS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +26,37 @@ class Reached:
     problem: OperatorError | None
 
 
-def connection_status(
-    connection: Connection,
-    reached: tuple[Reached, ...],
-    problem: OperatorError | None,
-    path_family: str | None,
-    context: tuple[FingerprintKey, datetime],
-) -> ConnectionStatus:
-    """The status for what was found; `context` is the fingerprint key and the wall clock."""
-    key, wall = context
-    standing = _standing(reached, problem)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a connection; `users` are the resources that still need it."""
+
+    reached: tuple[Reached, ...]
+    problem: OperatorError | None
+    path_family: str | None
+    users: tuple[str, ...]
+
+
+def connection_status(connection: Connection, found: Found, key: FingerprintKey, wall: datetime) -> ConnectionStatus:
+    """The status for what was found."""
+    standing = _deleting(found) if connection.deleting else _standing(found.reached, found.problem)
     metadata, before = connection.metadata, connection.status
     return ConnectionStatus(
-        path_family=path_family or before.path_family,
-        accounts=_accounts(connection, reached, key),
+        path_family=found.path_family or before.path_family,
+        accounts=_accounts(connection, found.reached, key),
         observed_generation=metadata.generation,
         last_handled_reconcile_at=metadata.annotations.get(RECONCILE_ANNOTATION) or before.last_handled_reconcile_at,
         owner_uid=metadata.uid,
         conditions=conditions(standing, before.conditions, metadata.generation, wall),
     )
+
+
+def _deleting(found: Found) -> Standing:
+    shown = ", ".join(found.users[:SHOWN_USERS]) + (" and others" if len(found.users) > SHOWN_USERS else "")
+    message = (
+        f"It is being deleted, and waits for the resources that need it to delete their integrations: {shown}. Delete "
+        "them, or let them refer to another connection of the same account."
+    )
+    return Standing(State.WORKING, Reason.DELETING, message)
 
 
 def _standing(reached: tuple[Reached, ...], problem: OperatorError | None) -> Standing:

@@ -1,18 +1,20 @@
 """The status after each thing that happens: pure, and the only place where one is made."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from netbird_streaming.core.actions import Bind, Create, Report, State, Update
 from netbird_streaming.core.conditions import Standing, conditions
-from netbird_streaming.core.drift import MAX_CORRECTIONS, ROUNDING, is_foreign_write
+from netbird_streaming.core.drift import MAX_CORRECTIONS, is_foreign_write
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Condition, Correction, Status
-from netbird_streaming.core.times import is_later, parse_time
+from netbird_streaming.core.times import parse_time
 from netbird_streaming.reasons import Reason
 
+ANSWER_SLACK: Final = timedelta(seconds=5)
+"""A `Date` is cut to seconds; less than `LATE_TOUCH`, so that a time just before the PUT makes no drift of it."""
 _CREATING: Final = Report(State.WORKING, Reason.PROGRESSING, "The integration is being created in NetBird.")
 _BINDING: Final = Report(State.WORKING, Reason.PROGRESSING, "The integration's settings are being applied in NetBird.")
 
@@ -66,16 +68,21 @@ def _enabled(bind: Bind) -> bool | None:
 def updated(case: Case, update: Update, answer: Integration) -> Status:
     """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved."""
     status, request = case.status, update.payload.request
-    moved = is_later(answer.updated_at, status.updated_at, by=ROUNDING)
     return corrected(status, update.correction).model_copy(
         update={
             "enabled": request.enabled,
             "config": dict(update.payload.public),
-            "updated_at": answer.updated_at if moved else None,
+            "updated_at": answer.updated_at if _is_of_this_write(case, answer) else None,
             "applied": Applied(fingerprint=update.payload.fingerprint, key_id=update.payload.key_id),
             "last_handled_reconcile_at": case.desired.requested or status.last_handled_reconcile_at,
         }
     )
+
+
+def _is_of_this_write(case: Case, answer: Integration) -> bool:
+    """Whether the answer's time is that of the PUT, and not of what was there before: a stranger's write, perhaps."""
+    began, shown = case.observed.server_now, parse_time(answer.updated_at)
+    return began is not None and shown is not None and shown >= began - ANSWER_SLACK
 
 
 def corrected(status: Status, correction: Correction | None) -> Status:

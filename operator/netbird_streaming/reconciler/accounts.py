@@ -6,10 +6,12 @@ and one LIST serves all that wait together.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from netbird_streaming.core.facts import View
-from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.remote import Endpoint, Priority
 from netbird_streaming.core.resources import Identity
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
@@ -41,8 +43,8 @@ class Account:
     """The LIST of an account, who waits for it, and which account it is.
 
     `proof` is a keyed digest of URL, token and tenant: with it the connection's status remembers the account's id;
-    `endpoint` is one of connection, URL and tenant, without the token; `scope` is the account's id as far as it was ever
-    known, else the endpoint.
+    `endpoint` is one of connection, URL and tenant, without the token; `scope` is the account's id as far as it was
+    ever known, else the endpoint.
     """
 
     def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents") -> None:
@@ -55,10 +57,10 @@ class Account:
         self.deleted_at = 0.0
         self.failures = 0
         self.asked_for: str | None = None
-        self.swept_at: float | None = None
         self.due_at = float("-inf")
         self._clock = clock
         self._account_id: str | None = None
+        self._bound: Endpoint | None = None
         self._events = events
         self._view: View | None = None
         self._parked: dict[Identity, tuple[float, Priority, Callable[[], None]]] = {}
@@ -66,6 +68,7 @@ class Account:
         self._lister: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._ended = float("-inf")
+        self._dated: tuple[float, datetime] | None = None
         self._streak = 0
 
     @property
@@ -87,14 +90,25 @@ class Account:
             view = self._view = None
         return view
 
-    def rebind(self, client: NetBird, proof: str, endpoint: str) -> None:
+    def is_bound(self, endpoint: Endpoint) -> bool:
+        """Whether the client is one for this endpoint; which paths the server has, the client knows best itself."""
+        return self._bound == replace(endpoint, path_family=None)
+
+    def rebind(self, client: NetBird, bound: Endpoint, proof: str, endpoint: str) -> None:
         """Take another client; with another URL, token or tenant it may be another account."""
-        self.client = client
+        self.client, self._bound = client, replace(bound, path_family=None)
         if endpoint != self.endpoint:
             self.endpoint = self.scope = endpoint
         if proof != self.proof:
             self.proof, self._account_id, self._view = proof, None, None
             self.due_at = float("-inf")
+
+    def server_now(self) -> datetime | None:
+        """The time by NetBird's clock, as the last LIST's `Date` tells it."""
+        if self._dated is None:
+            return None
+        begun, date = self._dated
+        return date + timedelta(seconds=self._clock.monotonic() - begun)
 
     def park(self, key: Identity, since: float, priority: Priority, resume: Callable[[], None]) -> None:
         """Call `resume` once a LIST that began at or after `since` has arrived or failed; see `failure`."""
@@ -151,17 +165,19 @@ class Account:
             self._events.on_view(self)
 
     async def _list(self, begun: float, priority: Priority) -> OperatorError | None:
-        client = self.client
+        proof = self.proof
         try:
-            listing = await client.list_integrations(priority)
+            listing = await self.client.list_integrations(priority)
         except OperatorError as problem:
             self.problem = problem
             self.failures += 1
             return problem
         finally:
             self._pace(begun)
-        if client is not self.client:
+        if proof != self.proof:
             return None
+        if listing.date is not None:
+            self._dated = (begun, listing.date)
         accounts = {item.account_id for item in listing.items if item.account_id is not None}
         if len(accounts) > 1:
             message = "NetBird listed integrations of more than one account; that is never right. It is tried again."

@@ -31,7 +31,8 @@ LABELS_LIFETIME: Final = 30.0
 class Link:
     """One connection at work: what was read for it, and an account for each tenant in use.
 
-    `home` is the token's own account, asked for only where tenants are in use. The token stays in memory while the link lives: in a namespace that is deleted whole, the Secret goes first.
+    `home` is the token's own account, asked for only where tenants are in use. The token stays in memory while the link
+    lives: in a namespace that is deleted whole, the Secret goes first.
     """
 
     connection: Connection
@@ -58,7 +59,7 @@ class Way:
     def account_id(self) -> str | OperatorError | None:
         """The confirmed account; None while it is not, an error where the tenant's is the token's own.
 
-        NetBird does not refuse an `account` parameter that the token has no right to: it acts in the token's own account.
+        NetBird does not refuse an `account` parameter that the token has no right to: it acts in the token's own.
         """
         found = self.account.account_id
         if self.tenant_id in (None, found) or found is None:
@@ -239,11 +240,13 @@ class Connections:
     def _bind(self, link: Link, tenant_id: str | None) -> Account:
         """Make the account, or anew where URL, token or CA changed: then it has to be confirmed again."""
         key, endpoint = self._ports.key, self._endpoint(link, tenant_id)
-        client = self._ports.netbird.client(endpoint, link.connection.spec.rate_limit)
         account = link.accounts.get(tenant_id)
+        if account is not None and account.is_bound(endpoint):
+            return account
+        client = self._ports.netbird.client(endpoint, link.connection.spec.rate_limit)
         if account is None:
             account = link.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
-        account.rebind(client, proof(endpoint, key), endpoint_digest(link.connection, tenant_id, key))
+        account.rebind(client, endpoint, proof(endpoint, key), endpoint_digest(link.connection, tenant_id, key))
         for known in link.connection.status.accounts:
             if account.account_id is None and (known.proof, known.key_id) == (account.proof, key.id):
                 account.account_id = known.account_id

@@ -145,6 +145,7 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
         holders=world.claims.holders(entry.uid, account.account_id if account is not None else None),
         view=account.view if account is not None else None,
         deleted_at=account.deleted_at if account is not None else 0.0,
+        server_now=account.server_now() if account is not None else None,
     )
     remembered = Remembered(run.status, entry.memory, recall(run.resource, entry.memory).claim)
     return Case(Desired(run.resource, payload), observed, remembered, world.ports.key, world.limits)
@@ -153,21 +154,26 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
 def _rival(run: Run, case: Case) -> str | None:
     """Offer for the configuration, before anything is awaited; answers who has the better claim."""
     payload, way = case.desired.payload, run.way
-    if not isinstance(payload, Payload) or not isinstance(way, Way):
+    intent, claims, uid = run.status.creation, run.world.claims, run.entry.uid
+    # A resource that is being deleted reads no Secrets any more, and what it may have created is still its own.
+    signature = payload.signature if isinstance(payload, Payload) else intent.signature if intent is not None else None
+    if signature is None or not isinstance(way, Way):
         return None
-    account, uid = way.account, run.entry.uid
-    signature = run.world.ports.key.digest(payload.request.platform, *payload.signature.values())
-    scope = (account.scope, signature)
-    status, view = run.status, case.observed.view
-    intent = status.creation
-    hold = Hold.INTENT if intent is not None and intent.signature == payload.signature else Hold.NOTHING
-    if status.id is not None and not upkeep.is_gone(case):
-        twins = view.identical(payload.request.platform, payload.request.config) if view is not None else []
-        known = upkeep.is_applied(case) or run.world.claims.held(uid, scope)
-        if known or any(item.id == status.id for item in twins):
-            hold = Hold.INTEGRATION
+    scope = (way.account.scope, run.world.ports.key.digest(*(f"{key}={signature[key]}" for key in sorted(signature))))
+    hold = Hold.INTENT if intent is not None and intent.signature == signature else Hold.NOTHING
+    if _holds_twin(case) or (run.status.id is not None and not upkeep.is_gone(case) and claims.held(uid, scope)):
+        hold = Hold.INTEGRATION
     created = run.resource.metadata.creation_timestamp
-    return run.world.claims.offer(scope, Claimant(uid, run.entry.identity, created, hold))
+    return claims.offer(scope, Claimant(uid, run.entry.identity, created, hold))
+
+
+def _holds_twin(case: Case) -> bool:
+    """Whether the integration that the resource holds is of the configuration that it wants."""
+    payload, view, held = case.desired.payload, case.observed.view, case.status.id
+    if held is None or not isinstance(payload, Payload) or upkeep.is_gone(case):
+        return False
+    twins = view.identical(payload.request.platform, payload.request.config) if view is not None else []
+    return upkeep.is_applied(case) or any(item.id == held for item in twins)
 
 
 async def _act(run: Run, case: Case, action: Action) -> bool:  # noqa: C901, PLR0911  # one branch for each action

@@ -3,7 +3,7 @@
 from typing import Final
 
 from netbird_streaming.core.connections import resync_interval
-from netbird_streaming.core.reachability import Reached, connection_status
+from netbird_streaming.core.reachability import Found, Reached, connection_status
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import (
     RECONCILE_ANNOTATION,
@@ -26,7 +26,7 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
     link = world.connections.get(identity)
     if link is None:
         return
-    if link.connection.deleting and not _is_used(world, identity):
+    if link.connection.deleting and not _needed_by(world, identity):
         await _release(world, link)
         return
     asked = link.connection.metadata.annotations.get(RECONCILE_ANNOTATION)
@@ -35,7 +35,7 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
     await world.connections.load(link, anew=due or urgent)
     if link.token is not None and not link.accounts:
         world.connections.account(link, link.connection.spec.tenant_id)
-    if _is_used(world, identity) and not link.connection.deleting:
+    if _needed_by(world, identity) and not link.connection.deleting:
         await world.secure(link)
     parked = False
     for account in link.accounts.values():
@@ -46,10 +46,16 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
     _plan(world, link)
 
 
-def _is_used(world: World, identity: Identity) -> bool:
-    return any(
-        entry.id is not None or entry.open or entry.memory.posted is not None for entry in world.users(identity)
-    ) or any(account in _accounts(world, identity) for account in world.strays.values())
+def _needed_by(world: World, identity: Identity) -> tuple[str, ...]:
+    """Who has something in NetBird that only this connection can delete."""
+    users = [
+        entry.identity.label
+        for entry in world.users(identity)
+        if entry.id is not None or entry.open or entry.memory.posted is not None
+    ]
+    accounts = _accounts(world, identity)
+    strays = [f"integration {stray.name}" for stray, account in world.strays.items() if account in accounts]
+    return (*users, *strays)
 
 
 def _accounts(world: World, identity: Identity) -> list[Account]:
@@ -70,7 +76,7 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
     """Sweep the account with a fresh LIST, or ask for one; answers whether one is waited for."""
     now, identity = world.ports.clock.monotonic(), link.connection.identity
     view = account.view
-    if view is not None and view.begun > (account.swept_at or -1.0) and account.due_at <= now:
+    if view is not None and account.due_at <= view.begun:
         world.sweep(link, account)
         account.due_at = now + _interval(link) * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
         if not view.by_id and account.account_id is None and account.asked_for != account.proof:
@@ -96,8 +102,9 @@ async def _write_status(world: World, link: Link) -> None:
     )
     families = [account.client.path_family for account in link.accounts.values()]
     family = next((each.value for each in families if each is not None), None)
+    found = Found(reached, link.problem, family, _needed_by(world, link.connection.identity))
     for _ in range(2):
-        status = connection_status(link.connection, reached, link.problem, family, (ports.key, ports.clock.now()))
+        status = connection_status(link.connection, found, ports.key, ports.clock.now())
         try:
             link.connection = await ports.cluster.write_connection_status(link.connection, status)
         except (ConflictError, ObjectGoneError):

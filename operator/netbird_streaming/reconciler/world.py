@@ -4,7 +4,7 @@ from typing import Final, TypeVar
 
 from netbird_streaming.core.facts import Limits
 from netbird_streaming.core.remote import Priority
-from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity
+from netbird_streaming.core.resources import Connection, EventStreamingIntegration, Identity
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
@@ -97,10 +97,10 @@ class World:
         same = known is not None and known.connection.metadata.uid == connection.metadata.uid
         if known is not None and same and version_of(connection) <= version_of(known.connection):
             return
-        changed = known is None or known.connection.spec != connection.spec
+        before = None if known is None else (known.connection.spec, known.connection.deleting)
         self.connections.observe(connection)
         self.queue.add(connection.identity, Priority.USER)
-        if changed:
+        if before != (connection.spec, connection.deleting):
             self.wake_users(connection.identity)
 
     def forget_connection(self, identity: Identity, uid: str) -> None:
@@ -132,7 +132,6 @@ class World:
         view = account.view
         if view is None:
             return
-        account.swept_at = view.begun
         for entry in self.users(link.connection.identity):
             if entry.account is not account:
                 continue
@@ -148,25 +147,29 @@ class World:
 
     async def secure(self, link: Link) -> None:
         """Put our finalizer on a connection that is about to be used, so that its token outlives its resources."""
-        for _ in range(MAX_CONFLICTS):
-            connection = link.connection
-            if FINALIZER in connection.metadata.finalizers:
-                return
-            if connection.deleting:
-                break
-            try:
-                link.connection = await self.ports.cluster.add_finalizer(connection)
-            except ConflictError:
-                fresh = await self.ports.cluster.read(connection.identity)
-                if not isinstance(fresh, type(connection)):
+        async with link.lock:
+            for _ in range(MAX_CONFLICTS):
+                if link.connection.has_finalizer or not await self._try_to_secure(link):
                     break
-                link.connection = fresh
-            except ObjectGoneError:
-                break
-        else:
-            return
-        message = f"{link.connection.identity.label} is being deleted. {Reason.CONNECTION_NOT_FOUND.cure}"
-        raise WaitError(Reason.CONNECTION_NOT_FOUND, message)
+        if not link.connection.has_finalizer:
+            message = f"{link.connection.identity.label} is being deleted. {Reason.CONNECTION_NOT_FOUND.cure}"
+            raise WaitError(Reason.CONNECTION_NOT_FOUND, message)
+
+    async def _try_to_secure(self, link: Link) -> bool:
+        """One try; answers whether another one makes sense."""
+        connection = link.connection
+        if connection.deleting:
+            return False
+        try:
+            link.connection = await self.ports.cluster.add_finalizer(connection)
+        except ConflictError:
+            fresh = await self.ports.cluster.read(connection.identity)
+            if not isinstance(fresh, type(connection)):
+                return False
+            link.connection = fresh
+        except ObjectGoneError:
+            return False
+        return True
 
     def on_known(self, before: str, account: Account) -> None:
         """Claims that were made while the account was not known are the account's."""
