@@ -1,0 +1,43 @@
+"""Writes the parts of README.md that are made from the code: `python -m tests.support.docs`, or `make docs`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from netbird_streaming.reasons import Reason
+
+README: Final = Path(__file__).parents[2] / "README.md"
+BEGIN: Final = "<!-- reasons: written by `make docs` -->\n"
+END: Final = "<!-- end of reasons -->\n"
+
+
+def reasons_table(reasons: Iterable[Reason] = Reason) -> str:
+    """The closed list of reasons as a Markdown table, in the order of its definition."""
+    rows = "".join(f"| `{reason.value}` | {reason.cure} |\n" for reason in reasons)
+    return f"| reason | what to do |\n|---|---|\n{rows}"
+
+
+def with_table(page: str, table: str) -> str:
+    """The page with the table between its two markers.
+
+    Raises:
+        ValueError: a marker is not there exactly once, or they are in the wrong order.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in before + after:
+        message = f"the page must hold the lines {BEGIN.strip()} and {END.strip()} once each, in this order"
+        raise ValueError(message)
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def main() -> None:
+    """Rewrite README.md in place; a page that is right already is not touched."""
+    page = README.read_text()
+    written = with_table(page, reasons_table())
+    if written != page:
+        README.write_text(written)
+
+
+if __name__ == "__main__":
+    main()
