@@ -102,7 +102,7 @@ class HumanFormatter(_SafeFormatter):
             f"  {key}={value}" for key, value in _extra(record).items() if value is not None and value != ""
         )
         error = f"  error={self.formatException(record.exc_info)}" if record.exc_info else ""
-        line = f"{_time(record)} {record.levelname:<8}{_name(record)}  {record.getMessage()}{extra}{error}"
+        line = f"{_time(record)} {record.levelname:<8} {_name(record)}  {record.getMessage()}{extra}{error}"
         return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
 
 
