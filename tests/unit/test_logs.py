@@ -26,7 +26,7 @@ def with_error(made: logging.LogRecord, error: BaseException) -> logging.LogReco
 
 def test_human_lines_are_one_line() -> None:
     line = HumanFormatter().format(record("two\nlines\x1b[31m"))
-    assert line == r"1970-01-01T00:00:00.000Z WARNING reconciler.queue  two\nlines\x1b[31m"
+    assert line == r"1970-01-01T00:00:00.000Z WARNING  reconciler.queue  two\nlines\x1b[31m"
 
 
 def test_fields_are_appended_in_human_lines_and_are_members_in_json() -> None:

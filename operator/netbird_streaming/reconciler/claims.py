@@ -3,7 +3,7 @@
 Claims are made before anything is awaited, so that two resources that are worked on at once see each other's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
@@ -29,7 +29,7 @@ class Claimant:
     uid: str
     identity: Identity
     created: datetime
-    hold: Hold
+    hold: Hold = Hold.NOTHING
 
     @property
     def order(self) -> tuple[int, datetime, str]:
@@ -62,7 +62,7 @@ class Claims:
         self._ids: dict[int, dict[str, tuple[Identity, str | None]]] = {}
         self._held: dict[str, int] = {}
         self._scopes: dict[Scope, dict[str, Claimant]] = {}
-        self._wanted: dict[str, Scope] = {}
+        self._wanted: dict[str, tuple[Scope, ...]] = {}
 
     def hold(self, uid: str, identity: Identity, integration_id: int | None, account_id: str | None) -> None:
         """The resource holds this id and no other."""
@@ -77,21 +77,23 @@ class Claims:
         """The others' ids."""
         return HoldersBut(self._ids, uid, account_id)
 
-    def offer(self, scope: Scope, claimant: Claimant) -> str | None:
-        """Want a configuration; answers the name of the resource that has the better claim, if any."""
-        before = self._wanted.get(claimant.uid)
-        if before is not None and before != scope:
-            self._leave(claimant.uid, before)
-        self._wanted[claimant.uid] = scope
-        claimants = self._scopes.setdefault(scope, {})
-        claimants[claimant.uid] = claimant
-        best = min(claimants.values(), key=lambda each: each.order)
+    def offer(self, wanted: Mapping[Scope, Hold], claimant: Claimant) -> str | None:
+        """Want configurations, the first of them now; answers the name of the resource with a better claim to it.
+
+        More than one is wanted while a create with other settings is not settled.
+        """
+        for scope in self._wanted.get(claimant.uid, ()):
+            if scope not in wanted:
+                self._leave(claimant.uid, scope)
+        self._wanted[claimant.uid] = tuple(wanted)
+        for scope, hold in wanted.items():
+            self._scopes.setdefault(scope, {})[claimant.uid] = replace(claimant, hold=hold)
+        best = min(self._scopes[next(iter(wanted))].values(), key=lambda each: each.order)
         return None if best.uid == claimant.uid else best.identity.label
 
     def intend(self, uid: str) -> None:
         """The resource is about to write an intent: it holds what it wants from before that reaches the server."""
-        scope = self._wanted.get(uid)
-        if scope is not None:
+        for scope in self._wanted.get(uid, ())[:1]:
             claimant = self._scopes[scope][uid]
             self._scopes[scope][uid] = replace(claimant, hold=max(claimant.hold, Hold.INTENT))
 
@@ -106,14 +108,15 @@ class Claims:
             claimants = self._scopes.pop(scope)
             self._scopes.setdefault((after, scope[1]), {}).update(claimants)
             for uid in claimants:
-                self._wanted[uid] = (after, scope[1])
+                wanted = self._wanted[uid]
+                self._wanted[uid] = tuple((after, scope[1]) if each == scope else each for each in wanted)
 
     def withdraw(self, uid: str) -> None:
         """The resource is gone: what it held is free."""
-        held, scope = self._held.get(uid), self._wanted.pop(uid, None)
+        held = self._held.get(uid)
         if held is not None:
             self._drop(uid, held)
-        if scope is not None:
+        for scope in self._wanted.pop(uid, ()):
             self._leave(uid, scope)
 
     def _drop(self, uid: str, integration_id: int) -> None:

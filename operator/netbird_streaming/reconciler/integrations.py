@@ -1,6 +1,7 @@
 """The reconcile of one resource: gather, decide, act, report. Every trigger does the same."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -27,7 +28,7 @@ from netbird_streaming.core.resources import EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import looks, writes
-from netbird_streaming.reconciler.claims import Claimant, Hold
+from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry
 from netbird_streaming.reconciler.run import Run, Superseded
@@ -155,16 +156,25 @@ def _rival(run: Run, case: Case) -> str | None:
     """Offer for the configuration, before anything is awaited; answers who has the better claim."""
     payload, way = case.desired.payload, run.way
     intent, claims, uid = run.status.creation, run.world.claims, run.entry.uid
-    # A resource that is being deleted reads no Secrets any more, and what it may have created is still its own.
-    signature = payload.signature if isinstance(payload, Payload) else intent.signature if intent is not None else None
-    if signature is None or not isinstance(way, Way):
+    if not isinstance(way, Way):
         return None
-    scope = (way.account.scope, run.world.ports.key.digest(*(f"{key}={signature[key]}" for key in sorted(signature))))
-    hold = Hold.INTENT if intent is not None and intent.signature == signature else Hold.NOTHING
-    if _holds_twin(case) or (run.status.id is not None and not upkeep.is_gone(case) and claims.held(uid, scope)):
-        hold = Hold.INTEGRATION
-    created = run.resource.metadata.creation_timestamp
-    return claims.offer(scope, Claimant(uid, run.entry.identity, created, hold))
+    wanted: dict[Scope, Hold] = {}
+    if isinstance(payload, Payload):
+        scope = _scope(run, way, payload.signature)
+        held = run.status.id is not None and not upkeep.is_gone(case) and claims.held(uid, scope)
+        wanted[scope] = Hold.INTEGRATION if held or _holds_twin(case) else Hold.NOTHING
+    if intent is not None:
+        # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
+        scope = _scope(run, way, intent.signature)
+        wanted[scope] = max(wanted.get(scope, Hold.NOTHING), Hold.INTENT)
+    if not wanted:
+        return None
+    return claims.offer(wanted, Claimant(uid, run.entry.identity, run.resource.metadata.creation_timestamp))
+
+
+def _scope(run: Run, way: Way, signature: Mapping[str, str]) -> Scope:
+    parts = (f"{name}={signature[name]}" for name in sorted(signature))
+    return (way.account.scope, run.world.ports.key.digest(*parts))
 
 
 def _holds_twin(case: Case) -> bool:

@@ -49,21 +49,32 @@ class World:
             entry = None
         if entry is None:
             entry = self.entries[resource.identity] = entry_for(resource)
+            self._index(entry)
         elif version_of(resource) <= entry.version:
             return
         else:
-            self._unindex(entry)
-            entry.take(resource)
-        self._index(entry)
+            self._retake(entry, resource)
         self.queue.add(resource.identity, priority)
 
     def took(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         """Take what the API server answered to a write or a read of our own, unless a newer version is known."""
         if version_of(resource) < entry.version:
             return
+        self._retake(entry, resource)
+
+    def _retake(self, entry: Entry, resource: EventStreamingIntegration) -> None:
+        before = entry.connection
         self._unindex(entry)
         entry.take(resource)
         self._index(entry)
+        if entry.connection != before:
+            self._left(before)
+
+    def _left(self, identity: Identity) -> None:
+        """A resource needs this connection no more: one that is being deleted may be let go."""
+        link = self.connections.get(identity)
+        if link is not None and link.connection.deleting:
+            self.queue.add(identity)
 
     def forget(self, identity: Identity, uid: str) -> None:
         """The resource is gone."""
@@ -77,8 +88,7 @@ class World:
         link = self.connections.get(entry.connection)
         for account in link.accounts.values() if link is not None else ():
             account.forget(identity)
-        if link is not None and link.connection.deleting:
-            self.queue.add(entry.connection)
+        self._left(entry.connection)
 
     def bury(self, entry: Entry) -> None:
         """The resource is gone: others may have what it held, and what is written nowhere is deleted by its id."""

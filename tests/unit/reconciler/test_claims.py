@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from netbird_streaming.core.resources import Identity
-from netbird_streaming.reconciler.claims import Claimant, Claims, Hold
+from netbird_streaming.reconciler.claims import Claimant, Claims, Hold, Scope
 from tests.support.cases import WALL
 
 SCOPE = ("acc-1", "digest")
@@ -13,31 +13,32 @@ def identity(name: str) -> Identity:
     return Identity("EventStreamingIntegration", "team-a", name)
 
 
-def claimant(name: str, age: int, hold: Hold = Hold.NOTHING) -> Claimant:
-    return Claimant(f"uid-{name}", identity(name), WALL - timedelta(minutes=age), hold)
+def offer(claims: Claims, name: str, age: int, hold: Hold = Hold.NOTHING, scope: Scope = SCOPE) -> str | None:
+    claimant = Claimant(f"uid-{name}", identity(name), WALL - timedelta(minutes=age))
+    return claims.offer({scope: hold}, claimant)
 
 
 def test_the_older_of_two_goes_first_and_the_other_is_told_its_name() -> None:
     claims = Claims(lambda _: None)
-    assert claims.offer(SCOPE, claimant("young", 1)) is None
-    assert claims.offer(SCOPE, claimant("old", 2)) is None
-    assert claims.offer(SCOPE, claimant("young", 1)) == "team-a/old"
+    assert offer(claims, "young", 1) is None
+    assert offer(claims, "old", 2) is None
+    assert offer(claims, "young", 1) == "team-a/old"
 
 
 def test_who_holds_keeps_it_though_an_older_one_comes() -> None:
     claims = Claims(lambda _: None)
-    claims.offer(SCOPE, claimant("young", 1, Hold.INTEGRATION))
-    assert claims.offer(SCOPE, claimant("old", 2)) == "team-a/young"
+    offer(claims, "young", 1, Hold.INTEGRATION)
+    assert offer(claims, "old", 2) == "team-a/young"
 
 
 def test_the_rival_is_woken_when_the_holder_goes_or_changes() -> None:
     woken: list[Identity] = []
     claims = Claims(woken.append)
-    claims.offer(SCOPE, claimant("first", 2, Hold.INTEGRATION))
-    claims.offer(SCOPE, claimant("second", 1))
-    claims.offer(("acc-1", "other"), claimant("first", 2))
+    offer(claims, "first", 2, Hold.INTEGRATION)
+    offer(claims, "second", 1)
+    offer(claims, "first", 2, scope=("acc-1", "other"))
     assert woken == [identity("second")]
-    assert claims.offer(SCOPE, claimant("second", 1)) is None
+    assert offer(claims, "second", 1) is None
 
 
 def test_an_id_is_held_until_another_is_or_the_resource_goes() -> None:
