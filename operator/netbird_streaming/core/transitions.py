@@ -11,6 +11,7 @@ from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Condition, Correction, Status
 from netbird_streaming.core.times import parse_time
+from netbird_streaming.core.upkeep import is_applied
 from netbird_streaming.reasons import Reason
 
 ANSWER_SLACK: Final = timedelta(seconds=5)
@@ -68,6 +69,8 @@ def _enabled(bind: Bind) -> bool | None:
 def updated(case: Case, update: Update, answer: Integration) -> Status:
     """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved."""
     status, request = case.status, update.payload.request
+    corrections = status.corrections if is_applied(case) else tuple(map(_without_values, status.corrections))
+    status = status.model_copy(update={"corrections": corrections})
     return corrected(status, update.correction).model_copy(
         update={
             "enabled": request.enabled,
@@ -83,6 +86,11 @@ def _is_of_this_write(case: Case, answer: Integration) -> bool:
     """Whether the answer's time is that of the PUT, and not of what was there before: a stranger's write, perhaps."""
     began, shown = case.observed.server_now, parse_time(answer.updated_at)
     return began is not None and shown is not None and shown >= began - ANSWER_SLACK
+
+
+def _without_values(correction: Correction) -> Correction:
+    """After a PUT of other values, what a LIST shows says nothing of what came of an earlier correction."""
+    return correction.model_copy(update={"values": {}})
 
 
 def corrected(status: Status, correction: Correction | None) -> Status:

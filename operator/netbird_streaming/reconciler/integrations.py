@@ -167,9 +167,13 @@ def _rival(run: Run, case: Case) -> str | None:
         # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
         scope = _scope(run, way, intent.signature)
         wanted[scope] = max(wanted.get(scope, Hold.NOTHING), Hold.INTENT)
+    run.world.hear(uid)
     if not wanted:
         return None
-    return claims.offer(wanted, Claimant(uid, run.entry.identity, run.resource.metadata.creation_timestamp))
+    rival = claims.offer(wanted, Claimant(uid, run.entry.identity, run.resource.metadata.creation_timestamp))
+    if rival is None and isinstance(payload, Payload):
+        return run.world.unheard(run.entry.connection, payload.signature)
+    return rival
 
 
 def _scope(run: Run, way: Way, signature: Mapping[str, str]) -> Scope:

@@ -89,8 +89,8 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
         return False
     if account.due_at > now and not urgent:
         return False
-    account.due_at = min(account.due_at, now)
-    account.park(identity, now, priority, lambda: world.queue.add(identity, priority))
+    account.due_at = now if urgent else min(account.due_at, now)
+    account.park(identity, account.due_at, priority, lambda: world.queue.add(identity, priority))
     return True
 
 

@@ -1,8 +1,9 @@
 """All that one process knows of its resources, and the triggers that make it look again."""
 
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from netbird_streaming.core.facts import Limits
+from netbird_streaming.core.facts import Limits, recall
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import Connection, EventStreamingIntegration, Identity
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
@@ -36,6 +37,7 @@ class World:
         self.connections = Connections(
             ports, self, namespace=settings.operator_namespace, allow_http=settings.allow_http
         )
+        self._unheard: dict[str, tuple[Identity, Mapping[str, str], Identity]] = {}
         self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
         self._by_connection: dict[Identity, dict[Identity, None]] = {}
 
@@ -50,6 +52,7 @@ class World:
         if entry is None:
             entry = self.entries[resource.identity] = entry_for(resource)
             self._index(entry)
+            self._claim(entry, resource)
         elif version_of(resource) <= entry.version:
             return
         else:
@@ -61,6 +64,22 @@ class World:
         if version_of(resource) < entry.version:
             return
         self._retake(entry, resource)
+
+    def _claim(self, entry: Entry, resource: EventStreamingIntegration) -> None:
+        """What a status says that this very resource wrote is claimed before any work is begun."""
+        status = recall(resource, entry.memory).status
+        self.claims.hold(entry.uid, entry.identity, status.id, status.account_id)
+        if status.creation is not None:
+            self._unheard[entry.uid] = (entry.connection, status.creation.signature, entry.identity)
+
+    def hear(self, uid: str) -> None:
+        """The resource was reconciled, and claims by itself what it may have created."""
+        self._unheard.pop(uid, None)
+
+    def unheard(self, connection: Identity, signature: Mapping[str, str]) -> str | None:
+        """The name of a resource that was creating this when we started, and was not reconciled since."""
+        wanted = (connection, signature)
+        return next((each.label for *claim, each in self._unheard.values() if tuple(claim) == wanted), None)
 
     def _retake(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         before = entry.connection
@@ -93,6 +112,7 @@ class World:
     def bury(self, entry: Entry) -> None:
         """The resource is gone: others may have what it held, and what is written nowhere is deleted by its id."""
         self.claims.withdraw(entry.uid)
+        self.hear(entry.uid)
         posted = entry.memory.posted
         if posted is None or entry.account is None:
             return
