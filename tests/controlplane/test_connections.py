@@ -1,0 +1,275 @@
+"""Connections: who may use which, what their owners get wrong, and what happens when they change."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from netbird_streaming.core.resources import FINALIZER
+from tests.support import manifests
+from tests.support.controlplane import ControlPlane
+from tests.support.manifests import reference
+from tests.support.netbird.process import running_netbird
+from tests.support.netbird.tenancy import Account, TokenKind
+from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.support.team import SECRETS, Team, cluster_connection, new_team, secret
+
+CONNECTIONS: Final = "netbirdconnections"
+CLUSTER: Final = "clusternetbirdconnections"
+TLS: Final = Path(__file__).parents[1] / "contract" / "netbird_tls"
+
+
+@pytest.fixture(scope="module")
+def scene(control_plane: ControlPlane) -> Iterator[Scene]:
+    with raised(control_plane, *QUICK_LEASE) as scene:
+        yield scene
+
+
+@pytest.fixture
+def team(scene: Scene) -> Iterator[Team]:
+    with new_team(scene) as team:
+        yield team
+
+
+@pytest.fixture
+def other(scene: Scene) -> Iterator[Team]:
+    with new_team(scene) as other:
+        yield other
+
+
+def test_a_connection_says_what_it_leads_to_and_stays_while_it_is_used(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    message = team.because("Synced", "netbird", CONNECTIONS)
+    assert team.account in message
+    connection = eventually(lambda: _finalized(team), "the connection is kept")
+    assert connection["status"]["pathFamily"] == "/api/integrations/event-streaming"
+    assert [each["accountID"] for each in connection["status"]["accounts"]] == [team.account]
+
+
+def test_the_other_path_family_and_a_bearer_token_work_too(scene: Scene) -> None:
+    with running_netbird() as plain, new_team(scene) as team:
+        plain.control.change_behaviour(path_family="plain", unknown_path="html")
+        plain.control.add_account(Account("plain"))
+        plain.control.add_token(team.netbird_token(home="plain", kind=TokenKind.OAUTH2))
+        team.connect(team.integration(), url=plain.url, tokenType="OAuth2")
+        team.ready()
+        assert team.read("netbird", CONNECTIONS)["status"]["pathFamily"] == "/api/event-streaming"
+        assert [each.account_id for each in plain.control.integrations()] == ["plain"]
+        team.kubectl("delete", "esi", "events")
+        assert plain.control.integrations() == []
+
+
+def test_a_cluster_connection_denies_every_namespace_until_its_owner_names_it(team: Team) -> None:
+    name = f"cluster-{team.namespace}"
+    cluster_connection(team.scene, name, team.token)
+    _secrets(team)
+    mark = team.mark()
+    team.apply(team.integration(connectionRef={"kind": "ClusterNetBirdConnection", "name": name}))
+    message = team.because("NamespaceNotAllowed")
+    assert name in message
+    assert team.namespace in message
+    assert "spec.access" in message
+    assert team.changes(mark) == []
+    cluster_connection(team.scene, name, team.token, access=[{"namespaces": [team.namespace]}])
+    team.ready(seconds=10)
+    assert team.changes(mark) == ["POST"]
+
+
+def test_a_cluster_connection_selects_namespaces_by_label(team: Team, other: Team) -> None:
+    name = f"cluster-{team.namespace}"
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}}
+    cluster_connection(team.scene, name, team.token, access=[{"namespaceSelector": selector}])
+    for each in (team, other):
+        _secrets(each)
+        each.apply(each.integration(connectionRef={"kind": "ClusterNetBirdConnection", "name": name}))
+    team.ready()
+    other.because("NamespaceNotAllowed")
+
+
+def test_each_namespace_acts_in_the_tenant_that_the_administrator_bound_it_to(team: Team, other: Team) -> None:
+    name, provider = f"cluster-{team.namespace}", f"provider-{team.namespace}"
+    tenants = frozenset({team.account, other.account})
+    team.scene.netbird.add_account(Account(provider))
+    team.scene.netbird.add_token(team.netbird_token(id=provider, value=provider, home=provider, tenants=tenants))
+    access = [{"namespaces": [each.namespace], "tenantID": each.account} for each in (team, other)]
+    cluster_connection(team.scene, name, provider, access=access)
+    for each in (team, other):
+        _secrets(each)
+        each.apply(each.integration(connectionRef={"kind": "ClusterNetBirdConnection", "name": name}))
+    for each in (team, other):
+        each.ready()
+        assert each.only().id == each.read()["status"]["id"]
+        assert each.read()["status"]["accountID"] == each.account
+    assert team.scene.netbird.integrations(provider) == []
+
+
+def test_a_tenant_that_the_token_may_not_act_in_gets_nothing_and_nobody_else_does(team: Team) -> None:
+    _secrets(team)
+    team.apply(secret("netbird", token=team.token), team.connection(tenantID="tenant-of-somebody-else"))
+    mark = team.mark()
+    team.apply(team.integration())
+    assert "tenant-of-somebody-else" in team.because("PermissionDenied")
+    assert team.changes(mark) == []
+
+
+def test_a_revoked_token_is_said_everywhere_and_a_new_one_is_taken_at_once(team: Team) -> None:
+    team.scene.netbird.revoke_token(team.namespace)
+    team.connect(team.integration())
+    message = team.because("TokenRejected")
+    assert "401" in message
+    assert "Secret" in message
+    assert "401" in team.because("TokenRejected", "netbird", CONNECTIONS)
+    team.scene.netbird.add_token(team.netbird_token(id=f"{team.namespace}-2", value=f"{team.token}-2"))
+    team.apply(secret("netbird", token=f"{team.token}-2"))
+    team.ready(seconds=10)
+    team.because("Synced", "netbird", CONNECTIONS)
+    assert len(team.held()) == 1
+
+
+def test_a_token_without_the_right_to_write_is_said_and_heals_when_it_gets_it(team: Team) -> None:
+    team.scene.netbird.add_token(team.netbird_token(may_write=False))
+    team.connect(team.integration())
+    message = team.because("PermissionDenied")
+    assert "403" in message
+    assert "right" in message
+    assert "creation" not in team.read()["status"]
+    team.scene.netbird.add_token(team.netbird_token())
+    team.ready()
+    assert len(team.held()) == 1
+
+
+def test_a_missing_connection_is_said_and_taken_when_it_comes(team: Team) -> None:
+    _secrets(team)
+    team.apply(team.integration())
+    message = team.because("ConnectionNotFound")
+    assert "NetBirdConnection" in message
+    assert "spec.connectionRef" in message
+    team.apply(secret("netbird", token=team.token), team.connection())
+    team.ready(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("held", "reason", "word"),
+    [
+        (None, "SecretNotFound", "create it"),
+        ({"wrong": "value"}, "SecretKeyNotFound", "no key token"),
+        ({"token": ""}, "SecretValueInvalid", "empty"),
+        ({"token": "nbp_x\n"}, "SecretValueInvalid", "newline"),
+    ],
+)
+def test_a_token_that_is_not_there_is_said_and_taken_when_it_comes(
+    team: Team, held: dict[str, str] | None, reason: str, word: str
+) -> None:
+    _secrets(team)
+    if held is not None:
+        team.apply(secret("netbird", **held))
+    team.apply(team.connection(), team.integration())
+    for message in (team.because(reason), team.because(reason, "netbird", CONNECTIONS)):
+        assert word in message
+        assert "Secret netbird" in message
+        assert "nbp_" not in message
+    team.apply(secret("netbird", token=team.token))
+    team.ready(seconds=10)
+    team.because("Synced", "netbird", CONNECTIONS)
+
+
+def test_another_connection_of_the_same_account_is_followed(team: Team) -> None:
+    team.scene.netbird.add_token(team.netbird_token(id=f"{team.namespace}-2", value=f"{team.token}-2"))
+    second = team.connection("second", tokenSecretRef=reference("second", "token"))
+    team.connect(secret("second", token=f"{team.token}-2"), second, team.integration())
+    team.ready()
+    found, mark = team.only().id, team.mark()
+    team.patch("events", connectionRef={"kind": "NetBirdConnection", "name": "second"})
+    team.ready()
+    assert team.changes(mark) == []
+    team.patch("events", datadog={"site": "datadoghq.com"})
+    team.ready()
+    assert team.only().id == found
+    assert [each.token_id for each in team.requests(mark) if each.method == "PUT"] == [f"{team.namespace}-2"]
+    # The first is not needed any more.
+    team.kubectl("delete", "netbirdconnection", "netbird", "--timeout=20s")
+    team.kubectl("delete", "esi", "events", "--timeout=20s")
+    assert team.held() == []
+
+
+def test_a_connection_of_another_account_is_refused_with_the_way_back(team: Team, other: Team) -> None:
+    second = team.connection("second", tokenSecretRef=reference("second", "token"))
+    team.connect(secret("second", token=other.token), second, team.integration())
+    team.ready()
+    before, mark = team.only(), other.mark()
+    team.patch("events", connectionRef={"kind": "NetBirdConnection", "name": "second"})
+    message = team.because("AccountMismatch")
+    assert team.account in message
+    assert other.account in message
+    assert "Go back" in message
+    assert (team.held(), other.held(), other.changes(mark)) == ([before], [], [])
+    team.patch("events", connectionRef={"kind": "NetBirdConnection", "name": "netbird"})
+    team.ready()
+    assert team.held() == [before]
+
+
+def test_a_token_of_another_account_is_refused_too(team: Team, other: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    before, mark = team.only(), other.mark()
+    team.apply(secret("netbird", token=other.token))
+    team.because("AccountMismatch")
+    assert (team.held(), other.changes(mark)) == ([before], [])
+    team.apply(secret("netbird", token=team.token))
+    team.ready()
+
+
+def test_a_connection_that_is_deleted_while_it_is_used_stays_until_it_is_not(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    eventually(lambda: _finalized(team), "the connection is kept")
+    team.kubectl("delete", "netbirdconnection", "netbird", "--wait=false")
+    assert "is being deleted" in team.because("ConnectionNotFound")
+    assert f"{team.namespace}/events" in team.because("Deleting", "netbird", CONNECTIONS)
+    assert team.find("netbird", CONNECTIONS) is not None
+    team.kubectl("delete", "esi", "events", "--timeout=20s")
+    assert team.held() == []
+    team.gone("netbird", CONNECTIONS)
+
+
+def test_http_is_refused_before_the_token_is_sent(team: Team) -> None:
+    _secrets(team)
+    team.apply(secret("netbird", token=team.token), team.connection(url="http://netbird.example.com"))
+    team.apply(team.integration())
+    for message in (team.because("ConnectionInvalid"), team.because("ConnectionInvalid", "netbird", CONNECTIONS)):
+        assert "spec.url" in message
+        assert "https" in message
+    team.apply(team.connection())
+    team.ready(seconds=10)
+
+
+def test_a_server_of_a_private_authority_takes_its_certificate(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The control client of this test trusts it too.
+    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
+    files = (f"--certificate={TLS / 'certificate.pem'}", f"--key={TLS / 'key.pem'}")
+    with running_netbird(files) as private:
+        private.control.add_account(Account("private"))
+        private.control.add_token(team.netbird_token(home="private"))
+        team.connect(team.integration(), url=private.url)
+        assert "spec.caBundleConfigMapRef" in team.because("Unavailable")
+        bundle = reference("company-ca", "ca.crt")
+        team.apply(team.connection(url=private.url, caBundleConfigMapRef=bundle))
+        message = team.because("CABundleInvalid")
+        assert "company-ca" in message
+        team.kubectl("create", "configmap", "company-ca", f"--from-file=ca.crt={TLS / 'certificate.pem'}")
+        team.ready()
+        (made,) = private.control.integrations()
+        assert made.id == team.read()["status"]["id"]
+        team.kubectl("delete", "esi", "events", "--timeout=20s")
+        assert private.control.integrations() == []
+
+
+def _secrets(team: Team) -> None:
+    team.apply(*(secret(name, **values) for name, values in SECRETS.items()))
+
+
+def _finalized(team: Team) -> manifests.Manifest | None:
+    found = team.read("netbird", CONNECTIONS)
+    return found if FINALIZER in found["metadata"].get("finalizers", ()) else None

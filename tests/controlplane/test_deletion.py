@@ -1,0 +1,189 @@
+"""Deletion: of a resource, of what it needs, and of a whole namespace; with and without the operator's memory."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.support.controlplane import ControlPlane
+from tests.support.netbird.faults import Hang, Moment, Slow, error_reply
+from tests.support.netbird.wire import Operation
+from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.support.team import Team, cluster_connection, new_team, secret
+
+CONNECTIONS: Final = "netbirdconnections"
+PLATFORMS: Final = ("datadog", "s3", "firehose", "generic_http")
+NAMESPACE_SECONDS: Final = 30.0
+"""The API server itself takes about 10 s for a namespace with a finalizer in it."""
+
+
+@pytest.fixture(scope="module")
+def scene(control_plane: ControlPlane) -> Iterator[Scene]:
+    with raised(control_plane, *QUICK_LEASE, "--late-commit-window=2s", "--request-timeout=8s") as scene:
+        yield scene
+
+
+@pytest.fixture
+def team(scene: Scene) -> Iterator[Team]:
+    with new_team(scene) as team:
+        yield team
+
+
+def test_a_namespace_deleted_whole_goes_and_so_do_its_integrations(team: Team) -> None:
+    _connect_all(team)
+    mark, begun = team.mark(), time.monotonic()
+    team.scene.kubectl("delete", "namespace", team.namespace, "--timeout=60s")
+    assert time.monotonic() - begun < NAMESPACE_SECONDS
+    assert team.held() == []
+    assert sorted(each.split()[0] for each in team.changes(mark)) == ["DELETE"] * 4
+
+
+def test_after_a_crash_in_the_middle_the_ways_out_are_said_and_work(team: Team) -> None:
+    _connect_all(team)
+    team.scene.operator.kill()
+    team.scene.kubectl("delete", "namespace", team.namespace, "--wait=false")
+    eventually(lambda: _secret_is_gone(team), "the token Secret is gone")
+    mark = team.mark()
+    team.scene.start()
+    for name in PLATFORMS:
+        message = team.because("SecretNotFound", _name(name))
+        assert "deletionPolicy to Orphan" in message
+        assert "cluster connection" in message
+    assert team.changes(mark) == []
+    assert len(team.held()) == 4
+    # One way out: leave it where it is.
+    left = team.read("datadog")["status"]["id"]
+    team.patch("datadog", deletionPolicy="Orphan")
+    team.gone("datadog")
+    assert [each.id for each in team.held() if each.platform == "datadog"] == [left]
+    # The other: a connection that the namespace's end does not take away.
+    name = f"cluster-{team.namespace}"
+    cluster_connection(team.scene, name, team.token, access=[{"namespaces": [team.namespace]}])
+    for platform in PLATFORMS[1:]:
+        team.patch(_name(platform), connectionRef={"kind": "ClusterNetBirdConnection", "name": name})
+    team.scene.kubectl("wait", "--for=delete", f"namespace/{team.namespace}", "--timeout=60s")
+    assert [each.id for each in team.held()] == [left]
+
+
+def test_a_token_secret_that_goes_first_is_not_needed_any_more(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    team.kubectl("delete", "secret", "netbird", "datadog")
+    team.kubectl("delete", "esi", "events", "--timeout=30s")
+    assert team.held() == []
+
+
+def test_without_secret_and_memory_a_deletion_waits_visibly_until_the_secret_is_back(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    team.scene.stop()
+    team.kubectl("delete", "secret", "netbird")
+    team.kubectl("delete", "esi", "events", "--wait=false")
+    team.scene.start()
+    message = team.because("SecretNotFound")
+    assert "Secret netbird" in message
+    assert "deletionPolicy to Orphan" in message
+    assert len(team.held()) == 1
+    team.apply(secret("netbird", token=team.token))
+    team.gone()
+    assert team.held() == []
+
+
+def test_a_connection_that_was_forced_away_can_be_made_again_or_done_without(team: Team) -> None:
+    team.connect(team.integration(), team.webhook("hook"))
+    team.ready("events", "hook")
+    team.kubectl("delete", "netbirdconnection", "netbird", "--wait=false")
+    team.kubectl("patch", "netbirdconnection", "netbird", "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    team.gone("netbird", CONNECTIONS)
+    team.kubectl("delete", "esi", "--all", "--wait=false")
+    for name in ("events", "hook"):
+        assert "deletionPolicy to Orphan" in team.because("ConnectionNotFound", name)
+    team.patch("hook", deletionPolicy="Orphan")
+    team.gone("hook")
+    team.apply(team.connection())
+    team.gone()
+    assert [each.platform for each in team.held()] == ["generic_http"]
+
+
+def test_a_netbird_that_fails_keeps_the_resource_and_says_so_until_it_works(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    fault = team.fault(error_reply(503), Operation.DELETE, times=None)
+    mark = team.mark()
+    team.kubectl("delete", "esi", "events", "--wait=false")
+    assert "503" in team.because("Unavailable")
+    assert len(team.held()) == 1
+    team.scene.netbird.remove_fault(fault)
+    team.gone()
+    assert team.held() == []
+    assert len(team.requests(mark, Operation.CREATE)) == 0
+
+
+def test_a_lost_answer_to_a_deletion_is_looked_up(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    team.fault(Hang(seconds=0.5), Operation.DELETE, moment=Moment.AFTER)
+    mark = team.mark()
+    team.kubectl("delete", "esi", "events", "--timeout=40s")
+    assert team.held() == []
+    assert len([each for each in team.requests(mark, Operation.DELETE) if each.applied]) == 1
+
+
+def test_an_integration_that_is_gone_already_lets_the_resource_go(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    team.scene.netbird.delete(team.only().id)
+    team.kubectl("delete", "esi", "events", "--timeout=30s")
+
+
+def test_a_resource_deleted_while_it_is_created_leaves_nothing(team: Team) -> None:
+    team.connect()
+    team.fault(Slow(header=3.0), Operation.CREATE, moment=Moment.AFTER)
+    mark = team.mark()
+    team.apply(team.integration())
+    eventually(lambda: team.requests(mark, Operation.CREATE), "the POST is under way")
+    team.kubectl("delete", "esi", "events", "--timeout=40s")
+    assert team.held() == []
+    assert [each.split()[0] for each in team.changes(mark)] == ["POST", "DELETE"]
+
+
+def test_what_was_made_for_a_resource_that_was_forced_away_is_deleted_and_its_namesake_served(team: Team) -> None:
+    team.connect()
+    team.fault(Slow(header=4.0), Operation.CREATE, moment=Moment.AFTER)
+    mark = team.mark()
+    team.apply(team.integration())
+    eventually(lambda: team.requests(mark, Operation.CREATE), "the POST is under way")
+    stray = team.only().id
+    team.kubectl("delete", "esi", "events", "--wait=false")
+    team.kubectl("patch", "esi", "events", "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    team.gone()
+    team.apply(team.integration())
+    eventually(lambda: stray not in [each.id for each in team.held()], "the stray is deleted")
+    team.ready()
+    assert team.only().id == team.read()["status"]["id"] != stray
+
+
+def test_a_finalizer_that_was_stripped_is_put_back(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    exported = json.loads(team.kubectl("get", "esi", "events", "--output=json"))
+    del exported["metadata"]["finalizers"]
+    team.kubectl("replace", "--filename=-", input=json.dumps(exported))
+    eventually(lambda: team.read()["metadata"].get("finalizers"), "the finalizer is back")
+    team.kubectl("delete", "esi", "events", "--timeout=30s")
+    assert team.held() == []
+
+
+def _connect_all(team: Team) -> None:
+    team.connect(*(team.integration(platform, _name(platform)) for platform in PLATFORMS))
+    team.ready(*(_name(platform) for platform in PLATFORMS))
+
+
+def _name(platform: str) -> str:
+    return platform.replace("_", "-")
+
+
+def _secret_is_gone(team: Team) -> bool:
+    return team.scene.objects.read(f"/api/v1/namespaces/{team.namespace}/secrets/netbird") is None

@@ -1,0 +1,368 @@
+"""The main job, as a user sees it: apply, and NetBird has it; change, and NetBird follows; delete, and it is gone."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.support import manifests
+from tests.support.controlplane import ControlPlane, KubectlError
+from tests.support.manifests import to_yaml
+from tests.support.netbird.faults import Moment, Slow
+from tests.support.netbird.records import Draft
+from tests.support.netbird.wire import Operation
+from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.support.team import INTEGRATIONS, SECRETS, STATUS, Mark, Team, new_team, secret
+
+ROTATION_SECONDS: Final = 5.0
+CREATION: Final = [INTEGRATIONS, STATUS, STATUS]
+"""The finalizer, the intent, the result."""
+
+
+@pytest.fixture(scope="module")
+def scene(control_plane: ControlPlane) -> Iterator[Scene]:
+    with raised(control_plane, *QUICK_LEASE) as scene:
+        yield scene
+
+
+@pytest.fixture
+def team(scene: Scene) -> Iterator[Team]:
+    with new_team(scene) as team:
+        yield team
+
+
+@pytest.fixture(scope="module")
+def swept(scene: Scene) -> Iterator[Team]:
+    """A team whose integration somebody switched off long before the last test looks: only the clock tells."""
+    with new_team(scene) as team:
+        team.connect(team.integration(), resyncInterval="1m")
+        team.ready()
+        scene.netbird.edit(team.only().id, enabled=False)
+        yield team
+
+
+def test_each_platform_becomes_ready_and_is_in_netbird_as_declared(team: Team, swept: Team) -> None:
+    mark = team.mark()
+    team.connect(*(team.integration(platform, platform.replace("_", "-")) for platform in manifests.BLOCKS))
+    team.ready(*(platform.replace("_", "-") for platform in manifests.BLOCKS))
+    held = {each.platform: each for each in team.held()}
+    assert held["datadog"].config == {
+        "api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs",
+        "api_key": "first-api-key",
+    }
+    keys = {"access_key": "first-access-key", "secret_key": "first-secret-key"}
+    assert held["s3"].config == {"bucket_name": "company-netbird-events", "region": "eu-central-1", **keys}
+    assert held["firehose"].config == {"stream_name": "netbird-events", "region": "us-gov-west-1", **keys}
+    http = dict(held["generic_http"].config)
+    assert json.loads(http.pop("headers")) == {
+        "X-Tenant": "blue",
+        "X-Extra": "first-extra",
+        "Authorization": "Bearer first-token",
+    }
+    assert http == {
+        "url": "https://siem.example.com/ingest",
+        "body_template": '{"time": "{{ .Timestamp }}", "event": "{{ .Message }}"}',
+    }
+    assert len(held) == len(team.held()) == 4
+    assert team.changes(mark) == ["POST"] * 4
+
+
+def test_a_status_says_what_netbird_holds_and_nothing_secret(team: Team) -> None:
+    team.connect(team.integration("generic_http"))
+    team.ready()
+    status, held = team.read()["status"], team.only()
+    assert status["id"] == held.id
+    assert (status["accountID"], status["platform"]) == (team.account, "generic_http")
+    assert (status["enabled"], status["observedGeneration"], status["origin"]) == (True, 1, "Created")
+    assert status["config"] == {
+        "url": "https://siem.example.com/ingest",
+        "headers": "Authorization, X-Extra, X-Tenant",
+    }
+    assert status["createdAt"].startswith(held.created_at.strftime("%Y-%m-%dT%H:"))
+    assert "creation" not in status
+    assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"]] == [
+        ("Ready", "True", "Synced")
+    ]
+    (line,) = team.kubectl("get", "esi", "events", "--no-headers").splitlines()
+    assert line.split()[:6] == ["events", "generic_http", "true", str(held.id), "True", "Synced"]
+
+
+def test_all_five_operations_are_used_and_each_write_once(team: Team) -> None:
+    mark = team.mark()
+    team.connect(team.integration())
+    team.ready()
+    found = team.only().id
+    team.patch("events", datadog={"site": "datadoghq.com"})
+    team.ready()
+    assert team.only().config["api_url"] == "https://http-intake.logs.datadoghq.com/api/v2/logs"
+    team.scene.netbird.delete(found)
+    team.ask("events", "1")
+    again = eventually(lambda: [each.id for each in team.held() if each.id != found], "it is created again")
+    eventually(lambda: team.read()["status"].get("id") == again[0], "the new id is known")
+    team.kubectl("delete", "esi", "events")
+    assert team.held() == []
+    assert team.changes(mark) == ["POST", f"PUT {found}", "POST", f"DELETE {again[0]}"]
+    asked = Counter(each.operation for each in team.requests(mark))
+    assert asked[Operation.GET] == 1  # absence is proven by id and by LIST
+    assert asked[Operation.LIST] >= 1
+
+
+def test_a_creation_an_update_and_a_deletion_cost_three_one_and_one_writes(team: Team) -> None:
+    team.connect()
+    eventually(lambda: team.condition("netbird", plural="netbirdconnections").get("status") == "True", "connected")
+    mark = team.mark()
+    team.apply(team.integration())
+    team.ready()
+    assert _rested(team, mark) == CREATION
+    mark = team.mark()
+    team.patch("events", datadog={"site": "datadoghq.com"})
+    team.ready()
+    assert _rested(team, mark) == [STATUS]
+    assert [each.method for each in team.requests(mark)] == ["PUT"]
+    mark = team.mark()
+    team.kubectl("delete", "esi", "events")
+    assert _rested(team, mark) == [INTEGRATIONS]
+    assert [each.method for each in team.requests(mark)] == ["DELETE"]
+
+
+def test_a_restart_writes_nothing_and_lists_once(team: Team) -> None:
+    team.connect(*(team.webhook(f"hook-{number}") for number in range(5)))
+    team.ready(*(f"hook-{number}" for number in range(5)))
+    _rested(team, team.mark())
+    assert team.scene.stop() == 0
+    mark = team.mark()
+    team.scene.start()
+    eventually(lambda: team.requests(mark), "a LIST")
+    assert _rested(team, mark) == []
+    assert team.writes(mark, "netbirdconnections") == []
+    assert [each.operation for each in team.requests(mark)] == [Operation.LIST]
+
+
+def test_those_that_wait_together_share_a_list(team: Team) -> None:
+    names = [f"hook-{number}" for number in range(20)]
+    team.scene.stop()
+    team.connect(*(team.webhook(name) for name in names))
+    # The connection's own LIST takes so long that all of them have their finalizer when it ends.
+    team.fault(Slow(header=4.0), Operation.LIST, moment=Moment.AFTER)
+    mark = team.mark()
+    team.scene.start()
+    team.ready(*names)
+    assert team.changes(mark) == ["POST"] * 20
+    assert sorted(_rested(team, mark)) == sorted(CREATION * 20)
+    assert len(team.requests(mark, Operation.LIST)) == 2
+
+
+def test_applying_again_and_diff_change_nothing(team: Team) -> None:
+    document = team.integration("generic_http")
+    team.connect(document)
+    team.ready()
+    before = team.read()["metadata"]["resourceVersion"]
+    mark = team.mark()
+    assert team.apply(document).strip().endswith("unchanged")
+    assert team.kubectl("diff", "--filename=-", input=to_yaml(document)) == ""
+    assert team.read()["metadata"]["resourceVersion"] == before
+    assert "serverside-applied" in team.kubectl("apply", "--server-side", "--filename=-", input=to_yaml(document))
+    assert team.kubectl("diff", "--server-side", "--filename=-", input=to_yaml(document)) == ""
+    team.apply(document)
+    assert _rested(team, mark) == []
+    assert team.requests(mark) == []
+    assert team.read()["metadata"]["generation"] == 1
+
+
+def test_our_writes_own_only_our_fields(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    shown = json.loads(team.kubectl("get", "esi", "events", "--output=json", "--show-managed-fields"))
+    owned = {}
+    for each in shown["metadata"]["managedFields"]:
+        if each["manager"] == "netbird-streaming-operator":
+            owned[each.get("subresource", "")] = set(each["fieldsV1"])
+            if not each.get("subresource"):
+                assert set(each["fieldsV1"]["f:metadata"]) == {"f:finalizers"}
+    assert owned == {"": {"f:metadata"}, "status": {"f:status"}}
+    assert "annotations" not in shown["metadata"] or set(shown["metadata"]["annotations"]) == {
+        "kubectl.kubernetes.io/last-applied-configuration"
+    }
+
+
+def test_a_rotated_secret_acts_within_seconds(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    found, mark, begun = team.only().id, team.mark(), time.monotonic()
+    team.apply(secret("datadog", api_key="second-api-key"))
+    eventually(lambda: team.only().config["api_key"] == "second-api-key", "the new key is in NetBird", ROTATION_SECONDS)
+    assert time.monotonic() - begun < ROTATION_SECONDS
+    assert _rested(team, mark) == [STATUS]
+    assert team.changes(mark) == [f"PUT {found}"]
+    team.ready()
+
+
+def test_an_edit_of_a_secret_that_changes_no_value_sends_nothing(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    mark = team.mark()
+    team.kubectl("label", "secret", "datadog", "rotation=none")
+    team.apply(secret("datadog", **SECRETS["datadog"], another="value"))
+    eventually(lambda: _reads(team, mark, "datadog") >= 1, "the operator has read the Secret")
+    assert _rested(team, mark) == []
+    assert team.requests(mark) == []
+
+
+def test_disabled_is_honoured_although_post_ignores_it(team: Team) -> None:
+    mark = team.mark()
+    team.connect(team.integration(enabled=False))
+    team.ready()
+    held = team.only()
+    assert not held.enabled
+    assert team.changes(mark) == ["POST", f"PUT {held.id}"]
+    assert team.read()["status"]["enabled"] is False
+    team.patch("events", enabled=True)
+    team.ready()
+    assert team.only().enabled
+
+
+def test_drift_is_set_back_once_when_asked_to_look(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    found, mark = team.only().id, team.mark()
+    team.scene.netbird.edit(found, {"api_url": "https://elsewhere.example.com"}, enabled=False)
+    team.ask("netbird", "now", kind="netbirdconnection")
+    eventually(lambda: team.only().enabled, "it streams again")
+    assert team.only().config["api_url"] == "https://http-intake.logs.datadoghq.eu/api/v2/logs"
+    team.ready()
+    _rested(team, mark)
+    assert team.changes(mark) == [f"PUT {found}"]
+    events = json.loads(team.kubectl("get", "events", "--output=json"))["items"]
+    assert [(each["reason"], each["involvedObject"]["name"]) for each in events] == [("Drifted", "events")]
+
+
+def test_a_reported_drift_is_said_and_left(team: Team) -> None:
+    team.connect(team.integration(driftPolicy="Report"))
+    team.ready()
+    found, mark = team.only().id, team.mark()
+    team.ask("netbird", "first", kind="netbirdconnection")
+    eventually(lambda: team.requests(mark, Operation.LIST), "a LIST to compare later ones with")
+    _rested(team, mark)
+    team.scene.netbird.edit(found, {"api_url": "https://elsewhere.example.com"})
+    team.ask("events", "now")
+    drifted = eventually(lambda: team.condition(kind="Drifted"), "Drifted")
+    assert str(found) in drifted["message"]
+    assert "api_url" in drifted["message"]
+    assert "driftPolicy" in drifted["message"]
+    assert team.condition()["status"] == "True"
+    assert team.changes(mark) == []
+    team.patch("events", driftPolicy="Correct")
+    eventually(lambda: "elsewhere" not in team.only().config["api_url"], "it is set back")
+    eventually(lambda: not team.condition(kind="Drifted"), "Drifted is over")
+
+
+def test_suspend_holds_writes_back_and_deletion_not(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    mark = team.mark()
+    team.patch("events", suspend=True, datadog={"site": "datadoghq.com"})
+    assert "spec.suspend" in team.because("Suspended")
+    assert team.condition(kind="Suspended")["status"] == "True"
+    team.apply(secret("datadog", api_key="second-api-key"))
+    _rested(team, mark)
+    assert team.changes(mark) == []
+    team.patch("events", suspend=False)
+    team.ready()
+    assert team.only().config["api_key"] == "second-api-key"
+    assert "datadoghq.com" in team.only().config["api_url"]
+    assert not team.condition(kind="Suspended")
+    team.patch("events", suspend=True)
+    team.kubectl("delete", "esi", "events")
+    assert team.held() == []
+
+
+def test_a_suspended_resource_is_not_created(team: Team) -> None:
+    mark = team.mark()
+    team.connect(team.integration(suspend=True))
+    team.because("Suspended")
+    assert team.changes(mark) == []
+    team.patch("events", suspend=False)
+    team.ready()
+    assert team.changes(mark) == ["POST"]
+
+
+def test_the_annotation_asks_for_a_look_now_and_is_acknowledged(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    mark = team.mark()
+    team.ask("events", "2026-01-01T12:00:00Z")
+    wait = "--for=jsonpath={.status.lastHandledReconcileAt}=2026-01-01T12:00:00Z"
+    team.kubectl("wait", wait, "esi/events", "--timeout=30s")
+    assert _rested(team, mark) == [STATUS]
+    assert [each.operation for each in team.requests(mark)] == [Operation.LIST]
+
+
+def test_an_orphan_is_left_in_netbird_and_named(team: Team) -> None:
+    team.connect(team.integration(deletionPolicy="Orphan"))
+    team.ready()
+    held = team.only()
+    team.kubectl("delete", "esi", "events")
+    assert team.held() == [held]
+    events = json.loads(team.kubectl("get", "events", "--output=json"))["items"]
+    assert [each["reason"] for each in events] == ["Deleting"]
+    assert f"integration {held.id} of account {team.account}" in events[0]["message"]
+    # Nothing of it is taken for ours later: the same declaration meets a stranger.
+    mark = team.mark()
+    team.apply(team.integration())
+    assert str(held.id) in team.because("IdenticalExists")
+    team.patch("events", adoption={"policy": "Match"})
+    team.ready()
+    assert team.read()["status"]["id"] == held.id
+    assert team.read()["status"]["origin"] == "Adopted"
+    assert "POST" not in team.changes(mark)
+
+
+def test_a_stranger_of_the_account_is_never_touched(team: Team) -> None:
+    config = {"api_url": "https://http-intake.logs.datadoghq.com/api/v2/logs", "api_key": "theirs"}
+    team.scene.netbird.create(team.account, [Draft("datadog", config)])
+    stranger = team.only()
+    team.connect(team.integration())
+    team.ready()
+    team.kubectl("delete", "esi", "events")
+    assert team.held() == [stranger]
+
+
+def test_two_that_nobody_could_tell_apart_are_one_and_the_younger_says_so(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    mark = team.mark()
+    team.apply(team.integration(name="twin"))
+    assert f"{team.namespace}/events" in team.because("OwnershipConflict", "twin")
+    assert team.changes(mark) == []
+    team.kubectl("delete", "esi", "twin")
+    assert team.only().id == team.read()["status"]["id"]
+
+
+def test_a_platform_can_not_change(team: Team) -> None:
+    team.connect(team.integration())
+    with pytest.raises(KubectlError, match="platform"):
+        team.apply(team.integration("s3"))
+
+
+def test_a_drift_is_found_by_the_clock_alone(swept: Team) -> None:
+    eventually(lambda: swept.only().enabled, "the sweep has set it back", seconds=100)
+    swept.ready()
+
+
+def _rested(team: Team, mark: Mark) -> list[str]:
+    """The operator's writes, once nothing has come for a while: what is not to come would have come by then."""
+    seen: tuple[int, int] | None = None
+    while True:
+        now = (len(team.writes(mark)), len(team.requests(mark)))
+        if now == seen:
+            return team.writes(mark)
+        seen = now
+        time.sleep(0.7)
+
+
+def _reads(team: Team, mark: Mark, name: str) -> int:
+    found = [each for each in team.scene.plane.audit(mark.audit) if (each.verb, each.resource) == ("get", "secrets")]
+    return sum((each.namespace, each.name) == (team.namespace, name) for each in found)

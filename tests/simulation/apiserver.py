@@ -1,0 +1,192 @@
+"""A simulated Kubernetes API server, as far as the reconciler can tell it from a real one.
+
+What it keeps to was measured on kube-apiserver: every change counts one resource version up, a write that names
+another version than the newest is refused (409), a spec change or the beginning of a deletion counts the generation
+up while status and metadata do not, nothing can add a finalizer to an object in deletion, and the object goes when
+its last finalizer does. A write that changes nothing leaves the version alone. Objects are the pydantic models
+themselves; a status goes through JSON, as on the wire, so that what would not survive that does not survive here
+either.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from netbird_streaming.core.model import Model
+from netbird_streaming.core.resources import (
+    FINALIZER,
+    Identity,
+    Metadata,
+    Resource,
+)
+from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
+from netbird_streaming.reasons import Reason
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a watch would say: an object as it is now, or that it is gone, or that a Secret changed."""
+
+    version: int
+    resource: Resource | None = None
+    gone: bool = False
+    secret: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretObject:
+    """A Secret (or ConfigMap): its data, and the version of its last change."""
+
+    version: int
+    data: Mapping[str, bytes]
+
+
+class ApiServer:
+    """The objects and their history; `told` hears of every change, in order."""
+
+    def __init__(self, now: Callable[[], datetime], told: Callable[[Change], None]) -> None:
+        """Start empty; `now` is the server's wall clock in UTC."""
+        self._now = now
+        self._told = told
+        self._version = 100
+        self._uids = 0
+        self.objects: dict[Identity, Resource] = {}
+        self.secrets: dict[tuple[str, str], SecretObject] = {}
+
+    # What users do.
+
+    def create(self, kind: Callable[..., R], namespace: str | None, name: str, spec: Model) -> R:
+        """Create an object."""
+        self._uids += 1
+        metadata = Metadata(
+            name=name,
+            namespace=namespace,
+            uid=f"uid-{self._uids:04d}",
+            resource_version=self._next(),
+            creation_timestamp=self._now().replace(microsecond=0),
+        )
+        resource = kind(metadata=metadata, spec=spec)
+        assert resource.identity not in self.objects, f"{resource.identity} exists already"
+        self.objects[resource.identity] = resource
+        self._told(Change(self._version, resource))
+        return resource
+
+    def edit(self, identity: Identity, **spec: object) -> None:
+        """Change fields of the spec, as `kubectl apply` does."""
+        resource = self.objects[identity]
+        before: Model = resource.spec  # type: ignore[attr-defined]  # every kind has a spec
+        after = before.model_copy(update=spec)
+        if after != before:
+            self._store(resource, spec=after, generation=resource.metadata.generation + 1)
+
+    def annotate(self, identity: Identity, name: str, value: str) -> None:
+        """Set an annotation; the generation stays."""
+        resource = self.objects[identity]
+        self._store(resource, annotations={**resource.metadata.annotations, name: value})
+
+    def set_finalizers(self, identity: Identity, finalizers: tuple[str, ...]) -> None:
+        """What a person or another controller makes of the finalizers."""
+        resource = self.objects[identity]
+        if resource.deleting and not finalizers:
+            self._remove(resource)
+        else:
+            self._store(resource, finalizers=finalizers)
+
+    def restore_status(self, identity: Identity, status: Status) -> None:
+        """What a backup tool does after it created the object: write the status that it had saved."""
+        self._store(self.objects[identity], status=status)
+
+    def delete(self, identity: Identity) -> None:
+        """Begin a deletion, or do it where nothing holds the object."""
+        resource = self.objects.get(identity)
+        if resource is None or resource.deleting:
+            return
+        if not resource.metadata.finalizers:
+            self._remove(resource)
+            return
+        self._store(resource, deletion_timestamp=self._now(), generation=resource.metadata.generation + 1)
+
+    def put_secret(self, namespace: str, name: str, data: Mapping[str, bytes]) -> None:
+        """Create or change a Secret; the same values are no change."""
+        known = self.secrets.get((namespace, name))
+        if known is None or known.data != data:
+            self.secrets[namespace, name] = SecretObject(int(self._next()), dict(data))
+            self._told(Change(self._version, secret=(namespace, name)))
+
+    def delete_secret(self, namespace: str, name: str) -> None:
+        """Delete a Secret."""
+        if self.secrets.pop((namespace, name), None) is not None:
+            self._next()
+            self._told(Change(self._version, secret=(namespace, name)))
+
+    # What a client can ask for.
+
+    def of_kind(self, kind: str) -> Iterator[Resource]:
+        """All objects of one kind, by name."""
+        return iter([each for identity, each in sorted(self.objects.items(), key=_order) if identity.kind == kind])
+
+    def compare_and_swap(self, read: Resource) -> Resource:
+        """The object as it is, if it is as it was read.
+
+        Raises:
+            ObjectGoneError: There is no such object.
+            ConflictError: It has changed, or is a namesake.
+        """
+        current = self.objects.get(read.identity)
+        if current is None:
+            raise ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{read.identity.label}: is gone from Kubernetes.")
+        if current.metadata.resource_version != read.metadata.resource_version:
+            raise ConflictError(Reason.PROGRESSING, f"{read.identity.label}: changed since it was read.")
+        return current
+
+    def add_finalizer(self, read: R) -> R:
+        """Add ours; refused once deletion has begun."""
+        current = self.compare_and_swap(read)
+        if current.deleting:
+            raise WaitError(Reason.KUBERNETES_REFUSED, f"{read.identity.label}: Kubernetes refuses the request (422).")
+        return self._store(current, finalizers=(*current.metadata.finalizers, FINALIZER))  # type: ignore[return-value]
+
+    def remove_finalizer(self, read: Resource) -> None:
+        """Remove ours; with the last one of an object in deletion the object goes."""
+        current = self.compare_and_swap(read)
+        left = tuple(each for each in current.metadata.finalizers if each != FINALIZER)
+        if current.deleting and not left:
+            self._remove(current)
+        else:
+            self._store(current, finalizers=left)
+
+    def write_status(self, read: R, status: Status | ConnectionStatus) -> R:
+        """Replace the status, by way of JSON; nothing else can change by this."""
+        current = self.compare_and_swap(read)
+        kept = type(status).model_validate_json(status.model_dump_json(by_alias=True))
+        return self._store(current, status=kept)  # type: ignore[return-value]  # the same kind as what was read
+
+    def _store(self, resource: Resource, **changes: object) -> Resource:
+        outer: dict[str, object] = {name: changes.pop(name) for name in ("spec", "status") if name in changes}
+        if all(getattr(resource, name) == value for name, value in outer.items()) and all(
+            getattr(resource.metadata, name) == value for name, value in changes.items()
+        ):
+            return resource
+        metadata = resource.metadata.model_copy(update={**changes, "resource_version": self._next()})
+        stored = resource.model_copy(update={**outer, "metadata": metadata})
+        self.objects[resource.identity] = stored
+        self._told(Change(self._version, stored))
+        return stored
+
+    def _remove(self, resource: Resource) -> None:
+        del self.objects[resource.identity]
+        metadata = resource.metadata.model_copy(update={"resource_version": self._next()})
+        self._told(Change(self._version, resource.model_copy(update={"metadata": metadata}), gone=True))
+
+    def _next(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+
+def _order(entry: tuple[Identity, Resource]) -> tuple[str, str, str]:
+    identity = entry[0]
+    return identity.kind, identity.namespace or "", identity.name

@@ -1,0 +1,61 @@
+"""How the machines, the network and NetBird are in one story, drawn from its seed."""
+
+import random
+from dataclasses import dataclass, replace
+from typing import Final
+
+from netbird_streaming.core.resources import ConnectionKind, ConnectionReference
+from tests.simulation.network import Fate, Weather
+from tests.simulation.watching import Watch
+from tests.simulation.world import Climate
+from tests.support.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
+
+ACTIVE: Final = 120.0
+"""Seconds in which users, strangers and faults act."""
+REPAIRED: Final = 150.0
+SETTLED: Final = 1_500.0
+END: Final = 2_110.0
+"""From `SETTLED` on nothing is written any more."""
+RESYNC: Final = "5m"
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The names of one story."""
+
+    resources: tuple[str, ...]
+    kind: ConnectionKind
+    twins: bool
+
+    def reference(self, name: str = "main") -> ConnectionReference:
+        """A reference to a connection; the second and the foreign one are namespaced always."""
+        return ConnectionReference(kind=self.kind if name == "main" else ConnectionKind.NAMESPACED, name=name)
+
+
+def draw_climate(draw: random.Random) -> Climate:
+    """How the machines, the network and NetBird are in one story; any kind of fault may be absent from it."""
+    behaviour = Behaviour(
+        post_ignores_enabled=draw.random() < 0.3,
+        update_form=draw.choice(list(UpdateForm)),
+        put_answers_before=draw.random() < 0.5,
+        thin_get=draw.random() < 0.5,
+        null_when_empty=draw.random() < 0.5,
+        mask_headers=draw.choice(list(HeaderMask)),
+        time_form=draw.choice(list(TimeForm)),
+        fraction_digits=draw.choice((6, 9)),
+        normalise_urls=draw.random() < 0.1,
+        date_header=draw.random() < 0.8,
+        requests_per_minute=1e9,
+        burst=10**9,
+    )
+    watch = Watch(lag=draw.choice((0.02, 0.5, 3.0)), stale=draw.choice((0.0, 0.2)))
+    if draw.random() < 0.2:
+        begin = draw.uniform(0, 60)
+        watch = replace(watch, gaps=((begin, begin + draw.uniform(1, 60)),))
+    return Climate(_weather(draw), _weather(draw), watch, behaviour, reads_accounts=draw.random() < 0.7)
+
+
+def _weather(draw: random.Random) -> Weather:
+    fates = [each for each in Fate if each is not Fate.FINE and draw.random() < 0.5] or [Fate.UNANSWERED]
+    chance = draw.choice((0.0, 0.02, 0.1, 0.3))
+    return Weather(chance, 1000 + draw.uniform(30, REPAIRED), tuple(fates), draw.choice((0.005, 0.05, 0.5)))

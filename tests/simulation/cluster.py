@@ -1,0 +1,121 @@
+"""The reconciler's `Cluster` port for one process, over the simulated API server and a network that fails."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from netbird_streaming.core.events import EventNote
+from netbird_streaming.core.resources import Connection, EventStreamingIntegration, Identity, Resource
+from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.errors import Effect, OperatorError, RetryError
+from netbird_streaming.reasons import Reason
+from tests.simulation.apiserver import ApiServer
+from tests.simulation.network import Errand, Fate, Line, Process
+
+R = TypeVar("R", bound=Resource)
+T = TypeVar("T")
+
+TIMEOUT: Final = 10.0
+FATES: Final = frozenset({Fate.DROPPED, Fate.UNANSWERED, Fate.BROKEN, Fate.BROKEN_APPLIED})
+"""A late write to the API server is as good as a lost one: it names a version."""
+
+
+class SimCluster:
+    """What one process sees of the API server. `acting` hears whose write is being applied, and when it is over."""
+
+    def __init__(
+        self,
+        api: ApiServer,
+        line: Line,
+        process: Process,
+        acting: Callable[[Process | None], None],
+        published: Callable[[Resource, EventNote], None],
+    ) -> None:
+        """`published` hears of each Event."""
+        self._api = api
+        self._line = line
+        self._process = process
+        self._acting = acting
+        self._published = published
+        self.writes: list[str] = []
+        """The writes that were answered, by name: what an audit log counts."""
+
+    async def read(self, identity: Identity) -> Resource | None:
+        """The object as it is now."""
+        return await self._read(f"GET {identity.label}", lambda: self._api.objects.get(identity))
+
+    async def list_resources(self, kind: str, seen: Callable[[Resource], None]) -> None:
+        """All objects of one kind."""
+        for each in await self._read(f"LIST {kind}", lambda: list(self._api.of_kind(kind))):
+            seen(each)
+
+    async def add_finalizer(self, resource: R) -> R:
+        """Add ours; no request where it is there."""
+        if resource.has_finalizer:
+            return resource
+        return await self._write("ADD FINALIZER", resource, lambda: self._api.add_finalizer(resource))
+
+    async def remove_finalizer(self, resource: Resource) -> None:
+        """Remove ours; no request where it is not there."""
+        if resource.has_finalizer:
+            await self._write("REMOVE FINALIZER", resource, lambda: self._api.remove_finalizer(resource))
+
+    async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
+        """Replace the status; no request where it is that already."""
+        if status == resource.status:
+            return resource
+        return await self._write("WRITE STATUS", resource, lambda: self._api.write_status(resource, status))
+
+    async def write_connection_status(self, resource: Connection, status: ConnectionStatus) -> Connection:
+        """The same for a connection."""
+        if status == resource.status:
+            return resource
+        return await self._write("WRITE STATUS", resource, lambda: self._api.write_status(resource, status))
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """The data of a Secret."""
+        return await self._read(f"GET secret {namespace}/{name}", lambda: self._data(namespace, name))
+
+    async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        """There is none in these stories."""
+        return await self._read(f"GET configmap {namespace}/{name}", lambda: None)
+
+    async def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """None of the namespaces has labels."""
+        return await self._read(f"GET namespace {name}", dict)
+
+    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+        """Events are told to whoever watches them."""
+        for note in notes:
+            self._published(resource, note)
+
+    def _data(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        known = self._api.secrets.get((namespace, name))
+        return None if known is None else known.data
+
+    async def _read(self, label: str, apply: Callable[[], T]) -> T:
+        errand = Errand(f"k8s {label}", possible=FATES, timeout=TIMEOUT, fail=_read_failure)
+        return await self._line.call(self._process, errand, apply)
+
+    async def _write(self, what: str, resource: Resource, apply: Callable[[], T]) -> T:
+        def acted() -> T:
+            self._acting(self._process)
+            try:
+                return apply()
+            finally:
+                self._acting(None)
+
+        label = f"{what} {resource.identity.label}"
+        self._process.guard()
+        errand = Errand(f"k8s {label}", possible=FATES, timeout=TIMEOUT, fail=_write_failure)
+        answer = await self._line.call(self._process, errand, acted)
+        self.writes.append(label)
+        return answer
+
+
+def _read_failure(fate: Fate) -> OperatorError:
+    return RetryError(Reason.UNAVAILABLE, f"the Kubernetes API server did not answer ({fate.name}); it is asked again.")
+
+
+def _write_failure(fate: Fate) -> OperatorError:
+    message = f"the Kubernetes API server did not answer ({fate.name}); it is asked again."
+    return RetryError(Reason.UNAVAILABLE, message, effect=Effect.UNKNOWN)

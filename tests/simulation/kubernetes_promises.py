@@ -1,0 +1,173 @@
+"""The promises that can be seen in the API server: S3, S4, S6, S8 and L3, at each change of an object."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from netbird_streaming.core.resources import (
+    AdoptionPolicy,
+    DeletionPolicy,
+    EventStreamingIntegration,
+    Identity,
+    Resource,
+)
+from netbird_streaming.core.status import Condition, Origin, Status
+from netbird_streaming.reasons import Reason
+from tests.simulation.ledger import SECRET_WORD, Key, Life, Pending, Remote, ready_of, url_of
+from tests.simulation.network import Process
+
+_REASONS: Final = frozenset(each.value for each in Reason)
+
+
+class KubernetesPromises:
+    """Listens to everything and collects what was broken."""
+
+    def __init__(self, now: Callable[[], float], tell: Callable[[str], None]) -> None:
+        """`tell` writes a line of the story."""
+        self._now = now
+        self._tell = tell
+        self.breaches: list[str] = []
+        self.remotes: dict[int, Remote] = {}
+        self.lives: dict[str, Life] = {}
+        self.latest: dict[Identity, str] = {}
+        self.values: dict[str, list[tuple[float, str | None]]] = {}
+        self.posts = 0
+        self.writes: list[tuple[float, str]] = []
+        self._pending: dict[int, Pending] = {}
+
+    def breach(self, promise: str, what: str) -> None:
+        """Something promised was not kept."""
+        self.breaches.append(f"{promise} at {self._now():.3f}: {what}")
+        self._tell(f"!!! {promise}: {what}")
+
+    # What the world says of Kubernetes.
+
+    def secret_value(self, name: str, value: str | None) -> None:
+        """A Secret has this value from now on; None: it is gone."""
+        self.values.setdefault(name, []).append((self._now(), value))
+
+    def changed(self, before: Resource | None, after: Resource, actor: Process | None, *, gone: bool) -> None:
+        """An object was stored or removed, by a process or by somebody else."""
+        if actor is not None:
+            self.writes.append((self._now(), f"k8s {after.identity.label}"))
+        if not isinstance(after, EventStreamingIntegration):
+            return
+        uid = after.metadata.uid
+        life = self.lives.get(uid)
+        if life is None:
+            life = self.lives[uid] = Life(uid, after.identity, after)
+        self.latest[after.identity] = uid
+        life.specs.setdefault(after.metadata.generation, (self._now(), after.spec))
+        life.resource = after
+        if isinstance(before, EventStreamingIntegration) and before.metadata.uid == uid:
+            self._check_finalizer(life, before, after, actor, gone=gone)
+            if actor is not None and not gone and before.status != after.status:
+                self._check_status(life, before.status, after)
+        life.gone = gone
+
+    def published(self, text: str) -> None:
+        """An Event, a log line or an exception's message."""
+        if SECRET_WORD in text:
+            self.breach("S6", f"a secret in: {text.replace(SECRET_WORD, '(secret)')}")
+
+    def _check_finalizer(
+        self,
+        life: Life,
+        before: EventStreamingIntegration,
+        after: EventStreamingIntegration,
+        actor: Process | None,
+        *,
+        gone: bool,
+    ) -> None:
+        lost = before.has_finalizer and (gone or not after.has_finalizer)
+        if not lost:
+            if gone and actor is None and not before.has_finalizer:
+                life.torn = True
+            return
+        if actor is None:
+            life.torn = True
+            return
+        if before.spec.deletion_policy is DeletionPolicy.ORPHAN:
+            life.orphaned = True
+            return
+        left = [each.id for each in self._held(life) if not each.touched and not self._is_held_by_another(life, each)]
+        if left:
+            self.breach("S8", f"the finalizer of {life.identity.label} ({life.uid}) went while {left} is live")
+        if any(each.life is life and each.threatens for each in self._pending.values()):
+            self.breach("S8", f"the finalizer of {life.identity.label} ({life.uid}) went with a POST under way")
+
+    def _is_held_by_another(self, life: Life, remote: Remote) -> bool:
+        """A user may let a resource adopt what an unanswered POST of another one's made: then it is that one's."""
+        others = [each for each in self.lives.values() if each is not life and not each.gone]
+        return any(each.resource.status.id == remote.id and remote.id in each.taken for each in others)
+
+    def _held(self, life: Life) -> Iterator[Remote]:
+        for each in self.remotes.values():
+            if each.live and (each.maker == life.uid or each.id in life.taken):
+                yield each
+
+    def _check_status(self, life: Life, before: Status, after: EventStreamingIntegration) -> None:
+        status = after.status
+        if SECRET_WORD in status.model_dump_json():
+            self.breach("S6", f"a secret in the status of {life.identity.label}")
+        if status.id is not None and status.id != before.id:
+            self._check_taking(life, before, after)
+        if before.id is not None and before.id != status.id and before.owner_uid == life.uid:
+            remote = self.remotes.get(before.id)
+            if remote is not None and remote.live and remote.maker == life.uid:
+                self.breach("S2", f"{life.identity.label} forgot integration {before.id}, which is live")
+        remote = self.remotes.get(status.id or 0)
+        if remote is not None and status.applied is not None:
+            remote.unsaved = False
+        self._check_conditions(life, after, ready_of(status))
+
+    def _check_conditions(self, life: Life, after: EventStreamingIntegration, ready: Condition | None) -> None:
+        label = life.identity.label
+        if ready is None:
+            self.breach("L3", f"{label} has no condition Ready")
+            return
+        for each in after.status.conditions:
+            if each.reason not in _REASONS or not each.message:
+                self.breach(
+                    "L3", f"{label}: condition {each.type} has reason {each.reason!r}, message {each.message!r}"
+                )
+        if ready.status == "True":
+            self._check_ready(life, after, ready)
+
+    def _check_ready(self, life: Life, after: EventStreamingIntegration, ready: Condition) -> None:
+        """S4: what NetBird accepted last is of that generation, with values that its Secrets had since it began."""
+        remote = self.remotes.get(after.status.id or 0)
+        generation = ready.observed_generation or 0
+        if remote is None or generation not in life.specs:
+            self.breach("S4", f"{life.identity.label} is Ready without an integration or for generation {generation}")
+            return
+        wanted = self.payloads(life, generation)
+        if not any(each in wanted for each in remote.possible):
+            told = f"{life.identity.label} is Ready for generation {generation}, accepted was {remote.possible}"
+            self.breach("S4", f"{told}, wanted one of {wanted}".replace(SECRET_WORD, "secret"))
+
+    def payloads(self, life: Life, generation: int) -> list[Key]:
+        """What a generation could have made of the values that its Secret had since the generation began."""
+        since, spec = life.specs[generation]
+        history = self.values.get(life.identity.name, [])
+        values = [value for at, value in history if at >= since]
+        values += [value for at, value in history if at < since][-1:]
+        return [(url_of(spec), value, spec.enabled) for value in values if value is not None]
+
+    def _check_taking(self, life: Life, before: Status, after: EventStreamingIntegration) -> None:
+        """S3: an integration that another made is taken only as the user allowed, or inferred and marked so."""
+        integration_id = after.status.id or 0
+        remote = self.remotes.get(integration_id)
+        if remote is None:
+            self.breach("S3", f"{life.identity.label} holds {integration_id}, which never was")
+            return
+        origin = after.status.origin
+        if remote.maker == life.uid:
+            life.taken.add(integration_id)
+            return
+        if origin is Origin.ADOPTED and after.spec.adoption.policy is AdoptionPolicy.NEVER:
+            self.breach("S3", f"{life.identity.label} adopted {integration_id} without leave")
+        if origin is Origin.INFERRED and before.creation is None and not before.unresolved_creations:
+            self.breach("S3", f"{life.identity.label} inferred {integration_id} without an intent")
+        if origin not in (Origin.ADOPTED, Origin.INFERRED):
+            self.breach("S3", f"{life.identity.label} took {integration_id} for its own: origin {origin}")
+        life.taken.add(integration_id)

@@ -1,0 +1,94 @@
+"""What is remembered of each integration, each resource and each write, to hold the promises against."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from netbird_streaming.core.resources import (
+    EventStreamingIntegration,
+    Identity,
+    IntegrationSpec,
+)
+from netbird_streaming.core.status import Condition, Status
+from tests.simulation.network import Process
+from tests.support.netbird.wire import Operation, Request
+
+CANARY: Final = re.compile(r"CANARY-([a-z0-9]+)-v[0-9]+")
+SECRET_WORD: Final = "CANARY"
+
+Key = tuple[str, str, bool]
+"""What tells two payloads of these stories apart: the URL, the secret's value, and `enabled`."""
+
+
+def key_of(config: Mapping[str, str], *, enabled: bool) -> Key:
+    """The key of a configuration as NetBird is sent it, or keeps it."""
+    url = config.get("api_url") or config.get("url") or ""
+    found = CANARY.search(config.get("api_key", "") + config.get("headers", ""))
+    return url.lower().rstrip("/"), found.group() if found else "", enabled
+
+
+def url_of(spec: IntegrationSpec) -> str:
+    """The URL that a spec of these stories declares."""
+    url = spec.datadog.api_url if spec.datadog is not None else spec.generic_http.url if spec.generic_http else ""
+    return (url or "").lower().rstrip("/")
+
+
+@dataclass(slots=True)
+class Remote:
+    """What is known of one integration in NetBird; `maker` is the uid of the resource that it was made for."""
+
+    id: int
+    account_id: str
+    maker: str | None
+    key: Key
+    live: bool = True
+    touched: bool = False
+    foreign_writes: int = 0
+    answered: Key | None = None
+    possible: list[Key] = field(default_factory=list)
+    overtaken: bool = False
+    excused: bool = False
+    unsaved: bool = False
+    corrected_forms: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Life:
+    """One resource, from its creation to its end: by uid, so that a namesake has a life of its own."""
+
+    uid: str
+    identity: Identity
+    resource: EventStreamingIntegration
+    specs: dict[int, tuple[float, IntegrationSpec]] = field(default_factory=dict)
+    gone: bool = False
+    torn: bool = False
+    orphaned: bool = False
+    unknown_posts: int = 0
+    taken: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Pending:
+    """A write: `over` once it can't be applied any more, `settled` once its sender has an answer, or none."""
+
+    process: Process
+    request: Request
+    life: Life | None
+    over: bool = False
+    settled: bool = False
+
+    @property
+    def threatens(self) -> bool:
+        """Whether an integration may still come of it."""
+        return not self.over and self.request.operation is Operation.CREATE
+
+
+def ready_of(status: Status) -> Condition | None:
+    """The condition `Ready`."""
+    return next((each for each in status.conditions if each.type == "Ready"), None)
+
+
+def key_of_request(request: Request) -> Key:
+    body: Any = request.body
+    return key_of(body["config"], enabled=body["enabled"])

@@ -1,0 +1,58 @@
+"""What a process has of its machine: the time, and the installation's key."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from netbird_streaming.core.fingerprint import FingerprintKey
+from tests.simulation.network import Process
+
+EPOCH: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class RememberingKey(FingerprintKey):
+    """The shipped key; what it digested before it looks up, since thousands of stories digest the same few strings."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, key: bytes) -> None:
+        """Take the 32 bytes."""
+        self._known: dict[tuple[str, ...], str] = {}
+        super().__init__(key)
+
+    def digest(self, *parts: str) -> str:
+        """The same digest."""
+        known = self._known.get(parts)
+        if known is None:
+            known = self._known[parts] = super().digest(*parts)
+        return known
+
+
+class SimClock:
+    """Time for one process: its own monotonic zero, and a wall clock that goes a little wrong."""
+
+    def __init__(self, process: Process) -> None:
+        """Take the zero and the error from the process."""
+        self._process = process
+
+    def monotonic(self) -> float:
+        """Seconds since this process' own zero."""
+        return self._process.loop.time() + self._process.monotonic_base
+
+    def now(self) -> datetime:
+        """UTC, as far as this machine knows."""
+        return EPOCH + timedelta(seconds=self._process.loop.time() + self._process.skew)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep on the virtual loop."""
+        loop = self._process.loop
+        waiter = loop.create_future()
+        handle = loop.call_later(seconds, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            handle.cancel()
+
+
+def _wake(waiter: Any) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,209 @@
+"""The reconciler's `NetBird` port for one process, over the simulated NetBird and a network that fails.
+
+The simulated server's own answers (401, 404, 422 and so on) become the branches of the error tree that the shipped
+client makes of them; what the network does to a request is drawn by the `Line`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Listing, PathFamily, Priority
+from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.errors import EditError, Effect, NotFoundError, OperatorError, RetryError, WaitError
+from netbird_streaming.reasons import Reason
+from tests.simulation.network import Errand, Fate, Line, Process
+from tests.support.netbird.model import NetBird as Server
+from tests.support.netbird.wire import Answer, Caller, Operation, Request
+
+TIMEOUT: Final = 30.0
+"""Seconds: the client's total deadline of one request."""
+WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
+READ_FATES: Final = frozenset({Fate.DROPPED, Fate.UNANSWERED, Fate.BROKEN, Fate.LIMITED, Fate.REFUSED})
+WRITE_FATES: Final = frozenset(Fate)
+REFUSALS: Final = (
+    (WaitError, Reason.TOKEN_REJECTED),
+    (WaitError, Reason.PERMISSION_DENIED),
+    (WaitError, Reason.DESTINATION_REJECTED),
+    (EditError, Reason.CONFIGURATION_REJECTED),
+)
+_BY_STATUS: Final[Mapping[int, tuple[type[OperatorError], Reason]]] = {
+    400: (EditError, Reason.CONFIGURATION_REJECTED),
+    401: (WaitError, Reason.TOKEN_REJECTED),
+    403: (WaitError, Reason.PERMISSION_DENIED),
+    404: (NotFoundError, Reason.REMOTE_DELETED),
+    409: (WaitError, Reason.ALREADY_EXISTS),
+    412: (WaitError, Reason.DESTINATION_REJECTED),
+    422: (EditError, Reason.CONFIGURATION_REJECTED),
+    429: (RetryError, Reason.RATE_LIMITED),
+}
+
+
+class Witness:
+    """Who hears of each write, on its way there, when it is applied, and when its answer is handed over."""
+
+    def sent(self, process: Process, request: Request) -> None:
+        """The process sends this now."""
+
+    def applying(self, request: Request) -> None:
+        """The server is about to carry it out."""
+
+    def applied(self, request: Request, answer: Answer) -> None:
+        """The server carried it out."""
+
+    def answered(self, request: Request, answer: Answer) -> None:
+        """The process has the answer."""
+
+    def failed(self, request: Request, *, unknown: bool) -> None:
+        """The process was told that it failed, or that nobody knows."""
+
+    def over(self, request: Request) -> None:
+        """It can't be applied any more: it was, or it never will be."""
+
+
+NOBODY: Final = Witness()
+"""Reads need no witness."""
+
+
+class SimNetBird:
+    """A client for one endpoint."""
+
+    def __init__(self, factory: "SimNetBirdFactory", endpoint: Endpoint) -> None:
+        """Clients are made by the factory."""
+        self._factory = factory
+        word = "Token" if endpoint.token_type == "PersonalAccessToken" else "Bearer"
+        self._caller = Caller(f"{word} {endpoint.token}", endpoint.tenant_id)
+        self.path_family: PathFamily | None = endpoint.path_family
+
+    async def list_integrations(self, priority: Priority) -> Listing:  # noqa: ARG002  # no budget here
+        """LIST."""
+        answer, at = await self._ask(Request(Operation.LIST, self._caller))
+        items: Any = answer.body or []
+        date = at.replace(microsecond=0) if self._factory.server.behaviour.date_header else None
+        return Listing(tuple(_integration(each) for each in items), date)
+
+    async def get(self, integration_id: int, priority: Priority) -> Integration:  # noqa: ARG002  # no budget here
+        """GET by id."""
+        return _integration((await self._ask(Request(Operation.GET, self._caller, integration_id)))[0].body)
+
+    async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:  # noqa: ARG002  # no budget here
+        """POST."""
+        return _integration((await self._ask(Request(Operation.CREATE, self._caller, None, _body(request))))[0].body)
+
+    async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:  # noqa: ARG002  # no budget here
+        """PUT."""
+        put = Request(Operation.UPDATE, self._caller, integration_id, _body(request))
+        return _integration((await self._ask(put))[0].body)
+
+    async def delete(self, integration_id: int, priority: Priority) -> None:  # noqa: ARG002  # no budget here
+        """DELETE."""
+        await self._ask(Request(Operation.DELETE, self._caller, integration_id))
+
+    async def account_id(self, priority: Priority) -> str:  # noqa: ARG002  # no budget here
+        """GET /api/accounts."""
+        body: Any = (await self._ask(Request(Operation.ACCOUNTS, self._caller)))[0].body
+        return str(body[0]["id"])
+
+    async def _ask(self, request: Request) -> tuple[Answer, datetime]:
+        answer, at = await self._factory.send(request)
+        self.path_family = PathFamily.INTEGRATIONS
+        return answer, at
+
+
+class SimNetBirdFactory:
+    """All clients of one process."""
+
+    def __init__(
+        self, server: Server, now: Callable[[], datetime], line: Line, process: Process, witness: Witness
+    ) -> None:
+        """`now` is the server's clock."""
+        self.server = server
+        self._now = now
+        self._line = line
+        self._process = process
+        self._witness = witness
+        self.calls: list[str] = []
+        """The calls that were answered by the server itself, by name."""
+
+    def client(self, endpoint: Endpoint, limit: RateLimit) -> SimNetBird:  # noqa: ARG002  # no budget here
+        """A client for this endpoint; budgets are the client's own matter and not simulated here."""
+        return SimNetBird(self, endpoint)
+
+    def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
+        """Nothing: see `client`."""
+
+    async def send(self, request: Request) -> tuple[Answer, datetime]:
+        """Send a request and hand over its answer; raises the branch of the error tree for any other than 200."""
+        write = request.operation in WRITES
+        witness = self._witness if write else NOBODY
+        label = request.operation.upper() + (f" {request.integration_id}" if request.integration_id else "")
+        self._process.guard()
+        witness.sent(self._process, request)
+        errand = Errand(
+            label=f"netbird {label}",
+            possible=WRITE_FATES if write else READ_FATES,
+            timeout=TIMEOUT,
+            fail=lambda fate: _failure(fate, write=write, which=self._line.choose(len(REFUSALS))),
+            over=lambda: witness.over(request),
+        )
+        try:
+            answer, at = await self._line.call(self._process, errand, lambda: self._carry_out(request, witness))
+        except OperatorError as problem:
+            witness.failed(request, unknown=problem.effect is Effect.UNKNOWN)
+            raise
+        except asyncio.CancelledError:
+            witness.failed(request, unknown=True)
+            raise
+        self.calls.append(label)
+        if answer.status != HTTPStatus.OK:
+            witness.failed(request, unknown=False)
+            raise _refused(answer.status)
+        witness.answered(request, answer)
+        return answer, at
+
+    def _carry_out(self, request: Request, witness: Witness) -> tuple[Answer, datetime]:
+        at = self._now()
+        admission = self.server.admit(request, at)
+        answer = admission.refusal
+        if answer is None:
+            witness.applying(request)
+            answer = self.server.apply(request, admission, at)
+            witness.applied(request, answer)
+        witness.over(request)
+        return answer, at
+
+
+def _refused(status: int) -> OperatorError:
+    kind, reason = _BY_STATUS.get(status, (RetryError, Reason.UNAVAILABLE))
+    return kind(reason, f"NetBird answered {status}. {reason.cure}")
+
+
+def _failure(fate: Fate, *, write: bool, which: int) -> OperatorError:
+    match fate:
+        case Fate.LIMITED:
+            retry_after = (None, 1.0, 20.0, None)[which]
+            return RetryError(Reason.RATE_LIMITED, "NetBird answered 429.", retry_after=retry_after)
+        case Fate.REFUSED:
+            kind, reason = REFUSALS[which] if write else REFUSALS[which % 2]
+            return kind(reason, f"NetBird refused. {reason.cure}")
+        case _:
+            effect = Effect.UNKNOWN if write else Effect.NONE
+            return RetryError(Reason.UNAVAILABLE, f"NetBird did not answer ({fate.name}).", effect=effect)
+
+
+def _body(request: IntegrationRequest) -> dict[str, object]:
+    return {"platform": request.platform, "config": dict(request.config), "enabled": request.enabled}
+
+
+def _integration(shown: Any) -> Integration:
+    return Integration(
+        id=shown["id"],
+        account_id=shown.get("account_id"),
+        platform=shown.get("platform"),
+        enabled=shown.get("enabled"),
+        config=shown.get("config"),
+        created_at=shown.get("created_at"),
+        updated_at=shown.get("updated_at"),
+    )

@@ -1,0 +1,276 @@
+"""What happens to a request between a process and a server: latency, loss, lateness, and the crash of the process.
+
+Servers belong to the world outside, so what was sent goes on when its sender is dead or frozen. A late commit keeps
+to the operator's one assumption about time: it comes at most `late_commit_window` seconds after the request ended for
+its sender, be it by an answer, a timeout, a cancellation or the sender's death.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final, Generic, TypeVar
+
+from netbird_streaming.errors import LeaseLostError, OperatorError
+from netbird_streaming.reasons import Reason
+from tests.simulation.loop import Callback, Owner, VirtualLoop, within
+
+T = TypeVar("T")
+
+WORLD: Final = Context()
+"""The context of everything that no process' death can stop."""
+
+
+class Fate(Enum):
+    """What becomes of one request."""
+
+    FINE = auto()
+    DROPPED = auto()
+    """It never arrives; its sender is left waiting until its timeout."""
+    UNANSWERED = auto()
+    """It is applied, and the answer is lost."""
+    LATE = auto()
+    """Its sender is left waiting, and it is applied after that."""
+    BROKEN = auto()
+    """A 5xx, and nothing was applied: which the sender can't know."""
+    BROKEN_APPLIED = auto()
+    """A 5xx (or an answer that can't be read), though it was applied."""
+    LIMITED = auto()
+    """A 429: nothing was applied."""
+    REFUSED = auto()
+    """401, 403, 412 or 422 for a while: nothing was applied."""
+
+
+class Phase(Enum):
+    """Where in a request its process dies."""
+
+    BEFORE = auto()
+    UNDERWAY = auto()
+    APPLIED = auto()
+    ANSWERED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How bad the network is: the chance of a fault for each request, until when, and which faults there are."""
+
+    chance: float = 0.0
+    until: float = 0.0
+    fates: tuple[Fate, ...] = ()
+    latency: float = 0.02
+
+    def draw(self, source: random.Random, now: float, possible: frozenset[Fate]) -> Fate:
+        """The fate of a request that is sent now."""
+        if now >= self.until or source.random() >= self.chance:
+            return Fate.FINE
+        fate = self.fates[int(source.random() * len(self.fates))]
+        return fate if fate in possible else Fate.FINE
+
+
+@dataclass(slots=True)
+class Process:
+    """One run of the operator's process, from its start to its death."""
+
+    name: str
+    loop: VirtualLoop
+    skew: float = 0.0
+    monotonic_base: float = 0.0
+    crash_at: dict[int, Phase] = field(default_factory=dict)
+    lease_until: float = float("inf")
+    owner: Owner = field(init=False)
+    context: Context = field(init=False)
+    calls: int = 0
+    underway: dict["Trip[Any]", None] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    on_death: Callable[[], None] = field(default=lambda: None)
+
+    def __post_init__(self) -> None:
+        """Give it an owner of its own, and the context that carries it."""
+        self.owner = Owner(self.name)
+        self.context = within(self.owner)
+
+    def guard(self) -> None:
+        """What is asked at the last moment before a write leaves. Raises LeaseLostError."""
+        if self.loop.time() >= self.lease_until:
+            raise LeaseLostError(Reason.PROGRESSING, "this process does not hold the Lease any more")
+
+
+@dataclass(slots=True)
+class Mishap:
+    """What befalls the next request whose line holds `text`, once."""
+
+    text: str
+    fate: Fate = Fate.FINE
+    phase: Phase | None = None
+    meanwhile: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a request is: its line in the story, what can become of it, its sender's patience, and the errors it meets.
+
+    `over` is called once the request can't be applied any more because it was lost; `apply` tells that for itself.
+    """
+
+    label: str
+    possible: frozenset[Fate]
+    timeout: float
+    fail: Callable[[Fate], OperatorError]
+    over: Callable[[], None] = lambda: None
+
+
+NONE: Final = Mishap("")
+QUICK: Final = frozenset({Fate.BROKEN, Fate.BROKEN_APPLIED, Fate.LIMITED, Fate.REFUSED})
+"""The sender has an answer at once."""
+ARRIVING: Final = frozenset({Fate.FINE, Fate.UNANSWERED, Fate.LATE, Fate.BROKEN_APPLIED})
+
+
+@dataclass(slots=True, eq=False)
+class Trip(Generic[T]):
+    """One request on its way, and its answer on the way back; `told` is whether the sender gets to know the answer."""
+
+    line: "Line"
+    process: Process
+    errand: Errand
+    apply: Callable[[], T]
+    phase: Phase | None
+    answer: "asyncio.Future[T]"
+    arrival: Callback = field(init=False)
+    back: float = 0.0
+    told: bool = True
+
+    def arrive(self) -> None:
+        """The server carries it out."""
+        self.process.underway.pop(self, None)
+        outcome: T | OperatorError
+        try:
+            outcome = self.apply()
+        except OperatorError as error:
+            outcome = error
+        if self.phase is Phase.APPLIED:
+            self.line.crash(self.process, self.errand.label + " (applied)")
+        if self.told:
+            self.line.later(self.back, lambda: self.settle(outcome))
+
+    def settle(self, outcome: T | OperatorError) -> None:
+        """The sender is told."""
+        if self.phase is Phase.ANSWERED:
+            self.line.crash(self.process, self.errand.label + " (answered)")
+        if self.answer.done():
+            return
+        if isinstance(outcome, OperatorError):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+    def cancel(self) -> None:
+        """It is lost on the way."""
+        self.arrival.cancel()
+        self.process.underway.pop(self, None)
+        self.errand.over()
+
+
+class Line:
+    """All requests of all processes to one server."""
+
+    def __init__(
+        self, loop: VirtualLoop, source: random.Random, weather: Weather, tell: Callable[[str], None], window: float
+    ) -> None:
+        """`window` is how long after its end a request may still be applied, seconds."""
+        self._loop = loop
+        self._source = source
+        self.weather = weather
+        self._tell = tell
+        self._window = window
+        self.mishaps: list[Mishap] = []
+        self.tells_requests = False
+
+    async def call(self, process: Process, errand: Errand, apply: Callable[[], T]) -> T:
+        """Send a request: `apply` is what the server does with it; answers what it answers, or raises what failed."""
+        process.calls += 1
+        mishap = self._befalls(errand.label)
+        phase = mishap.phase or process.crash_at.get(process.calls)
+        if phase is Phase.BEFORE:
+            errand.over()
+            self.crash(process, errand.label + " (not sent)")
+            await self._loop.create_future()
+        if self.tells_requests:
+            self._tell(f"{process.name} -> {errand.label}")
+        trip = Trip(self, process, errand, apply, phase, self._loop.create_future())
+        fate = mishap.fate
+        if fate is Fate.FINE:
+            fate = self.weather.draw(self._source, self._loop.time(), errand.possible)
+        self._send(trip, fate)
+        if phase is Phase.UNDERWAY:
+            self.crash(process, errand.label + " (underway)")
+        try:
+            answer: T = await trip.answer
+        except asyncio.CancelledError:
+            self._end(process, trip)
+            raise
+        return answer
+
+    def _send(self, trip: "Trip[T]", fate: Fate) -> None:
+        """Plan when it arrives, if it does, and when its sender is told what."""
+        call_later, errand = self._loop.call_later, trip.errand
+        there, trip.back = self._latency(), self._latency()
+        trip.told = fate is Fate.FINE
+        wait = there
+        if fate is not Fate.FINE:
+            self._tell(f"{trip.process.name} {errand.label}: {fate.name}")
+            patience = errand.timeout * (1.0 if self._source.random() < 0.5 else 0.1)
+            delay = there if fate in QUICK else patience
+            call_later(delay + trip.back, trip.settle, errand.fail(fate), context=WORLD)
+            if fate is Fate.LATE:
+                wait = patience + trip.back + self._source.random() * self._window
+        if fate in ARRIVING:
+            trip.arrival = call_later(wait, trip.arrive, context=WORLD)
+            trip.process.underway[trip] = None
+        else:
+            errand.over()
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """In the world outside, after that many seconds."""
+        self._loop.call_later(seconds, action, context=WORLD)
+
+    def kill(self, process: Process) -> None:
+        """End a process at once: what it sent may arrive or not, and not later than a late commit can."""
+        process.owner.alive = False
+        process.owner.stash.clear()
+        for trip in list(process.underway):
+            if self._source.random() < 0.5:
+                trip.cancel()
+            else:
+                self._end(process, trip)
+        process.on_death()
+
+    def crash(self, process: Process, where: str) -> None:
+        """Kill it at a certain point of a request."""
+        if process.owner.alive:
+            self._tell(f"{process.name} CRASHES at {where}")
+            self.kill(process)
+
+    def choose(self, count: int) -> int:
+        """A number below `count`, drawn."""
+        return int(self._source.random() * count)
+
+    def _end(self, process: Process, trip: "Trip[T]") -> None:
+        """The request has ended for its sender: it is applied by the end of the window, or never."""
+        latest = self._window * 0.99
+        if trip in process.underway and trip.arrival.due > self._loop.time() + latest:
+            trip.arrival.cancel()
+            trip.arrival = self._loop.call_later(self._source.random() * latest, trip.arrive, context=WORLD)
+
+    def _befalls(self, label: str) -> Mishap:
+        if not self.mishaps:
+            return NONE
+        found = next((each for each in self.mishaps if each.text in label), NONE)
+        if found is not NONE:
+            self.mishaps.remove(found)
+            found.meanwhile()
+        return found
+
+    def _latency(self) -> float:
+        return self.weather.latency * (0.2 + self._source.random())

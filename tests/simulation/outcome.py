@@ -1,0 +1,191 @@
+"""How a story must end: what each resource's users and strangers made of it decides what its conditions may say."""
+
+from typing import Final
+
+from netbird_streaming.core.resources import (
+    AdoptionPolicy,
+    ConnectionKind,
+    DriftPolicy,
+)
+from netbird_streaming.reasons import Reason
+from tests.simulation.climate import SETTLED
+from tests.simulation.ledger import Key, Life, Remote, ready_of, url_of
+from tests.simulation.promises import Promises
+from tests.simulation.story import Story
+
+MOST_QUIET_CALLS: Final = 120
+"""Requests of all kinds in a story's quiet ten minutes: sweeps, a relist, rare tries where something is amiss."""
+CONTENDED_AFTER: Final = 3
+
+
+def check_end(story: Story) -> None:
+    """Check S1, S2, L1, L3 and L4 at the end of a story."""
+    promises = story.world.promises
+    for failure in (*story.world.loop.failures, *story.world.loop.unseen_failures()):
+        promises.breach("L4", f"nobody caught {failure}")
+    late = [what for at, what in promises.writes if at > 1000 + SETTLED]
+    if late:
+        promises.breach("L1", f"{len(late)} writes while nothing changes: {late[:4]}")
+    if story.quiet_calls > MOST_QUIET_CALLS:
+        promises.breach("L4", f"{story.quiet_calls} requests in quiet time")
+    for remote in promises.remotes.values():
+        if remote.live and remote.maker is not None:
+            _check_remembered(story, promises, remote)
+    for life in promises.lives.values():
+        live = [each.id for each in promises.remotes.values() if each.live and each.maker == life.uid]
+        if len(live) > 1 and not any(promises.remotes[each].touched for each in live):
+            promises.breach("S1", f"{life.identity.label} ({life.uid}) has made {live}, and all are live")
+        if not life.gone:
+            _check_resource(story, life)
+
+
+def _check_remembered(story: Story, promises: Promises, remote: Remote) -> None:
+    """S2: the id is in a status or a condition, or looked for still (an open intent), or the user let it go."""
+    maker = promises.lives[remote.maker or ""]
+    for life in promises.lives.values():
+        if life.gone:
+            continue
+        status = life.resource.status
+        named = any(str(remote.id) in each.message for each in status.conditions)
+        sought = life is maker and status.creation is not None
+        if status.id == remote.id or named or sought:
+            return
+    if maker.orphaned or maker.torn or remote.touched:
+        return
+    story.world.promises.breach("S2", f"integration {remote.id} of {maker.identity.label} ({maker.uid}) is forgotten")
+
+
+def _check_resource(story: Story, life: Life) -> None:
+    promises, resource = story.world.promises, life.resource
+    label, ready = life.identity.label, ready_of(resource.status)
+    allowed = _excuses(story, life)
+    if resource.deleting and resource.has_finalizer:
+        if not allowed:
+            promises.breach("L1", f"{label} is still being deleted: {ready.reason if ready else None}")
+        elif ready is None or ready.reason not in allowed:
+            said = f"{ready.reason}: {ready.message}" if ready else None
+            promises.breach("L3", f"{label} is still being deleted and says {said}, expected {sorted(allowed)}")
+        return
+    if ready is None:
+        promises.breach("L3", f"{label} says nothing")
+        return
+    remote = promises.remotes.get(resource.status.id or 0)
+    in_order = remote is not None and remote.live and _is_as_declared(promises, life, remote)
+    if ready.reason == Reason.SYNCED:
+        if not in_order or ready.status != "True":
+            promises.breach("L1", f"{label} says Synced, and NetBird has {remote}".replace("CANARY", "secret"))
+        if ready.observed_generation != resource.metadata.generation:
+            promises.breach("L1", f"{label} says Synced of an old generation")
+        return
+    if ready.reason not in allowed:
+        expected = sorted(allowed) or "Synced"
+        promises.breach("L1", f"{label} ends as {ready.status}/{ready.reason} ({ready.message}), expected {expected}")
+
+
+def _is_as_declared(promises: Promises, life: Life, remote: Remote) -> bool:
+    """The URL, the secret and the switch are those of the newest generation and the newest value."""
+    spec = life.resource.spec
+    values = [value for _, value in promises.values.get(life.identity.name, []) if value is not None]
+    wanted: Key = (url_of(spec), values[-1] if values else "", spec.enabled)
+    if remote.key == wanted:
+        return True
+    return spec.drift_policy is DriftPolicy.REPORT or spec.suspend
+
+
+def _excuses(story: Story, life: Life) -> set[str]:
+    """The reasons that this resource may end with, other than being in order."""
+    resource = life.resource
+    found = _of_the_secret(story, life) | _of_the_connection(story, life) | _of_others(story, life)
+    if resource.spec.suspend:
+        found |= {Reason.SUSPENDED}
+    found |= _of_adoption(story, life)
+    return {str(each) for each in found}
+
+
+def _of_the_secret(story: Story, life: Life) -> set[Reason]:
+    gone = (life.identity.namespace, f"secret-{life.identity.name}") not in story.world.api.secrets
+    return {Reason.SECRET_NOT_FOUND} if gone and not life.resource.deleting else set()
+
+
+def _of_the_connection(story: Story, life: Life) -> set[Reason]:
+    ref = life.resource.spec.connection_ref
+    found: set[Reason] = set()
+    if ref.name == "foreign":
+        found |= {Reason.ACCOUNT_MISMATCH, Reason.ACCOUNT_UNCONFIRMED}
+    if ref.name == "second" and not story.world.climate.reads_accounts:
+        found |= {Reason.ACCOUNT_UNCONFIRMED}
+    account = "acc-b" if ref.name == "foreign" else "acc-a"
+    listed = any(each.live and each.account_id == account for each in story.world.promises.remotes.values())
+    moved = any(spec.connection_ref != ref for _, spec in life.specs.values())
+    if (not story.world.climate.reads_accounts and not listed) or (moved and life.resource.status.creation is not None):
+        found |= {Reason.ACCOUNT_UNCONFIRMED}
+    if life.resource.status.account_id not in (None, account):
+        found |= {Reason.ACCOUNT_MISMATCH}
+    cluster = ref.kind is ConnectionKind.CLUSTER
+    connection = next(
+        (
+            each
+            for identity, each in story.world.api.objects.items()
+            if identity.kind == ref.kind.value and identity.name == ref.name
+        ),
+        None,
+    )
+    if connection is None or connection.deleting:
+        found |= {Reason.CONNECTION_NOT_FOUND}
+    space = "operator" if cluster else "team"
+    if (space, f"token-{ref.name}") not in story.world.api.secrets:
+        # What a process still remembers of the token may be out of date by now.
+        found |= {Reason.SECRET_NOT_FOUND, Reason.TOKEN_REJECTED}
+    return found
+
+
+def _of_others(story: Story, life: Life) -> set[Reason]:
+    promises, resource = story.world.promises, life.resource
+    found: set[Reason] = set()
+    url = url_of(resource.spec)
+    others = [each for each in promises.lives.values() if each is not life and not each.gone]
+    if any(url_of(each.resource.spec) == url or _holds(promises, each, url) for each in others):
+        found |= {Reason.OWNERSHIP_CONFLICT, Reason.IDENTICAL_EXISTS}
+    strangers = [each for each in promises.remotes.values() if each.live and each.maker != life.uid]
+    if any(each.key[0] == url for each in strangers):
+        found |= {Reason.IDENTICAL_EXISTS}
+    lost = life.unknown_posts > 0 or bool(resource.status.unresolved_creations)
+    if lost and (strangers or any(each.touched for each in promises.remotes.values())):
+        found |= {Reason.CREATE_AMBIGUOUS}
+    own = [each for each in promises.remotes.values() if each.maker == life.uid or each.id in life.taken]
+    formed = story.world.climate.behaviour.normalise_urls
+    # After a restart nobody knows whether the server's own form of a URL is a drift; who only reports says that it is.
+    # Nor can it be told from a stranger's write when an unanswered PUT of our own lands after the one that followed it.
+    if (
+        formed or any(each.touched or each.overtaken for each in own)
+    ) and resource.spec.drift_policy is DriftPolicy.REPORT:
+        found |= {Reason.DRIFTED, Reason.REMOTE_DELETED}
+    # Late PUTs of our own and a server's own forms count as a stranger's writes: from outside they look the same.
+    if any(each.foreign_writes >= CONTENDED_AFTER or (each.overtaken and formed) for each in own):
+        found |= {Reason.CONTENDED}
+    if any(each.touched for each in own):
+        found |= {Reason.IDENTICAL_EXISTS}
+    return found
+
+
+def _holds(promises: Promises, life: Life, url: str) -> bool:
+    remote = promises.remotes.get(life.resource.status.id or 0)
+    return remote is not None and remote.live and remote.key[0] == url
+
+
+def _of_adoption(story: Story, life: Life) -> set[Reason]:
+    resource = life.resource
+    found: set[Reason] = set()
+    claimed = resource.status.claimed_id
+    if claimed is not None:
+        found |= {Reason.RESTORED_STATUS, Reason.IDENTICAL_EXISTS}
+    if resource.spec.adoption.policy is not AdoptionPolicy.NEVER:
+        found |= {Reason.ADOPTION_AMBIGUOUS, Reason.ADOPTION_NOT_ALLOWED}
+    if resource.spec.adoption.id is not None:
+        found |= {
+            Reason.ADOPTION_CLAIMED,
+            Reason.ADOPTION_MISMATCH,
+            Reason.ADOPTION_NOT_FOUND,
+            Reason.PLATFORM_MISMATCH,
+        }
+    return found

@@ -1,0 +1,186 @@
+"""The promises of the design, checked from outside: at every step of a story, and when it has come to rest.
+
+Nothing here knows how the reconciler works; it sees what the API server stores and what NetBird is asked and does.
+What is contractual depends on the adversity:
+
+- S1 is strict. A lost answer is no licence for a second POST: a late commit keeps to its window, so by the time of a
+  second POST the operator can have seen the first one's integration. Only where a stranger has edited or deleted that
+  integration meanwhile could nobody know it, and nothing is held against the operator.
+- S2 and L1 hold when the story has come to rest, S3 to S6 and S8 at every step.
+- S5 counts answered writes. A repetition of the same PUT is excused by a stranger's write, an unanswered write, the
+  death of the process between an answer and its status, a POST that ignored `enabled`, and a server that keeps a URL
+  in its own form.
+- A finalizer that a person took away while the operator was looking elsewhere excuses S2 and S8 for that object.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from tests.simulation.kubernetes_promises import KubernetesPromises
+from tests.simulation.ledger import CANARY, Key, Life, Pending, Remote, key_of_request
+from tests.simulation.netbird import Witness
+from tests.simulation.network import Process
+from tests.support.netbird.wire import Answer, Operation, Request
+
+
+class Promises(KubernetesPromises, Witness):
+    """Listens to everything and collects what was broken."""
+
+    # What the world says of NetBird: see `tests.simulation.netbird.Witness`.
+
+    def sent(self, process: Process, request: Request) -> None:
+        """A write leaves a process."""
+        if request.operation is Operation.CREATE:
+            self.posts += 1
+            life = self._check_post(request)
+        elif request.operation is Operation.UPDATE:
+            life = self._check_put(request)
+        else:
+            life = self._check_delete(request)
+        self._pending[id(request)] = Pending(process, request, life)
+
+    def _check_post(self, request: Request) -> Life | None:
+        key = key_of_request(request)
+        found = CANARY.fullmatch(key[1])
+        lives = [each for each in self.lives.values() if found and each.identity.name == found.group(1)]
+        intending = [each for each in lives if each.resource.status.creation is not None]
+        if not lives:
+            self.breach("S3", f"a POST for nobody: {key[0]}")
+            return None
+        life = (intending or lives)[-1]
+        if not intending:
+            self.breach("S1", f"a POST for {life.identity.label} ({life.uid}) without an intent in its status")
+        self._check_single(life, "is sent")
+        self._check_twins(life, key[0])
+        if any(each.life is life and each.threatens for each in self._pending.values()):
+            self.breach("S1", f"a POST for {life.identity.label} ({life.uid}) while another may still be applied")
+        return life
+
+    def _check_twins(self, life: Life, url: str) -> None:
+        """One resource for each account and public configuration: who holds an intent keeps it."""
+        for other in self.lives.values():
+            intent = other.resource.status.creation
+            if other is life or other.gone or intent is None or other.resource.status.owner_uid != other.uid:
+                continue
+            named = other.resource.spec.connection_ref == life.resource.spec.connection_ref
+            if named and url in {each.lower().rstrip("/") for each in intent.config.values()}:
+                self.breach(
+                    "S1", f"a POST for {life.identity.label} while {other.identity.label} has an intent for the same"
+                )
+
+    def _check_single(self, life: Life, what: str) -> None:
+        live = [each.id for each in self.remotes.values() if each.live and each.maker == life.uid and not each.touched]
+        if live:
+            self.breach(
+                "S1", f"a POST for {life.identity.label} ({life.uid}) {what} while {live} of its making is live"
+            )
+
+    def _check_put(self, request: Request) -> Life | None:
+        remote, key = self.remotes.get(request.integration_id or 0), key_of_request(request)
+        life = self._by_value(key[1])
+        if remote is None or life is None:
+            self.breach("S3", f"a PUT of {request.integration_id}, which never was or is nobody's")
+            return life
+        owners = self._owners(remote)
+        if not any(each.identity == life.identity for each in owners):
+            self.breach("S3", f"a PUT of {remote.id} for {life.identity.label}, which does not own it")
+        if remote.answered == key and not remote.excused and key[0] in remote.corrected_forms:
+            self.breach("S5", f"a needless PUT of {remote.id} for {life.identity.label}")
+        return life
+
+    def _check_delete(self, request: Request) -> Life | None:
+        remote = self.remotes.get(request.integration_id or 0)
+        owners = self._owners(remote) if remote is not None else []
+        ending = [each for each in owners if each.gone or each.resource.deleting]
+        if not ending:
+            held = [each.identity.label for each in owners]
+            self.breach("S3", f"a DELETE of {request.integration_id}, whose owners {held} are not being deleted")
+            return None
+        return ending[-1]
+
+    def _owners(self, remote: Remote) -> list[Life]:
+        return [each for each in self.lives.values() if each.uid == remote.maker or remote.id in each.taken]
+
+    def _by_value(self, value: str) -> Life | None:
+        found = CANARY.fullmatch(value)
+        lives = [each for each in self.lives.values() if found and each.identity.name == found.group(1)]
+        return lives[-1] if lives else None
+
+    def applying(self, request: Request) -> None:
+        """The server is about to carry a write out."""
+        pending = self._pending[id(request)]
+        if request.operation is Operation.CREATE and pending.life is not None:
+            self._check_single(pending.life, "is applied")
+        self._tell(f"      netbird carries out {request.operation.upper()}{' LATE' if pending.settled else ''}")
+
+    def applied(self, request: Request, answer: Answer) -> None:
+        """The server carried a write out."""
+        pending = self._pending[id(request)]
+        if answer.status != HTTPStatus.OK:
+            return
+        if request.operation is Operation.CREATE:
+            body: Any = answer.body
+            key = key_of_request(request)
+            maker = pending.life.uid if pending.life is not None else None
+            remote = Remote(body["id"], body["account_id"], maker, key, possible=[key])
+            remote.excused = body["enabled"] != key[2]
+            self.remotes[remote.id] = remote
+            return
+        remote = self.remotes[request.integration_id or 0]
+        if request.operation is Operation.DELETE:
+            remote.live = False
+        else:
+            remote.key = key_of_request(request)
+            remote.possible.append(remote.key)
+            if pending.settled:
+                remote.overtaken = remote.excused = True
+
+    def answered(self, request: Request, answer: Answer) -> None:
+        """The process has the answer of a write."""
+        self._pending[id(request)].settled = True
+        self.writes.append((self._now(), f"netbird {request.operation}"))
+        if request.operation is Operation.DELETE:
+            return
+        body: Any = answer.body
+        remote, key = self.remotes[body["id"]], key_of_request(request)
+        if remote.answered == key and not remote.excused:
+            # A server that keeps a URL in its own form is corrected once for each: nobody can know better before.
+            remote.corrected_forms.add(key[0])
+        remote.answered, remote.possible, remote.unsaved = key, [key], True
+        remote.excused = request.operation is Operation.CREATE and body["enabled"] != key[2]
+
+    def failed(self, request: Request, *, unknown: bool) -> None:
+        """The process was told that the write failed, or that nobody knows."""
+        pending = self._pending[id(request)]
+        pending.settled = True
+        if not unknown:
+            return
+        if request.operation is Operation.CREATE and pending.life is not None:
+            pending.life.unknown_posts += 1
+        if request.integration_id in self.remotes:
+            self.remotes[request.integration_id].excused = True
+
+    def over(self, request: Request) -> None:
+        """The request can't be applied any more: it was, or it never will be."""
+        self._pending[id(request)].over = True
+
+    def died(self, process: Process) -> None:
+        """What a process had under way is unknown, and what it had not written yet is lost."""
+        for each in self._pending.values():
+            if each.process is process and not each.settled:
+                self.failed(each.request, unknown=True)
+        for life in self.lives.values():
+            life.unknown_posts += life.resource.status.creation is not None
+        for remote in self.remotes.values():
+            remote.excused |= remote.unsaved
+
+    # What the world says of strangers.
+
+    def foreign(self, integration_id: int, account_id: str, key: Key, *, live: bool = True) -> None:
+        """Somebody else made, changed or deleted an integration."""
+        known = self.remotes.get(integration_id)
+        if known is None:
+            self.remotes[integration_id] = Remote(integration_id, account_id, None, key, touched=True)
+            return
+        known.live, known.touched, known.excused, known.key = live, True, True, key
+        known.foreign_writes += 1

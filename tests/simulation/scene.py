@@ -1,0 +1,114 @@
+"""A world without faults but those that a test asks for, with one connection."""
+
+from netbird_streaming.core.resources import (
+    ConnectionKind,
+    ConnectionReference,
+    ConnectionSpec,
+    Datadog,
+    EventStreamingIntegration,
+    Identity,
+    IntegrationSpec,
+    KeyReference,
+    NetBirdConnection,
+    Platform,
+)
+from netbird_streaming.core.status import Condition
+from netbird_streaming.reconciler.controller import Controller
+from tests.simulation.ledger import ready_of
+from tests.simulation.network import Fate, Mishap, Phase
+from tests.simulation.watching import Watch
+from tests.simulation.world import TEAM, Climate, World
+from tests.support.netbird.behaviour import Behaviour
+
+HONEST = Behaviour(post_ignores_enabled=False, requests_per_minute=1e9, burst=10**9)
+
+
+class Scene:
+    """A world without faults but those that a test asks for, with one connection."""
+
+    def __init__(self, behaviour: Behaviour = HONEST) -> None:
+        climate = Climate(behaviour=behaviour, watch=Watch(lag=0.02))
+        self.world = World(1, climate, Controller)
+        self.world.token("tok", "acc-a", "CANARY-main-v0")
+        self.now = 0.0
+        self.values = 0
+        self.world.put_secret("token-main", "CANARY-main-v0")
+        self.world.api.create(
+            NetBirdConnection, TEAM, "main", ConnectionSpec(token_secret_ref=KeyReference(name="token-main", key="key"))
+        )
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.world.run_until(self.now)
+
+    def lead(self) -> None:
+        self.world.start()
+
+    def restart(self) -> None:
+        self.world.kill(self.world.processes[-1])
+        self.wait(1)
+        self.lead()
+
+    def rotate(self, name: str) -> None:
+        self.values += 1
+        value = f"CANARY-{name}-v{self.values}"
+        self.world.promises.secret_value(name, value)
+        self.world.api.put_secret(TEAM, f"secret-{name}", {"key": value.encode()})
+
+    def create(self, name: str = "r0", url: str | None = None, **more: object) -> None:
+        self.rotate(name)
+        spec = IntegrationSpec(
+            connection_ref=ConnectionReference(kind=ConnectionKind.NAMESPACED, name="main"),
+            platform=Platform.DATADOG,
+            datadog=self.block(name, url or f"https://hook.example/{name}/0"),
+        )
+        self.world.api.create(EventStreamingIntegration, TEAM, name, spec.model_copy(update=more))
+
+    @staticmethod
+    def block(name: str, url: str) -> Datadog:
+        return Datadog(api_url=url, api_key_secret_ref=KeyReference(name=f"secret-{name}", key="key"))
+
+    @staticmethod
+    def identity(name: str = "r0") -> Identity:
+        return Identity(EventStreamingIntegration.__name__, TEAM, name)
+
+    def find(self, name: str = "r0") -> EventStreamingIntegration:
+        found = self.world.api.objects[self.identity(name)]
+        assert isinstance(found, EventStreamingIntegration)
+        return found
+
+    def is_gone(self, name: str = "r0") -> bool:
+        return self.identity(name) not in self.world.api.objects
+
+    def ready(self, name: str = "r0") -> Condition:
+        found = ready_of(self.find(name).status)
+        assert found is not None
+        return found
+
+    def edit(self, name: str = "r0", **spec: object) -> None:
+        self.world.api.edit(self.identity(name), **spec)
+
+    def delete(self, name: str = "r0") -> None:
+        self.world.api.delete(self.identity(name))
+
+    def mishap(self, text: str, fate: Fate = Fate.FINE, phase: Phase | None = None) -> None:
+        self.world.to_netbird.mishaps.append(Mishap(text, fate, phase))
+
+    def remote(self) -> list[int]:
+        return sorted(self.world.netbird.integrations)
+
+    def costs(self) -> tuple[list[str], list[str]]:
+        """The writes to our resources and the calls of NetBird's API since the last time."""
+        writes = [each for cluster in self.world.clusters for each in cluster.writes if not each.endswith("/main")]
+        calls = [each.split()[0] for client in self.world.clients for each in client.calls]
+        for cluster in self.world.clusters:
+            cluster.writes.clear()
+        for client in self.world.clients:
+            client.calls.clear()
+        return writes, calls
+
+    def posts(self) -> int:
+        return self.world.promises.posts
+
+    def kept(self) -> None:
+        assert not self.world.promises.breaches, "\n".join(self.world.story)

@@ -1,0 +1,173 @@
+"""Single stories of creating and changing: what the design promises of each, and what each costs in requests."""
+
+from collections.abc import Callable
+
+import pytest
+
+from netbird_streaming.core.status import Origin
+from netbird_streaming.reasons import Reason
+from tests.simulation.network import Fate, Mishap, Phase
+from tests.simulation.scene import Scene
+
+
+def test_a_create_costs_three_writes_one_list_and_one_post(scene: Scene) -> None:
+    scene.lead()
+    scene.wait(5)
+    scene.costs()
+    scene.create()
+    scene.wait(60)
+    writes, calls = scene.costs()
+    assert [each.split(" team")[0] for each in writes] == ["ADD FINALIZER", "WRITE STATUS", "WRITE STATUS"]
+    assert calls == ["LIST", "CREATE"]
+    assert scene.ready().status == "True"
+    scene.kept()
+
+
+def test_many_creates_at_once_share_their_lists(scene: Scene) -> None:
+    scene.lead()
+    scene.wait(5)
+    scene.costs()
+    for number in range(30):
+        scene.create(f"r{number}")
+    scene.wait(60)
+    writes, calls = scene.costs()
+    assert len(writes) == 90
+    assert calls.count("CREATE") == 30
+    assert calls.count("LIST") <= 10
+    scene.kept()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda scene: scene.edit(datadog=scene.block("r0", "https://hook.example/r0/1")), id="spec"),
+        pytest.param(lambda scene: scene.edit(enabled=False), id="enabled"),
+        pytest.param(lambda scene: scene.rotate("r0"), id="secret"),
+    ],
+)
+def test_an_update_costs_one_write_and_one_put(settled: Scene, change: Callable[[Scene], None]) -> None:
+    change(settled)
+    settled.wait(60)
+    writes, calls = settled.costs()
+    assert (len(writes), calls) in [(1, ["UPDATE"]), (0, ["UPDATE"])]
+    assert settled.ready().status == "True"
+    settled.kept()
+
+
+def test_a_deletion_costs_one_write_and_one_delete(settled: Scene) -> None:
+    settled.delete()
+    settled.wait(60)
+    writes, calls = settled.costs()
+    assert writes == ["REMOVE FINALIZER team/r0"]
+    assert calls == ["DELETE"]
+    assert settled.is_gone()
+    assert not settled.remote()
+    settled.kept()
+
+
+def test_a_restart_costs_no_write_and_one_list(settled: Scene) -> None:
+    settled.wait(400)
+    settled.costs()
+    settled.restart()
+    settled.wait(60)
+    assert settled.costs() == ([], ["LIST"])
+    settled.kept()
+
+
+def test_nothing_is_written_while_nothing_changes(settled: Scene) -> None:
+    settled.wait(400)
+    settled.costs()
+    settled.wait(3_600)
+    writes, calls = settled.costs()
+    assert not writes
+    assert set(calls) == {"LIST"}
+    assert len(calls) <= 14
+
+
+@pytest.mark.parametrize("fate", [Fate.UNANSWERED, Fate.BROKEN_APPLIED, Fate.LATE])
+def test_a_create_whose_answer_is_lost_is_found_and_bound(scene: Scene, fate: Fate) -> None:
+    scene.mishap("CREATE", fate)
+    scene.lead()
+    scene.create()
+    scene.wait(50)
+    assert scene.ready().reason in {Reason.CREATE_OUTCOME_UNKNOWN, Reason.PROGRESSING}
+    scene.wait(250)
+    assert scene.posts() == 1
+    assert scene.find().status.origin is Origin.INFERRED
+    assert scene.remote() == [scene.find().status.id]
+    assert scene.ready().reason == Reason.SYNCED
+    scene.kept()
+
+
+@pytest.mark.parametrize("fate", [Fate.DROPPED, Fate.BROKEN])
+def test_a_create_that_never_arrived_is_sent_again_after_the_window(scene: Scene, fate: Fate) -> None:
+    scene.mishap("CREATE", fate)
+    scene.lead()
+    scene.create()
+    scene.wait(60)
+    assert not scene.remote()
+    scene.wait(240)
+    assert scene.posts() == 2
+    assert scene.ready().reason == Reason.SYNCED
+    scene.kept()
+
+
+@pytest.mark.parametrize("fate", [Fate.LIMITED, Fate.REFUSED])
+def test_a_refused_create_is_sent_again_without_a_wait(scene: Scene, fate: Fate) -> None:
+    scene.mishap("CREATE", fate)
+    scene.lead()
+    scene.create()
+    scene.wait(55)
+    assert scene.posts() == 2
+    assert len(scene.remote()) == 1
+    assert scene.ready().reason == Reason.SYNCED
+    scene.kept()
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("moment", ["ADD FINALIZER team/r0", "WRITE STATUS team/r0", "CREATE", "LIST"])
+def test_a_crash_at_any_moment_of_a_create_makes_no_second_integration(scene: Scene, moment: str, phase: Phase) -> None:
+    line = scene.world.to_netbird if moment in ("CREATE", "LIST") else scene.world.to_cluster
+    line.mishaps.append(Mishap(moment, phase=phase))
+    scene.lead()
+    scene.create()
+    scene.wait(10)
+    assert not scene.world.processes[0].owner.alive
+    scene.lead()
+    scene.wait(300)
+    assert scene.remote() == [scene.find().status.id]
+    assert scene.ready().reason == Reason.SYNCED
+    scene.kept()
+
+
+def test_a_crash_before_the_result_is_written_is_made_good(scene: Scene) -> None:
+    lost = Mishap("WRITE STATUS team/r0", phase=Phase.BEFORE)
+    scene.world.to_netbird.mishaps.append(
+        Mishap("CREATE", meanwhile=lambda: scene.world.to_cluster.mishaps.append(lost))
+    )
+    scene.lead()
+    scene.create()
+    scene.wait(10)
+    assert not scene.world.processes[0].owner.alive
+    assert len(scene.remote()) == 1
+    scene.lead()
+    scene.wait(200)
+    assert scene.posts() == 1
+    assert scene.find().status.origin is Origin.INFERRED
+    scene.kept()
+
+
+def test_a_conflict_on_the_intent_means_no_post(scene: Scene) -> None:
+    scene.lead()
+    scene.wait(2)
+
+    def edit() -> None:
+        scene.edit(datadog=scene.block("r0", "https://hook.example/r0/other"))
+
+    scene.world.to_cluster.mishaps.append(Mishap("WRITE STATUS team/r0", meanwhile=edit))
+    scene.create()
+    scene.wait(60)
+    assert scene.posts() == 1
+    (made,) = scene.world.netbird.integrations.values()
+    assert made.config["api_url"] == "https://hook.example/r0/other"
+    scene.kept()

@@ -1,0 +1,211 @@
+"""Single stories of who owns what: twins, strangers, restored and torn resources, drift, deletion, missing secrets."""
+
+from netbird_streaming.core.resources import (
+    FINALIZER,
+    Adoption,
+    AdoptionPolicy,
+    ConnectionKind,
+    DeletionPolicy,
+    Identity,
+)
+from netbird_streaming.core.status import Origin
+from netbird_streaming.reasons import Reason
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.network import Fate, Mishap
+from tests.simulation.scene import Scene
+from tests.simulation.world import TEAM
+from tests.support.netbird.records import Draft
+
+
+def test_of_two_identical_resources_the_older_has_it(scene: Scene) -> None:
+    scene.lead()
+    scene.create("r0", "https://hook.example/same")
+    scene.wait(3)
+    scene.create("r1", "https://hook.example/same")
+    scene.wait(60)
+    assert scene.ready("r0").reason == Reason.SYNCED
+    assert scene.ready("r1").reason == Reason.OWNERSHIP_CONFLICT
+    assert scene.posts() == 1
+    scene.delete("r0")
+    scene.wait(120)
+    assert scene.ready("r1").reason == Reason.SYNCED
+    assert len(scene.remote()) == 1
+    scene.kept()
+
+
+def test_of_two_identical_resources_created_at_once_one_has_it(scene: Scene) -> None:
+    scene.create("r0", "https://hook.example/same")
+    scene.create("r1", "https://hook.example/same")
+    scene.lead()
+    scene.wait(60)
+    assert sorted([scene.ready("r0").reason, scene.ready("r1").reason]) == [Reason.OWNERSHIP_CONFLICT, Reason.SYNCED]
+    assert scene.posts() == 1
+    scene.kept()
+
+
+def test_an_identical_stranger_blocks_until_it_is_adopted(scene: Scene) -> None:
+    stranger = scene.world.stranger_creates(
+        "acc-a", Draft("datadog", {"api_url": "https://hook.example/r0/0", "api_key": "CANARY-stranger-v1"})
+    )
+    scene.lead()
+    scene.create()
+    scene.wait(60)
+    assert scene.ready().reason == Reason.IDENTICAL_EXISTS
+    assert str(stranger) in scene.ready().message
+    assert scene.posts() == 0
+    scene.edit(adoption=Adoption(policy=AdoptionPolicy.MATCH))
+    scene.wait(60)
+    assert scene.find().status.id == stranger
+    assert scene.find().status.origin is Origin.ADOPTED
+    assert scene.remote() == [stranger]
+    scene.kept()
+
+
+def test_a_restored_status_is_a_claim_and_no_fact(settled: Scene) -> None:
+    backup = settled.find().status
+    settled.world.api.set_finalizers(settled.identity(), ())
+    settled.world.kill(settled.world.processes[-1])
+    settled.delete()
+    settled.create()
+    settled.world.api.restore_status(settled.identity(), backup)
+    settled.costs()
+    settled.lead()
+    settled.wait(120)
+    _, calls = settled.costs()
+    assert set(calls) == {"LIST"}
+    assert settled.ready().reason == Reason.RESTORED_STATUS
+    assert str(backup.id) in settled.ready().message
+    settled.edit(adoption=Adoption(policy=AdoptionPolicy.MATCH, id=backup.id))
+    settled.wait(60)
+    assert settled.find().status.id == backup.id
+    assert settled.ready().reason == Reason.SYNCED
+
+
+def test_a_namespace_deleted_whole_is_cleaned_up_though_its_secrets_go_first(settled: Scene) -> None:
+    settled.create("r1")
+    settled.wait(10)
+    api = settled.world.api
+    for name in ("secret-r0", "secret-r1", "token-main"):
+        api.delete_secret(TEAM, name)
+    api.delete(Identity(ConnectionKind.NAMESPACED.value, TEAM, "main"))
+    settled.delete("r0")
+    settled.delete("r1")
+    settled.wait(20)
+    assert not settled.remote()
+    assert not api.objects
+    settled.kept()
+
+
+def test_a_resource_deleted_while_its_create_is_under_way_leaves_nothing(scene: Scene) -> None:
+    scene.lead()
+    scene.wait(2)
+    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=scene.delete))
+    scene.create()
+    scene.wait(30)
+    assert scene.is_gone()
+    assert not scene.remote()
+    scene.kept()
+
+
+def test_what_was_made_for_a_resource_that_is_no_more_is_deleted_by_its_id(scene: Scene) -> None:
+    def tear() -> None:
+        scene.world.api.set_finalizers(scene.identity(), ())
+        scene.delete()
+        scene.create()
+
+    scene.lead()
+    scene.wait(2)
+    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=tear))
+    scene.create()
+    scene.wait(180)
+    assert scene.remote() == [scene.find().status.id]
+    assert scene.ready().reason == Reason.SYNCED
+    scene.kept()
+
+
+def test_a_drift_is_corrected_once(settled: Scene) -> None:
+    (made,) = settled.remote()
+    settled.wait(400)
+    settled.costs()
+    settled.world.stranger_edits(made, url="https://elsewhere.example/")
+    settled.wait(400)
+    _, calls = settled.costs()
+    assert calls.count("UPDATE") == 1
+    assert settled.world.netbird.integrations[made].config["api_url"] == "https://hook.example/r0/0"
+    settled.kept()
+
+
+def test_a_remote_deletion_is_made_good(settled: Scene) -> None:
+    (made,) = settled.remote()
+    settled.world.stranger_deletes(made)
+    settled.wait(400)
+    assert settled.remote() == [settled.find().status.id]
+    assert settled.remote() != [made]
+    settled.kept()
+
+
+def test_an_orphan_stays_and_nothing_is_asked_of_netbird(settled: Scene) -> None:
+    (made,) = settled.remote()
+    settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
+    settled.wait(5)
+    settled.costs()
+    settled.delete()
+    settled.wait(30)
+    assert settled.is_gone()
+    assert settled.remote() == [made]
+    assert "DELETE" not in settled.costs()[1]
+    assert any(str(made) in line for line in settled.world.story if "event" in line)
+    settled.kept()
+
+
+def test_a_stripped_finalizer_is_put_back(settled: Scene) -> None:
+    settled.world.api.set_finalizers(settled.identity(), ())
+    settled.wait(5)
+    assert FINALIZER in settled.find().metadata.finalizers
+    settled.kept()
+
+
+def test_a_missing_secret_is_said_and_its_return_needs_no_edit(settled: Scene) -> None:
+    settled.world.api.delete_secret(TEAM, "secret-r0")
+    settled.wait(5)
+    assert settled.ready().reason == Reason.SECRET_NOT_FOUND
+    settled.rotate("r0")
+    settled.wait(5)
+    assert settled.ready().reason == Reason.SYNCED
+    settled.kept()
+
+
+def test_a_revoked_token_is_said_and_a_new_one_needs_no_edit(settled: Scene) -> None:
+    settled.world.netbird.directory.revoke_token("tok")
+    settled.rotate("r0")
+    settled.wait(5)
+    assert settled.ready().reason == Reason.TOKEN_REJECTED
+    settled.world.token("tok", "acc-a", "CANARY-main-v9")
+    settled.world.put_secret("token-main", "CANARY-main-v9")
+    settled.wait(10)
+    assert settled.ready().reason == Reason.SYNCED
+    settled.kept()
+
+
+def test_a_frozen_leaders_create_lands_late_and_is_found_by_the_next(scene: Scene) -> None:
+    scene.lead()
+    scene.wait(2)
+    old = scene.world.processes[0]
+    scene.mishap("CREATE", Fate.LATE)
+    scene.world.to_netbird.mishaps[0].meanwhile = lambda: scene.world.freeze(old)
+    scene.create()
+    scene.wait(20)
+    scene.lead()
+    scene.wait(20)
+    scene.world.thaw(old)
+    scene.wait(200)
+    assert not old.owner.alive
+    assert scene.remote() == [scene.find().status.id]
+    assert scene.posts() == 1
+    scene.kept()
+
+
+def test_time_passes_only_where_somebody_waits() -> None:
+    loop = VirtualLoop()
+    loop.run_until(5_000.0)
+    assert loop.time() == 5_000.0

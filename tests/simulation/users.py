@@ -1,0 +1,297 @@
+"""Users and strangers: everything that they do in a story."""
+
+import random
+from collections.abc import Callable
+from typing import TextIO
+
+from netbird_streaming.core.resources import (
+    FINALIZER,
+    RECONCILE_ANNOTATION,
+    Access,
+    Adoption,
+    AdoptionPolicy,
+    Auth,
+    BearerAuth,
+    ClusterConnectionSpec,
+    ClusterNetBirdConnection,
+    ConnectionKind,
+    ConnectionSpec,
+    Datadog,
+    DeletionPolicy,
+    DriftPolicy,
+    EventStreamingIntegration,
+    GenericHTTP,
+    Identity,
+    IntegrationSpec,
+    KeyReference,
+    NetBirdConnection,
+    Platform,
+)
+from tests.simulation.climate import REPAIRED, RESYNC, Cast, draw_climate
+from tests.simulation.network import WORLD, Process
+from tests.simulation.world import OPERATOR, TEAM, MakeController, World
+from tests.support.netbird.records import Draft
+
+
+class Users:
+    """Who lives in a world, and what they do there; each deed is skipped where it makes no sense."""
+
+    def __init__(self, seed: int, make: MakeController, *, output: TextIO | None = None) -> None:
+        """Draw who there is."""
+        self.seed = seed
+        self.draw = random.Random(seed)
+        self.world = World(seed, draw_climate(self.draw), make, output=output)
+        draw = self.draw
+        count = draw.choice((1, 1, 2, 2, 3))
+        kind = ConnectionKind.CLUSTER if draw.random() < 0.25 else ConnectionKind.NAMESPACED
+        self.cast = Cast(tuple(f"r{number}" for number in range(count)), kind, twins=draw.random() < 0.15)
+        self.leader: Process | None = None
+        self.lost_secrets: set[str] = set()
+        self.revision = 0
+        self.quiet_calls = 0
+        self.token = "CANARY-main-v0"
+        self.crashes = draw.choice((0, 0, 0, 1, 1, 2))
+        self.backups: dict[str, EventStreamingIntegration] = {}
+
+    def identity(self, name: str) -> Identity:
+        """Of a resource."""
+        return Identity(EventStreamingIntegration.__name__, TEAM, name)
+
+    def find(self, name: str) -> EventStreamingIntegration | None:
+        """A resource, if it is there."""
+        found = self.world.api.objects.get(self.identity(name))
+        return found if isinstance(found, EventStreamingIntegration) else None
+
+    def _connect(self, name: str) -> None:
+        kind = self.cast.reference(name).kind
+        space = OPERATOR if kind is ConnectionKind.CLUSTER else TEAM
+        self.world.put_secret(f"token-{name}", f"CANARY-{name}-v0", space)
+        ref = KeyReference(name=f"token-{name}", key="key")
+        if kind is ConnectionKind.CLUSTER:
+            access = (Access(namespaces=(TEAM,), allow_adoption=self.draw.random() < 0.8),)
+            spec = ClusterConnectionSpec(token_secret_ref=ref, access=access, resync_interval=RESYNC)
+            self.world.api.create(ClusterNetBirdConnection, None, name, spec)
+        else:
+            plain = ConnectionSpec(token_secret_ref=ref, resync_interval=RESYNC)
+            self.world.api.create(NetBirdConnection, TEAM, name, plain)
+
+    def create(self, name: str) -> None:
+        """A user creates a resource and its Secret."""
+        if self.find(name) is not None:
+            return
+        self.set_value(name)
+        draw = self.draw
+        policy = draw.choice((DriftPolicy.CORRECT,) * 5 + (DriftPolicy.REPORT,))
+        adoption = Adoption(policy=AdoptionPolicy.MATCH) if draw.random() < 0.1 else Adoption()
+        spec = IntegrationSpec(
+            connection_ref=self.cast.reference(),
+            platform=Platform.DATADOG,
+            enabled=draw.random() < 0.8,
+            adoption=adoption,
+            drift_policy=policy,
+            **self._block(name, self._url(name)),
+        )
+        platform = Platform.DATADOG if spec.datadog is not None else Platform.GENERIC_HTTP
+        self.world.api.create(EventStreamingIntegration, TEAM, name, spec.model_copy(update={"platform": platform}))
+
+    def _url(self, name: str) -> str:
+        shared = "shared" if self.cast.twins else name
+        return f"https://hook.example/{shared}/{self.revision if self.draw.random() < 0.3 else 0}"
+
+    def _block(self, name: str, url: str) -> dict[str, Datadog | GenericHTTP | None]:
+        """The platform's block: by the name, so that a resource keeps its platform for ever."""
+        ref = KeyReference(name=f"secret-{name}", key="key")
+        if self.seed % 2 or self.cast.twins:
+            return {"datadog": Datadog(api_url=url, api_key_secret_ref=ref)}
+        return {"generic_http": GenericHTTP(url=url, auth=Auth(bearer=BearerAuth(token_secret_ref=ref)))}
+
+    def set_value(self, name: str) -> None:
+        """Set the Secret of a resource to a value that it never had."""
+        self.revision += 1
+        self.lost_secrets.discard(name)
+        value = f"CANARY-{name}-v{self.revision}"
+        self.world.tell(f"user sets secret of {name} to v{self.revision}")
+        self.world.promises.secret_value(name, value)
+        self.world.api.put_secret(TEAM, f"secret-{name}", {"key": value.encode()})
+
+    def edit_url(self, name: str) -> None:
+        """A user declares another URL."""
+        found = self.find(name)
+        if found is not None and not found.deleting:
+            self.revision += 1
+            url = f"https://hook.example/{name}/{self.revision}"
+            self.world.api.edit(found.identity, **self._block(name, url))
+
+    def toggle(self, name: str) -> None:
+        """A user switches the integration on or off."""
+        found = self.find(name)
+        if found is not None and not found.deleting:
+            self.world.api.edit(found.identity, enabled=not found.spec.enabled)
+
+    def suspend(self, name: str) -> None:
+        """A user suspends a resource, or lets it go on."""
+        found = self.find(name)
+        if found is not None and not found.deleting:
+            self.world.api.edit(found.identity, suspend=not found.spec.suspend)
+
+    def lose_secret(self, name: str) -> None:
+        """A user deletes the Secret; most bring it back."""
+        self.lost_secrets.add(name)
+        self.world.tell(f"user deletes the secret of {name}")
+        self.world.promises.secret_value(name, None)
+        self.world.api.delete_secret(TEAM, f"secret-{name}")
+        if self.draw.random() < 0.6:
+            self._later(self.draw.uniform(1, 40), lambda: self.set_value(name))
+
+    def request(self, name: str) -> None:
+        """A user asks for a reconcile."""
+        found = self.find(name)
+        if found is not None:
+            self.revision += 1
+            self.world.api.annotate(found.identity, RECONCILE_ANNOTATION, f"now-{self.revision}")
+
+    def touch(self, name: str) -> None:
+        """Another controller writes an annotation, again and again: versions change under the operator's hands."""
+        for _ in range(5):
+            self._later(self.draw.uniform(0, 3), lambda: self._annotate(name))
+
+    def _annotate(self, name: str) -> None:
+        found = self.find(name)
+        if found is not None:
+            self.revision += 1
+            self.world.api.annotate(found.identity, "example.com/noise", str(self.revision))
+
+    def delete(self, name: str) -> None:
+        """A user deletes a resource."""
+        if (found := self.find(name)) is not None:
+            self.world.tell(f"user deletes {name}")
+            self.backups[name] = found
+            self.world.api.delete(found.identity)
+
+    def recreate(self, name: str) -> None:
+        """A user deletes a resource and creates one of the same name as soon as that goes."""
+        self.delete(name)
+        self._later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=False))
+
+    def restore(self, name: str) -> None:
+        """A resource is lost with its namespace and comes back from a backup, with its status."""
+        self.delete(name)
+        self._later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=True))
+
+    def _create_when_gone(self, name: str, *, restored: bool) -> None:
+        if self.find(name) is not None:
+            if self.world.loop.time() < 1000 + REPAIRED:
+                self._later(2.0, lambda: self._create_when_gone(name, restored=restored))
+            return
+        self.create(name)
+        if restored and name in self.backups:
+            self.world.tell(f"backup tool restores the status of {name}")
+            self.world.api.restore_status(self.identity(name), self.backups[name].status)
+
+    def orphan(self, name: str) -> None:
+        """A user wants the integration left in NetBird; some delete the resource then."""
+        found = self.find(name)
+        if found is not None:
+            self.world.api.edit(found.identity, deletion_policy=DeletionPolicy.ORPHAN)
+            if self.draw.random() < 0.5:
+                self._later(self.draw.uniform(0.05, 20), lambda: self.delete(name))
+
+    def strip(self, name: str) -> None:
+        """`kubectl replace` takes all finalizers away."""
+        found = self.find(name)
+        if found is not None and FINALIZER in found.metadata.finalizers:
+            self.world.tell(f"user strips the finalizers of {name}")
+            self.world.api.set_finalizers(found.identity, ())
+
+    def move(self, name: str) -> None:
+        """To another connection of the same account, or of another; some come back."""
+        found = self.find(name)
+        if found is None or found.deleting:
+            return
+        where = "second" if self.draw.random() < 0.6 else "foreign"
+        self.world.token(f"tok-{where}", "acc-a" if where == "second" else "acc-b", f"CANARY-{where}-v0")
+        if Identity(ConnectionKind.NAMESPACED.value, TEAM, where) not in self.world.api.objects:
+            self._connect(where)
+        self.world.api.edit(found.identity, connection_ref=self.cast.reference(where))
+        if self.draw.random() < 0.4:
+            self._later(self.draw.uniform(1, 50), lambda: self._move_back(name))
+
+    def _move_back(self, name: str) -> None:
+        if (found := self.find(name)) is not None and not found.deleting:
+            self.world.api.edit(found.identity, connection_ref=self.cast.reference())
+
+    def adopt(self, name: str) -> None:
+        """A user lets a resource adopt: what matches, or an id that a stranger has."""
+        found = self.find(name)
+        if found is None or found.deleting:
+            return
+        strangers = [each.id for each in self.world.promises.remotes.values() if each.live and each.maker is None]
+        if strangers and self.draw.random() < 0.7:
+            policy = self.draw.choice((AdoptionPolicy.MATCH, AdoptionPolicy.OVERRIDE))
+            adoption = Adoption(policy=policy, id=self.draw.choice(strangers))
+        else:
+            adoption = Adoption(policy=AdoptionPolicy.MATCH)
+        self.world.api.edit(found.identity, adoption=adoption)
+
+    def rotate_token(self, _name: str) -> None:
+        """The administrator rotates the connection's token."""
+        self.revision += 1
+        value = f"CANARY-main-v{self.revision}"
+        space = OPERATOR if self.cast.kind is ConnectionKind.CLUSTER else TEAM
+        self.world.token("tok-a", "acc-a", value)
+        self.token = value
+        self._later(self.draw.uniform(0, 5), lambda: self.world.put_secret("token-main", self.token, space))
+
+    def delete_all(self, _name: str) -> None:
+        """A namespace is deleted whole: Secrets first."""
+        for each in self.cast.resources:
+            self.lost_secrets.add(each)
+            self.world.promises.secret_value(each, None)
+            self.world.api.delete_secret(TEAM, f"secret-{each}")
+        if self.cast.kind is ConnectionKind.NAMESPACED:
+            self.world.drop_secret("token-main")
+            self.world.api.delete(Identity(ConnectionKind.NAMESPACED.value, TEAM, "main"))
+        for each in self.cast.resources:
+            self.delete(each)
+
+    def stranger_edits(self, name: str) -> None:
+        """Somebody changes the integration in the dashboard."""
+        if (integration_id := self._held(name)) is not None:
+            if self.draw.random() < 0.6:
+                self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
+            else:
+                self.world.stranger_edits(integration_id, enabled=self.draw.random() < 0.5)
+
+    def fight(self, name: str) -> None:
+        """Somebody's script sets the integration back again and again."""
+        for number in range(4):
+            self._later(number * 150.0, lambda: self._quarrel(name))
+
+    def _quarrel(self, name: str) -> None:
+        if (integration_id := self._held(name)) is not None:
+            self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
+
+    def stranger_deletes(self, name: str) -> None:
+        """Somebody deletes the integration in the dashboard."""
+        if (integration_id := self._held(name)) is not None:
+            self.world.stranger_deletes(integration_id)
+
+    def stranger_creates(self, name: str) -> None:
+        """Somebody makes an integration in the dashboard, some of them just like a resource's."""
+        self.stranger_makes(same=self.draw.random() < 0.5, name=name)
+
+    def stranger_makes(self, *, same: bool, name: str = "r0") -> None:
+        """Make it; the secret is the stranger's own."""
+        url = self._url(name) if same else "https://stranger.example/1"
+        if "datadog" in self._block(name, url):
+            draft = Draft("datadog", {"api_url": url, "api_key": "CANARY-stranger-v1"})
+        else:
+            draft = Draft("generic_http", {"url": url, "headers": '{"Authorization": "x"}', "body_template": ""})
+        self.world.stranger_creates("acc-a", draft)
+
+    def _held(self, name: str) -> int | None:
+        found = self.find(name)
+        return found.status.id if found is not None else None
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        self.world.loop.call_later(seconds, action, context=WORLD)

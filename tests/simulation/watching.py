@@ -1,0 +1,106 @@
+"""Watches: in order, late, with gaps after which all is listed anew, and now and then a stale copy."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from netbird_streaming.core.resources import (
+    ConnectionKind,
+    EventStreamingIntegration,
+    Identity,
+    Resource,
+)
+from tests.simulation.apiserver import Change
+from tests.simulation.network import Process
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World  # it makes the watchers
+
+KINDS: Final = (*(each.value for each in ConnectionKind), EventStreamingIntegration.__name__)
+
+
+class ControllerLike(Protocol):
+    """What the world needs of the shipped controller, and of the wrong ones that prove the checks."""
+
+    def observe(self, resource: Resource) -> None:
+        """A watch event."""
+        ...
+
+    def forget(self, identity: Identity, uid: str) -> None:
+        """An object is gone."""
+        ...
+
+    def secret_changed(self, namespace: str, name: str) -> None:
+        """A Secret changed."""
+        ...
+
+    def run(self) -> Coroutine[Any, Any, None]:
+        """Work until cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a process' watch delivers: seconds of lag, the chance of a copy that comes late, and its gaps (from, to)."""
+
+    lag: float = 0.05
+    stale: float = 0.0
+    gaps: tuple[tuple[float, float], ...] = ()
+
+
+class Watcher:
+    """One process' watches: in order, late, with gaps after which all is listed anew, and now and then a stale copy."""
+
+    def __init__(self, world: "World", process: Process, controller: ControllerLike) -> None:
+        self._world = world
+        self._process = process
+        self._controller = controller
+        self._latest = 0.0
+        self._missed = False
+        self._missed_secrets: dict[tuple[str, str], None] = {}
+
+    def saw(self, change: Change) -> None:
+        """The API server has something to say."""
+        world, process = self._world, self._process
+        if not process.owner.alive:
+            return
+        now = world.loop.time()
+        for begin, end in world.climate.watch.gaps:
+            if begin <= now - 1000 < end:
+                self._miss(change, end)
+                return
+        lag = world.climate.watch.lag * (0.2 + world.random.random())
+        self._latest = max(self._latest, now + lag)
+        self._deliver(change, self._latest)
+        if world.random.random() < world.climate.watch.stale:
+            self._deliver(change, self._latest + world.random.random() * 5)
+
+    def _miss(self, change: Change, end: float) -> None:
+        if change.secret is not None:
+            self._missed_secrets[change.secret] = None
+        if not self._missed:
+            self._missed = True
+            self._world.at(end + 0.1, self.relist)
+
+    def relist(self) -> None:
+        """A fresh list: it says what is there, and nothing of what went meanwhile."""
+        if not self._process.owner.alive:
+            return
+        self._missed = False
+        for kind in KINDS:
+            for resource in self._world.api.of_kind(kind):
+                self._deliver(Change(0, resource), self._world.loop.time() + 0.01)
+        missed, self._missed_secrets = self._missed_secrets, {}
+        for secret in missed:
+            self._deliver(Change(0, secret=secret), self._world.loop.time() + 0.02)
+
+    def _deliver(self, change: Change, moment: float) -> None:
+        controller, call_at = self._controller, self._world.loop.call_at
+        context = self._process.context
+        if change.secret is not None:
+            call_at(moment, controller.secret_changed, *change.secret, context=context)
+        elif change.resource is not None and change.gone:
+            uid = change.resource.metadata.uid
+            call_at(moment, controller.forget, change.resource.identity, uid, context=context)
+        elif change.resource is not None:
+            call_at(moment, controller.observe, change.resource, context=context)

@@ -1,0 +1,251 @@
+"""One simulated world: a cluster, NetBird, users, strangers, and the operator's processes one after another."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TextIO
+
+from netbird_streaming.core.events import EventNote
+from netbird_streaming.core.resources import (
+    EventStreamingIntegration,
+    Identity,
+    Resource,
+)
+from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from tests.simulation.apiserver import ApiServer, Change
+from tests.simulation.cluster import SimCluster
+from tests.simulation.ledger import key_of
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.machine import EPOCH, RememberingKey, SimClock
+from tests.simulation.netbird import SimNetBirdFactory
+from tests.simulation.network import WORLD, Line, Phase, Process, Weather
+from tests.simulation.promises import Promises
+from tests.simulation.watching import ControllerLike, Watch, Watcher
+from tests.support.netbird.behaviour import Behaviour
+from tests.support.netbird.model import NetBird
+from tests.support.netbird.records import Draft
+from tests.support.netbird.tenancy import Account, Token
+
+TEAM: Final = "team"
+OPERATOR: Final = "operator"
+LATE_COMMIT: Final = 60.0
+LEASE: Final = 15.0
+
+
+KEY: Final = RememberingKey(bytes(range(32)))
+MakeController = Callable[[Ports, ControllerSettings], ControllerLike]
+
+
+@dataclass(frozen=True, slots=True)
+class Climate:
+    """All that stays the same for one world."""
+
+    cluster: Weather = field(default_factory=Weather)
+    netbird: Weather = field(default_factory=Weather)
+    watch: Watch = field(default_factory=Watch)
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    reads_accounts: bool = True
+
+
+class World:
+    """The world, its story so far, and what was promised."""
+
+    def __init__(self, seed: int, climate: Climate, make: MakeController, *, output: TextIO | None = None) -> None:
+        """`output` gets the story as it happens; each request is told only then, since most stories nobody reads."""
+        self.random = random.Random(seed)
+        self.climate = climate
+        self._make = make
+        self._output = output
+        self.story: list[str] = []
+        self.loop = VirtualLoop()
+        self.promises = Promises(self.loop.time, self.tell)
+        self._actor: Process | None = None
+        self._known: dict[Identity, Resource] = {}
+        self.api = ApiServer(self.now, self._changed)
+        self.netbird = NetBird(climate.behaviour)
+        source = random.Random(seed + 1)
+        self.to_cluster = Line(self.loop, source, climate.cluster, self.tell, LATE_COMMIT)
+        self.to_netbird = Line(self.loop, source, climate.netbird, self.tell, LATE_COMMIT)
+        self.to_cluster.tells_requests = self.to_netbird.tells_requests = output is not None
+        self.processes: list[Process] = []
+        self._watchers: list[Watcher] = []
+        self.clusters: list[SimCluster] = []
+        self.clients: list[SimNetBirdFactory] = []
+        for account in ("acc-a", "acc-b"):
+            self.netbird.directory.add_account(Account(account))
+
+    def now(self) -> datetime:
+        """The servers' clock."""
+        return EPOCH + timedelta(seconds=self.loop.time())
+
+    def tell(self, line: str) -> None:
+        """One line of the story."""
+        text = f"{self.loop.time() - 1000:9.3f}  {line}"
+        self.story.append(text)
+        if self._output is not None:
+            self._output.write(text + "\n")
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Something that happens in the world outside, so many seconds after the beginning."""
+        self.loop.call_at(1000 + moment, action, context=WORLD)
+
+    def run_until(self, moment: float) -> None:
+        """Let the story go on until that many seconds after its beginning."""
+        self.loop.run_until(1000 + moment, alive=lambda: any(each.owner.alive for each in self.processes))
+
+    def token(self, token_id: str, account_id: str, value: str) -> None:
+        """NetBird knows this token."""
+        reads = self.climate.reads_accounts
+        self.netbird.directory.add_token(Token(token_id, value, account_id, may_read_accounts=reads))
+
+    # The operator's processes.
+
+    def start(self, crash_at: dict[int, Phase] | None = None, on_death: Callable[[], None] = lambda: None) -> Process:
+        """Start a process; it holds the Lease until somebody takes it away."""
+        number = len(self.processes)
+        process = Process(
+            name=f"p{number}",
+            loop=self.loop,
+            skew=self.random.uniform(-20, 20),
+            monotonic_base=self.random.uniform(0, 10_000),
+            crash_at=crash_at or {},
+        )
+        cluster = SimCluster(self.api, self.to_cluster, process, self._act, self._published)
+        netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
+        own = random.Random(number + 7)
+        ports = Ports(cluster=cluster, netbird=netbird, clock=SimClock(process), random=own, key=KEY)
+        settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)
+        controller = process.context.run(self._make, ports, settings)
+        self.processes.append(process)
+        self.clusters.append(cluster)
+        self.clients.append(netbird)
+        watcher = Watcher(self, process, controller)
+        self._watchers.append(watcher)
+
+        def died() -> None:
+            self.promises.died(process)
+            on_death()
+
+        process.on_death = died
+        self.tell(f"{process.name} starts")
+        process.task = process.context.run(self._spawn, controller)
+        process.task.add_done_callback(lambda task: self._ended(process, task), context=WORLD)
+        watcher.relist()
+        return process
+
+    def _spawn(self, controller: ControllerLike) -> Any:
+        return self.loop.create_task(controller.run(), name="controller", context=None)
+
+    def stop(self, process: Process) -> None:
+        """Ask a process to end, as SIGTERM does."""
+        self.tell(f"{process.name} is asked to stop")
+        assert process.task is not None
+        process.task.cancel()
+
+    def kill(self, process: Process) -> None:
+        """SIGKILL."""
+        if process.owner.alive:
+            self.tell(f"{process.name} is killed")
+            self.to_cluster.kill(process)
+
+    def freeze(self, process: Process) -> None:
+        """Stop it in its tracks: its Lease runs out unnoticed."""
+        self.tell(f"{process.name} freezes")
+        process.owner.frozen = True
+        process.lease_until = self.loop.time() + LEASE * 0.6
+
+    def thaw(self, process: Process) -> None:
+        """Let it go on, and notice a moment later that another one leads."""
+        if process.owner.alive:
+            self.tell(f"{process.name} goes on")
+            self.loop.thaw(process.owner)
+            self.loop.call_later(0.5, self.stop, process, context=WORLD)
+
+    def _ended(self, process: Process, task: Any) -> None:
+        if not process.owner.alive:
+            return
+        process.owner.alive = False
+        if not task.cancelled():
+            self.promises.breach("L4", f"the controller ended by itself: {task.exception()!r}")
+        self.tell(f"{process.name} has stopped")
+        process.on_death()
+
+    def _act(self, process: Process | None) -> None:
+        self._actor = process
+
+    def _published(self, resource: Resource, note: EventNote) -> None:
+        self.tell(f"  event {resource.identity.label}: {note.reason} {note.note}")
+        self.promises.published(note.note)
+
+    def _changed(self, change: Change) -> None:
+        resource = change.resource
+        if resource is not None:
+            identity = resource.identity
+            before = self._known.get(identity)
+            self._describe(resource, gone=change.gone)
+            self.promises.changed(before, resource, self._actor, gone=change.gone)
+            if change.gone:
+                del self._known[identity]
+            else:
+                self._known[identity] = resource
+        for watcher in self._watchers:
+            watcher.saw(change)
+
+    def _describe(self, after: Resource, *, gone: bool) -> None:
+        who = self._actor.name if self._actor is not None else "user"
+        meta, what = after.metadata, "gone" if gone else "stored"
+        line = f"  k8s {after.identity.label} {what} by {who}: v{meta.resource_version} g{meta.generation}"
+        if isinstance(after, EventStreamingIntegration):
+            status = after.status
+            ready = next((f"{each.status}/{each.reason}" for each in status.conditions if each.type == "Ready"), "-")
+            intent = f" intent#{status.creation.attempt}" if status.creation is not None else ""
+            lost = f" unresolved={len(status.unresolved_creations)}" if status.unresolved_creations else ""
+            line += f" id={status.id}{intent}{lost} Ready={ready} {'F' if after.has_finalizer else '-'}"
+        self.tell(line + (" DELETING" if after.deleting else ""))
+
+    # Users and strangers.
+
+    def put_secret(self, name: str, value: str, namespace: str = TEAM) -> None:
+        """Create or rotate a Secret with one key."""
+        self.tell(f"user sets secret {name}")
+        self.promises.secret_value(name, value)
+        self.api.put_secret(namespace, name, {"key": value.encode()})
+
+    def drop_secret(self, name: str, namespace: str = TEAM) -> None:
+        """Delete a Secret."""
+        self.tell(f"user deletes secret {name}")
+        self.promises.secret_value(name, None)
+        self.api.delete_secret(namespace, name)
+
+    def stranger_creates(self, account_id: str, draft: Draft) -> int:
+        """Somebody makes an integration in the dashboard."""
+        made = self.netbird.dashboard_create(account_id, draft, self.now())
+        self.tell(f"stranger creates {made} {draft.config.get('url') or draft.config.get('api_url')}")
+        self._foreign(made)
+        return made
+
+    def stranger_edits(self, integration_id: int, *, url: str | None = None, enabled: bool | None = None) -> None:
+        """Somebody changes an integration in the dashboard."""
+        found = self.netbird.integrations.get(integration_id)
+        if found is None:
+            return
+        self.tell(f"stranger edits {integration_id} url={url} enabled={enabled}")
+        name = "api_url" if "api_url" in found.config else "url"
+        config = {name: url} if url is not None else None
+        self.netbird.dashboard_edit(integration_id, self.now(), config=config, enabled=enabled)
+        self._foreign(integration_id)
+
+    def stranger_deletes(self, integration_id: int) -> None:
+        """Somebody deletes an integration in the dashboard."""
+        found = self.netbird.integrations.get(integration_id)
+        if found is None:
+            return
+        self.tell(f"stranger deletes {integration_id}")
+        self.netbird.dashboard_delete(integration_id, self.now())
+        key = key_of(found.config, enabled=found.enabled)
+        self.promises.foreign(integration_id, found.account_id, key, live=False)
+
+    def _foreign(self, integration_id: int) -> None:
+        found = self.netbird.integrations[integration_id]
+        self.promises.foreign(integration_id, found.account_id, key_of(found.config, enabled=found.enabled))
