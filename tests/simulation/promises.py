@@ -130,10 +130,17 @@ class Promises(KubernetesPromises, Witness):
         if request.operation is Operation.DELETE:
             remote.live = False
         else:
-            remote.key = key_of_request(request)
-            remote.possible.append(remote.key)
-            if pending.settled:
-                remote.overtaken = remote.excused = True
+            self._replaced(remote, key_of_request(request), late=pending.settled)
+
+    def _replaced(self, remote: Remote, key: Key, *, late: bool) -> None:
+        """NetBird has a PUT of ours; what a stranger does from now on is a new excuse."""
+        if remote.answered == key and not remote.excused:
+            # A server that keeps a URL in its own form is corrected once for each: nobody can know better before.
+            remote.corrected_forms.add(key[0])
+        remote.key = key
+        remote.possible.append(key)
+        remote.overtaken |= late
+        remote.excused = late
 
     def answered(self, request: Request, answer: Answer) -> None:
         """The process has the answer of a write."""
@@ -143,11 +150,7 @@ class Promises(KubernetesPromises, Witness):
             return
         body: Any = answer.body
         remote, key = self.remotes[body["id"]], key_of_request(request)
-        if remote.answered == key and not remote.excused:
-            # A server that keeps a URL in its own form is corrected once for each: nobody can know better before.
-            remote.corrected_forms.add(key[0])
         remote.answered, remote.possible, remote.unsaved = key, [key], True
-        remote.excused = request.operation is Operation.CREATE and body["enabled"] != key[2]
 
     def failed(self, request: Request, *, unknown: bool) -> None:
         """The process was told that the write failed, or that nobody knows."""
@@ -184,3 +187,4 @@ class Promises(KubernetesPromises, Witness):
             return
         known.live, known.touched, known.excused, known.key = live, True, True, key
         known.foreign_writes += 1
+        known.corrected_forms.clear()

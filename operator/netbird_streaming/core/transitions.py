@@ -11,7 +11,6 @@ from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Condition, Correction, Status
 from netbird_streaming.core.times import parse_time
-from netbird_streaming.core.upkeep import is_applied
 from netbird_streaming.reasons import Reason
 
 ANSWER_SLACK: Final = timedelta(seconds=5)
@@ -69,8 +68,6 @@ def _enabled(bind: Bind) -> bool | None:
 def updated(case: Case, update: Update, answer: Integration) -> Status:
     """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved."""
     status, request = case.status, update.payload.request
-    corrections = status.corrections if is_applied(case) else tuple(map(_without_values, status.corrections))
-    status = status.model_copy(update={"corrections": corrections})
     return corrected(status, update.correction).model_copy(
         update={
             "enabled": request.enabled,
@@ -89,7 +86,7 @@ def _is_of_this_write(case: Case, answer: Integration) -> bool:
 
 
 def _without_values(correction: Correction) -> Correction:
-    """After a PUT of other values, what a LIST shows says nothing of what came of an earlier correction."""
+    """A LIST has shown what came of the correction: the same values later are somebody's, or are kept as known."""
     return correction.model_copy(update={"values": {}})
 
 
@@ -125,7 +122,10 @@ def reported(case: Case, report: Report) -> Status:
 def _shown(case: Case, item: Integration) -> dict[str, object]:
     """What the LIST says, taken over only where it says something else: formats alone are no change."""
     status = case.status
-    shown: dict[str, object] = {"account_id": item.account_id or status.account_id}
+    shown: dict[str, object] = {
+        "account_id": item.account_id or status.account_id,
+        "corrections": tuple(map(_without_values, status.corrections)),
+    }
     if parse_time(item.created_at) != parse_time(status.created_at):
         shown["created_at"] = item.created_at
     if not is_foreign_write(case, item) and parse_time(item.updated_at) != parse_time(status.updated_at):

@@ -69,9 +69,15 @@ async def bind(run: Run, case: Case, action: Bind) -> bool:
     words = _BINDINGS.get(action.origin)
     if words is None:
         return False
-    landed = await run.flush()
-    if landed:
-        await _publish(run, EventNote(Reason.PROGRESSING, words[0], words[1].format(id=action.item.id)))
+    # Nothing was done in NetBird yet, so there is nothing to remember: what was decided is decided again.
+    try:
+        if not await run.flush():
+            run.status = run.base
+            return False
+    except OperatorError:
+        run.entry.unsaved = None
+        raise
+    await _publish(run, EventNote(Reason.PROGRESSING, words[0], words[1].format(id=action.item.id)))
     return False
 
 
