@@ -55,14 +55,15 @@ class Case:
 
 
 CASES: Final = (
+    # These wait longest, so they begin first.
+    Case("400", error_reply(400, SERVERS_TEXT), Reason.CONFIGURATION_REJECTED, ("400",)),
+    Case("422", error_reply(422, SERVERS_TEXT), Reason.CONFIGURATION_REJECTED, ("422", "Correct")),
     Case("401", error_reply(401, SERVERS_TEXT), Reason.TOKEN_REJECTED, ("401",), None),
     Case("403", error_reply(403, SERVERS_TEXT), Reason.PERMISSION_DENIED, ("403",)),
     Case("unlicensed", Reply(404, SERVERS_TEXT, PLAIN_TYPE), Reason.NOT_LICENSED, ("404", "spec.url"), None),
     Case("unlicensed-html", Reply(404, f"<p>{SERVERS_TEXT}", HTML_TYPE), Reason.NOT_LICENSED, ("404",), None),
     Case("409", error_reply(409, SERVERS_TEXT), Reason.ALREADY_EXISTS, ("409", "adopt")),
     Case("412", error_reply(412, SERVERS_TEXT), Reason.DESTINATION_REJECTED, ("412", "test event")),
-    Case("400", error_reply(400, SERVERS_TEXT), Reason.CONFIGURATION_REJECTED, ("400",)),
-    Case("422", error_reply(422, SERVERS_TEXT), Reason.CONFIGURATION_REJECTED, ("422", "Correct")),
     Case("429", error_reply(429, SERVERS_TEXT), Reason.RATE_LIMITED, ("429", "spec.rateLimit")),
     Case(
         "429-retry-after",
@@ -120,9 +121,12 @@ def team(scene: Scene) -> Iterator[Team]:
         yield team
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def lives(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[None]]]:
-    """The chosen cases, all begun together: each spends its time waiting, for windows and for repetitions."""
+    """The chosen cases, begun together and before all else: they spend their time waiting for windows and repetitions.
+
+    They end before the tests that end the operator.
+    """
     wanted = {item.name for item in request.session.items}
     with ThreadPoolExecutor(8) as pool:
         yield {
@@ -130,36 +134,6 @@ def lives(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Mapping[str,
             for case in CASES
             if any(name.endswith(f"[{case}]") for name in wanted)
         }
-
-
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_fault_has_a_reason_and_a_cure_and_heals(case: Case, lives: Mapping[str, Future[None]]) -> None:
-    lives[case.name].result()
-
-
-def _live_through(scene: Scene, case: Case) -> None:
-    with new_team(scene) as team:
-        mark = team.mark()
-        fault = team.fault(case.failure, case.operation, **case.how)
-        team.connect(team.integration())
-        message = team.because(case.reason, seconds=HEALING_SECONDS)
-        for word in case.words:
-            assert word in message
-        assert case.reason.cure in message or case.reason in {Reason.UNAVAILABLE, UNKNOWN}
-        assert SERVERS_TEXT not in message
-        scene.netbird.remove_fault(fault)
-        team.ready(seconds=HEALING_SECONDS)
-        status = team.read()["status"]
-        assert (team.only().id, case.origin) == (status["id"], status["origin"])
-        assert "creation" not in status
-        # What was given up stays named; what was inferred is written once more, for nobody saw its answer.
-        inferred = case.origin == "Inferred"
-        given_up = case.reason is UNKNOWN and not inferred
-        assert len(status.get("unresolvedCreations", ())) == given_up
-        made = [each.operation for each in scene.netbird.history() if each.account_id == team.account]
-        assert made == [Operation.CREATE, *([Operation.UPDATE] if inferred else [])]
-        assert {each.split()[0] for each in team.changes(mark)} == {"POST", *(["PUT"] if inferred else [])}
 
 
 def test_each_fault_of_a_secret_is_said_and_mended_without_touching_the_resource(team: Team) -> None:
@@ -220,6 +194,12 @@ def test_two_answers_that_nobody_could_tell_apart_are_named_and_not_touched(team
     assert {each.id for each in team.held()} == {made.id, stranger}
 
 
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_fault_has_a_reason_and_a_cure_and_heals(case: Case, lives: Mapping[str, Future[None]]) -> None:
+    lives[case.name].result()
+
+
 @pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.AFTER])
 def test_a_crash_in_the_middle_of_a_create_makes_no_second_one(team: Team, moment: Moment) -> None:
     team.connect()
@@ -265,3 +245,27 @@ def test_an_api_server_that_is_away_loses_no_id_and_stops_nothing_for_good(team:
     assert len(team.requests(mark, Operation.CREATE)) == 1
     team.apply(secret("datadog", api_key="after-the-outage"))
     eventually(lambda: "after-the-outage" in str([each.config for each in team.held()]), "the watches work again")
+
+
+def _live_through(scene: Scene, case: Case) -> None:
+    with new_team(scene) as team:
+        mark = team.mark()
+        fault = team.fault(case.failure, case.operation, **case.how)
+        team.connect(team.integration())
+        message = team.because(case.reason, seconds=HEALING_SECONDS)
+        for word in case.words:
+            assert word in message
+        assert case.reason.cure in message or case.reason in {Reason.UNAVAILABLE, UNKNOWN}
+        assert SERVERS_TEXT not in message
+        scene.netbird.remove_fault(fault)
+        team.ready(seconds=HEALING_SECONDS)
+        status = team.read()["status"]
+        assert (team.only().id, case.origin) == (status["id"], status["origin"])
+        assert "creation" not in status
+        # What was given up stays named; what was inferred is written once more, for nobody saw its answer.
+        inferred = case.origin == "Inferred"
+        given_up = case.reason is UNKNOWN and not inferred
+        assert len(status.get("unresolvedCreations", ())) == given_up
+        made = [each.operation for each in scene.netbird.history() if each.account_id == team.account]
+        assert made == [Operation.CREATE, *([Operation.UPDATE] if inferred else [])]
+        assert {each.split()[0] for each in team.changes(mark)} == {"POST", *(["PUT"] if inferred else [])}
