@@ -60,18 +60,21 @@ test: $(VENV)
 	@$(PYTHON) -m tests.support.steps lint types imports deadcode $(foreach suite,$(SUITES),test-$(suite))
 endif
 
-# The simulation is bound by the processor and its seeds are independent of each other, so it takes every core. The
-# others are quicker in one process than with the time that several take to start, or share one control plane.
+# The simulation is bound by the processor, and its seeds are independent of each other: every core. What runs against a
+# control plane mostly waits, so three files run at once, each worker with servers of its own.
 .PHONY: test-unit test-contract test-simulation test-controlplane
-test-unit test-contract test-controlplane: test-%: $(VENV)
+test-unit test-contract: test-%: $(VENV)
 	@$(PYTHON) -m pytest tests/$*
 test-simulation: $(VENV)
 	@$(PYTHON) -m pytest tests/simulation --numprocesses=auto
+test-controlplane: $(VENV)
+	@$(PYTHON) -m pytest tests/controlplane --numprocesses=3 --dist=loadfile
 
 .PHONY: lint
-lint: $(VENV) ## Ruff: rules and formatting
+lint: $(VENV) ## Ruff: rules and formatting; hadolint: the Dockerfile
 	@.venv/bin/ruff check $(SOURCES)
 	@.venv/bin/ruff format --check $(SOURCES)
+	@.venv/bin/hadolint Dockerfile
 
 .PHONY: types
 types: $(VENV) ## mypy --strict
