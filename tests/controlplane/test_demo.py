@@ -21,7 +21,7 @@ MANIFESTS = ROOT / "tests/support/demo/manifests"
 RUN_SECONDS = 90.0
 STORY_SECONDS = 30.0
 STOP_SECONDS = 15.0
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 15.0
 
 pytestmark = pytest.mark.timeout(240)
 

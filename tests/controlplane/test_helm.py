@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,15 @@ NAMESPACE = "helm-test"
 VALUES = (
     "--set=connection.create=true,connection.name=helm-test,connection.tokenSecret.name=netbird",
     "--set=connection.access.namespaces={team-a}",
-    # Other tests of this control plane may have applied the definitions by kubectl.
-    "--take-ownership",
 )
 Helm = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[ControlPlane]:
+    """One of its own: on that of the other tests, kubectl owns the definitions."""
+    with ControlPlane.start() as plane:
+        yield plane
 
 
 @pytest.fixture

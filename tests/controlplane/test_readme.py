@@ -12,6 +12,7 @@ import yaml
 from netbird_streaming.core.resources import Platform
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.docs import README
+from tests.support.refusals import install_crds
 
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
 DOCUMENTS = [document for block in BLOCKS for document in yaml.safe_load_all(block)]
@@ -26,7 +27,7 @@ def label(block: str) -> str:
 @pytest.fixture(scope="module")
 def reader(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     """A control plane with the definitions and the namespace that the examples are for."""
-    control_plane.kubectl("apply", "--server-side", "-f", str(README.parent / "crds"))
+    install_crds(control_plane)
     control_plane.kubectl("create", "namespace", NAMESPACE)
     yield control_plane
     # Only these: what other files left behind on this server waits for operators that are gone.
