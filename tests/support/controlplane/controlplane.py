@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from uuid import uuid4
 
 from tests.support.controlplane import audit, commands, files
 from tests.support.controlplane.audit import AuditEvent
@@ -51,7 +52,9 @@ class ControlPlane:
         self.folder: Final = folder
         self.url: Final = f"https://{commands.LOOPBACK}:{ports.apiserver}"
         self._ports: Final = ports
+        # Watched over before it is there: Ctrl-C may come at any moment.
         self._removal: Final = FolderRemoval(folder)
+        folder.mkdir(mode=0o700, exist_ok=True)
         self._files: Final = files.write(folder)
         self._processes: dict[str, KeptProcess] = {}
         try:
@@ -81,7 +84,7 @@ class ControlPlane:
             binaries.find(tool)
         for attempt in range(START_ATTEMPTS):
             try:
-                return cls(binaries, Path(tempfile.mkdtemp(prefix="netbird-controlplane-")), commands.free_ports())
+                return cls(binaries, _new_folder(), commands.free_ports())
             except ControlPlaneError as error:
                 # Somebody else may have taken a port between the look and the use.
                 if "address already in use" not in str(error) or attempt == START_ATTEMPTS - 1:
@@ -205,6 +208,11 @@ class ControlPlane:
     ) -> None:
         """Stop it."""
         self.stop()
+
+
+def _new_folder() -> Path:
+    """Name a folder that nobody else has."""
+    return Path(tempfile.gettempdir()) / f"netbird-controlplane-{uuid4().hex[:8]}"
 
 
 def _tail(log: Path) -> str:

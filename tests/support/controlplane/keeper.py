@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
-SETTLE_SECONDS: Final = 1.0
+SETTLE_SECONDS: Final = 0.5
+REMOVALS: Final = 20
 
 
 def main() -> int:
@@ -27,9 +28,11 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     if sys.argv[1] == "--remove":
         sys.stdin.buffer.read()
-        # It is gone already where the starter had the time to clean up; else the programs that still write there are
-        # killed at this same moment.
-        if Path(sys.argv[2]).exists():
+        # It is gone already where the starter had the time to clean up; else a program that the starter lost sight of
+        # may still write there, until the kernel has told its own keeper of the starter's end.
+        for _ in range(REMOVALS):
+            if not Path(sys.argv[2]).exists():
+                break
             time.sleep(SETTLE_SECONDS)
             shutil.rmtree(sys.argv[2], ignore_errors=True)
         return 0

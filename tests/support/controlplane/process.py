@@ -78,7 +78,8 @@ class FolderRemoval:
         for pipe in (self._keeper.stdin, self._keeper.stdout):
             if pipe is not None:
                 pipe.close()
-        self._keeper.wait(STOP_SECONDS)
+        if not self._folder.exists():
+            self._keeper.wait(STOP_SECONDS)
 
 
 def _keeper(
