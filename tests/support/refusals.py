@@ -39,7 +39,8 @@ def said_by(call: Callable[[], Any]) -> str:
     try:
         call()
     except KubectlError as error:
-        return str(error)
+        # Before 1.35 the API server puts the type of the parent there.
+        return str(error).replace('Invalid value: "object": ', "Invalid value: ")
     return ""
 
 
