@@ -7,6 +7,7 @@ from netbird_streaming.core.facts import Posted
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.status import Correction, Intent, Origin
+from netbird_streaming.errors import EditError, OperatorError
 from netbird_streaming.reasons import Reason
 
 
@@ -104,3 +105,13 @@ class Done:
 
 
 Action = AddFinalizer | Release | Look | ConfirmAccount | ProveAbsence | Create | Bind | Update | Delete | Report | Done
+
+
+def failed(problem: OperatorError) -> Report:
+    """How a problem is reported: by the branch of the error tree that it is of."""
+    return Report(state_of(problem), problem.reason, problem.message)
+
+
+def state_of(problem: OperatorError) -> State:
+    """A human must edit: stalled; anything else is tried again."""
+    return State.STALLED if isinstance(problem, EditError) else State.WORKING

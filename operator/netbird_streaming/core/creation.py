@@ -3,7 +3,17 @@
 from typing import assert_never
 
 from netbird_streaming.core import compare, intents
-from netbird_streaming.core.actions import Action, AddFinalizer, Bind, ConfirmAccount, Create, Look, Report, State
+from netbird_streaming.core.actions import (
+    Action,
+    AddFinalizer,
+    Bind,
+    ConfirmAccount,
+    Create,
+    Look,
+    Report,
+    State,
+    failed,
+)
 from netbird_streaming.core.facts import Case, Route, View
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration
@@ -131,7 +141,7 @@ def _confirm_tenant(route: Route) -> Action | None:
         return None
     if route.account is None:
         return ConfirmAccount()
-    return Report(State.WORKING, route.account.reason, route.account.message)
+    return failed(route.account)
 
 
 def _post(case: Case, payload: Payload, route: Route, view: View) -> Action:

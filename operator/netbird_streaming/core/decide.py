@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netbird_streaming.core import creation, drift, intents, removal, upkeep
-from netbird_streaming.core.actions import Action, Bind, Look
+from netbird_streaming.core.actions import Action, Bind, Look, failed
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.status import Origin
 from netbird_streaming.errors import OperatorError
@@ -27,13 +27,13 @@ def land_answer(case: Case) -> Action | None:
 def unreachable(case: Case) -> Action | None:
     """Without a connection nothing can be done or seen."""
     route = case.observed.route
-    return upkeep.failed(route) if isinstance(route, OperatorError) else None
+    return failed(route) if isinstance(route, OperatorError) else None
 
 
 def unresolved_payload(case: Case) -> Action | None:
     """Without the Secrets there is nothing to send, and nothing to compare with."""
     payload = case.desired.payload
-    return upkeep.failed(payload) if isinstance(payload, OperatorError) else None
+    return failed(payload) if isinstance(payload, OperatorError) else None
 
 
 def without_integration(case: Case) -> Action | None:

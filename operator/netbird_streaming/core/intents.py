@@ -72,7 +72,7 @@ def _may_be(case: Case, intent: Intent, item: Integration) -> bool:
         or not _in_window(intent, item)
     ):
         return False
-    if intent.key_id != case.key.id:
+    if not is_provable(case, intent):
         return True
     return compare.matches_signature(item, intent.platform, intent.signature, case.key)
 

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from netbird_streaming.core.actions import State
+from netbird_streaming.core.actions import State, state_of
 from netbird_streaming.core.conditions import Standing, conditions
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.resources import RECONCILE_ANNOTATION, ClusterNetBirdConnection, Connection
 from netbird_streaming.core.status import ConfirmedAccount, ConnectionStatus
-from netbird_streaming.core.upkeep import state_of
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 

@@ -9,12 +9,13 @@ from netbird_streaming.core.actions import (
     Report,
     State,
     Update,
+    failed,
 )
 from netbird_streaming.core.creation import refuse, rival, suspended
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.resources import DriftPolicy
-from netbird_streaming.errors import EditError, OperatorError
+from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
 
@@ -40,16 +41,6 @@ def confirm_account(case: Case) -> Action | None:
         Reason.ACCOUNT_MISMATCH,
         f"Integration {status.id} is in account {status.account_id}, the connection leads to {route.account}.",
     )
-
-
-def failed(problem: OperatorError) -> Report:
-    """How a problem is reported: by the branch of the error tree that it is of."""
-    return Report(state_of(problem), problem.reason, problem.message)
-
-
-def state_of(problem: OperatorError) -> State:
-    """A human must edit: stalled; anything else is tried again."""
-    return State.STALLED if isinstance(problem, EditError) else State.WORKING
 
 
 def is_gone(case: Case) -> bool:

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from netbird_streaming.core import transitions, upkeep
+from netbird_streaming.core import transitions
 from netbird_streaming.core.actions import ProveAbsence, Report, State
+from netbird_streaming.core.actions import failed as standing
 from netbird_streaming.core.facts import Case
 from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
@@ -28,7 +29,7 @@ async def report(run: Run, case: Case, action: Report) -> bool:
 async def failed(run: Run, case: Case, problem: OperatorError) -> bool:
     """Report a problem that an action met; after a conflict it is said of the newest version, by the next decision."""
     run.retry_after = problem.retry_after if isinstance(problem, RetryError) else None
-    return await report(run, case, upkeep.failed(problem))
+    return await report(run, case, standing(problem))
 
 
 async def look(run: Run, case: Case, since: float) -> bool:
