@@ -5,9 +5,8 @@ in `crds/` are generated from these models, so a description here is what `kubec
 what the schema refuses is not checked again, so that an object that is older than a rule stays readable.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
@@ -74,9 +73,11 @@ FINALIZER: Final = f"{GROUP}/event-streaming"
 RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile-requested-at"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A kind and a name: what a queue key and a watch event are about. `namespace` is None for cluster kinds."""
+class Identity(NamedTuple):
+    """A kind and a name: what a queue key and a watch event are about. `namespace` is None for cluster kinds.
+
+    A tuple, since it is looked up in dictionaries all day: its hash is made in C.
+    """
 
     kind: str
     namespace: str | None
