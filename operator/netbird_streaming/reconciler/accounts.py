@@ -90,6 +90,11 @@ class Account:
             view = self._view = None
         return view
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether the LIST that was due has come."""
+        return self.view is not None and self.due_at <= self.view.begun
+
     def is_bound(self, endpoint: Endpoint) -> bool:
         """Whether the client is one for this endpoint; which paths the server has, the client knows best itself."""
         return self._bound == replace(endpoint, path_family=None)

@@ -68,18 +68,19 @@ def _interval(link: Link) -> float:
 
 
 def _is_due(world: World, link: Link) -> bool:
+    """Whether a LIST is due, and not there yet: a sweep begins with a fresh look at the token, once."""
     now = world.ports.clock.monotonic()
-    return any(account.due_at <= now for account in link.accounts.values())
+    return any(account.due_at <= now and not account.is_listed for account in link.accounts.values())
 
 
 async def _attend(world: World, link: Link, account: Account, *, urgent: bool, priority: Priority) -> bool:
     """Sweep the account with a fresh LIST, or ask for one; answers whether one is waited for."""
     now, identity = world.ports.clock.monotonic(), link.connection.identity
     view = account.view
-    if view is not None and account.due_at <= view.begun:
+    if view is not None and account.is_listed:
         world.sweep(link, account)
         account.due_at = now + _interval(link) * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
-        if not view.by_id and account.account_id is None and account.asked_for != account.proof:
+        if account.account_id is None and not view.by_id and account.asked_for != account.proof:
             async with world.queue.released():
                 await account.confirm(Priority.CLOCK)
         return False
