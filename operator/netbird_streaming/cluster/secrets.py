@@ -56,9 +56,12 @@ class _Event(Model):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds of the watch. `idle` must exceed the minute after which the API server sends a bookmark at the latest."""
+    """Seconds of the watch. `idle` must exceed `server`, at which the API server ends it: longer silence is a dead one.
 
-    server: int = 290
+    Bookmarks would not tell that: an idle API server (1.37) sent the first after two minutes.
+    """
+
+    server: int = 80
     idle: float = 90.0
     first_retry: float = 0.1
     longest_retry: float = 2.0
