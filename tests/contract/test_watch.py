@@ -6,7 +6,7 @@ A real API server can't be told to answer so, hence a small one of our own; the 
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,8 +60,12 @@ CORE = {
 class Seen:
     """What reached the reconciler."""
 
+    known: Collection[tuple[Identity, str, str]] = ()
     observed: list[str] = field(default_factory=list)
     forgotten: list[tuple[Identity, str]] = field(default_factory=list)
+
+    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
+        return (identity, uid, version) not in self.known
 
     def observe(self, resource: Resource) -> None:
         self.observed.append(f"{resource.metadata.name}@{resource.metadata.resource_version}")
@@ -151,12 +155,15 @@ def nothing() -> None:
 
 @asynccontextmanager
 async def watching(
-    server: ApiServer, scope: Scope | None = None, reclaim: Callable[[], None] = nothing
+    server: ApiServer,
+    scope: Scope | None = None,
+    reclaim: Callable[[], None] = nothing,
+    known: Collection[tuple[Identity, str, str]] = (),
 ) -> AsyncIterator[tuple[Watch, Seen]]:
     async def login() -> Credentials:
         return Credentials(server.url, "Bearer token", None, None, None, None, insecure=False)
 
-    seen = Seen()
+    seen = Seen(known)
     watch = Watch(scope or Scope(), seen, login, WallClock(), reclaim)
     task = asyncio.create_task(watch.run())
     try:
@@ -190,6 +197,16 @@ async def test_what_is_listed_and_what_changes_reaches_the_reconciler() -> None:
         assert watch.silence() < PATIENCE
         assert watch.unanswered() < PATIENCE
         assert all(each.startswith(("get ", "watch ")) for each in server.requests)
+
+
+async def test_what_the_reconciler_knows_already_is_not_told_again() -> None:
+    known = [(Identity("NetBirdConnection", "team-a", "a"), "uid-a", "1")]
+    listed = ApiServer(objects=[connection("a"), connection("b", 5)])
+    async with serving(listed) as server, watching(server, known=known) as (_, seen):
+        await all_watched(server)
+        server.send("NetBirdConnection", {"type": "MODIFIED", "object": connection("a", 12)})
+        await until(lambda: "a@12" in seen.observed)
+        assert sorted(seen.observed) == ["a@12", "b@5"]
 
 
 async def test_namespaces_are_watched_each_and_the_cluster_kind_once() -> None:

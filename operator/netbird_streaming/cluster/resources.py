@@ -19,7 +19,8 @@ from netbird_streaming.core.resources import FINALIZER, Connection, EventStreami
 from netbird_streaming.core.status import ConnectionStatus, Status
 from netbird_streaming.errors import EditError, ObjectGoneError, OperatorError
 
-_PAGE: Final = "500"
+# Objects: a whole page is in memory at once, as dictionaries of some 12 KB each.
+_PAGE: Final = "100"
 _LONGEST_NAME: Final = 253
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 # Strict: a CRD older than this operator must refuse a field of its status, not drop an intent in silence.

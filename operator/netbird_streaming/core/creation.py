@@ -96,7 +96,10 @@ def _adopt_id(case: Case, view: View, wanted: int) -> Action:
 
 
 def _adopt_any(case: Case, view: View) -> Action | None:
-    found = case.unclaimed([item for item in view.by_id.values() if _is_identical(case, item)])
+    payload = case.desired.payload
+    if not isinstance(payload, Payload):
+        return None
+    found = case.unclaimed(view.identical(payload.request.platform, payload.request.config))
     if len(found) > 1:
         ids = ", ".join(str(item.id) for item in found)
         return refuse(Reason.ADOPTION_AMBIGUOUS, f"Integrations {ids} are identical to the resource.")

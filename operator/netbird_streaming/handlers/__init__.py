@@ -15,12 +15,12 @@ from typing import Any, Final, Protocol
 import kopf
 
 from netbird_streaming.cluster.connection import Credentials
-from netbird_streaming.cluster.parsing import KINDS, identity, parse
+from netbird_streaming.cluster.parsing import KINDS, Kind, identity, parse
 from netbird_streaming.cluster.watch_session import open_session
 from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.handlers import tasks
-from netbird_streaming.handlers.kopf_settings import RENEW_SECONDS, kopf_settings
+from netbird_streaming.handlers.kopf_settings import RENEW_SECONDS, NoMemories, kopf_settings
 from netbird_streaming.reconciler.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,11 @@ STABLE_SECONDS: Final = 60.0
 
 
 class Sink(Protocol):
-    """Who is told what was seen; neither method may raise."""
+    """Who is told what was seen; no method may raise."""
+
+    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
+        """Whether this version of an object is to be told: parsing what is known already would be for nothing."""
+        ...
 
     def observe(self, resource: Resource) -> None:
         """Take a resource as it is now."""
@@ -49,9 +53,14 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The namespaces that are watched; none means all. Cluster-scoped kinds are watched in both cases."""
+    """The namespaces that are watched, none meaning all, and whether the kind that has no namespace is."""
 
     namespaces: tuple[str, ...] = ()
+    cluster_connections: bool = True
+
+    def kinds(self) -> Mapping[str, Kind]:
+        """Give the kinds that are watched."""
+        return {name: kind for name, kind in KINDS.items() if kind.namespaced or self.cluster_connections}
 
     def paths(self) -> frozenset[str]:
         """Give the URL path of each watch."""
@@ -59,7 +68,7 @@ class Scope:
         places = tuple(f"/namespaces/{namespace}" for namespace in self.namespaces) or ("",)
         return frozenset(
             f"{base}{place}/{kind.plural}"
-            for kind in KINDS.values()
+            for kind in self.kinds().values()
             for place in (places if kind.namespaced else ("",))
         )
 
@@ -152,6 +161,7 @@ class Watch:
         roots = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=kopf_settings(),
+            memories=NoMemories(),
             standalone=True,
             clusterwide=not self._scope.namespaces,
             namespaces=self._scope.namespaces,
@@ -161,7 +171,7 @@ class Watch:
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-        for kind in KINDS:
+        for kind in self._scope.kinds():
             kopf.on.event(group=GROUP, version=VERSION, kind=kind, id=kind, registry=registry)(self._event)
         kopf.on.login(id="login", registry=registry)(self._session)
         return registry
@@ -174,6 +184,8 @@ class Watch:
         if event["type"] == "DELETED":
             self._unreadable.pop(uid, None)
             self._context.run(self._sink.forget, identity(raw), uid)
+            return
+        if not self._sink.is_news(identity(raw), uid, str(raw.get("metadata", {}).get("resourceVersion"))):
             return
         try:
             resource = parse(raw)

@@ -5,8 +5,10 @@ from itertools import chain, repeat
 from typing import Any, Final
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory  # an argument of the public spawn_tasks
 
-PAGE: Final = 500
+PAGE: Final = 100
+"""Objects: a whole page is in memory at once, as dictionaries of some 12 KB each."""
 RENEW_SECONDS: Final = 120
 """How long one watch request lasts, so each watch shows life at least this often. Sent verbatim as `timeoutSeconds`:
 a fraction would be answered by 400."""
@@ -51,6 +53,21 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class NoMemories(ResourceMemories):
+    """Keeps nothing between events: handlers of events need no memory, and one of 2 KB would stay for each object."""
+
+    async def recall(
+        self,
+        raw_body: kopf.RawBody,
+        *,
+        memobase: Any = None,  # noqa: ANN401 # kopf's own type is private
+        noticed_by_listing: bool = False,
+        ephemeral: bool = True,  # noqa: ARG002 # always
+    ) -> ResourceMemory:
+        """Make a new one each time."""
+        return await super().recall(raw_body, memobase=memobase, noticed_by_listing=noticed_by_listing, ephemeral=True)
+
+
 def kopf_settings() -> kopf.OperatorSettings:
     """Make kopf's settings, each for a reason that was measured."""
     settings = kopf.OperatorSettings()
@@ -59,7 +76,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
-    settings.queueing.idle_timeout = 0.1  # a worker per object lives on for this long: memory in a burst
+    settings.queueing.idle_timeout = 0.02  # a worker for each object lives on for this long: memory in a burst
     settings.queueing.exit_timeout = 0.1
     settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = RENEW_SECONDS

@@ -32,7 +32,7 @@ LAST_PAUSE: Final = 60.0
 
 
 class Controller:
-    """Reconciles all resources and connections. The three triggers may be called at any time and never raise."""
+    """Reconciles all resources and connections. The triggers may be called at any time and never raise."""
 
     def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
         """Know nothing yet; `run` lists everything before it works."""
@@ -40,6 +40,10 @@ class Controller:
         self._settings = settings
         self._world = World(ports, settings)
         self._failures: dict[Identity, int] = {}
+
+    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
+        """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
+        return self._world.is_news(identity, uid, version)
 
     def observe(self, resource: Resource) -> None:
         """A watch event: the newest version wins, older ones are ignored."""

@@ -20,6 +20,7 @@ from netbird_streaming.core.actions import (
     Report,
     Update,
 )
+from netbird_streaming.core.compare import is_identical
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Desired, Observed, Remembered, Route, recall
 from netbird_streaming.core.payload import Payload, SecretData, resolve, secret_names
@@ -64,8 +65,9 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Non
 
 
 async def _newest(world: World, entry: Entry) -> EventStreamingIntegration:
-    if entry.resource is not None:
-        return entry.resource
+    known = entry.unpack()
+    if known is not None:
+        return known
     fresh = await world.ports.cluster.read(entry.identity)
     if not isinstance(fresh, EventStreamingIntegration):
         world.forget(entry.identity, entry.uid)
@@ -186,8 +188,10 @@ def _holds_twin(case: Case) -> bool:
     payload, view, held = case.desired.payload, case.observed.view, case.status.id
     if held is None or not isinstance(payload, Payload) or upkeep.is_gone(case):
         return False
-    twins = view.identical(payload.request.platform, payload.request.config) if view is not None else []
-    return upkeep.is_applied(case) or any(item.id == held for item in twins)
+    if upkeep.is_applied(case):
+        return True
+    item = view.by_id.get(held) if view is not None else None
+    return item is not None and is_identical(payload.request.platform, payload.request.config, item)
 
 
 async def _act(run: Run, case: Case, action: Action) -> bool:  # noqa: C901, PLR0911  # one branch for each action

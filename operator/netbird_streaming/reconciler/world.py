@@ -11,7 +11,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
 from netbird_streaming.reconciler.connections import Connections, Link
-from netbird_streaming.reconciler.entries import Entry, digest, entry_for, version_of
+from netbird_streaming.reconciler.entries import Entry, digest, entry_for, number, version_of
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
 
@@ -41,6 +41,11 @@ class World:
         self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
         self._by_connection: dict[Identity, dict[Identity, None]] = {}
 
+    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
+        """Whether `observe` would do something with this version of a resource; of a connection it may."""
+        entry = self.entries.get(identity)
+        return entry is None or entry.uid != uid or number(version) > entry.version
+
     def observe(self, resource: EventStreamingIntegration, priority: Priority = Priority.USER) -> None:
         """Take a version of a resource, unless it is not newer than what is known."""
         entry = self.entries.get(resource.identity)
@@ -57,6 +62,8 @@ class World:
             return
         else:
             self._retake(entry, resource)
+        if priority is Priority.CLOCK:
+            entry.pack()
         self.queue.add(resource.identity, priority)
 
     def took(self, entry: Entry, resource: EventStreamingIntegration) -> None:
