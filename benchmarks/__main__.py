@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 
 from benchmarks.burst import burst
 from benchmarks.rest import rest
@@ -11,10 +12,10 @@ from benchmarks.rig import rig
 async def run(options: argparse.Namespace) -> None:
     """One pair of servers for each part, so that none pays for what another left behind."""
     if options.burst:
-        async with rig() as first:
+        async with rig(options.python) as first:
             await burst(first, options.burst)
     if options.rest:
-        async with rig() as second:
+        async with rig(options.python) as second:
             await rest(second, options.rest)
 
 
@@ -23,6 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--burst", type=int, default=1000, metavar="N", help="resources created at once (default 1000)")
     parser.add_argument("--rest", type=int, default=10_000, metavar="N", help="resources at rest (default 10000)")
+    parser.add_argument(
+        "--python", default=sys.executable, metavar="PATH", help="runs the operator (default: this)"
+    )
     asyncio.run(run(parser.parse_args()))
 
 

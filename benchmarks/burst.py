@@ -51,8 +51,7 @@ async def create_and_wait(rig: Rig, creation: Creation, prefix: str) -> None:
     watching = asyncio.create_task(creation.watch(rig.kubernetes))
     await asyncio.sleep(0.2)
     await rig.create(names, created=creation)
-    await creation.done.wait()
-    watching.cancel()
+    await watching
 
 
 @asynccontextmanager

@@ -1,11 +1,13 @@
 """The least that a client of the API server can be: aiohttp, JSON and a token. What everything else is measured by."""
 
+import asyncio
 import base64
 import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,12 +34,19 @@ class Kubernetes:
             return await answer.json()
 
     async def watch(self, path: str, version: str) -> AsyncIterator[Any]:
-        """The events of a watch, until it ends."""
+        """The events of a watch, until it ends; raises where the answer is no success."""
         params = {"watch": "1", "resourceVersion": version}
         timeout = aiohttp.ClientTimeout(total=None)
-        async with self.session.get(self.url + path, params=params, timeout=timeout) as answer:
-            async for line in answer.content:
-                yield json.loads(line)
+        while True:
+            async with self.session.get(self.url + path, params=params, timeout=timeout) as answer:
+                # A kind that was defined a moment ago: the API server is still making its storage.
+                if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    await asyncio.sleep(0.2)
+                    continue
+                answer.raise_for_status()
+                async for line in answer.content:
+                    yield json.loads(line)
+                return
 
 
 @asynccontextmanager

@@ -53,6 +53,8 @@ class Rig:
     netbird: RunningNetBird
     installation: Installation
     kubernetes: Kubernetes
+    python: str
+    """Runs the operator: memory is measured with the dependencies that ship, and no others."""
 
     @property
     def control(self) -> NetBirdControl:
@@ -62,7 +64,7 @@ class Rig:
     @contextmanager
     def operator(self) -> Iterator[Operator]:
         """A running operator that leads."""
-        with Operator(self.installation, "--initial-budget-share=1") as operator:
+        with Operator(self.installation, "--initial-budget-share=1", python=self.python) as operator:
             operator.ready()
             yield operator
             operator.stop()
@@ -110,7 +112,6 @@ class Creation:
     begun: dict[str, float] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
     feed: asyncio.StreamWriter | None = None
-    done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def told(self, name: str) -> None:
         """Pass the name on to a bare client."""
@@ -118,7 +119,7 @@ class Creation:
             self.feed.write(f"{name}\n".encode())
 
     async def watch(self, kubernetes: Kubernetes) -> None:
-        """Follow the resources until all of them are Ready."""
+        """Follow the resources and return once all of them are Ready."""
         path = BASE.format(namespace=TEAM)
         version = (await kubernetes.call("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
         async for event in kubernetes.watch(path, version):
@@ -127,7 +128,6 @@ class Creation:
             if name in self.begun and name not in self.ready and any(_is_ready(each) for each in conditions):
                 self.ready[name] = now
                 if len(self.ready) == self.total:
-                    self.done.set()
                     return
 
     @property
@@ -156,7 +156,7 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def rig() -> AsyncIterator[Rig]:
+async def rig(python: str) -> AsyncIterator[Rig]:
     """Start everything but the operator."""
     with ControlPlane.start() as plane, running_netbird() as netbird:
         netbird.control.change_behaviour(
@@ -171,7 +171,7 @@ async def rig() -> AsyncIterator[Rig]:
         )
         plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(_connection(netbird.url)))
         async with connect(plane.kubeconfig) as kubernetes:
-            yield Rig(plane, netbird, installation, kubernetes)
+            yield Rig(plane, netbird, installation, kubernetes, python)
 
 
 def _connection(url: str) -> dict[str, Any]:

@@ -84,17 +84,20 @@ class Operator:
     It does not outlive this process. Several of one installation compete for its Lease.
     """
 
-    def __init__(self, installation: Installation, *arguments: str, log: Path | None = None) -> None:
+    def __init__(
+        self, installation: Installation, *arguments: str, log: Path | None = None, python: str = sys.executable
+    ) -> None:
         """Start it, and don't wait: ready() does.
 
         Args:
             installation: whose rights and arguments it has.
             arguments: more of them; a later one wins.
             log: where it writes to; without one, a file of its own in the control plane's folder.
+            python: the interpreter, and with it the dependencies.
         """
         self.log: Final = log or _new_log(installation.plane.folder)
         self._offset = self.log.stat().st_size if self.log.exists() else 0
-        command = [sys.executable, "-m", "netbird_streaming", *installation.arguments]
+        command = [python, "-m", "netbird_streaming", *installation.arguments]
         # The health port that the chart gives may be taken here, on the host.
         command += ["--health-host=127.0.0.1", "--health-port=0", *arguments]
         self._process = KeptProcess(command, self.log, _environment(installation.kubeconfig))
