@@ -24,9 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--burst", type=int, default=1000, metavar="N", help="resources created at once (default 1000)")
     parser.add_argument("--rest", type=int, default=10_000, metavar="N", help="resources at rest (default 10000)")
-    parser.add_argument(
-        "--python", default=sys.executable, metavar="PATH", help="runs the operator (default: this)"
-    )
+    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="runs the operator (default: this)")
     asyncio.run(run(parser.parse_args()))
 
 

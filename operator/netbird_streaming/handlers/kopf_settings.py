@@ -56,16 +56,9 @@ class _NoProgress(kopf.ProgressStorage):
 class NoMemories(ResourceMemories):
     """Keeps nothing between events: handlers of events need no memory, and one of 2 KB would stay for each object."""
 
-    async def recall(
-        self,
-        raw_body: kopf.RawBody,
-        *,
-        memobase: Any = None,  # noqa: ANN401 # kopf's own type is private
-        noticed_by_listing: bool = False,
-        ephemeral: bool = True,  # noqa: ARG002 # always
-    ) -> ResourceMemory:
+    async def recall(self, raw_body: kopf.RawBody, **options: Any) -> ResourceMemory:  # noqa: ANN401 # kopf's own
         """Make a new one each time."""
-        return await super().recall(raw_body, memobase=memobase, noticed_by_listing=noticed_by_listing, ephemeral=True)
+        return await super().recall(raw_body, **{**options, "ephemeral": True})
 
 
 def kopf_settings() -> kopf.OperatorSettings:

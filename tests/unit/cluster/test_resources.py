@@ -96,7 +96,7 @@ def test_a_list_goes_through_all_pages() -> None:
     )
     api = ScriptedApi(lambda _: next(pages))
     assert listed(api) == ["team-a/a", "team-a/b"]
-    assert [dict(request.query) for request in api.requests] == [{"limit": "500"}, {"limit": "500", "continue": "more"}]
+    assert [dict(request.query) for request in api.requests] == [{"limit": "100"}, {"limit": "100", "continue": "more"}]
 
 
 def test_what_can_not_be_read_is_told_of_and_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
