@@ -6,12 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from tests.support.controlplane import local, pin
-from tests.support.controlplane.binaries import CONTROL_PLANE, Binaries
+from tests.support.controlplane import local, pin, versions
+from tests.support.controlplane.binaries import CONTROL_PLANE, HELM, Binaries
 from tests.support.controlplane.controlplane import ControlPlaneError
 from tests.support.controlplane.gobuild import BuildError
 from tests.support.controlplane.progress import say
-from tests.support.controlplane.versions import UnknownVersionError
 
 INTERRUPTED: Final = 130
 
@@ -30,7 +29,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         result: int = arguments.run(arguments)
-    except (BuildError, ControlPlaneError, UnknownVersionError, local.LocalError) as error:
+    except (BuildError, ControlPlaneError, versions.UnknownVersionError, local.LocalError) as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
@@ -76,7 +75,7 @@ def _env(_arguments: argparse.Namespace) -> int:
 
 def _binaries(_arguments: argparse.Namespace) -> int:
     binaries = Binaries()
-    for tool in CONTROL_PLANE:
+    for tool in (*CONTROL_PLANE, HELM, *versions.LINTERS):
         print(f"{tool}: {binaries.find(tool)}")
     return 0
 

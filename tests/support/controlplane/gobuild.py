@@ -11,6 +11,9 @@ from tests.support.controlplane import cache, versions
 from tests.support.controlplane.progress import progress
 
 VERSION_FLAG: Final = "-X k8s.io/component-base/version.gitVersion"
+CONTAINERD: Final = ("containerd", "containerd-shim-runc-v2", "ctr")
+# No node here keeps images on btrfs, whose headers would be needed.
+TAGS: Final = {"containerd": "no_btrfs"}
 
 
 class BuildError(Exception):
@@ -39,6 +42,11 @@ def recipe(tool: str, minor: str) -> Recipe:
         return Recipe(tool, versions.etcd(), "go.etcd.io/etcd/server/v3", "about half a minute")
     if tool == "helm":
         return Recipe(tool, versions.helm(), "helm.sh/helm/v4/cmd/helm", "about 2 minutes")
+    if tool in CONTAINERD:
+        package = f"github.com/containerd/containerd/v2/cmd/{tool}"
+        return Recipe(tool, versions.containerd(), package, "about half a minute")
+    if tool in versions.LINTERS:
+        return Recipe(tool, versions.linter(tool), f"{versions.LINTERS[tool]}/cmd/{tool}", "about a minute")
     hint = "about 4 minutes" if tool == "kube-apiserver" else "about a minute"
     return Recipe(tool, versions.kubernetes(minor), f"k8s.io/kubernetes/cmd/{tool}", hint)
 
@@ -71,7 +79,8 @@ def _compile(wanted: Recipe, made: Path) -> None:
     # Without the version the server calls itself v0.0.0-master and clients misjudge what it can do.
     # The other two have no such variable, and the linker passes over what is not there.
     linker = f"-s -w {VERSION_FLAG}={wanted.module.version}"
-    command = ["go", "build", "-mod=readonly", "-trimpath", f"-ldflags={linker}", "-o", str(made), wanted.package]
+    tags = f"-tags={TAGS.get(wanted.tool, '')}"
+    command = ["go", "build", "-mod=readonly", "-trimpath", tags, f"-ldflags={linker}", "-o", str(made), wanted.package]
     # A go.work file above the checkout would take the place of the pinned module.
     environment = {**os.environ, "GOWORK": "off"}
     done = subprocess.run(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tests.support.controlplane.versions import MODULES, minor_of
 
-TOOLS: Final = ("kube-apiserver", "kube-controller-manager", "kubectl")
+TOOLS: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet")
 
 
 def pin(version: str) -> Path:

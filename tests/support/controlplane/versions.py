@@ -12,6 +12,8 @@ from typing import Final
 MODULES: Final = Path(__file__).parent / "modules"
 DEFAULT_MINOR: Final = "1.37"
 MINOR_VARIABLE: Final = "K8S_VERSION"
+LINTERS: Final = {"kubeconform": "github.com/yannh/kubeconform", "kube-score": "github.com/zegl/kube-score"}
+"""What lints the chart, by tool: the module that holds its command."""
 
 
 class UnknownVersionError(Exception):
@@ -68,6 +70,16 @@ def etcd() -> Module:
 def helm() -> Module:
     """Answer Helm's module."""
     return _read(MODULES / "helm", "helm.sh/helm/v4")
+
+
+def containerd() -> Module:
+    """Answer the module of containerd, on which the real node's pods run."""
+    return _read(MODULES / "containerd", "github.com/containerd/containerd/v2")
+
+
+def linter(tool: str) -> Module:
+    """Answer the module of one of `LINTERS`."""
+    return _read(MODULES / tool.replace("-", ""), LINTERS[tool])
 
 
 def _read(folder: Path, required: str) -> Module:
