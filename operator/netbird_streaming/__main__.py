@@ -37,9 +37,9 @@ from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.settings import Settings, SettingsError, add_flags, read_settings, unknown_variables
+from netbird_streaming.turns import PAUSES, Turns
 
 PROGRAM: Final = "netbird-streaming-operator"
-RESTART_SECONDS: Final = (1.0, 5.0, 15.0, 30.0)
 T = TypeVar("T")
 
 logger = logging.getLogger("netbird_streaming.main")
@@ -76,10 +76,12 @@ class Operator:
     def __init__(self, settings: Settings, environment: Mapping[str, str], reclaim_signals: Callable[[], None]) -> None:
         """Take what the process was told, and how to get its signal handlers back from kopf."""
         self._settings = settings
+        self._scope = Scope(settings.namespaces, settings.cluster_connections)
         self._environment = environment
         self._reclaim_signals = reclaim_signals
         self._clock = SystemClock()
         self._started = False
+        self._turns = Turns(self._clock.monotonic)
         self._leading: Leading | None = None
 
     async def run(self) -> None:
@@ -109,19 +111,19 @@ class Operator:
 
     async def _until(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it works: an API server that is not there yet is no reason to end."""
-        delays = iter(RESTART_SECONDS)
+        delays = iter(PAUSES)
         while True:
             try:
                 return await attempt()
             except OperatorError as error:
-                delay = next(delays, RESTART_SECONDS[-1])
+                delay = next(delays, PAUSES[-1])
                 logger.warning("%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
                 await self._clock.sleep(delay)
 
     async def _report_missing_rights(self, api: Api, namespace: str) -> None:
-        wanted = self._settings.namespaces or None
-        rights = watch_rights(wanted)
-        if self._settings.secret_watch:
+        settings = self._settings
+        rights = watch_rights(settings.namespaces or None, cluster_kinds=settings.cluster_connections)
+        if settings.secret_watch:
             rights += secret_rights(self._secret_namespaces(namespace))
         for right in await missing_rights(api, rights):
             logger.warning("a right is missing: %s; grant it, or narrow the scope by --namespace", right)
@@ -130,7 +132,6 @@ class Operator:
         """Lead whenever it is our turn. A defect ends one turn, not the process, which would forget more."""
         settings = self._settings
         host = socket.gethostname()
-        delays = iter(RESTART_SECONDS)
         while True:
             name = LeaseName(namespace, settings.lease_name, f"{host}_{secrets.token_hex(4)}")
             timing = Timing(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
@@ -138,6 +139,7 @@ class Operator:
             guard = elector.guard if settings.lease else _always
 
             async def lead(guard: Callable[[], None] = guard) -> None:
+                self._turns.begin()
                 await self._lead(api, namespace, key, guard)
 
             self._started = True
@@ -145,7 +147,7 @@ class Operator:
                 await (elector.run(lead) if settings.lease else lead())
             except Exception:
                 logger.exception("leading has failed and begins anew; this is a defect of the operator")
-            await self._clock.sleep(next(delays, RESTART_SECONDS[-1]))
+            await self._clock.sleep(self._turns.fail())
 
     async def _lead(self, api: Api, namespace: str, key: FingerprintKey, guard: Callable[[], None]) -> None:
         """Act until cancelled, with a memory of our own: what a former turn knew may be old."""
@@ -159,7 +161,9 @@ class Operator:
         ) as netbird:
             controller = Controller(
                 Ports(
-                    cluster=Resources(api, publisher, namespaces=scope, guard=guard),
+                    cluster=Resources(
+                        api, publisher, namespaces=scope, cluster_kinds=settings.cluster_connections, guard=guard
+                    ),
                     netbird=netbird,
                     clock=self._clock,
                     random=chance,
@@ -175,7 +179,7 @@ class Operator:
                     allow_http=settings.allow_http,
                 ),
             )
-            watch = Watch(Scope(settings.namespaces), controller, api.credentials, self._clock, self._reclaim_signals)
+            watch = Watch(self._scope, controller, api.credentials, self._clock, self._reclaim_signals)
             secret_watch = self._secret_watch(api, namespace, controller)
             self._leading = Leading(controller, watch, secret_watch)
             try:
@@ -196,12 +200,14 @@ class Operator:
 
     def _secret_namespaces(self, namespace: str) -> Sequence[str] | None:
         """Where referenced Secrets can be: those of cluster connections are in the operator's own namespace."""
-        watched = self._settings.namespaces
-        return tuple(dict.fromkeys((*watched, namespace))) if watched else None
+        watched = self._settings.secret_namespaces or self._settings.namespaces
+        if not watched:
+            return None
+        return tuple(dict.fromkeys((*watched, namespace))) if self._settings.cluster_connections else watched
 
     def _unready(self) -> str | None:
         """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
-        return None if self._started else "not connected to the Kubernetes API server yet"
+        return self._turns.trouble() if self._started else "not connected to the Kubernetes API server yet"
 
     def _sick(self) -> str | None:
         """Say why a restart would help; nothing else may fail /healthz, since it loses what is only in memory."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
-from netbird_streaming.cluster.access import missing_rights, secret_rights, watch_rights, watchable
+from netbird_streaming.cluster.access import missing_rights, secret_rights, watch_rights
 from netbird_streaming.cluster.connection import Api, Request, load_configuration
 from netbird_streaming.cluster.election import Timing
 from netbird_streaming.cluster.events import EventPublisher
@@ -384,9 +384,8 @@ async def weak(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Api
 
 
 async def test_rights_are_known_before_anything_is_watched(world: World, weak: Api) -> None:
-    access = await watchable(weak, [world.namespace, "default"])
-    assert (access.namespaces, access.cluster_kinds) == ((world.namespace,), False)
-    assert {str(right) for right in access.missing} == {
+    missing = await missing_rights(weak, watch_rights([world.namespace, "default"]))
+    assert {str(right) for right in missing} == {
         f"{verb} {plural}.integrations.netbird.io in {scope}"
         for verb in ("list", "watch")
         for plural, scope in (

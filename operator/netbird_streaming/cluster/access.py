@@ -28,27 +28,13 @@ class Right:
         return f"{self.verb} {kind} in {f'namespace {self.namespace}' if self.namespace else 'the whole cluster'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What may be watched: the namespaces (None for all of them), and which rights are missing."""
-
-    namespaces: tuple[str, ...] | None
-    missing: tuple[Right, ...]
-    cluster_kinds: bool
-    """Whether the kinds without a namespace may be watched."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether there is anything left to watch."""
-        return self.namespaces is None or bool(self.namespaces)
-
-
-def watch_rights(namespaces: Sequence[str] | None) -> tuple[Right, ...]:
-    """What is needed to watch our kinds in these namespaces, or in the whole cluster."""
+def watch_rights(namespaces: Sequence[str] | None, *, cluster_kinds: bool = True) -> tuple[Right, ...]:
+    """What is needed to watch our kinds in these namespaces, or in the whole cluster; those without one if wanted."""
     scopes: tuple[str | None, ...] = (None,) if namespaces is None else tuple(namespaces)
     return tuple(
         Right(verb, GROUP, kind.plural, namespace)
         for kind in KINDS.values()
+        if kind.namespaced or cluster_kinds
         for namespace in (scopes if kind.namespaced else (None,))
         for verb in _WATCHING
     )
@@ -69,22 +55,6 @@ async def missing_rights(api: Api, rights: Iterable[Right]) -> tuple[Right, ...]
     asked = tuple(rights)
     allowed = await asyncio.gather(*(_allowed(api, right) for right in asked))
     return tuple(right for right, granted in zip(asked, allowed, strict=True) if not granted)
-
-
-async def watchable(api: Api, namespaces: Sequence[str] | None) -> Access:
-    """What of the wanted scope can be watched.
-
-    Raises:
-        OperatorError: The API server refuses, or can't be reached.
-    """
-    missing = await missing_rights(api, watch_rights(namespaces))
-    cluster_plurals = {kind.plural for kind in KINDS.values() if not kind.namespaced}
-    lacking = {right.namespace for right in missing if right.resource not in cluster_plurals}
-    if namespaces is None:
-        kept: tuple[str, ...] | None = () if lacking else None
-    else:
-        kept = tuple(namespace for namespace in namespaces if namespace not in lacking)
-    return Access(kept, missing, not any(right.resource in cluster_plurals for right in missing))
 
 
 async def _allowed(api: Api, right: Right) -> bool:

@@ -44,7 +44,7 @@ class EventPublisher:
             except ConflictError:
                 continue
             except OperatorError as error:
-                logger.warning("can't publish an Event %s (%s)", note.reason, type(error).__name__)
+                logger.warning("can't publish an Event %s: %s", note.reason, error.message)
 
 
 def event(resource: Resource, note: EventNote, instance: str, now: datetime) -> Json:

@@ -39,8 +39,8 @@ class Resources:
         publisher: EventPublisher,
         *,
         namespaces: Sequence[str] | None = None,
+        cluster_kinds: bool = True,
         guard: Callable[[], None] | None = None,
-        unreadable: Callable[[Identity, str], None] | None = None,
     ) -> None:
         """Take the connection and what depends on the installation.
 
@@ -48,15 +48,15 @@ class Resources:
             api: The connection.
             publisher: Publishes Events.
             namespaces: The watched namespaces; None for all.
+            cluster_kinds: Whether the kinds without a namespace are watched; else no request asks for them all.
             guard: Called at the last moment before each write; raises when this process may no longer act.
-            unreadable: Told of each listed object that can't be parsed, with a message that holds no values.
         """
         self._api = api
         self._publisher = publisher
         self._namespaces = None if namespaces is None else tuple(namespaces)
+        self._cluster_kinds = cluster_kinds
         self._guard = guard
-        self._unreadable = unreadable
-        self._known_unreadable: dict[Identity, str] = {}
+        self._unreadable: dict[Identity, str] = {}
 
     async def read(self, identity: Identity) -> Resource | None:
         """The object as it is now (a consistent read), or None; raises `EditError` where it can't be parsed."""
@@ -70,7 +70,10 @@ class Resources:
         Raises:
             OperatorError: The first failure, after all namespaces were tried; what was seen by then is not all.
         """
-        scopes = self._namespaces if KINDS[kind].namespaced and self._namespaces is not None else (None,)
+        namespaced = KINDS[kind].namespaced
+        if not namespaced and not self._cluster_kinds:
+            return
+        scopes = self._namespaces if namespaced and self._namespaces is not None else (None,)
         failures: list[OperatorError] = []
         for namespace in scopes:
             try:
@@ -154,13 +157,11 @@ class Resources:
         try:
             resource = parse(raw)
         except EditError as error:
-            if self._known_unreadable.get(name) != error.message:
-                self._known_unreadable[name] = error.message
+            if self._unreadable.get(name) != error.message:
+                self._unreadable[name] = error.message
                 logger.warning("%s can't be read: %s", _subject(name), error.message)
-            if self._unreadable is not None:
-                self._unreadable(name, error.message)
             return
-        self._known_unreadable.pop(name, None)
+        self._unreadable.pop(name, None)
         seen(resource)
 
     async def _find_named(self, namespace: str, kind: str, name: str) -> Json | None:

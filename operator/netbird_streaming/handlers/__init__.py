@@ -20,7 +20,7 @@ from netbird_streaming.cluster.watch_session import open_session
 from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.handlers import tasks
-from netbird_streaming.handlers.kopf_settings import RENEW_SECONDS, NoMemories, kopf_settings
+from netbird_streaming.handlers.kopf_settings import OWN_IDENTITY, RENEW_SECONDS, NoMemories, kopf_settings
 from netbird_streaming.reconciler.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -162,6 +162,8 @@ class Watch:
             registry=self._registry(),
             settings=kopf_settings(),
             memories=NoMemories(),
+            # Else kopf asks for the user's name, and the number that a platform gives a container may have none.
+            identity=OWN_IDENTITY,
             standalone=True,
             clusterwide=not self._scope.namespaces,
             namespaces=self._scope.namespaces,

@@ -5,13 +5,17 @@ from itertools import chain, repeat
 from typing import Any, Final
 
 import kopf
-from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory  # an argument of the public spawn_tasks
+from kopf._core.engines.peering import Identity  # arguments of the public spawn_tasks
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 PAGE: Final = 100
 """Objects: a whole page is in memory at once, as dictionaries of some 12 KB each."""
 RENEW_SECONDS: Final = 120
 """How long one watch request lasts, so each watch shows life at least this often. Sent verbatim as `timeoutSeconds`:
 a fraction would be answered by 400."""
+
+OWN_IDENTITY: Final = Identity("netbird-streaming-operator")
+"""Of no use: it would be told to peers, and peering is off."""
 
 
 class _EndlessBackoffs:

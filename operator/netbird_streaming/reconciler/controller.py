@@ -91,7 +91,7 @@ class Controller:
                 try:
                     await self._ports.cluster.list_resources(kind, partial(self._listed, seen))
                 except OperatorError as problem:
-                    log.warning("can't list", extra={"kind": kind, "reason": problem.reason})
+                    log.warning("can't list: %s", problem.message, extra={"kind": kind, "reason": problem.reason})
                     await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
                     pause = min(pause * 2, LAST_PAUSE)
                     continue
@@ -126,7 +126,7 @@ class Controller:
         except LeaseLostError:
             self._again(key)
         except OperatorError as problem:
-            log.warning("not reconciled", extra={"resource": key.label, "reason": problem.reason})
+            log.warning("not reconciled: %s", problem.message, extra={"resource": key.label, "reason": problem.reason})
             self._again(key, problem.retry_after if isinstance(problem, RetryError) else None)
         except Exception as problem:  # noqa: BLE001  # a defect in one reconcile must not stop the others
             # The exception's own text, which log.exception would add, may hold a secret.

@@ -28,6 +28,14 @@ class Settings:
             "for cluster connections.",
         ),
     )
+    cluster_connections: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.switch(
+            Group.SCOPE,
+            "Serve ClusterNetBirdConnections. They have no namespace, so this takes a ClusterRole; turned off, a "
+            "resource needs a NetBirdConnection of its own namespace.",
+        ),
+    )
     operator_namespace: str = setting(
         "",
         options.namespace(
@@ -51,6 +59,15 @@ class Settings:
             Group.SCOPE,
             "Watch the metadata of Secrets, so that a rotated value acts within seconds. It takes list and watch on "
             "Secrets; where those are not granted, turn it off: referenced Secrets are then read with each sweep.",
+        ),
+    )
+    secret_namespaces: tuple[str, ...] = setting(
+        (),
+        options.namespaces(
+            Group.SCOPE,
+            "--secret-namespaces",
+            "The namespaces whose Secrets are watched, separated by commas. Without it, those of all watched "
+            "namespaces. For cluster connections, the operator's own namespace is one of them in any case.",
         ),
     )
     request_timeout: float = setting(

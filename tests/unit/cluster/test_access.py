@@ -1,11 +1,10 @@
-"""Which scope may be watched, by what the API server says of our rights."""
+"""Which rights a scope takes, and which of them are missing."""
 
 import asyncio
 from typing import Any
 
-from netbird_streaming.cluster.access import Access, Right, missing_rights, secret_rights, watch_rights, watchable
+from netbird_streaming.cluster.access import Right, missing_rights, secret_rights, watch_rights
 from netbird_streaming.cluster.connection import Request
-from netbird_streaming.core.resources import GROUP
 from tests.unit.cluster.fakes import ScriptedApi
 
 
@@ -27,23 +26,17 @@ def test_the_rights_of_a_scope() -> None:
     assert str(secret_rights(None)[0]) == "list secrets in the whole cluster"
 
 
-def test_a_namespace_without_its_role_is_left_out_and_named() -> None:
-    access = asyncio.run(watchable(denying(("netbirdconnections", "b")).api, ["a", "b"]))
-    missing = tuple(Right(verb, GROUP, "netbirdconnections", "b") for verb in ("list", "watch"))
-    assert access == Access(("a",), missing, cluster_kinds=True)
-    assert access.usable
-    assert str(missing[0]) == "list netbirdconnections.integrations.netbird.io in namespace b"
+def test_kinds_without_a_namespace_are_left_out_where_they_are_not_watched() -> None:
+    rights = watch_rights(["a", "b"], cluster_kinds=False)
+    assert {right.namespace for right in rights} == {"a", "b"}
+    assert len(rights) == 8
 
 
-def test_the_whole_cluster_is_all_or_nothing() -> None:
-    assert asyncio.run(watchable(denying().api, None)) == Access(None, (), cluster_kinds=True)
-    access = asyncio.run(watchable(denying(("eventstreamingintegrations", None)).api, None))
-    assert (access.namespaces, access.usable, access.cluster_kinds) == ((), False, True)
-
-
-def test_cluster_kinds_are_asked_for_apart() -> None:
-    access = asyncio.run(watchable(denying(("clusternetbirdconnections", None)).api, ["a"]))
-    assert (access.namespaces, access.cluster_kinds) == (("a",), False)
+def test_what_is_missing_is_named_as_a_person_would_ask_for_it() -> None:
+    missing = asyncio.run(missing_rights(denying(("netbirdconnections", "b")).api, watch_rights(["a", "b"])))
+    assert [str(right) for right in missing] == [
+        f"{verb} netbirdconnections.integrations.netbird.io in namespace b" for verb in ("list", "watch")
+    ]
 
 
 def test_the_answer_is_in_the_order_of_the_question() -> None:

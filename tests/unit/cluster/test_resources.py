@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import FINALIZER, Identity, Resource
@@ -102,16 +103,25 @@ def test_a_list_goes_through_all_pages() -> None:
 def test_what_can_not_be_read_is_told_of_and_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
     broken = {**raw_integration(name="broken"), "spec": {"platform": "hunter2"}}
     api = ScriptedApi(lambda _: {"items": [broken, raw_integration(name="fine")]})
-    told: list[tuple[Identity, str]] = []
-    cluster = adapter(api, unreadable=lambda identity, message: told.append((identity, message)))
+    cluster = adapter(api)
     for _ in range(2):
         seen: list[Resource] = []
         asyncio.run(cluster.list_resources("EventStreamingIntegration", seen.append))
         assert [resource.metadata.name for resource in seen] == ["fine"]
-    assert [identity.name for identity, _ in told] == ["broken", "broken"]
     assert len(caplog.records) == 1
-    assert "hunter2" not in caplog.text + told[0][1]
+    assert "hunter2" not in caplog.text
     assert "spec.platform" in caplog.text
+
+
+def test_kinds_without_a_namespace_are_not_asked_for_where_they_are_not_watched() -> None:
+    api = ScriptedApi(lambda _: {"items": []})
+    cluster = adapter(api, namespaces=("a",), cluster_kinds=False)
+    for kind in KINDS:
+        asyncio.run(cluster.list_resources(kind, lambda _: None))
+    assert [request.path.rpartition("/")[2] for request in api.requests] == [
+        "eventstreamingintegrations",
+        "netbirdconnections",
+    ]
 
 
 def test_a_namespace_that_fails_does_not_hide_the_others() -> None:
@@ -159,13 +169,13 @@ def test_labels_of_a_namespace_that_is_gone_match_nothing() -> None:
         asyncio.run(adapter(ScriptedApi(lambda _: GONE)).namespace_labels("a"))
 
 
-@pytest.mark.parametrize("error", [GONE, WaitError(Reason.KUBERNETES_REFUSED, "hunter2")])
-def test_an_event_that_can_not_be_published_is_logged_by_type(
+@pytest.mark.parametrize("error", [GONE, WaitError(Reason.KUBERNETES_REFUSED, "give the right to create Events")])
+def test_an_event_that_can_not_be_published_is_logged_with_the_cure_and_not_with_its_note(
     error: OperatorError, caplog: pytest.LogCaptureFixture
 ) -> None:
     api = ScriptedApi(lambda _: error)
     notes = [EventNote(Reason.SYNCED, "Create", "hunter2"), EventNote(Reason.DRIFTED, "Update", "hunter2")]
     asyncio.run(adapter(api).publish(integration(), notes))
     assert len(api.requests) == 2
-    assert type(error).__name__ in caplog.text
+    assert error.message in caplog.text
     assert "hunter2" not in caplog.text
