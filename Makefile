@@ -15,7 +15,6 @@ export K8S_VERSION
 T ?=
 ARGS ?=
 IMAGE ?= netbird-streaming-operator:dev
-CONTAINER_ENGINE ?= $(firstword $(shell command -v docker podman 2>/dev/null))
 
 PYTHON := .venv/bin/python
 VENV := .venv/.stamp
@@ -24,7 +23,7 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --progress-b
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
-SOURCES := $(wildcard operator tests benchmarks)
+SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
 
 .PHONY: help
@@ -114,10 +113,16 @@ controlplane-stop: $(VENV) ## Stop it
 crds: $(VENV) ## Write crds/ anew from the models, and the chart's copies of it
 	@$(PYTHON) -m tests.support.generate_crds
 	@$(PYTHON) -m tests.support.chart
+	@$(PYTHON) -m tests.support.plain_manifests
+
+.PHONY: manifests
+manifests: $(VENV) ## Write deploy/manifests/ anew from the chart
+	@$(PYTHON) -m tests.support.plain_manifests
 
 .PHONY: docs
-docs: $(VENV) ## Write README.md's table of reasons anew from the code
+docs: $(VENV) ## Write README.md's table of reasons and the chart's README.md anew
 	@$(PYTHON) -m tests.support.docs
+	@$(PYTHON) -m tests.support.chart_docs
 
 .PHONY: bench
 bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)
@@ -131,9 +136,16 @@ $(RUNTIME): requirements/runtime.lock | $(VENV)
 	@touch $@
 
 .PHONY: image
-image: ## Build the container image (docker or podman; IMAGE=name:tag)
-	@[ -n "$(CONTAINER_ENGINE)" ] || { echo "neither docker nor podman is there; install one, or name one with CONTAINER_ENGINE=" >&2; exit 1; }
-	@$(CONTAINER_ENGINE) build --tag $(IMAGE) .
+image: $(VENV) ## Build the container image (docker or podman, whichever answers; IMAGE=name:tag)
+	@$(PYTHON) -m tests.support.image $(IMAGE)
+
+.PHONY: e2e-setup
+e2e-setup: $(VENV) ## Install and build what e2e needs (root, Debian)
+	@$(PYTHON) -m tests.support.node setup
+
+.PHONY: e2e
+e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind's
+	@$(PYTHON) -m pytest tests/e2e -o faulthandler_timeout=600 $(ARGS)
 
 .PHONY: lock
 lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)

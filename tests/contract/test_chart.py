@@ -1,20 +1,24 @@
-"""The chart, as Helm renders it: strict values, least rights, restricted pods, the definitions of crds/."""
+"""The chart, as Helm renders it: restricted pods, flags that the operator knows, the definitions of crds/."""
 
+import asyncio
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from netbird_streaming.netbird.transport import open_client
 from netbird_streaming.settings import Settings
-from tests.support.chart import CHART, COPIES, DEFINITIONS, ChartError, Manifest, of_kind, render
+from tests.support.chart import CHART, COPIES, DEFINITIONS, Manifest, of_kind, render
 from tests.support.controlplane import Binaries
 
 NAMESPACE = "netbird-system"
 SERVED = "integrations.netbird.io/v1alpha1"
-CONNECTION = {"create": True, "tokenSecret": {"name": "netbird"}, "access": {"namespaces": ["team-a"]}}
-OURS = "integrations.netbird.io"
-Rights = set[tuple[str, str, str]]
+CONNECTION = {"tokenSecret": {"name": "netbird"}, "access": {"namespaces": ["team-a"]}}
+TLS = Path(__file__).parent / "netbird_tls"
+TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @pytest.fixture(scope="module")
@@ -22,136 +26,107 @@ def helm() -> Path:
     return Binaries().find("helm")
 
 
-def rights(role: Manifest) -> Rights:
-    """(group, resource, verb), a resource with the names that it is limited to."""
-    found: Rights = set()
-    for rule in role["rules"]:
-        names = rule.get("resourceNames")
-        suffix = f"={','.join(names)}" if names else ""
-        for group in rule["apiGroups"]:
-            for resource in rule["resources"]:
-                found |= {(group, resource + suffix, verb) for verb in rule["verbs"]}
+def deployment(helm: Path, **values: Any) -> Manifest:
+    (found,) = of_kind(render(helm, NAMESPACE, values), "Deployment")
     return found
 
 
-def verbs(group: str, resource: str, *names: str) -> Rights:
-    return {(group, resource, verb) for verb in names}
-
-
-CLUSTER_KIND = verbs(OURS, "clusternetbirdconnections", "get", "list", "watch", "patch") | verbs(
-    OURS, "clusternetbirdconnections/status", "patch"
-)
-NAMESPACED = {
-    *verbs(OURS, "eventstreamingintegrations", "get", "list", "watch", "patch"),
-    *verbs(OURS, "netbirdconnections", "get", "list", "watch", "patch"),
-    *verbs(OURS, "eventstreamingintegrations/status", "patch"),
-    *verbs(OURS, "netbirdconnections/status", "patch"),
-    *verbs("", "secrets", "get"),
-    *verbs("", "configmaps", "get"),
-    *verbs("", "namespaces", "get"),
-    *verbs("events.k8s.io", "events", "create"),
-}
-SECRET_WATCH = verbs("", "secrets", "list", "watch")
-OWN = {
-    *verbs("coordination.k8s.io", "leases", "create"),
-    *verbs("coordination.k8s.io", "leases=netbird-streaming-operator", "get", "patch"),
-    *verbs("", "secrets", "create"),
-}
-REFERENCES = {*verbs("", "secrets", "get"), *verbs("", "configmaps", "get")}
-
-
-def granted(manifests: list[Manifest]) -> dict[str, Rights]:
-    """What the ServiceAccount may do, by namespace; `*` is the cluster. Each role must be bound to it, and it alone."""
-    found: dict[str, Rights] = {}
-    (account,) = of_kind(manifests, "ServiceAccount")
-    for binding in of_kind(manifests, "ClusterRoleBinding", "RoleBinding"):
-        subject = {"kind": "ServiceAccount", "name": account["metadata"]["name"], "namespace": NAMESPACE}
-        assert binding["subjects"] == [subject]
-        place = binding["metadata"].get("namespace", "*")
-        (role,) = (
-            each
-            for each in of_kind(manifests, binding["roleRef"]["kind"])
-            if each["metadata"]["name"] == binding["roleRef"]["name"]
-            and each["metadata"].get("namespace", "*") == place
-        )
-        found[place] = found.get(place, set()) | rights(role)
-    assert len(of_kind(manifests, "ClusterRole", "Role")) == len(
-        of_kind(manifests, "ClusterRoleBinding", "RoleBinding")
-    )
+def pod(helm: Path, **values: Any) -> Manifest:
+    found: Manifest = deployment(helm, **values)["spec"]["template"]["spec"]
     return found
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({}, {"*": CLUSTER_KIND | NAMESPACED | SECRET_WATCH, NAMESPACE: OWN}),
-        ({"secretWatch": False}, {"*": CLUSTER_KIND | NAMESPACED, NAMESPACE: OWN}),
-        (
-            {"scope": {"namespaces": ["team-a", "team-b"]}},
-            {
-                "*": CLUSTER_KIND,
-                "team-a": NAMESPACED | SECRET_WATCH,
-                "team-b": NAMESPACED | SECRET_WATCH,
-                NAMESPACE: OWN | REFERENCES | SECRET_WATCH,
-                "default": verbs("events.k8s.io", "events", "create"),
-            },
-        ),
-        (
-            {"scope": {"namespaces": [NAMESPACE]}, "secretWatch": False},
-            {
-                "*": CLUSTER_KIND,
-                NAMESPACE: OWN | REFERENCES | NAMESPACED,
-                "default": verbs("events.k8s.io", "events", "create"),
-            },
-        ),
-    ],
-    ids=["cluster", "without secret watch", "namespaces", "its own namespace"],
-)
-def test_the_rights_are_exactly_the_calls(helm: Path, values: Mapping[str, Any], expected: dict[str, Rights]) -> None:
-    assert granted(render(helm, NAMESPACE, values)) == expected
+def container(helm: Path, **values: Any) -> Manifest:
+    (found,) = pod(helm, **values)["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+def environment(helm: Path, **values: Any) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in container(helm, **values).get("env", ())}
 
 
 def test_the_pod_is_restricted_and_its_root_read_only(helm: Path) -> None:
-    (deployment,) = of_kind(render(helm, NAMESPACE), "Deployment")
-    pod = deployment["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
+    found = pod(helm)
+    (made,) = found["containers"]
+    assert found["securityContext"]["runAsNonRoot"] is True
+    assert found["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert made["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert "volumes" not in pod
-    assert container["resources"]["requests"].keys() == {"cpu", "memory"}
-    assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/healthz"}
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert pod["terminationGracePeriodSeconds"] > Settings().shutdown_grace
+    assert made["resources"]["requests"].keys() == {"cpu", "memory"}
+    assert {made[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/healthz"}
+    assert made["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert found["terminationGracePeriodSeconds"] > Settings().shutdown_grace
+
+
+def test_the_only_token_is_one_that_is_mounted_for_an_hour(helm: Path) -> None:
+    rendered = render(helm, NAMESPACE)
+    (account,) = of_kind(rendered, "ServiceAccount")
+    assert account["automountServiceAccountToken"] is False
+    found = pod(helm)
+    assert found["automountServiceAccountToken"] is False
+    (volume,) = found["volumes"]
+    assert volume["projected"]["sources"][0] == {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
+    (mount,) = found["containers"][0]["volumeMounts"]
+    assert (mount["name"], mount["mountPath"], mount["readOnly"]) == (volume["name"], TOKEN_FOLDER, True)
 
 
 def test_values_become_flags_that_the_operator_knows(helm: Path) -> None:
-    values = {"scope": {"namespaces": ["team-a"]}, "secretWatch": False, "extraArgs": ["--late-commit-window=2m"]}
-    (deployment,) = of_kind(render(helm, NAMESPACE, values), "Deployment")
-    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    scope = {"namespaces": ["team-a", "team-b"], "clusterConnections": False}
+    arguments = container(
+        helm,
+        scope=scope,
+        secretWatch=False,
+        secretNamespaces=["team-a", "team-b"],
+        extraArgs=["--late-commit-window=2m"],
+        leaderElection=False,
+        replicas=1,
+    )["args"]
     assert arguments[0] == "run"
-    assert {"--namespace=team-a", "--secret-watch=false", "--late-commit-window=2m"} < set(arguments)
-    flags = {f"--{name.replace('_', '-')}" for name in Settings.__dataclass_fields__} | {"--namespace"}
-    assert {each.partition("=")[0] for each in arguments[1:]} <= flags
+    assert {
+        "--namespace=team-a",
+        "--cluster-connections=false",
+        "--secret-watch=false",
+        "--secret-namespaces=team-a,team-b",
+        "--lease=false",
+        "--late-commit-window=2m",
+    } < set(arguments)
+    flags = {f"--{name.replace('_', '-')}" for name in Settings.__dataclass_fields__}
+    flags.add("--namespace")
+    for given in (arguments, container(helm)["args"]):
+        assert {each.partition("=")[0] for each in given[1:]} <= flags
+
+
+def test_two_pods_never_act_at_once_whether_there_is_a_lease_or_not(helm: Path) -> None:
+    assert deployment(helm)["spec"]["replicas"] == 2
+    assert deployment(helm)["spec"]["strategy"]["type"] == "RollingUpdate"
+    alone = deployment(helm, leaderElection=False, replicas=1)["spec"]
+    assert alone["strategy"] == {"type": "Recreate"}
 
 
 def test_the_definitions_are_those_of_crds_and_stay_on_removal(helm: Path) -> None:
     sources = {path.name: path.read_bytes() for path in DEFINITIONS.glob("*.yaml")}
     assert sources
-    assert {path.name: path.read_bytes() for path in COPIES.glob("*.yaml")} == sources, (
-        "run `python -m tests.support.chart`"
-    )
+    assert {path.name: path.read_bytes() for path in COPIES.glob("*.yaml")} == sources, "run `make crds`"
     rendered = of_kind(render(helm, NAMESPACE), "CustomResourceDefinition")
     assert len(rendered) == len(sources)
     for definition in rendered:
         assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
-def test_there_is_no_connection_unless_asked_for_and_then_it_stays(helm: Path) -> None:
+def test_the_definitions_can_go_with_the_release_or_be_left_to_others(helm: Path) -> None:
+    kept = of_kind(render(helm, NAMESPACE), "CustomResourceDefinition")
+    going = of_kind(render(helm, NAMESPACE, {"crds": {"keep": False}}), "CustomResourceDefinition")
+    for definition in kept:
+        del definition["metadata"]["annotations"]
+    assert going == kept
+    assert of_kind(render(helm, NAMESPACE, {"crds": {"install": False}}), "CustomResourceDefinition") == []
+
+
+def test_there_is_no_connection_without_a_token_and_with_one_it_stays(helm: Path) -> None:
     assert of_kind(render(helm, NAMESPACE), "ClusterNetBirdConnection") == []
     values = {"connection": CONNECTION}
     (connection,) = of_kind(render(helm, NAMESPACE, values, api_versions=[SERVED]), "ClusterNetBirdConnection")
@@ -163,6 +138,8 @@ def test_there_is_no_connection_unless_asked_for_and_then_it_stays(helm: Path) -
         "tokenSecretRef": {"name": "netbird", "key": "token"},
         "access": [{"namespaces": ["team-a"]}],
     }
+    unwanted = render(helm, NAMESPACE, {"connection": {**CONNECTION, "create": False}})
+    assert of_kind(unwanted, "ClusterNetBirdConnection") == []
 
 
 def test_the_first_install_makes_the_connection_after_its_definition(helm: Path) -> None:
@@ -175,36 +152,111 @@ def test_the_first_install_makes_the_connection_after_its_definition(helm: Path)
 
 
 def test_no_namespace_may_use_the_connection_by_default(helm: Path) -> None:
-    values = {"connection": {"create": True, "tokenSecret": {"name": "netbird"}}}
+    values = {"connection": {"tokenSecret": {"name": "netbird"}}}
     (connection,) = of_kind(render(helm, NAMESPACE, values), "ClusterNetBirdConnection")
     assert "access" not in connection["spec"]
 
 
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
-        ({"secretWach": True}, "secretWach"),
-        ({"connection": {"acess": {}}}, "acess"),
-        ({"connection": {"create": True}}, "/connection/tokenSecret/name"),
-        ({"connection": {**CONNECTION, "token": "nbp_x"}}, "token"),
-        ({"scope": {"namespaces": ["Team_A"]}}, "/scope/namespaces/0"),
-        ({"image": {"digest": "latest"}}, "/image/digest"),
-        ({"log": {"level": "trace"}}, "/log/level"),
-        ({"extraArgs": ["workers=3"]}, "/extraArgs/0"),
-        ({"serviceAccount": {"create": False}}, "serviceAccount.name"),
-    ],
-)
-def test_wrong_values_are_refused_by_name(helm: Path, values: Mapping[str, Any], named: str) -> None:
-    with pytest.raises(ChartError) as caught:
-        render(helm, NAMESPACE, values)
-    assert named in str(caught.value)
-
-
 def test_a_digest_goes_before_a_tag(helm: Path) -> None:
     digest = "sha256:" + "a" * 64
-    (deployment,) = of_kind(render(helm, NAMESPACE, {"image": {"tag": "1", "digest": digest}}), "Deployment")
-    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    image = container(helm, image={"tag": "1", "digest": digest})["image"]
     assert image == f"netbird-streaming-operator@{digest}"
+
+
+def test_a_proxy_is_used_for_all_but_the_api_server_and_what_is_excepted(helm: Path) -> None:
+    assert environment(helm) == {}
+    proxy = "http://proxy.example.com:3128"
+    found = environment(helm, proxy={"https": proxy, "noProxy": ".corp.example,192.0.2.0/24"})
+    # Kubernetes puts the variable's value into its place.
+    assert found == {"HTTPS_PROXY": proxy, "NO_PROXY": "$(KUBERNETES_SERVICE_HOST),.corp.example,192.0.2.0/24"}
+
+
+def test_a_ca_bundle_is_mounted_where_the_http_client_looks_for_it(helm: Path) -> None:
+    found = pod(helm, caBundle={"configMap": {"name": "company-ca", "key": "root.pem"}})
+    (variable,) = found["containers"][0]["env"]
+    mount = next(each for each in found["containers"][0]["volumeMounts"] if each["name"] == "ca-bundle")
+    volume = next(each for each in found["volumes"] if each["name"] == "ca-bundle")
+    assert volume["configMap"]["name"] == "company-ca"
+    (item,) = volume["configMap"]["items"]
+    assert item["key"] == "root.pem"
+    assert variable == {"name": "SSL_CERT_FILE", "value": f"{mount['mountPath']}/{item['path']}"}
+
+
+async def test_that_ca_bundle_is_trusted_and_no_other(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=served) as server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        async with open_client(None) as client:
+            with pytest.raises(httpx.ConnectError, match="certificate"):
+                await client.get(url)
+        (variable,) = environment(helm, caBundle={"configMap": {"name": "company-ca"}})
+        monkeypatch.setenv(variable, str(TLS / "certificate.pem"))
+        async with open_client(None) as client:
+            assert (await client.get(url)).status_code == 204
+
+
+def test_one_pod_at_a_time_may_be_drained_where_there_are_several(helm: Path) -> None:
+    (budget,) = of_kind(render(helm, NAMESPACE), "PodDisruptionBudget")
+    found = deployment(helm)["spec"]
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"] == found["selector"]
+    for values in ({"replicas": 1}, {"podDisruptionBudget": {"create": False}}):
+        assert of_kind(render(helm, NAMESPACE, values), "PodDisruptionBudget") == []
+
+
+def test_pods_are_spread_over_nodes_or_as_is_said(helm: Path) -> None:
+    labels = deployment(helm)["spec"]["selector"]
+    (spread,) = pod(helm)["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    assert spread["labelSelector"] == labels
+    zones = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+    assert pod(helm, topologySpreadConstraints=[zones])["topologySpreadConstraints"] == [
+        {**zones, "labelSelector": labels}
+    ]
+
+
+def test_our_labels_win_over_the_users(helm: Path) -> None:
+    values = {"podLabels": {"app.kubernetes.io/name": "mine", "team": "platform"}}
+    found = deployment(helm, **values)["spec"]
+    labels = found["template"]["metadata"]["labels"]
+    assert labels["team"] == "platform"
+    assert found["selector"]["matchLabels"].items() <= labels.items()
+
+
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [
+        ({}, {443}),
+        ({"connection": {"url": "https://netbird.example.com:8443/api"}}, {443, 8443}),
+        ({"connection": {"url": "http://netbird.example.com"}}, {443, 80}),
+        ({"proxy": {"https": "http://proxy.example.com:3128"}}, {443, 3128}),
+        ({"connection": {"url": "https://[2001:db8::1]:8443"}}, {443, 8443}),
+        ({"connection": {"url": "https://[2001:db8::1]"}}, {443}),
+    ],
+    ids=["default", "port", "http", "proxy", "IPv6 with port", "IPv6"],
+)
+def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
+    helm: Path, values: Mapping[str, Any], ports: set[int]
+) -> None:
+    assert of_kind(render(helm, NAMESPACE, values), "NetworkPolicy") == []
+    peer = {"ipBlock": {"cidr": "192.0.2.1/32"}}
+    policies = render(helm, NAMESPACE, {**values, "networkPolicy": {"create": True, "netbird": {"to": [peer]}}})
+    (policy,) = of_kind(policies, "NetworkPolicy")
+    assert policy["spec"]["podSelector"] == deployment(helm)["spec"]["selector"]
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": "health"}]}]
+    dns, api_server, netbird = policy["spec"]["egress"]
+    assert {(each["protocol"], each["port"]) for each in dns["ports"]} == {("UDP", 53), ("TCP", 53)}
+    assert {each["port"] for each in api_server["ports"]} == {443, 6443}
+    assert {each["port"] for each in netbird["ports"]} == ports
+    assert netbird["to"] == [peer]
 
 
 def test_no_template_holds_a_token_value() -> None:

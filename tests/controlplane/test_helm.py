@@ -1,22 +1,33 @@
-"""`helm install` as the README says it, on a real API server: the first time, again, and what removal leaves."""
+"""The chart with real Helm on a real API server: installed, changed, upgraded, rolled back, removed."""
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
 
 import pytest
+import yaml
 
-from tests.support.chart import CHART
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION
+from tests.support import chart_docs
+from tests.support.chart import CHART, COPIES, DEFINITIONS, ChartError
 from tests.support.controlplane import ControlPlane
+from tests.support.manifests import integration
+from tests.support.netbird.process import RunningNetBird, running_netbird
+from tests.support.netbird.records import Integration
+from tests.support.netbird.tenancy import Account, Token
+from tests.support.operator import apply
+from tests.support.release import Release, former_chart
+from tests.support.scene import eventually
 
-NAMESPACE = "helm-test"
-VALUES = (
-    "--set=connection.create=true,connection.name=helm-test,connection.tokenSecret.name=netbird",
-    "--set=connection.access.namespaces={team-a}",
-)
-Helm = Callable[..., str]
+TOKEN: Final = "nbp_" + "t" * 36
+FINALIZER: Final = "integrations.netbird.io/event-streaming"
+DEFINITION: Final = "eventstreamingintegrations.integrations.netbird.io"
 
 
 @pytest.fixture(scope="module")
@@ -26,46 +37,256 @@ def control_plane() -> Iterator[ControlPlane]:
         yield plane
 
 
+@pytest.fixture(scope="module")
+def netbird() -> Iterator[RunningNetBird]:
+    with running_netbird() as running:
+        yield running
+
+
+class Stage:
+    """A release that is not installed yet, beside a team with a NetBird account.
+
+    Its namespace is always the same: definitions that stay belong to the release of that name there.
+    """
+
+    def __init__(self, plane: ControlPlane, netbird: RunningNetBird) -> None:
+        name = uuid4().hex[:8]
+        self.plane: Final = plane
+        self.netbird: Final = netbird.control
+        self.url: Final = netbird.url
+        self.team: Final = f"team-{name}"
+        self.release: Final = Release(plane, "helm-test")
+        self.netbird.add_account(Account(self.team))
+        self.netbird.add_token(Token(name, TOKEN + name, self.team))
+        for namespace in (self.release.namespace, self.team):
+            apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        self._secret(self.release.namespace, "netbird", token=TOKEN + name)
+        self._secret(self.team, "datadog", **{"api-key": "key"})
+
+    def values(self, **connection: Any) -> dict[str, Any]:
+        """The two values that a user gives, and where the simulated NetBird is."""
+        given = {"tokenSecret": {"name": "netbird"}, "access": {"namespaces": [self.team]}, "url": self.url}
+        return {"connection": {**given, **connection}}
+
+    def declare(self) -> None:
+        manifest = integration()
+        manifest["metadata"]["namespace"] = self.team
+        apply(self.plane, manifest)
+
+    def ready(self) -> None:
+        self.kubectl("wait", "--for=condition=Ready", "esi/events", "--timeout=30s")
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.plane.kubectl(f"--namespace={self.team}", *arguments)
+
+    def read(self, *target: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", *target, "--output=json"))
+        return found
+
+    def writes(self) -> list[str]:
+        """What NetBird was asked to change in the team's account."""
+        asked = [each for each in self.netbird.journal() if each.account_id == self.team]
+        return [each.method for each in asked if each.method != "GET"]
+
+    def held(self) -> list[Integration]:
+        """What NetBird holds in the team's account."""
+        return self.netbird.integrations(self.team)
+
+    def remove_too_early(self, **values: Any) -> None:
+        """Remove a release that works, while there is an integration."""
+        self.release.install(**values or self.values())
+        self.declare()
+        with self.release.pod():
+            self.ready()
+        self.release.uninstall()
+
+    def look_again(self, asked: str) -> None:
+        """Run the release's pod until it has reconciled the integration."""
+        with self.release.pod():
+            self.kubectl("annotate", "--overwrite", "esi/events", f"{RECONCILE_ANNOTATION}={asked}")
+            done = f"--for=jsonpath={{.status.lastHandledReconcileAt}}={asked}"
+            self.kubectl("wait", done, "esi/events", "--timeout=30s")
+            self.ready()
+
+    def waits(self) -> bool:
+        """Whether nothing is left in the team's namespace but what waits for a finalizer."""
+        conditions = self.read("namespace", self.team)["status"].get("conditions", [])
+        return any(each["type"] == "NamespaceFinalizersRemaining" and each["status"] == "True" for each in conditions)
+
+    def clear(self) -> None:
+        """Remove what the next test would see; the team's namespace goes in the background."""
+        with suppress(ChartError):  # most tests have removed it
+            self.release.uninstall()
+        if self.kubectl("get", "crd", DEFINITION, "--ignore-not-found"):
+            self.kubectl("delete", "esi,cnbc", "--all", "--wait=false")
+            for name in self.kubectl("get", "esi,cnbc", "--output=name").split():
+                self.kubectl("patch", name, "--type=merge", '--patch={"metadata":{"finalizers":[]}}')
+        self.kubectl("delete", "namespace", self.team, "--wait=false", "--ignore-not-found")
+
+    def _secret(self, namespace: str, name: str, **data: str) -> None:
+        metadata = {"name": name, "namespace": namespace}
+        apply(self.plane, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+
+
 @pytest.fixture
-def helm(control_plane: ControlPlane, tmp_path: Path) -> Helm:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(control_plane.kubeconfig)}
-    program = control_plane.binaries.find("helm")
-
-    def run(*arguments: str) -> str:
-        command = [str(program), *arguments, f"--namespace={NAMESPACE}"]
-        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+def stage(control_plane: ControlPlane, netbird: RunningNetBird) -> Iterator[Stage]:
+    made = Stage(control_plane, netbird)
+    yield made
+    made.clear()
 
 
-def connection(plane: ControlPlane, path: str) -> str:
-    return plane.kubectl("get", "clusternetbirdconnection", "helm-test", f"--output=jsonpath={path}")
+def commands(heading: str) -> list[str]:
+    """The shell blocks of a section of the chart's README."""
+    section = chart_docs.README.read_text().partition(f"# {heading}\n")[2]
+    return re.findall(r"```sh\n(.*?)```", re.split(r"^##+ ", section, maxsplit=1, flags=re.MULTILINE)[0], re.DOTALL)
 
 
-def test_a_release_comes_changes_goes_and_comes_back(control_plane: ControlPlane, helm: Helm) -> None:
-    notes = helm("install", "op", str(CHART), "--create-namespace", *VALUES)
-    assert "kubectl wait --for=condition=Ready" in notes
-    assert connection(control_plane, "{.spec.tokenSecretRef}") == '{"key":"token","name":"netbird"}'
-    uid = connection(control_plane, "{.metadata.uid}")
+def shell(plane: ControlPlane, script: str) -> str:
+    """Run what the README says, as its reader would."""
+    folder = plane.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    for tool in ("kubectl", "helm"):
+        (folder / tool).unlink(missing_ok=True)
+        (folder / tool).symlink_to(plane.binaries.find(tool))
+    environment = {
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "HOME": str(plane.folder),
+        "KUBECONFIG": str(plane.kubeconfig),
+    }
+    done = subprocess.run(["bash", "-c", script], env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
-    helm("upgrade", "op", str(CHART), *VALUES, "--set=connection.access.namespaces={team-b}")
-    assert json.loads(connection(control_plane, "{.spec.access[0].namespaces}")) == ["team-b"]
 
-    removed = helm("uninstall", "op")
-    assert "[ClusterNetBirdConnection] helm-test" in removed
+def test_two_values_give_an_operator_that_works(stage: Stage) -> None:
+    notes = stage.release.install(**stage.values())
+    stage.declare()
+    with stage.release.pod():
+        (waiting,) = re.findall(r"kubectl wait .*clusternetbirdconnection.*", notes)
+        assert "condition met" in shell(stage.plane, waiting)
+        stage.ready()
+        assert stage.writes() == ["POST"]
+        (removing,) = commands("Remove")
+        named = removing.replace("uninstall netbird-streaming-operator", f"uninstall {stage.release.name}")
+        shell(stage.plane, named.replace("netbird-system", stage.release.namespace))
+        assert stage.held() == []
+
+
+def test_without_a_connection_the_notes_say_how_to_make_one(stage: Stage) -> None:
+    notes = stage.release.install(connection={"url": stage.url})
+    (upgrade,) = re.findall(r"helm upgrade(?:.*\\\n)*.*", notes)
+    shell(stage.plane, upgrade.replace(" CHART ", f" {CHART} ").replace("team-a", stage.team))
+    spec = stage.read("cnbc", "default")["spec"]
+    assert (spec["url"], spec["access"][0]["namespaces"]) == (stage.url, [stage.team])
+    stage.declare()
+    with stage.release.pod():
+        stage.ready()
+
+
+def test_a_release_changes_goes_and_comes_back(stage: Stage) -> None:
+    release = stage.release
+    release.install(**stage.values())
+    uid = stage.read("cnbc", "default")["metadata"]["uid"]
+    release.upgrade(**stage.values(access={"namespaces": ["team-b"]}))
+    assert stage.read("cnbc", "default")["spec"]["access"][0]["namespaces"] == ["team-b"]
+    removed = release.uninstall()
+    assert "[ClusterNetBirdConnection] default" in removed
     assert removed.count("[CustomResourceDefinition]") == 3
-    assert connection(control_plane, "{.metadata.uid}") == uid
-    assert (
-        control_plane.kubectl("get", "deployments,roles,serviceaccounts", "-l=app.kubernetes.io/instance=op", "-A")
-        == ""
-    )
+    assert stage.read("cnbc", "default")["metadata"]["uid"] == uid
+    kinds = "deployments,roles,rolebindings,clusterroles,clusterrolebindings,serviceaccounts,poddisruptionbudgets"
+    assert stage.kubectl("get", kinds, "--selector=app.kubernetes.io/instance=op", "--all-namespaces") == ""
+    release.install(**stage.values())
+    release.upgrade(**stage.values(url="https://netbird.example.com"))
+    found = stage.read("cnbc", "default")
+    assert (found["metadata"]["uid"], found["spec"]["url"]) == (uid, "https://netbird.example.com")
 
-    helm("install", "op", str(CHART), *VALUES)
-    helm("upgrade", "op", str(CHART), *VALUES, "--set=connection.url=https://netbird.example.com")
-    assert connection(control_plane, "{.spec.url}") == "https://netbird.example.com"
-    assert connection(control_plane, "{.metadata.uid}") == uid
-    helm("uninstall", "op")
-    control_plane.kubectl("delete", "clusternetbirdconnection", "helm-test", "--wait=false")
-    control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+def test_the_former_chart_is_upgraded_and_rolled_back_to_without_a_second_stream(stage: Stage, tmp_path: Path) -> None:
+    former, release = former_chart(tmp_path), stage.release
+    _without_a_column(former)
+    values = stage.values(create=True)
+    release.install(former, **values)
+    assert _columns(stage) != _columns_of_crds()
+    stage.declare()
+    with release.pod():
+        stage.ready()
+    before, connection = stage.read("esi", "events"), stage.read("cnbc", "default")
+    release.upgrade()
+    assert _columns(stage) == _columns_of_crds()
+    stage.look_again("upgraded")
+    release.rollback(1)
+    assert _columns(stage) != _columns_of_crds()
+    stage.look_again("rolled back")
+    after, kept = stage.read("esi", "events"), stage.read("cnbc", "default")
+    assert (after["metadata"]["uid"], after["status"]["id"]) == (before["metadata"]["uid"], before["status"]["id"])
+    assert (kept["metadata"]["uid"], kept["spec"]) == (connection["metadata"]["uid"], connection["spec"])
+    assert stage.writes() == ["POST"]
+
+
+def test_after_a_removal_too_early_a_new_release_ends_what_waits(stage: Stage) -> None:
+    stage.remove_too_early()
+    stage.kubectl("delete", "namespace", stage.team, "--wait=false")
+    eventually(stage.waits, "the namespace waits for the finalizer")
+    stage.release.install(**stage.values())
+    with stage.release.pod():
+        stage.kubectl("wait", "--for=delete", f"namespace/{stage.team}", "--timeout=60s")
+    assert stage.held() == []
+    assert stage.writes() == ["POST", "DELETE"]
+
+
+def test_after_a_removal_too_early_the_readme_lets_go_of_what_is_deleted_and_of_no_more(stage: Stage) -> None:
+    show, let_go = commands("If the operator was removed first")
+    stage.remove_too_early()
+    shell(stage.plane, let_go)
+    assert stage.read("esi", "events")["metadata"]["finalizers"] == [FINALIZER]
+    assert stage.read("cnbc", "default")["metadata"]["finalizers"] == [FINALIZER]
+    stage.kubectl("delete", "namespace", stage.team, "--wait=false")
+    stage.kubectl("delete", "cnbc", "default", "--wait=false")
+    eventually(stage.waits, "the namespace waits for the finalizer")
+    (held,) = stage.held()
+    assert str(held.id) in shell(stage.plane, show)
+    shell(stage.plane, let_go)
+    stage.kubectl("wait", "--for=delete", f"namespace/{stage.team}", "cnbc/default", "--timeout=60s")
+    assert stage.held() == [held]
+
+
+def test_definitions_that_go_with_the_release_wait_for_the_same_way_out(stage: Stage) -> None:
+    stage.remove_too_early(**stage.values(), crds={"keep": False})
+    eventually(lambda: "deletionTimestamp" in stage.read("esi", "events")["metadata"], "it is being deleted")
+    eventually(lambda: "deletionTimestamp" in stage.read("cnbc", "default")["metadata"], "so is the connection")
+    shell(stage.plane, commands("If the operator was removed first")[1])
+    stage.kubectl("wait", "--for=delete", f"crd/{DEFINITION}", "--timeout=60s")
+
+
+def test_definitions_of_another_release_are_left_alone_or_taken_over_when_asked(stage: Stage) -> None:
+    stage.release.install()
+    other = Release(stage.plane, f"helm-{stage.team}", "other")
+    with pytest.raises(ChartError, match="invalid ownership metadata"):
+        other.install()
+    other.install(crds={"install": False})
+    other.uninstall()
+    assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "op"
+    other.install(CHART, "--take-ownership")
+    assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "other"
+    other.uninstall()
+    stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
+
+
+def _without_a_column(chart: Path) -> None:
+    """Make its definitions differ from ours, whatever they were."""
+    path = chart / COPIES.relative_to(CHART) / "eventstreamingintegrations.yaml"
+    definition = yaml.safe_load(path.read_text())
+    del definition["spec"]["versions"][0]["additionalPrinterColumns"][-1]
+    path.write_text(yaml.safe_dump(definition))
+
+
+def _columns(stage: Stage) -> list[str]:
+    return _names(stage.read("crd", DEFINITION))
+
+
+def _columns_of_crds() -> list[str]:
+    return _names(yaml.safe_load((DEFINITIONS / "eventstreamingintegrations.yaml").read_text()))
+
+
+def _names(definition: dict[str, Any]) -> list[str]:
+    return [each["name"] for each in definition["spec"]["versions"][0]["additionalPrinterColumns"]]

@@ -12,6 +12,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* For what has no namespace, or is in somebody else's: releases of several namespaces must not meet there. */ -}}
+{{- define "operator.globalName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "operator.fullname" .) -}}
+{{- end -}}
+
 {{- define "operator.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "operator.fullname" .) .Values.serviceAccount.name -}}
@@ -53,6 +58,27 @@ subjects:
     namespace: {{ .Release.Namespace }}
 {{- end -}}
 
+{{- /* Whether the chart makes a connection. What would make one that can't work is refused here. */ -}}
+{{- define "operator.makesConnection" -}}
+{{- with .Values.connection -}}
+{{- if and .create .tokenSecret.name -}}
+{{- if not $.Values.scope.clusterConnections -}}
+{{- fail "connection.tokenSecret.name: makes a ClusterNetBirdConnection, which scope.clusterConnections=false does not serve; apply a NetBirdConnection instead" -}}
+{{- end -}}
+true
+{{- else if and .create (or .access.namespaces .access.entries) -}}
+{{- fail "connection.tokenSecret.name: name the Secret of the release's namespace that holds the NetBird token" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The port of a URL. */ -}}
+{{- define "operator.port" -}}
+{{- $url := urlParse . -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- default (eq $url.scheme "http" | ternary "80" "443") $port -}}
+{{- end -}}
+
 {{- /* What is done with the kinds that have a namespace, and with what they refer to. */ -}}
 {{- define "operator.namespacedRules" -}}
 - apiGroups: [integrations.netbird.io]
@@ -61,19 +87,25 @@ subjects:
 - apiGroups: [integrations.netbird.io]
   resources: [eventstreamingintegrations/status, netbirdconnections/status]
   verbs: [patch]
-{{ include "operator.referenceRules" . }}
+{{ include "operator.configMapRules" . }}
+{{- if .Values.scope.clusterConnections }}
+# Its labels, for a cluster connection's namespaceSelector.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
+{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
 {{- end -}}
 
-{{- define "operator.referenceRules" -}}
+{{- define "operator.secretRules" -}}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get{{ if .Values.secretWatch }}, list, watch{{ end }}]
+{{- end -}}
+
+{{- define "operator.configMapRules" -}}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get]
@@ -86,4 +118,70 @@ subjects:
 - apiGroups: [integrations.netbird.io]
   resources: [clusternetbirdconnections/status]
   verbs: [patch]
+{{- end -}}
+
+{{- /* A role with its binding to the ServiceAccount: (root, name, namespace or "" for the cluster, rules). */ -}}
+{{- define "operator.grant" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $namespace := index . 2 -}}
+{{- $kind := ternary "Role" "ClusterRole" (ne $namespace "") -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata:
+  name: {{ $name }}
+  {{- with $namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "operator.labels" $root | nindent 4 }}
+rules:
+  {{- index . 3 | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata:
+  name: {{ $name }}
+  {{- with $namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "operator.labels" $root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $kind }}
+  name: {{ $name }}
+{{ include "operator.subjects" $root }}
+{{ end -}}
+
+{{- define "operator.caFolder" -}}/etc/netbird-streaming-operator/ca{{- end -}}
+
+{{- define "operator.environment" -}}
+{{- with .Values.proxy -}}
+{{- with .http }}
+- {name: HTTP_PROXY, value: {{ . | quote }}}
+{{- end }}
+{{- with .https }}
+- {name: HTTPS_PROXY, value: {{ . | quote }}}
+{{- end }}
+{{- if or .http .https .noProxy }}
+# Kubernetes sets the variable that this begins with: the API server's address.
+- {name: NO_PROXY, value: {{ list "$(KUBERNETES_SERVICE_HOST)" .noProxy | compact | join "," | quote }}}
+{{- end }}
+{{- end }}
+{{- if .Values.caBundle.configMap.name }}
+- {name: SSL_CERT_FILE, value: {{ include "operator.caFolder" . }}/ca.crt}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "operator.spread" -}}
+{{- $default := dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" -}}
+{{- $selector := dict "labelSelector" (dict "matchLabels" (include "operator.selectorLabels" . | fromYaml)) -}}
+{{- range default (list $default) .Values.topologySpreadConstraints }}
+- {{ merge (deepCopy .) $selector | toYaml | nindent 2 | trim }}
+{{- end }}
 {{- end -}}

@@ -1,0 +1,130 @@
+"""The chart grants what tests/support/rights.py lists, in each scope, to its ServiceAccount and to nobody else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.chart import Manifest, of_kind, render
+from tests.support.controlplane import Binaries
+from tests.support.rights import Granted, Place, granted_by, needed
+
+NAMESPACE = "netbird-system"
+CLUSTER = needed(Place.CLUSTER)
+SCOPE = needed(Place.SCOPE)
+OWN = needed(Place.OWN)
+WATCH = {("", "secrets", "list"), ("", "secrets", "watch")}
+SECRETS = {("", "secrets", "get"), *WATCH}
+CONFIG_MAPS = {("", "configmaps", "get")}
+NAMESPACES = {("", "namespaces", "get")}
+LEASES = {granted for granted in OWN if granted[0] == "coordination.k8s.io"}
+KEY = {("", "secrets=netbird-streaming-operator-fingerprint-key", "get")}
+
+
+@pytest.fixture(scope="module")
+def helm() -> Path:
+    return Binaries().find("helm")
+
+
+def granted(manifests: list[Manifest]) -> dict[str, set[Granted]]:
+    """What the ServiceAccount may do, by namespace; `*` is the cluster. No right is granted twice."""
+    found: dict[str, set[Granted]] = {}
+    (account,) = of_kind(manifests, "ServiceAccount")
+    bindings = of_kind(manifests, "ClusterRoleBinding", "RoleBinding")
+    for binding in bindings:
+        subject = {"kind": "ServiceAccount", "name": account["metadata"]["name"], "namespace": NAMESPACE}
+        assert binding["subjects"] == [subject]
+        place = binding["metadata"].get("namespace", "*")
+        (role,) = (
+            each
+            for each in of_kind(manifests, binding["roleRef"]["kind"])
+            if each["metadata"]["name"] == binding["roleRef"]["name"]
+            and each["metadata"].get("namespace", "*") == place
+        )
+        already = found.get(place, set()) | found.get("*", set())
+        assert granted_by(role) & already == set()
+        found[place] = found.get(place, set()) | granted_by(role)
+    aggregated = [each for each in of_kind(manifests, "ClusterRole") if aggregates(each)]
+    assert len(of_kind(manifests, "ClusterRole", "Role")) == len(bindings) + len(aggregated)
+    return found
+
+
+def aggregates(role: Manifest) -> bool:
+    return any("rbac.authorization.k8s.io/aggregate-to-" in label for label in role["metadata"]["labels"])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, {"*": CLUSTER | SCOPE, NAMESPACE: OWN}),
+        ({"secretWatch": False}, {"*": CLUSTER | SCOPE - WATCH, NAMESPACE: OWN}),
+        ({"leaderElection": False, "replicas": 1}, {"*": CLUSTER | SCOPE, NAMESPACE: OWN - LEASES}),
+        ({"scope": {"clusterConnections": False}}, {"*": SCOPE - NAMESPACES, NAMESPACE: OWN}),
+        (
+            {"secretNamespaces": ["team-a"]},
+            {"*": CLUSTER | SCOPE - SECRETS, "team-a": SECRETS, NAMESPACE: OWN | SECRETS},
+        ),
+        (
+            {"secretNamespaces": [NAMESPACE], "secretWatch": False},
+            {"*": CLUSTER | SCOPE - SECRETS, NAMESPACE: OWN | SECRETS - WATCH},
+        ),
+        (
+            {"secretNamespaces": ["team-a"], "scope": {"clusterConnections": False}},
+            {"*": SCOPE - SECRETS - NAMESPACES, "team-a": SECRETS, NAMESPACE: OWN | KEY},
+        ),
+        (
+            {"scope": {"namespaces": ["team-a", "team-b"]}},
+            {"*": CLUSTER, "team-a": SCOPE, "team-b": SCOPE, NAMESPACE: OWN | SECRETS | CONFIG_MAPS},
+        ),
+        (
+            {"scope": {"namespaces": ["team-a", "team-b"]}, "secretNamespaces": ["team-b"]},
+            {"*": CLUSTER, "team-a": SCOPE - SECRETS, "team-b": SCOPE, NAMESPACE: OWN | SECRETS | CONFIG_MAPS},
+        ),
+        (
+            {"scope": {"namespaces": [NAMESPACE]}, "secretWatch": False},
+            {"*": CLUSTER, NAMESPACE: OWN | SCOPE - WATCH},
+        ),
+        (
+            {"scope": {"namespaces": ["team-a"], "clusterConnections": False}},
+            {"team-a": SCOPE - NAMESPACES, NAMESPACE: OWN | KEY},
+        ),
+        (
+            {"scope": {"namespaces": [NAMESPACE], "clusterConnections": False}},
+            {NAMESPACE: OWN | SCOPE - NAMESPACES},
+        ),
+    ],
+    ids=[
+        "cluster",
+        "without secret watch",
+        "without a lease",
+        "without cluster connections",
+        "secrets of a namespace",
+        "secrets of its own namespace",
+        "secrets of a namespace, without cluster connections",
+        "namespaces",
+        "namespaces, secrets of one",
+        "its own namespace",
+        "a namespace, without cluster connections",
+        "its own namespace, without cluster connections",
+    ],
+)
+def test_the_rights_are_those_that_are_needed(
+    helm: Path, values: Mapping[str, Any], expected: dict[str, set[Granted]]
+) -> None:
+    assert granted(render(helm, NAMESPACE, values)) == expected
+
+
+def test_users_roles_are_for_the_whole_cluster_only_and_can_be_left_out(helm: Path) -> None:
+    roles = [each for each in of_kind(render(helm, NAMESPACE), "ClusterRole") if aggregates(each)]
+    assert [each["metadata"]["name"].rpartition("-")[2] for each in roles] == ["view", "edit"]
+    for values in ({"userRoles": {"create": False}}, {"scope": {"namespaces": ["team-a"]}}):
+        rendered = of_kind(render(helm, NAMESPACE, values), "ClusterRole")
+        assert [each["metadata"]["name"] for each in rendered if aggregates(each)] == []
+
+
+def test_users_never_write_a_status_or_a_cluster_connection(helm: Path) -> None:
+    roles = [each for each in of_kind(render(helm, NAMESPACE), "ClusterRole") if aggregates(each)]
+    for _, resource, verb in set().union(*(granted_by(each) for each in roles)):
+        assert resource in {"eventstreamingintegrations", "netbirdconnections"} or verb in {"get", "list", "watch"}
+        assert "/" not in resource

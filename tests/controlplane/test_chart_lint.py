@@ -1,0 +1,141 @@
+"""The chart and the plain manifests under the field's linters, for each set of values in the chart's ci/ folder.
+
+kubeconform judges by the API server's own schemas and ours, kube-score by what is known to be secure and to stay up.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from netbird_streaming.core.resources import GROUP, VERSION
+from tests.support import kubeschemas
+from tests.support.chart import CHART, Manifest, of_kind, render
+from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.operator import apply
+from tests.support.plain_manifests import FOLDER
+from tests.support.scene import eventually
+
+SETS: Final = sorted((CHART / "ci").glob("*-values.yaml"))
+IGNORED: Final = {
+    # A tag is never pushed twice, and a digest can be given; to pull anyway would tie each start to the registry.
+    "container-image-pull-policy",
+    # It writes no file: the root is read-only and there is no emptyDir. The kubelet rotates its log.
+    "container-ephemeral-storage-request-and-limit",
+    # A topology spread says the same, and doesn't keep the second pod from starting on a cluster of one node.
+    "deployment-has-host-podantiaffinity",
+}
+UNLESS_ASKED_FOR: Final = "pod-networkpolicy"
+"""A NetworkPolicy needs the cluster's addresses to be worth something, so it is the user's to ask for."""
+OPTIONAL: Final = ("container-seccomp-profile", "container-ports-check")
+
+
+@pytest.fixture(scope="module")
+def binaries() -> Binaries:
+    """Made here, where building them is on nobody's time."""
+    made = Binaries()
+    for tool in ("helm", "kubeconform", "kube-score"):
+        made.find(tool)
+    return made
+
+
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ControlPlane.start() as plane:
+        definitions = of_kind(render(plane.binaries.find("helm"), "netbird-system"), "CustomResourceDefinition")
+        apply(plane, *definitions)
+        kinds = {each["spec"]["names"]["kind"] for each in definitions}
+        # The API server publishes them a while after it serves them.
+        eventually(lambda: kinds <= kubeschemas.kinds(plane, f"apis/{GROUP}/{VERSION}"), "our schemas are published")
+        yield kubeschemas.write(plane, tmp_path_factory.mktemp("schemas"))
+
+
+def run(program: Path, *arguments: str, documents: Sequence[Manifest] = ()) -> tuple[int, str]:
+    text = yaml.safe_dump_all(documents)
+    done = subprocess.run([str(program), *arguments], input=text, check=False, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def values_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def manifests_of(folder: str) -> list[Manifest]:
+    texts = (path.read_text() for path in (FOLDER / folder).glob("*.yaml") if path.name != "kustomization.yaml")
+    return [document for text in texts for document in yaml.safe_load_all(text)]
+
+
+def conforms(binaries: Binaries, schemas: str, documents: list[Manifest]) -> str:
+    """Answer what kubeconform says is wrong; empty where nothing is."""
+    program = binaries.find("kubeconform")
+    code, said = run(program, "-strict", f"-schema-location={schemas}", "-output=json", documents=documents)
+    wrong = [each["msg"] for each in json.loads(said)["resources"]]
+    assert bool(code) == bool(wrong)
+    return "\n".join(wrong)
+
+
+def scores(binaries: Binaries, documents: list[Manifest], *ignored: str) -> list[str]:
+    """Answer what kube-score warns of."""
+    arguments = ["score", "-", "--output-format=ci", "--kubernetes-version=v1.32", "--ignore-container-cpu-limit"]
+    arguments += [f"--enable-optional-test={each}" for each in OPTIONAL]
+    arguments += [f"--ignore-test={each}" for each in (*IGNORED, *ignored)]
+    _, said = run(binaries.find("kube-score"), *arguments, documents=documents)
+    assert "[OK]" in said
+    return [line for line in said.splitlines() if not line.startswith(("[OK]", "[SKIPPED]"))]
+
+
+@pytest.mark.parametrize("values", SETS, ids=lambda path: path.stem)
+def test_helm_lint_finds_nothing(binaries: Binaries, values: Path) -> None:
+    code, said = run(binaries.find("helm"), "lint", "--strict", str(CHART), f"--values={values}")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("values", SETS, ids=lambda path: path.stem)
+def test_what_is_rendered_is_what_the_api_server_takes(binaries: Binaries, schemas: str, values: Path) -> None:
+    documents = render(binaries.find("helm"), "netbird-system", values_of(values))
+    assert conforms(binaries, schemas, documents) == ""
+
+
+@pytest.mark.parametrize("folder", ["crds", "cluster", "namespaced"])
+def test_the_plain_manifests_are_what_the_api_server_takes(binaries: Binaries, schemas: str, folder: str) -> None:
+    assert conforms(binaries, schemas, manifests_of(folder)) == ""
+
+
+@pytest.mark.parametrize("field", ["replica", "template.spec.hostPID2", "template.spec.containers.0.imagee"])
+def test_a_field_that_kubernetes_does_not_know_would_be_seen(binaries: Binaries, schemas: str, field: str) -> None:
+    documents = render(binaries.find("helm"), "netbird-system")
+    node: Any = of_kind(documents, "Deployment")[0]["spec"]
+    *parents, last = field.split(".")
+    for part in parents:
+        node = node[int(part) if part.isdigit() else part]
+    node[last] = "x"
+    assert last in conforms(binaries, schemas, documents)
+
+
+@pytest.mark.parametrize("values", SETS, ids=lambda path: path.stem)
+def test_kube_score_finds_nothing_that_is_not_explained_here(binaries: Binaries, values: Path) -> None:
+    given = values_of(values)
+    documents = render(binaries.find("helm"), "netbird-system", given)
+    asked_for = given.get("networkPolicy", {}).get("create", False)
+    assert scores(binaries, documents, *(() if asked_for else (UNLESS_ASKED_FOR,))) == []
+
+
+@pytest.mark.parametrize("ignored", sorted({*IGNORED, UNLESS_ASKED_FOR}))
+def test_nothing_is_ignored_in_vain(binaries: Binaries, ignored: str) -> None:
+    documents = render(binaries.find("helm"), "netbird-system")
+    arguments = ["score", "-", "--output-format=json", "--kubernetes-version=v1.32"]
+    _, said = run(binaries.find("kube-score"), *arguments, documents=documents)
+    checks = [check for each in json.loads(said) for check in each["checks"]]
+    assert any(each["check"]["id"] == ignored and each["grade"] < 10 and not each["skipped"] for each in checks)
+
+
+def test_a_pod_that_is_less_secure_would_be_seen(binaries: Binaries) -> None:
+    documents = render(binaries.find("helm"), "netbird-system")
+    pod = of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]
+    pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = False
+    assert "writable root filesystem" in "\n".join(scores(binaries, documents, UNLESS_ASKED_FOR))

@@ -1,0 +1,153 @@
+"""What a cluster makes of the chart: `kubectl apply -k`, restricted pod security, the users' roles."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from tests.support import manifests
+from tests.support.chart import Manifest, of_kind, render
+from tests.support.controlplane import ControlPlane, KeptProcess, KubectlError
+from tests.support.netbird.process import running_netbird
+from tests.support.netbird.tenancy import Account, Token
+from tests.support.operator import Installation, Operator, apply
+from tests.support.plain_manifests import FOLDER, VARIANTS
+from tests.support.scene import QUICK_LEASE, eventually
+from tests.support.team import secret
+
+RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
+EVERYTHING: Final = yaml.safe_load(
+    (FOLDER.parent / "chart/netbird-streaming-operator/ci/everything-values.yaml").read_text()
+)
+TOKEN: Final = "nbp_" + "t" * 36
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """One of its own, on which nothing was ever installed."""
+    with ControlPlane.start() as started:
+        yield started
+
+
+def in_namespace(namespace: str, *documents: Manifest) -> list[Manifest]:
+    for each in documents:
+        each["metadata"]["namespace"] = namespace
+    return list(documents)
+
+
+def pod_of(plane: ControlPlane, values: dict[str, Any]) -> Manifest:
+    """The pod that the Deployment would make."""
+    (deployment,) = of_kind(render(plane.binaries.find("helm"), "netbird-system", values), "Deployment")
+    template = deepcopy(deployment["spec"]["template"])
+    metadata = {**template["metadata"], "name": f"pod-{uuid4().hex[:8]}"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def try_to_create(plane: ControlPlane, pod: Manifest) -> str:
+    """Let the API server check and admit it, and keep nothing."""
+    name = f"restricted-{uuid4().hex[:8]}"
+    apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    arguments = ("create", "--dry-run=server", "--filename=-", f"--namespace={name}")
+    return plane.kubectl(*arguments, input=yaml.safe_dump(pod))
+
+
+@pytest.mark.parametrize("values", [{}, {**EVERYTHING, "priorityClassName": ""}], ids=["defaults", "everything"])
+def test_a_namespace_that_enforces_the_restricted_standard_takes_the_pod(
+    plane: ControlPlane, values: dict[str, Any]
+) -> None:
+    assert "created" in try_to_create(plane, pod_of(plane, values))
+
+
+def test_the_standard_is_really_enforced(plane: ControlPlane) -> None:
+    pod = pod_of(plane, {})
+    del pod["spec"]["securityContext"]["seccompProfile"]
+    with pytest.raises(KubectlError, match="seccompProfile"):
+        try_to_create(plane, pod)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.folder)
+def test_apply_k_gives_an_operator_that_works(plane: ControlPlane, variant: Any) -> None:
+    if "../crds" not in variant.resources:
+        plane.kubectl("apply", "--server-side", f"--kustomize={FOLDER / 'crds'}")
+    said = plane.kubectl("apply", "--server-side", f"--kustomize={FOLDER / variant.folder}")
+    assert f"namespace/{variant.namespace} serverside-applied" in said
+    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    assert plane.kubectl("diff", "--server-side", f"--kustomize={FOLDER / variant.folder}") == ""
+    # Namespaced, it serves its own namespace and no other.
+    namespace = variant.namespace
+    target = ("get", "deployment", "netbird-streaming-operator", f"--namespace={namespace}", "--output=json")
+    pod = json.loads(plane.kubectl(*target))["spec"]["template"]["spec"]
+    kubeconfig = plane.service_account_kubeconfig(namespace, pod["serviceAccountName"])
+    installation = Installation(plane, namespace, kubeconfig, tuple(pod["containers"][0]["args"]))
+    with running_netbird() as netbird, Operator(installation, *QUICK_LEASE) as operator:
+        netbird.control.add_account(Account("account"))
+        netbird.control.add_token(Token("token", TOKEN, "account"))
+        connection = manifests.connection(url=netbird.url)
+        reference = {"kind": "NetBirdConnection", "name": "netbird"}
+        wanted = manifests.integration(connectionRef=reference)
+        secrets = (secret("netbird", token=TOKEN), secret("datadog", api_key="key"))
+        apply(plane, *in_namespace(namespace, *secrets, connection, wanted))
+        plane.kubectl("wait", "--for=condition=Ready", "esi/events", f"--namespace={namespace}", "--timeout=45s")
+        plane.kubectl("delete", "esi,nbc", "--all", f"--namespace={namespace}", "--timeout=45s")
+        assert netbird.control.integrations() == []
+        assert operator.stop() == 0
+    plane.kubectl("delete", f"--kustomize={FOLDER / variant.folder}", "--timeout=60s")
+
+
+@pytest.fixture(scope="module")
+def users(plane: ControlPlane) -> Iterator[ControlPlane]:
+    """A namespace in which three users have Kubernetes' own roles, and the chart's are there."""
+    aggregator = KeptProcess(
+        [
+            str(plane.binaries.find("kube-controller-manager")),
+            f"--kubeconfig={plane.kubeconfig}",
+            "--controllers=clusterrole-aggregation-controller",
+            "--leader-elect=false",
+            "--secure-port=0",
+        ],
+        plane.folder / "aggregator.log",
+    )
+    rendered = render(plane.binaries.find("helm"), "netbird-system")
+    apply(plane, *of_kind(rendered, "CustomResourceDefinition"), *of_kind(rendered, "ClusterRole"))
+    apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-users"}})
+    for role in ("view", "edit", "admin"):
+        grant = ("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", "--namespace=team-users")
+        plane.kubectl(*grant)
+    eventually(lambda: _may(plane, "view", "get", "eventstreamingintegrations"), "the roles are aggregated")
+    yield plane
+    aggregator.kill()
+
+
+WRITING: Final = ("create", "update", "patch", "delete", "deletecollection")
+MAY: Final = [
+    ("view", "get", "eventstreamingintegrations", True),
+    ("view", "list", "netbirdconnections", True),
+    ("view", "get", "secrets", False),
+    *(("view", verb, "eventstreamingintegrations", False) for verb in WRITING),
+    *((role, verb, "eventstreamingintegrations", True) for role in ("edit", "admin") for verb in ("get", *WRITING)),
+    *((role, verb, "netbirdconnections", True) for role in ("edit", "admin") for verb in WRITING),
+    *((role, "patch", "eventstreamingintegrations/status", False) for role in ("view", "edit", "admin")),
+    *((role, "create", "clusternetbirdconnections", False) for role in ("view", "edit", "admin")),
+]
+
+
+def test_users_may_do_with_ours_what_they_may_do_with_kubernetes_own(users: ControlPlane) -> None:
+    found = [(role, verb, resource, _may(users, role, verb, resource)) for role, verb, resource, _ in MAY]
+    assert found == MAY
+
+
+def _may(plane: ControlPlane, user: str, verb: str, resource: str) -> bool:
+    plural, _, subresource = resource.partition("/")
+    core = plural == "secrets"
+    arguments = [verb, plural if core else f"{plural}.integrations.netbird.io", f"--as={user}"]
+    arguments += [f"--subresource={subresource}"] if subresource else []
+    try:
+        said = plane.kubectl("auth", "can-i", *arguments, "--namespace=team-users")
+    except KubectlError as error:
+        assert str(error) == "no" or "not namespace scoped" in str(error)  # noqa: PT017 — that is how it says no
+        return False
+    return said.strip().endswith("yes")
