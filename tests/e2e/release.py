@@ -1,0 +1,243 @@
+"""The chart's release on a cluster, beside a simulated NetBird: how tests drive it, and how they look at it."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+
+from tests.support.chart import CHART
+from tests.support.controlplane import Binaries, KubectlError
+from tests.support.manifests import to_yaml
+from tests.support.netbird.process import RunningNetBird
+from tests.support.netbird.wire import Operation
+from tests.support.node import Cluster
+from tests.support.operator import LEASE, NAMESPACE
+from tests.support.scene import Json
+from tests.support.team import INTEGRATIONS
+
+RELEASE: Final = "netbird-streaming-operator"
+REPOSITORY: Final = f"localhost/{RELEASE}"
+FIRST: Final = "e2e-first"
+SECOND: Final = "e2e-second"
+"""Tags of two images that differ by a label, as two versions do."""
+AUTHORITY: Final = "company-ca"
+TOKEN_SECRET: Final = "netbird"
+TEAM: Final = "team-a"
+PATIENCE: Final = 90.0
+_SELECTOR: Final = f"--selector=app.kubernetes.io/instance={RELEASE}"
+_POLL_SECONDS: Final = 0.1
+_LOG_LINES: Final = 12
+_PASSING: Final = frozenset({"events", "events.events.k8s.io", "apiservices.apiregistration.k8s.io"})
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the chart is installed, and what is there before it."""
+
+    cluster: Cluster
+    netbird: RunningNetBird
+    account: str
+    before: frozenset[str]
+    """All that the cluster held before the first installation, see objects()."""
+
+    def helm(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
+        """Run helm in the release's namespace, and answer what it prints; a failure fails the test."""
+        command = [str(Binaries().find("helm")), *arguments, f"--namespace={NAMESPACE}"]
+        folder = str(self.cluster.folder)
+        environment = {"PATH": os.environ["PATH"], "HOME": folder, "KUBECONFIG": str(self.cluster.kubeconfig)}
+        done = subprocess.run(
+            command, input=json.dumps(values or {}), env=environment, check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"helm {arguments[0]}: {done.stderr}\n{self.state()}"
+        return done.stdout
+
+    def values(self, tag: str = FIRST, **more: Any) -> dict[str, Any]:
+        """The values of an installation: the image, the connection, and what a test adds."""
+        return {
+            "image": {"repository": REPOSITORY, "tag": tag, "pullPolicy": "Never"},
+            "connection": {
+                "url": self.netbird.url,
+                "tokenSecret": {"name": TOKEN_SECRET},
+                "access": {"namespaces": [TEAM]},
+            },
+            "caBundle": {"configMap": {"name": AUTHORITY}},
+            **more,
+        }
+
+    def install(self, *flags: str, tag: str = FIRST, **more: Any) -> str:
+        """`helm upgrade --install --wait`, and answer its notes."""
+        command = ("upgrade", "--install", RELEASE, str(CHART), "--wait", "--timeout=120s", "--values=-")
+        return self.helm(*command, *flags, values=self.values(tag, **more))
+
+    def uninstall(self) -> str:
+        """`helm uninstall`, until the last pod has ended; answers what Helm says that it keeps."""
+        said = self.helm("uninstall", RELEASE, "--wait")
+        self.until(lambda: not self.read("pods", _SELECTOR).get("items", []), "the pods have ended")
+        return said
+
+    # What there is.
+
+    def kubectl(self, *arguments: str, namespace: str = NAMESPACE, input: str | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
+        """Run kubectl in a namespace. Raises KubectlError."""
+        return self.cluster.kubectl(f"--namespace={namespace}", *arguments, input=input)
+
+    def read(self, *arguments: str, namespace: str = NAMESPACE) -> Json:
+        """`kubectl get` as JSON; empty where there is no such object."""
+        text = self.kubectl("get", *arguments, "--output=json", "--ignore-not-found", namespace=namespace)
+        found: Json = json.loads(text or "{}")
+        return found
+
+    def pods(self) -> list[Json]:
+        """The release's pods that are not being deleted."""
+        items: list[Json] = self.read("pods", _SELECTOR).get("items", [])
+        return [each for each in items if "deletionTimestamp" not in each["metadata"]]
+
+    def holder(self) -> str:
+        """Who holds the Lease; empty where nobody does."""
+        found: str = self.read("lease", LEASE).get("spec", {}).get("holderIdentity", "")
+        return found
+
+    def leader(self) -> str:
+        """The name of the pod whose process holds the Lease."""
+
+        def look() -> str | None:
+            holder = self.holder()
+            names = [each["metadata"]["name"] for each in self.pods()]
+            return next((name for name in names if holder.startswith(name)), None)
+
+        return self.until(look, "a pod leads")
+
+    def signal(self, pod: str, name: str) -> None:
+        """Send the process in a pod's container a signal from the node, as its kernel does."""
+        self.cluster.inside("kill", "-s", name, str(self.process(pod)))
+
+    def process(self, pod: str) -> int:
+        """The process id, on the node, of a pod's container."""
+        status = self.read("pod", pod)["status"]["containerStatuses"][0]
+        container = status["containerID"].partition("://")[2]
+        # The name of the control group ends with the container's id, whoever manages the groups.
+        script = (
+            f'for each in /proc/[0-9]*; do grep -qs "{container}" $each/cgroup && echo ${{each#/proc/}}; done; true'
+        )
+        return min(int(line) for line in self.cluster.inside("sh", "-c", script).split())
+
+    def state(self) -> str:
+        """All that explains a failure: the pods, what happened to them, and what the operator said."""
+        looks = (
+            ("get", "pods,leases", "--output=wide"),
+            ("get", "events", "--sort-by=.lastTimestamp"),
+            ("logs", _SELECTOR, "--prefix", f"--tail={_LOG_LINES}"),
+            ("logs", _SELECTOR, "--prefix", f"--tail={_LOG_LINES}", "--previous"),
+            ("get", "esi", "--output=wide", f"--namespace={TEAM}"),
+        )
+        said = []
+        for look in looks:
+            try:
+                said.append(f"── kubectl {' '.join(look)}\n{self.kubectl(*look)}")
+            except KubectlError as error:
+                said.append(f"── kubectl {' '.join(look)}: {error}")
+        return "\n".join(said)
+
+    def objects(self) -> frozenset[str]:
+        """All that the cluster holds, as `Kind/namespace/name`, but for what comes and goes by itself."""
+        return objects(self.cluster)
+
+    def posts(self, since: int) -> int:
+        """How many requests to create something NetBird was sent."""
+        return len(self.netbird.control.journal(since, Operation.CREATE))
+
+    # Waiting, always with a deadline.
+
+    def until(self, look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
+        """Look until there is something to see, and answer it; else the test fails and shows the state."""
+        deadline = time.monotonic() + seconds
+        while True:
+            seen = look()
+            if seen:
+                return seen
+            assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}\n{self.state()}"
+            time.sleep(_POLL_SECONDS)
+
+    def settled(self, replicas: int = 2) -> None:
+        """Wait until so many pods are Ready, no other is left, and one leads."""
+
+        def look() -> bool:
+            every = self.read("pods", _SELECTOR).get("items", [])
+            return len(every) == replicas and all(_ready(each) for each in every)
+
+        self.until(look, f"{replicas} pods are Ready")
+        self.leader()
+
+    def apply(self, *documents: Json) -> None:
+        """`kubectl apply` in the team's namespace."""
+        self.kubectl("apply", "--filename=-", namespace=TEAM, input=to_yaml(*documents))
+
+    def ready(self, *names: str, seconds: float = PATIENCE) -> None:
+        """Wait as a user does until all are Ready."""
+        targets = [f"{INTEGRATIONS}/{name}" for name in names]
+        wait = ("wait", "--for=condition=Ready", f"--timeout={seconds:.0f}s")
+        try:
+            self.kubectl(*wait, *targets, namespace=TEAM)
+        except KubectlError as error:
+            pytest.fail(f"{error}\n{self.state()}")
+
+    def integration(self, name: str) -> Json:
+        """A resource of the team."""
+        return self.read("esi", name, namespace=TEAM)
+
+    @contextmanager
+    def cleared(self) -> Iterator[None]:
+        """Delete the team's resources after the block, and see that NetBird holds nothing of them any more."""
+        try:
+            yield
+        finally:
+            self.kubectl("delete", "esi", "--all", "--timeout=60s", namespace=TEAM)
+        assert self.netbird.control.integrations(self.account) == []
+
+
+@contextmanager
+def installed(site: Site, **values: Any) -> Iterator[Site]:
+    """The chart's release for the time of a block."""
+    site.install(**values)
+    site.settled()
+    try:
+        yield site
+    finally:
+        site.uninstall()
+        # Its rights went before the process could give it back, and the next one would wait for it to expire.
+        site.kubectl("delete", "lease", LEASE, "--ignore-not-found")
+
+
+def _ready(pod: Json) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def objects(cluster: Cluster) -> frozenset[str]:
+    """All that a cluster holds, as `Kind/namespace/name`, but for what comes and goes by itself."""
+    kinds = set(cluster.kubectl("api-resources", "--verbs=list", "--output=name").split())
+    columns = "custom-columns=:kind,:metadata.namespace,:metadata.name"
+    wanted = ",".join(sorted(kinds - _PASSING))
+    rows = cluster.kubectl("get", wanted, "--all-namespaces", f"--output={columns}").splitlines()
+    found = frozenset("/".join(row.split()) for row in rows if row.strip())
+    return frozenset(each for each in found if not each.startswith("Lease/kube-node-lease/"))
+
+
+def make_certificate(folder: Path, address: str) -> tuple[Path, Path]:
+    """Make a certificate for an address that is its own authority, and its key."""
+    certificate, key = folder / "netbird.crt", folder / "netbird.key"
+    names = ("subjectAltName=IP:" + address, "keyUsage=critical,digitalSignature,keyCertSign")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=netbird", "-keyout", str(key), "-out", str(certificate)]
+    for each in names:
+        command += ["-addext", each]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key

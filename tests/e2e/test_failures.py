@@ -1,0 +1,120 @@
+"""What goes wrong with pods: they are deleted, killed, frozen; and what NetBird is asked to do meanwhile."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Figure
+from tests.e2e.release import Site, installed
+from tests.support import manifests
+from tests.support.netbird.faults import Fault, Moment, Slow
+from tests.support.netbird.wire import Operation
+from tests.support.scene import Json
+
+GRACE_SECONDS = 8
+LATE_COMMIT_SECONDS = 4
+POST_SECONDS = 3.0
+FINALIZER = "example.com/look"
+VALUES: Json = {
+    "livenessProbe": {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3},
+    "terminationGracePeriodSeconds": GRACE_SECONDS,
+    "extraArgs": [f"--shutdown-grace={GRACE_SECONDS - 2}s", f"--late-commit-window={LATE_COMMIT_SECONDS}s"],
+}
+
+
+@pytest.fixture(scope="module")
+def release(site: Site) -> Iterator[Site]:
+    with installed(site, **VALUES) as release:
+        yield release
+
+
+@pytest.fixture
+def under_way(release: Site) -> Iterator[int]:
+    """A POST that NetBird has applied and is slow to answer; the number of the first request that counts."""
+    release.settled()
+    with release.cleared():
+        control = release.netbird.control
+        since = control.figures().requests
+        control.add_fault(Fault(Slow(header=POST_SECONDS), Moment.AFTER, Operation.CREATE))
+        release.apply(manifests.integration())
+        release.until(lambda: release.posts(since), "a POST is under way")
+        yield since
+        control.clear_faults()
+
+
+def _replaced(release: Site, former: str) -> float:
+    """Wait until another process leads, and answer the seconds from now."""
+    began = time.monotonic()
+    release.until(lambda: release.holder() not in {"", former}, "another process leads")
+    return time.monotonic() - began
+
+
+def _one(release: Site, since: int) -> None:
+    """The integration was created once, and its resource knows it."""
+    release.ready("events")
+    (held,) = release.netbird.control.integrations(release.account)
+    assert release.integration("events")["status"]["id"] == held.id
+    assert release.posts(since) == 1
+
+
+def test_a_deleted_leader_ends_its_post_in_good_order_and_the_other_takes_over(
+    release: Site, under_way: int, figure: Figure
+) -> None:
+    leader, holder = release.leader(), release.holder()
+    # So that the pod can be looked at once it has ended.
+    release.kubectl("patch", "pod", leader, "--type=merge", f'--patch={{"metadata":{{"finalizers":["{FINALIZER}"]}}}}')
+    began = time.monotonic()
+    release.kubectl("delete", "pod", leader, "--wait=false")
+    without = _replaced(release, holder)
+
+    def ended() -> Json | None:
+        state: Json = release.read("pod", leader)["status"]["containerStatuses"][0]["state"]
+        return state.get("terminated")
+
+    end = release.until(ended, "the container has ended")
+    took = time.monotonic() - began
+    release.kubectl("patch", "pod", leader, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
+    assert (end["exitCode"], end["reason"]) == (0, "Completed")
+    assert took < GRACE_SECONDS
+    _one(release, under_way)
+    figure(
+        f"leader's pod deleted in the middle of a POST of {POST_SECONDS:g} s: ended in {took:.1f} s, "
+        f"the other led after {without:.1f} s"
+    )
+
+
+def test_a_killed_process_is_replaced_and_its_post_is_found(release: Site, under_way: int, figure: Figure) -> None:
+    leader, holder = release.leader(), release.holder()
+    restarts = _restarts(release, leader)
+    release.signal(leader, "KILL")
+    without = _replaced(release, holder)
+    _one(release, under_way)
+    release.until(lambda: _restarts(release, leader) == restarts + 1, "the container was started again")
+    release.settled()
+    figure(f"process killed in the middle of a POST: another led after {without:.1f} s")
+
+
+def test_a_frozen_process_fails_its_liveness_and_is_restarted(release: Site, figure: Figure) -> None:
+    release.settled()
+    leader, holder = release.leader(), release.holder()
+    restarts = _restarts(release, leader)
+    began = time.monotonic()
+    release.signal(leader, "STOP")
+    without = _replaced(release, holder)
+    release.until(lambda: _restarts(release, leader) == restarts + 1, "the kubelet restarted the container")
+    took = time.monotonic() - began
+    said = release.kubectl("get", "events", f"--field-selector=involvedObject.name={leader}", "--output=wide")
+    assert "Liveness probe failed" in said
+    with release.cleared():
+        release.apply(manifests.integration())
+        release.ready("events")
+    release.settled()
+    figure(f"process frozen: another led after {without:.1f} s, the kubelet had restarted it after {took:.1f} s")
+
+
+def _restarts(release: Site, pod: str) -> int:
+    """How often a pod's container was started again, once it runs."""
+    (status,) = release.read("pod", pod)["status"]["containerStatuses"]
+    count: int = status["restartCount"]
+    return count

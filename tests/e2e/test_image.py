@@ -1,0 +1,31 @@
+"""What the image says of itself, and what it weighs."""
+
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+
+from tests.e2e.conftest import Figure
+from tests.e2e.release import FIRST, REPOSITORY
+from tests.support.image import ROOT
+
+MEGABYTE = 10**6
+LARGEST = 130 * MEGABYTE
+"""The base has about 50, and each library that comes should be a decision."""
+SAID = ("title", "description", "version", "revision", "created", "base.name")
+
+
+def test_the_image_runs_as_nobody_says_what_it_is_and_is_small(
+    engine: str, archives: list[Path], figure: Figure
+) -> None:
+    inspect = [engine, "image", "inspect", f"{REPOSITORY}:{FIRST}"]
+    (found,) = json.loads(subprocess.run(inspect, check=True, capture_output=True).stdout)
+    config = found["Config"]
+    assert config["User"] == "65532:65532"
+    assert config["Entrypoint"] == ["python3", "-m", "netbird_streaming"]
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+    assert {name for name in SAID if labels[name] in {"", "unknown"}} == set()
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert (labels["version"], labels["revision"]) == (version, FIRST)
+    assert found["Size"] < LARGEST
+    figure(f"image: {found['Size'] / MEGABYTE:.0f} MB on {labels['base.name']}")
