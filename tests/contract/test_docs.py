@@ -26,15 +26,15 @@ def test_no_cure_breaks_the_table() -> None:
 
 
 def test_every_make_target_that_it_names_exists() -> None:
-    named = set(re.findall(r"(?:^\s*|`)make ([a-z-]+)", PAGE, re.MULTILINE))
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^\s*|`)make ([a-z0-9-]+)", PAGE, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"demo", "test", "run", "install", "docs", "controlplane", "controlplane-stop"} <= named
     assert named - targets == set()
 
 
 def test_every_file_that_it_links_to_exists() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", PAGE)
-    folders = re.findall(r"`(tests/[a-z]+)`", PAGE)
+    folders = re.findall(r"`(tests/[a-z0-9]+)`", PAGE)
     assert [name for name in links + folders if not (ROOT / name).exists()] == []
 
 
