@@ -41,6 +41,7 @@ def test_a_leader_stays_within_what_the_chart_requests(release: Site, figure: Fi
         group = _working_set(release, leader)
         peak = _peak(release, process)
     assert max(group, peak) <= memory
+    assert 1000 * burst / took <= cpu
     assert 1000 * rest / REST_SECONDS <= cpu
     figure(
         f"{RESOURCES} resources created in {took:.1f} s with {burst:.2f} s of CPU; at rest "
