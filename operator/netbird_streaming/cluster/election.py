@@ -1,13 +1,24 @@
 """The decisions of a leader election over a Lease, apart from any I/O.
 
 Only durations on our own clock count. A record's times are another machine's and are for people to read.
+
+Whatever a person does to the Lease, its holder does not know of it before its next renewal. So a record that was edited
+or deleted makes nobody act sooner than its holder would have stopped: only a release frees it at once. Two things no
+process can know: that a Lease came and was deleted while it did not look, and that a person wrote what a release does.
 """
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
+
+LONGEST: Final = 300.0
+"""Seconds; no setting allows a longer duration, so a Lease that names one was edited."""
+RELEASED: Final = 1.0
+"""The duration, in seconds, that a holder leaves behind with its empty name when it releases the Lease."""
+_MOST_TRANSITIONS: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the Lease says. `holder` is empty where it was released; `version` is its resourceVersion."""
+    """What the Lease says. `version` is its resourceVersion; empty where it was deleted or is still to be made."""
 
     holder: str
     version: str
@@ -50,10 +61,38 @@ def observe(before: Observation | None, record: Record, now: float) -> Observati
     return before if before is not None and before.record.version == record.version else Observation(record, now)
 
 
-def may_take(observation: Observation, identity: str, now: float) -> bool:
-    """Whether the Lease is free: released, ours from before, or not renewed for its holder's whole duration."""
+def observe_absence(before: Observation | None, mine: Record | None, until: float, now: float) -> Observation | None:
+    """Take a look that found no Lease; None is for one that may be created at once.
+
+    Somebody may have taken or renewed it just before it was deleted, so its age starts anew. Our own is as good as
+    there for as long as nobody else can have taken it: `until` a duration after we began a renewal that was answered.
+    """
+    if before is None or not before.record.version:
+        return before
+    if is_ours(before.record, mine) and now < until:
+        return None
+    return Observation(replace(before.record, version=""), now)
+
+
+def is_ours(record: Record, mine: Record | None) -> bool:
+    """Whether the record is what we last sent, renewed or not: nobody else has held the Lease since.
+
+    `acquired` serves as a mark here: another's claim, or one of ours that never landed, may count the same transitions.
+    """
+    if mine is None:
+        return False
+    return (record.holder, record.transitions, record.acquired) == (mine.holder, mine.transitions, mine.acquired)
+
+
+def may_take(observation: Observation, mine: Record | None, duration: float, now: float) -> bool:
+    """Whether the Lease is free: released, ours from before, or not renewed for long enough.
+
+    That is the longer one of its holder's duration and of ours (seconds): a short one may have been written by hand.
+    """
     record = observation.record
-    return record.holder in {"", identity} or now >= observation.since + record.duration
+    if record.version and (_is_released(record) or is_ours(record, mine)):
+        return True
+    return now >= observation.since + max(duration, min(record.duration, LONGEST))
 
 
 def parse(raw: Json, default_duration: float) -> Record:
@@ -68,17 +107,22 @@ def parse(raw: Json, default_duration: float) -> Record:
     )
 
 
-def claim(before: Record | None, identity: str, duration: float, now: datetime) -> Record:
-    """The record that makes us the holder, or keeps us so."""
-    if before is not None and before.holder == identity:
-        return replace(before, duration=duration, acquired=before.acquired or _time(now))
+def claim(before: Record | None, mine: Record | None, identity: str, duration: float, now: datetime) -> Record:
+    """The record that makes us the holder, or keeps us so where it is what we last sent (`mine`)."""
+    if before is not None and is_ours(before, mine):
+        return replace(before, duration=duration)
     return Record(
         holder=identity,
         version=before.version if before else "",
         duration=duration,
-        transitions=before.transitions + 1 if before else 0,
+        transitions=before.transitions % _MOST_TRANSITIONS + 1 if before else 0,
         acquired=_time(now),
     )
+
+
+def release(record: Record) -> Record:
+    """The record that frees the Lease at once."""
+    return replace(record, holder="", duration=RELEASED)
 
 
 def body(record: Record, namespace: str, name: str, now: datetime) -> Json:
@@ -93,12 +137,16 @@ def body(record: Record, namespace: str, name: str, now: datetime) -> Json:
         },
         "spec": {
             "holderIdentity": record.holder,
-            "leaseDurationSeconds": max(1, round(record.duration)),
+            "leaseDurationSeconds": math.ceil(record.duration),  # others must not wait less than we said
             "leaseTransitions": record.transitions,
-            "acquireTime": record.acquired or _time(now),
+            "acquireTime": record.acquired or None,
             "renewTime": _time(now),
         },
     }
+
+
+def _is_released(record: Record) -> bool:
+    return not record.holder and record.duration <= RELEASED
 
 
 def _time(now: datetime) -> str:

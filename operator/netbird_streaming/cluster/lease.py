@@ -7,15 +7,28 @@ process is stopped or the machine sleeps; a virtual machine that is frozen from 
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
-from netbird_streaming.cluster.election import Observation, Record, Timing, body, claim, may_take, observe, parse
+from netbird_streaming.cluster.election import (
+    Observation,
+    Record,
+    Timing,
+    body,
+    claim,
+    is_ours,
+    may_take,
+    observe,
+    observe_absence,
+    parse,
+    release,
+)
 from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError, OperatorError
 from netbird_streaming.reasons import Reason
 
@@ -58,7 +71,11 @@ class Elector:
         self._clock = clock
         self._timing = timing or Timing()
         self._observation: Observation | None = None
+        self._mine: Record | None = None
+        """What we last sent to become or stay the holder, be it that nobody answered."""
         self._deadline: float | None = None
+        self._until = -math.inf
+        """Before this nobody else can have taken the Lease that we held."""
         self._complaint = ""
         self._subject = f"Lease {lease.namespace}/{lease.name}"
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{lease.namespace}/leases"
@@ -98,14 +115,13 @@ class Elector:
         """Lead, and renew until leading has ended; whether it ended by itself."""
         work = asyncio.ensure_future(lead())
         renewal = asyncio.create_task(self._keep())
-        try:
+        async with AsyncExitStack() as ending:
+            ending.push_async_callback(self._release)
+            # Renewed until the work has ended: it may have to write down what it has just done.
+            ending.push_async_callback(_stopped, renewal)
+            ending.push_async_callback(_stopped, work)
             await asyncio.wait({work, renewal}, return_when=asyncio.FIRST_COMPLETED)
             ended = work.done()
-        finally:
-            # Renewed until the work has ended: it may have to write down what it has just done.
-            await _stopped(work)
-            await _stopped(renewal)
-            await self._release()
         error = None if work.cancelled() else work.exception()
         if isinstance(error, LeaseLostError):
             return False
@@ -124,7 +140,7 @@ class Elector:
     async def _tried(self) -> bool:
         """One try to take or keep the Lease; whether it was taken or renewed."""
         try:
-            if self._deadline is None:
+            if not self.is_leader:
                 await self._look()
             held = await self._claim()
         except OperatorError as error:
@@ -140,33 +156,38 @@ class Elector:
         try:
             raw = await self._send(Request(self._subject, f"{self._path}/{self._lease.name}"))
         except ObjectGoneError:
-            self._observation = None
+            self._absent()
             return
         # The age counts from after the answer: too late is safe, too early is not.
         self._observation = observe(self._observation, parse(raw, self._timing.duration), self._clock())
 
+    def _absent(self) -> None:
+        self._observation = observe_absence(self._observation, self._mine, self._until, self._clock())
+
     async def _claim(self) -> bool:
-        """Write ourselves into the Lease where it is free or ours."""
+        """Write ourselves into the Lease where it is free or ours; whether this process may act now."""
         started = self._clock()
-        seen = self._observation
-        if seen is not None and not may_take(seen, self._lease.identity, started):
+        seen, duration = self._observation, self._timing.duration
+        if seen is not None and not may_take(seen, self._mine, duration, started):
             return False
-        record = claim(seen.record if seen else None, self._lease.identity, self._timing.duration, self._now())
+        record = claim(seen.record if seen else None, self._mine, self._lease.identity, duration, self._now())
+        self._mine = record
         try:
             written = await self._write(record)
         except ConflictError:
             return await self._contested()
         except ObjectGoneError:
-            self._observation = self._deadline = None
+            self._absent()
+            self._deadline = None
             return False
         self._observation = Observation(written, started)
-        self._deadline = started + self._timing.renew_deadline
-        return True
+        self._deadline, self._until = started + self._timing.renew_deadline, started + duration
+        return self.is_leader
 
     async def _contested(self) -> bool:
         """After a conflict: a renewal of ours whose answer was lost, an edit by somebody, or another holder."""
         await self._look()
-        if self._observation is None or self._observation.record.holder != self._lease.identity:
+        if self._observation is None or not is_ours(self._observation.record, self._mine):
             self._deadline = None
         return False
 
@@ -184,8 +205,8 @@ class Elector:
                 await self._give_up()
 
     async def _give_up(self) -> None:
-        if self._observation is not None and self._observation.record.holder == self._lease.identity:
-            await self._write(replace(self._observation.record, holder="", duration=1.0))
+        if self._observation is not None and is_ours(self._observation.record, self._mine):
+            await self._write(release(self._observation.record))
 
     async def _write(self, record: Record) -> Record:
         document = body(record, self._lease.namespace, self._lease.name, self._now())

@@ -1,18 +1,22 @@
 """The elector on a clock of the test's own: when it dares act, and when no more."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from netbird_streaming.cluster.connection import Json, Request
+from netbird_streaming.cluster.election import Timing
 from netbird_streaming.cluster.lease import Elector, LeaseName
 from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi
 
 NAME = LeaseName("netbird", "streaming", "me")
+# The clock is the test's own, and so the waits between two looks need not be long.
+BUSY = Timing(retry=0.001)
 
 
 class Lease:
@@ -153,3 +157,116 @@ def test_a_lease_that_another_took_meanwhile_is_not_released_for_it() -> None:
     assert lease.stored is not None
     assert lease.stored["spec"]["holderIdentity"] == "other"
     assert [request.method for request in scripted.requests[-2:]] == ["PATCH", "GET"]
+
+
+def test_a_claim_that_was_answered_too_late_is_no_leadership() -> None:
+    lease = Lease()
+    led: list[float] = []
+
+    def answer(request: Request) -> Any:
+        late = request.body is not None and lease.stored is None
+        answered = lease.answer(request)
+        lease.clock += 60 if late else 0
+        return answered
+
+    candidate = Elector(
+        ScriptedApi(answer).api, NAME, lambda: datetime.now(UTC), clock=lambda: lease.clock, timing=BUSY
+    )
+
+    async def lead() -> None:
+        candidate.guard()
+        led.append(lease.clock)
+
+    asyncio.run(candidate.run(lead))
+    # A look, and the write that took a minute; then another look, and a renewal.
+    assert led == [100.0 + 2 + 62 + 2 + 2]
+
+
+def test_a_follower_takes_a_deleted_lease_no_sooner_than_its_holder_must_have_stopped() -> None:
+    lease = Lease()
+    lease.stored = {
+        "metadata": {"resourceVersion": "theirs"},
+        "spec": {"holderIdentity": "other", "leaseDurationSeconds": 15, "leaseTransitions": 4},
+    }
+    looks = 0
+
+    def answer(request: Request) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            lease.stored = None
+        return lease.answer(request)
+
+    scripted = ScriptedApi(answer)
+    candidate = Elector(scripted.api, NAME, lambda: datetime.now(UTC), clock=lambda: lease.clock, timing=BUSY)
+
+    async def lead() -> None:
+        candidate.guard()
+
+    asyncio.run(candidate.run(lead))
+    created = next(number for number, each in enumerate(scripted.requests) if each.method == "POST")
+    # Seen absent by the second look; each look takes two seconds.
+    assert (created - 2) * 2 >= 15
+    body = scripted.requests[created].body
+    assert body is not None
+    assert body["spec"]["leaseTransitions"] == 5
+
+
+def test_being_cancelled_twice_still_ends_the_renewal_and_releases() -> None:
+    lease = Lease()
+    candidate = Elector(
+        ScriptedApi(lease.answer).api, NAME, lambda: datetime.now(UTC), clock=lambda: lease.clock, timing=BUSY
+    )
+    ending = asyncio.Event()
+
+    async def lead() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.sleep(0.01)
+
+    async def scenario() -> None:
+        running = asyncio.create_task(candidate.run(lead))
+        while not candidate.is_leader:  # noqa: ASYNC110 - the elector has no such event to offer
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        running.cancel()
+        await ending.wait()
+        running.cancel()
+        await asyncio.wait({running})
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+    assert lease.stored is not None
+    assert lease.stored["spec"]["holderIdentity"] == ""
+
+
+def test_a_wall_clock_that_jumps_decides_nothing() -> None:
+    years = iter([2026, 1971, 2300, 2026, 1999] * 40)
+    assert sent_by(lambda: datetime(next(years), 6, 1, tzinfo=UTC)) == sent_by(lambda: datetime(2026, 6, 1, tzinfo=UTC))
+
+
+def sent_by(now: Callable[[], datetime]) -> list[tuple[float, str, Any]]:
+    """What an elector sends, and when by the clock that counts, in a term that it loses and one that it regains."""
+    lease, sent = Lease(), list[tuple[float, str, Any]]()
+
+    def answer(request: Request) -> Any:
+        spec = None if request.body is None else request.body["spec"]
+        told = None if spec is None else (spec["holderIdentity"], spec["leaseTransitions"])
+        sent.append((lease.clock, request.method, told))
+        if len(sent) == 8:
+            # Written in a far future; renewed no more.
+            spec = {"holderIdentity": "other", "leaseTransitions": 1, "renewTime": "2999-01-01T00:00:00.000000Z"}
+            lease.stored = {"metadata": {"resourceVersion": "theirs"}, "spec": spec}
+            return ConflictError(Reason.PROGRESSING, "changed")
+        return lease.answer(request)
+
+    candidate = Elector(ScriptedApi(answer).api, NAME, now, clock=lambda: lease.clock, timing=BUSY)
+    terms = iter((asyncio.Event().wait, lambda: asyncio.sleep(0)))
+
+    async def lead() -> None:
+        await next(terms)()
+
+    asyncio.run(candidate.run(lead))
+    return sent

@@ -1,0 +1,258 @@
+"""A cluster of which nothing is simulated but its Lease: who leads, and when, while machines, network and people fail.
+
+The shipped elector runs unchanged, on a clock of its own for each process. What it leads to is a worker that asks the
+guard again and again, as the clients do before each request.
+"""
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from netbird_streaming.cluster.connection import Api, Json, Request
+from netbird_streaming.cluster.election import Timing
+from netbird_streaming.cluster.lease import Elector, LeaseName
+from netbird_streaming.errors import ConflictError, Effect, LeaseLostError, ObjectGoneError, OperatorError, RetryError
+from netbird_streaming.reasons import Reason
+from tests.simulation.loop import MOST_UNWINDINGS, VirtualLoop
+from tests.simulation.machine import EPOCH
+from tests.simulation.network import WORLD, Errand, Fate, Line, Process, Weather
+
+BEGIN: Final = 1000.0
+"""Where the virtual clock starts."""
+FATES: Final = frozenset(Fate) - {Fate.FINE, Fate.LIMITED, Fate.REFUSED}
+LATEST: Final = 20.0
+"""Seconds after which a write to the API server is applied or never will be."""
+HUNG: Final = Weather(1.0, float("inf"), (Fate.DROPPED, Fate.UNANSWERED, Fate.LATE))
+DRIFT: Final = 200e-6
+"""How much faster or slower than the true one a machine's clock may go."""
+
+
+class LeaseServer:
+    """The Lease as the API server keeps it: a write names the newest version, or is refused."""
+
+    def __init__(self) -> None:
+        """Start without one."""
+        self.stored: Json | None = None
+        self._version = 100
+
+    def serve(self, request: Request) -> Json:
+        """Carry a request out. Raises what the client would."""
+        if request.method == "POST":
+            if self.stored is not None:
+                raise ConflictError(Reason.PROGRESSING, "the Lease is there")
+            return self._store(request.body or {})
+        if self.stored is None:
+            raise ObjectGoneError(Reason.KUBERNETES_REFUSED, "there is no Lease")
+        if request.body is None:
+            return self.stored
+        if request.body["metadata"]["resourceVersion"] != self.stored["metadata"]["resourceVersion"]:
+            raise ConflictError(Reason.PROGRESSING, "the Lease has changed")
+        return self._store(request.body)
+
+    def edit(self, **spec: object) -> None:
+        """What a person does with `kubectl edit`."""
+        if self.stored is not None:
+            self._store({"spec": {**self.stored["spec"], **spec}})
+
+    def _store(self, body: Json) -> Json:
+        self._version += 1
+        self.stored = {"metadata": {"resourceVersion": str(self._version)}, "spec": dict(body["spec"])}
+        return self.stored
+
+
+@dataclass(slots=True, eq=False)
+class Replica:
+    """One run of the operator's process."""
+
+    process: Process
+    line: Line
+    elector: Elector
+    identity: str
+    terms: int = 0
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the guard would let it act now, were it not frozen."""
+        return self.process.owner.alive and self.elector.is_leader
+
+
+@dataclass(slots=True)
+class Electorate:
+    """Some replicas and their Lease. What they break of "at most one acts" is in `breaches`."""
+
+    random: random.Random
+    weather: Weather = field(default_factory=Weather)
+    loop: VirtualLoop = field(default_factory=VirtualLoop)
+    server: LeaseServer = field(default_factory=LeaseServer)
+    replicas: list[Replica] = field(default_factory=list)
+    breaches: list[str] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+    acts: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the beginning."""
+        return self.loop.time() - BEGIN
+
+    @property
+    def alive(self) -> list[Replica]:
+        """The processes that run, frozen ones too."""
+        return [each for each in self.replicas if each.process.owner.alive]
+
+    @property
+    def leaders(self) -> list[Replica]:
+        """Those that may act."""
+        return [each for each in self.replicas if each.may_act]
+
+    def tell(self, line: str) -> None:
+        """One line of the story."""
+        self.story.append(f"{self.now:9.3f}  {line}")
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Something that happens in the world outside, so many seconds after the beginning."""
+        self.loop.call_at(BEGIN + moment, action, context=WORLD)
+
+    def run_until(self, moment: float) -> None:
+        """Let it happen until that many seconds after the beginning."""
+        self.loop.run_until(BEGIN + moment)
+
+    def dispose(self) -> None:
+        """Drop all that goes on."""
+        asyncio.events._set_running_loop(cast("asyncio.AbstractEventLoop", self.loop))
+        for each in self.replicas:
+            if each.process.task is not None:
+                _unwind(each.process.task.get_coro())
+        self.loop.dispose()
+
+    def start(self, timing: Timing | None = None) -> Replica:
+        """Start a process."""
+        name = f"p{len(self.replicas)}"
+        process = Process(name=name, loop=self.loop)
+        line = Line(self.loop, self.random, self.weather, self.tell, LATEST)
+        base, rate = self.random.uniform(0, 10_000), 1 + self.random.uniform(-DRIFT, DRIFT)
+        elector = Elector(
+            cast("Api", LeaseApi(self.server, line, process)),
+            LeaseName("operator", "lease", name),
+            # A wall clock that jumps: nothing may depend on it.
+            lambda: EPOCH + timedelta(seconds=self.random.uniform(-1e9, 1e9)),
+            clock=lambda: base + rate * self.loop.time(),
+            timing=timing,
+        )
+        replica = Replica(process, line, elector, name)
+        self.replicas.append(replica)
+        self.tell(f"{name} starts")
+        process.task = process.context.run(self._spawn, replica)
+        return replica
+
+    def stop(self, replica: Replica) -> None:
+        """SIGTERM."""
+        self.tell(f"{replica.identity} is asked to stop")
+        assert replica.process.task is not None
+        replica.process.task.cancel()
+        replica.process.task.add_done_callback(lambda _: self._gone(replica), context=WORLD)
+
+    def kill(self, replica: Replica) -> None:
+        """SIGKILL."""
+        self.tell(f"{replica.identity} is killed")
+        replica.line.kill(replica.process)
+
+    def freeze(self, replica: Replica) -> None:
+        """SIGSTOP."""
+        self.tell(f"{replica.identity} freezes")
+        replica.process.owner.frozen = True
+
+    def thaw(self, replica: Replica) -> None:
+        """SIGCONT."""
+        if replica.process.owner.alive and replica.process.owner.frozen:
+            self.tell(f"{replica.identity} goes on")
+            self.loop.thaw(replica.process.owner)
+
+    def hang(self, replica: Replica) -> None:
+        """The API server does not answer this process any more."""
+        self.tell(f"{replica.identity} gets no answers")
+        replica.line.weather = HUNG
+
+    def mend(self, replica: Replica) -> None:
+        """It does again."""
+        self.tell(f"{replica.identity} gets answers")
+        replica.line.weather = self.weather
+
+    def delete(self) -> None:
+        """Somebody deletes the Lease."""
+        self.tell("somebody deletes the Lease")
+        self.server.stored = None
+
+    def edit(self, **spec: object) -> None:
+        """Somebody edits the Lease."""
+        self.tell(f"somebody edits the Lease: {spec}")
+        self.server.edit(**spec)
+
+    def _spawn(self, replica: Replica) -> Any:
+        return self.loop.create_task(replica.elector.run(lambda: self._lead(replica)), name=replica.identity)
+
+    async def _lead(self, replica: Replica) -> None:
+        """Act, as often as the guard lets us; and for a while yet when asked to end."""
+        replica.terms += 1
+        self.tell(f"{replica.identity} leads")
+        try:
+            while True:
+                self._act(replica)
+                await asyncio.sleep(self.random.random())
+        finally:
+            for _ in range(int(self.random.random() * 4)):
+                self._act(replica)
+                await asyncio.sleep(self.random.random())
+            self.tell(f"{replica.identity} leads no more")
+
+    def _act(self, replica: Replica) -> None:
+        try:
+            replica.elector.guard()
+        except LeaseLostError:
+            return
+        self.acts.append((self.now, replica.identity))
+        if len(self.leaders) > 1:
+            both = ", ".join(each.identity for each in self.leaders)
+            self.breaches.append(f"{self.now:.3f} {replica.identity} acts while {both} may")
+            self.tell("!!! " + self.breaches[-1])
+
+    def _gone(self, replica: Replica) -> None:
+        replica.process.owner.alive = False
+        self.tell(f"{replica.identity} has stopped")
+
+
+class LeaseApi:
+    """The part of `Api` that the elector uses, over a network that fails."""
+
+    def __init__(self, server: LeaseServer, line: Line, process: Process) -> None:
+        """Take one process' line to the server."""
+        self._server = server
+        self._line = line
+        self._process = process
+
+    async def call(self, request: Request, *, seconds: float, urgent: bool) -> Json:
+        """As `Api.call`."""
+        assert urgent, "a renewal must not wait behind others"
+        label = f"{request.method} {request.subject}"
+        errand = Errand(label, FATES, timeout=seconds, fail=_unanswered)
+        return await self._line.call(self._process, errand, lambda: self._server.serve(request))
+
+
+def _unanswered(fate: Fate) -> OperatorError:
+    return RetryError(Reason.UNAVAILABLE, f"no answer ({fate.name})", effect=Effect.UNKNOWN)
+
+
+def _unwind(coroutine: object) -> None:
+    """Close a coroutine of a killed process: from within, since each may await something yet as it ends."""
+    for _ in range(MOST_UNWINDINGS):
+        if not inspect.iscoroutine(coroutine):
+            return
+        _unwind(coroutine.cr_await)
+        try:
+            coroutine.close()
+        except BaseException:  # noqa: BLE001, S112 - whatever a torn-down coroutine says is of no interest
+            continue
+        return
