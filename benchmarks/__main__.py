@@ -5,6 +5,7 @@ import asyncio
 import sys
 
 from benchmarks.burst import burst
+from benchmarks.failover import failover
 from benchmarks.rest import rest
 from benchmarks.rig import rig
 
@@ -17,6 +18,9 @@ async def run(options: argparse.Namespace) -> None:
     if options.rest:
         async with rig(options.python) as second:
             await rest(second, options.rest)
+    if options.failover:
+        async with rig(options.python) as third:
+            await failover(third, options.failover)
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--burst", type=int, default=1000, metavar="N", help="resources created at once (default 1000)")
     parser.add_argument("--rest", type=int, default=10_000, metavar="N", help="resources at rest (default 10000)")
+    parser.add_argument("--failover", type=int, default=3, metavar="N", help="leaders gone in each way (default 3)")
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="runs the operator (default: this)")
     asyncio.run(run(parser.parse_args()))
 

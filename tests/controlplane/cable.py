@@ -1,18 +1,24 @@
 """The cable to an API server: it can be cut, and it can go dead without a word."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
+
+Listener = Callable[[int, bytes], None]
+"""Told of what a client sends, with the port that it sends from, before it goes on; an OSError cuts the connection."""
 
 
 class Cable:
     """Forwards TCP connections; made by `laid`."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, source: str | None = None, listener: Listener | None = None) -> None:
+        """`source` is the address of this machine that the server sees as its client's."""
         parts = urlsplit(target)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 443
         self._scheme = parts.scheme
+        self._source = None if source is None else (source, 0)
+        self._listener = listener
         self._own_port = 0
         self._server: asyncio.Server | None = None
         self._alive = asyncio.Event()
@@ -49,10 +55,10 @@ class Cable:
         self._connections.add(task)
         writers = [writer]
         try:
-            far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._port, local_addr=self._source)
             writers.append(far_writer)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._copy(reader, far_writer))
+                group.create_task(self._copy(reader, far_writer, writer.get_extra_info("peername")[1]))
                 group.create_task(self._copy(far_reader, writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
             pass
@@ -61,8 +67,12 @@ class Cable:
             for end in writers:
                 end.transport.abort()
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sender: int | None = None
+    ) -> None:
         while data := await reader.read(65536):
+            if self._listener is not None and sender is not None:
+                self._listener(sender, data)
             await self._alive.wait()
             writer.write(data)
             await writer.drain()
@@ -71,9 +81,9 @@ class Cable:
 
 
 @asynccontextmanager
-async def laid(target: str) -> AsyncIterator[Cable]:
+async def laid(target: str, source: str | None = None, listener: Listener | None = None) -> AsyncIterator[Cable]:
     """Lay a cable to the server at this URL."""
-    cable = Cable(target)
+    cable = Cable(target, source, listener)
     await cable.mend()
     try:
         yield cable
