@@ -153,7 +153,7 @@ class Operator:
         """Act until cancelled, with a memory of our own: what a former turn knew may be old."""
         settings = self._settings
         scope = settings.namespaces or None
-        publisher = EventPublisher(api, socket.gethostname(), self._clock.now)
+        publisher = EventPublisher(api, socket.gethostname(), self._clock.now, guard)
         chance = random.Random()  # noqa: S311 # jitter only
         surroundings = Surroundings(self._clock, chance, guard)
         async with ClientFactory(

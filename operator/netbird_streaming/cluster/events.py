@@ -27,20 +27,23 @@ logger = logging.getLogger(__name__)
 class EventPublisher:
     """Publishes Events, each once for one version of its resource: a repeated one has the same name and is refused."""
 
-    def __init__(self, api: Api, instance: str, now: Callable[[], datetime]) -> None:
-        """Take the connection, this process's name (usually the pod's), and the wall clock in UTC."""
+    def __init__(
+        self, api: Api, instance: str, now: Callable[[], datetime], guard: Callable[[], None] | None = None
+    ) -> None:
+        """Take the connection, our name (usually the pod's), the wall clock in UTC, and the Lease's guard."""
         self._api = api
         self._instance = instance[:_INSTANCE_CHARACTERS]
         self._now = now
+        self._guard = guard
 
     async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        """Publish in order; failing to is logged by type and never raised, since nothing may depend on an Event."""
+        """Publish in order; failing to is logged and never raised, since nothing may depend on an Event."""
         for note in notes:
             body = event(resource, note, self._instance, self._now())
             path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
             request = Request("an Event", path, "POST", {"fieldManager": FIELD_MANAGER}, body)
             try:
-                await self._api.call(request, seconds=_TIMEOUT)
+                await self._api.call(request, seconds=_TIMEOUT, guard=self._guard)
             except ConflictError:
                 continue
             except OperatorError as error:

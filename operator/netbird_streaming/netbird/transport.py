@@ -108,8 +108,13 @@ class Transport:
             self._client = None
 
 
+_LAST_LOOKS: Final = frozenset({"http11.send_request_headers.started", "http11.send_request_body.started"})
+"""A process may be frozen between the two. A server carries nothing out before the body is there, so what was begun
+before the freeze is not ended after it."""
+
+
 class _Progress:
-    """How far a request got, by httpx's trace extension; and the last look at the guard before the first byte.
+    """How far a request got, by httpx's trace extension; and the last looks at the guard before its bytes leave.
 
     The names of the events are httpcore's. Without any (another transport), bytes may have left.
     """
@@ -126,7 +131,7 @@ class _Progress:
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event == "connection.connect_tcp.started":
             self._connecting = True
-        elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+        elif event in _LAST_LOOKS and info["request"].method != b"CONNECT":
             self._guard()
             self._sending = True
 
