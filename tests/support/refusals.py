@@ -39,8 +39,9 @@ def said_by(call: Callable[[], Any]) -> str:
     try:
         call()
     except KubectlError as error:
-        # Before 1.35 the API server puts the type of the parent there.
-        return str(error).replace('Invalid value: "object": ', "Invalid value: ")
+        # Before 1.35 the API server puts the type of the parent there, and before 1.34 it quotes null.
+        said = str(error).replace('Invalid value: "object": ', "Invalid value: ")
+        return said.replace('Invalid value: "null": ', "Invalid value: null: ")
     return ""
 
 
