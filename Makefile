@@ -60,13 +60,13 @@ test: $(VENV)
 	@$(PYTHON) -m tests.support.steps lint types imports deadcode $(foreach suite,$(SUITES),test-$(suite))
 endif
 
-# The simulation is bound by the processor, and its seeds are independent of each other: every core. What runs against a
+# What is bound by the processor takes every core; units are done before a second worker has started. What runs against a
 # control plane mostly waits, so three files run at once, each worker with servers of its own.
 .PHONY: test-unit test-contract test-simulation test-controlplane
-test-unit test-contract: test-%: $(VENV)
-	@$(PYTHON) -m pytest tests/$*
-test-simulation: $(VENV)
-	@$(PYTHON) -m pytest tests/simulation --numprocesses=auto
+test-unit: $(VENV)
+	@$(PYTHON) -m pytest tests/unit
+test-contract test-simulation: test-%: $(VENV)
+	@$(PYTHON) -m pytest tests/$* --numprocesses=auto
 test-controlplane: $(VENV)
 	@$(PYTHON) -m pytest tests/controlplane --numprocesses=3 --dist=loadfile
 

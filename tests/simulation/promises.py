@@ -84,9 +84,15 @@ class Promises(KubernetesPromises, Witness):
         owners = self._owners(remote)
         if not any(each.identity == life.identity for each in owners):
             self.breach("S3", f"a PUT of {remote.id} for {life.identity.label}, which does not own it")
-        if remote.answered == key and not remote.excused and key[0] in remote.corrected_forms:
+        known = remote.answered == key and not remote.excused and not self._is_unanswered(remote)
+        if known and key[0] in remote.corrected_forms:
             self.breach("S5", f"a needless PUT of {remote.id} for {life.identity.label}")
         return life
+
+    def _is_unanswered(self, remote: Remote) -> bool:
+        """Whether a PUT of it is still without an answer: its sender is frozen, and another process leads."""
+        puts = (each for each in self._pending.values() if each.request.operation is Operation.UPDATE)
+        return any(each.request.integration_id == remote.id and not each.settled for each in puts)
 
     def _check_delete(self, request: Request) -> Life | None:
         remote = self.remotes.get(request.integration_id or 0)
