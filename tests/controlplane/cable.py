@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 Listener = Callable[[int, bytes], None]
-"""Told of what a client sends, with the port that it sends from, before it goes on; an OSError cuts the connection."""
+"""Told of what a client sends, with the port that it sends from, before it goes on; an OSError cuts the connection.
+
+A connection begins with nothing.
+"""
 
 
 class Cable:
@@ -57,8 +60,11 @@ class Cable:
         try:
             far_reader, far_writer = await asyncio.open_connection(self._host, self._port, local_addr=self._source)
             writers.append(far_writer)
+            sender = writer.get_extra_info("peername")[1]
+            if self._listener is not None:
+                self._listener(sender, b"")
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._copy(reader, far_writer, writer.get_extra_info("peername")[1]))
+                group.create_task(self._copy(reader, far_writer, sender))
                 group.create_task(self._copy(far_reader, writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
             pass

@@ -95,6 +95,8 @@ class Replicas:
     """The URL by which all of them reach NetBird."""
     said: list[tuple[datetime, int, str]]
     """What came to NetBird: when, from which process, and the request's line."""
+    owners: dict[int, int | None] = field(default_factory=dict)
+    """The process at the other end of a connection, by the port that it sends from."""
     barred: set[int] = field(default_factory=set)
     """Process ids that don't reach NetBird any more."""
     all: list[Replica] = field(default_factory=list)
@@ -136,12 +138,14 @@ class Replicas:
 
     def listen(self, port: int, data: bytes) -> None:
         """Hear what comes to NetBird from a port; what is barred is heard too, and goes no further."""
+        if not data:
+            # Asked as the connection begins: a process may close it as soon as its request is on the way.
+            self.owners[port] = _owner(port, [each.pid for each in self.all])
         found = _REQUEST.match(data)
         if found is None:
             return
-        now = datetime.now(UTC)
-        owner = _owner(port, [each.pid for each in self.all])
-        self.said.append((now, owner or 0, f"{found[1].decode()} {found[2].decode()}"))
+        owner = self.owners[port]
+        self.said.append((datetime.now(UTC), owner or 0, f"{found[1].decode()} {found[2].decode()}"))
         if owner in self.barred:
             raise ConnectionResetError
 
