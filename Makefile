@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 # Which interpreter makes .venv; any from 3.11 on.
 PYTHON3 ?= python3
-# Another Kubernetes minor: 1.34, 1.35 or 1.36; the pinned one without it.
+# Another Kubernetes minor: 1.33 to 1.36; the pinned one without it.
 K8S_VERSION ?=
 export K8S_VERSION
 # One path for `make test`, instead of everything.
@@ -31,7 +31,7 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  T=tests/unit       with test: only that path'
-	@echo '  K8S_VERSION=1.34   with demo, test, controlplane: another Kubernetes minor (1.34, 1.35, 1.36)'
+	@echo '  K8S_VERSION=1.34   with demo, test, controlplane: another Kubernetes minor (1.33 to 1.36)'
 
 .PHONY: venv
 venv: $(VENV) ## Make .venv from the lock (quick when it is current)

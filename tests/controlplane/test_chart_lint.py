@@ -81,7 +81,7 @@ def conforms(binaries: Binaries, schemas: str, documents: list[Manifest]) -> str
 
 def scores(binaries: Binaries, documents: list[Manifest], *ignored: str) -> list[str]:
     """Answer what kube-score warns of."""
-    arguments = ["score", "-", "--output-format=ci", "--kubernetes-version=v1.32", "--ignore-container-cpu-limit"]
+    arguments = ["score", "-", "--output-format=ci", "--kubernetes-version=v1.33", "--ignore-container-cpu-limit"]
     arguments += [f"--enable-optional-test={each}" for each in OPTIONAL]
     arguments += [f"--ignore-test={each}" for each in (*IGNORED, *ignored)]
     _, said = run(binaries.find("kube-score"), *arguments, documents=documents)
@@ -128,7 +128,7 @@ def test_kube_score_finds_nothing_that_is_not_explained_here(binaries: Binaries,
 @pytest.mark.parametrize("ignored", sorted({*IGNORED, UNLESS_ASKED_FOR}))
 def test_nothing_is_ignored_in_vain(binaries: Binaries, ignored: str) -> None:
     documents = render(binaries.find("helm"), "netbird-system")
-    arguments = ["score", "-", "--output-format=json", "--kubernetes-version=v1.32"]
+    arguments = ["score", "-", "--output-format=json", "--kubernetes-version=v1.33"]
     _, said = run(binaries.find("kube-score"), *arguments, documents=documents)
     checks = [check for each in json.loads(said) for check in each["checks"]]
     assert any(each["check"]["id"] == ignored and each["grade"] < 10 and not each["skipped"] for each in checks)
