@@ -52,12 +52,12 @@ class ControlPlane:
         self.folder: Final = folder
         self.url: Final = f"https://{commands.LOOPBACK}:{ports.apiserver}"
         self._ports: Final = ports
+        self._processes: dict[str, KeptProcess] = {}
         # Watched over before it is there: Ctrl-C may come at any moment.
         self._removal: Final = FolderRemoval(folder)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._files: Final = files.write(folder)
-        self._processes: dict[str, KeptProcess] = {}
         try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._files: Final = files.write(folder)
             self._start(ETCD, commands.etcd(binaries, self._files, ports))
             self.start_apiserver()
             self.kubeconfig: Final = self._kubeconfig("admin", self._files.admin_token)
