@@ -31,7 +31,12 @@ class KeptProcess:
         with log.open("ab") as output:
             self._keeper = _keeper([*command], output, environment)
         assert self._keeper.stdout is not None
-        said = self._keeper.stdout.readline()
+        try:
+            said = self._keeper.stdout.readline()
+        except BaseException:
+            # Ctrl-C: nobody has this object yet, and what it started must be gone before its folder is removed.
+            self.kill()
+            raise
         if not said:
             self._keeper.wait()
             message = f"{command[0]} could not be started; see {log}"
