@@ -53,6 +53,7 @@ class ControlPlane:
         self.url: Final = f"https://{commands.LOOPBACK}:{ports.apiserver}"
         self._ports: Final = ports
         self._processes: dict[str, KeptProcess] = {}
+        self._complete = False
         # Watched over before it is there: Ctrl-C may come at any moment.
         self._removal: Final = FolderRemoval(folder)
         try:
@@ -64,6 +65,7 @@ class ControlPlane:
             self._kubeconfig("manager", self._files.manager_token)
             self._start(MANAGER, commands.controller_manager(binaries, self._files))
             self._wait("the default ServiceAccount", self._has_default_account)
+            self._complete = True
         except BaseException:
             self.stop()
             raise
@@ -97,7 +99,9 @@ class ControlPlane:
             process = self._processes.pop(name, None)
             if process:
                 process.kill()
-        self._removal.now()
+        # A start that was broken off may have lost sight of a program; the folder's keeper waits for the end of that.
+        if self._complete:
+            self._removal.now()
 
     def kubectl(self, *args: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
         """Run kubectl, as the administrator unless another kubeconfig is given, and answer what it prints.

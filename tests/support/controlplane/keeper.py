@@ -27,13 +27,14 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.argv[1] == "--remove":
-        sys.stdin.buffer.read()
-        # It is gone already where the starter had the time to clean up; else a program that the starter lost sight of
-        # may still write there, until the kernel has told its own keeper of the starter's end.
+        if sys.stdin.buffer.read():
+            return 0
+        # The starter had no time to clean up. A program that it lost sight of may still write there, until the kernel
+        # has told its own keeper of the starter's end.
         for _ in range(REMOVALS):
+            time.sleep(SETTLE_SECONDS)
             if not Path(sys.argv[2]).exists():
                 break
-            time.sleep(SETTLE_SECONDS)
             shutil.rmtree(sys.argv[2], ignore_errors=True)
         return 0
     return _keep(sys.argv[1:])

@@ -11,6 +11,8 @@ from typing import IO, Final
 
 KEEPER: Final = Path(__file__).with_name("keeper.py")
 STOP_SECONDS: Final = 10.0
+DONE: Final = b"done"
+"""Tells the keeper of a folder that nothing is left to do."""
 
 
 class KeptProcess:
@@ -78,13 +80,11 @@ class FolderRemoval:
         self._keeper = _keeper(["--remove", str(folder)], None, None)
 
     def now(self) -> None:
-        """Remove it now; nothing may write to it any more."""
+        """Remove it now; nothing writes to it any more."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        for pipe in (self._keeper.stdin, self._keeper.stdout):
-            if pipe is not None:
-                pipe.close()
-        if not self._folder.exists():
-            self._keeper.wait(STOP_SECONDS)
+        if self._folder.exists():
+            return
+        self._keeper.communicate(DONE, STOP_SECONDS)
 
 
 def _keeper(
