@@ -152,8 +152,6 @@ class Operator:
     async def _lead(self, api: Api, namespace: str, key: FingerprintKey, guard: Callable[[], None]) -> None:
         """Act until cancelled, with a memory of our own: what a former turn knew may be old."""
         settings = self._settings
-        scope = settings.namespaces or None
-        publisher = EventPublisher(api, socket.gethostname(), self._clock.now, guard)
         chance = random.Random()  # noqa: S311 # jitter only
         surroundings = Surroundings(self._clock, chance, guard)
         async with ClientFactory(
@@ -161,9 +159,7 @@ class Operator:
         ) as netbird:
             controller = Controller(
                 Ports(
-                    cluster=Resources(
-                        api, publisher, namespaces=scope, cluster_kinds=settings.cluster_connections, guard=guard
-                    ),
+                    cluster=self._resources(api, guard),
                     netbird=netbird,
                     clock=self._clock,
                     random=chance,
@@ -191,6 +187,12 @@ class Operator:
                     group.create_task(watch.run(), name="watch")
             finally:
                 self._leading = None
+
+    def _resources(self, api: Api, guard: Callable[[], None]) -> Resources:
+        settings = self._settings
+        publisher = EventPublisher(api, socket.gethostname(), self._clock.now, guard)
+        scope = settings.namespaces or None
+        return Resources(api, publisher, namespaces=scope, cluster_kinds=settings.cluster_connections, guard=guard)
 
     def _secret_watch(self, api: Api, namespace: str, controller: Controller) -> SecretWatch | None:
         if not self._settings.secret_watch:
