@@ -121,14 +121,20 @@ class Creation:
     async def watch(self, kubernetes: Kubernetes) -> None:
         """Follow the resources and return once all of them are Ready."""
         path = BASE.format(namespace=TEAM)
-        version = (await kubernetes.call("GET", f"{path}?limit=1"))["metadata"]["resourceVersion"]
-        async for event in kubernetes.watch(path, version):
-            now, name = time.monotonic(), event["object"]["metadata"].get("name", "")
-            conditions = event["object"].get("status", {}).get("conditions", ())
-            if name in self.begun and name not in self.ready and any(_is_ready(each) for each in conditions):
-                self.ready[name] = now
+        # The API server ends a watch that can't keep up.
+        while len(self.ready) < self.total:
+            listed = await kubernetes.call("GET", path)
+            for item in listed["items"]:
+                self._see(item)
+            async for event in kubernetes.watch(path, listed["metadata"]["resourceVersion"]):
+                self._see(event["object"])
                 if len(self.ready) == self.total:
                     return
+
+    def _see(self, resource: Any) -> None:
+        name, conditions = resource["metadata"].get("name", ""), resource.get("status", {}).get("conditions", ())
+        if name in self.begun and name not in self.ready and any(_is_ready(each) for each in conditions):
+            self.ready[name] = time.monotonic()
 
     @property
     def seconds(self) -> float:
