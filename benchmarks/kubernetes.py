@@ -15,6 +15,7 @@ import aiohttp
 import yaml
 
 BASE: Final = "/apis/integrations.netbird.io/v1alpha1/namespaces/{namespace}/eventstreamingintegrations"
+AGAIN: Final = 0.2
 MERGE_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
 
 
@@ -29,9 +30,13 @@ class Kubernetes:
         """One request; raises where the answer is no success."""
         headers = MERGE_PATCH if patch else {"Content-Type": "application/json"}
         data = None if body is None else json.dumps(body)
-        async with self.session.request(method, self.url + path, data=data, headers=headers) as answer:
-            answer.raise_for_status()
-            return await answer.json()
+        while True:
+            async with self.session.request(method, self.url + path, data=data, headers=headers) as answer:
+                # A kind that was defined a moment ago: the API server is still making its storage.
+                if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    answer.raise_for_status()
+                    return await answer.json()
+            await asyncio.sleep(AGAIN)
 
     async def watch(self, path: str, version: str) -> AsyncIterator[Any]:
         """The events of a watch, until it ends; raises where the answer is no success."""
@@ -39,9 +44,8 @@ class Kubernetes:
         timeout = aiohttp.ClientTimeout(total=None)
         while True:
             async with self.session.get(self.url + path, params=params, timeout=timeout) as answer:
-                # A kind that was defined a moment ago: the API server is still making its storage.
                 if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(AGAIN)
                     continue
                 answer.raise_for_status()
                 async for line in answer.content:
