@@ -121,15 +121,19 @@ class Creation:
     async def watch(self, kubernetes: Kubernetes) -> None:
         """Follow the resources and return once all of them are Ready."""
         path = BASE.format(namespace=TEAM)
-        # The API server ends a watch that can't keep up.
-        while len(self.ready) < self.total:
-            listed = await kubernetes.call("GET", path)
-            for item in listed["items"]:
-                self._see(item)
+        # One is enough before anything was created: a long list would delay what is measured.
+        listed = await kubernetes.call("GET", f"{path}?limit=1")
+        while True:
             async for event in kubernetes.watch(path, listed["metadata"]["resourceVersion"]):
                 self._see(event["object"])
                 if len(self.ready) == self.total:
                     return
+            # The API server ends a watch that can't keep up.
+            listed = await kubernetes.call("GET", path)
+            for item in listed["items"]:
+                self._see(item)
+            if len(self.ready) == self.total:
+                return
 
     def _see(self, resource: Any) -> None:
         name, conditions = resource["metadata"].get("name", ""), resource.get("status", {}).get("conditions", ())
