@@ -9,7 +9,7 @@ from typing import Final
 from tests.support.controlplane import local, pin, versions
 from tests.support.controlplane.binaries import CONTROL_PLANE, HELM, Binaries
 from tests.support.controlplane.controlplane import ControlPlaneError
-from tests.support.controlplane.gobuild import BuildError
+from tests.support.controlplane.gobuild import PROMETHEUS, BuildError
 from tests.support.controlplane.progress import say
 
 INTERRUPTED: Final = 130
@@ -75,7 +75,7 @@ def _env(_arguments: argparse.Namespace) -> int:
 
 def _binaries(_arguments: argparse.Namespace) -> int:
     binaries = Binaries()
-    for tool in (*CONTROL_PLANE, HELM, *versions.LINTERS):
+    for tool in (*CONTROL_PLANE, HELM, *versions.LINTERS, *PROMETHEUS):
         print(f"{tool}: {binaries.find(tool)}")
     return 0
 

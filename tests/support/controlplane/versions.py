@@ -77,6 +77,11 @@ def containerd() -> Module:
     return _read(MODULES / "containerd", "github.com/containerd/containerd/v2")
 
 
+def prometheus() -> Module:
+    """Answer the module of Prometheus and promtool, which the metrics, the alerts and the dashboard are tested with."""
+    return _read(MODULES / "prometheus", "github.com/prometheus/prometheus")
+
+
 def linter(tool: str) -> Module:
     """Answer the module of one of `LINTERS`."""
     return _read(MODULES / tool.replace("-", ""), LINTERS[tool])
