@@ -13,7 +13,7 @@ from tests.support.controlplane.progress import progress
 VERSION_FLAG: Final = "-X k8s.io/component-base/version.gitVersion"
 CONTAINERD: Final = ("containerd", "containerd-shim-runc-v2", "ctr")
 PROMETHEUS: Final = ("prometheus", "promtool")
-# No node here keeps images on btrfs, whose headers would be needed. Prometheus is told its targets by its configuration:
+# No node here keeps images on btrfs, whose headers would be needed. Prometheus is told its targets by its settings:
 # without the clouds' ways to find some it builds in a minute instead of five. Its web pages would need a tag, too.
 TAGS: Final = {"containerd": "no_btrfs", **dict.fromkeys(PROMETHEUS, "remove_all_sd")}
 
