@@ -1,0 +1,26 @@
+"""What the program's start brings into memory: its size at rest is mostly the modules that it has imported."""
+
+import subprocess
+import sys
+from typing import Final
+
+import pytest
+
+SYNCHRONOUS_CLIENT: Final = ("kubernetes.dynamic", "requests", "urllib3", "oauthlib", "websocket")
+
+
+@pytest.fixture(scope="module")
+def imported() -> frozenset[str]:
+    """The modules that a process has once it could start."""
+    program = "import sys, netbird_streaming.__main__; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return frozenset(answer.stdout.split())
+
+
+@pytest.mark.parametrize("module", SYNCHRONOUS_CLIENT)
+def test_the_synchronous_kubernetes_client_is_not_imported(imported: frozenset[str], module: str) -> None:
+    assert module not in imported
+
+
+def test_the_parts_that_are_used_are_imported(imported: frozenset[str]) -> None:
+    assert {"kubernetes.aio.client.rest", "kubernetes.aio.config.kube_config", "kopf"} <= imported
