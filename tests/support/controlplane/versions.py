@@ -12,8 +12,12 @@ from typing import Final
 MODULES: Final = Path(__file__).parent / "modules"
 DEFAULT_MINOR: Final = "1.37"
 MINOR_VARIABLE: Final = "K8S_VERSION"
-LINTERS: Final = {"kubeconform": "github.com/yannh/kubeconform", "kube-score": "github.com/zegl/kube-score"}
-"""What lints the chart, by tool: the module that holds its command."""
+LINTERS: Final = {
+    "actionlint": "github.com/rhysd/actionlint",
+    "kubeconform": "github.com/yannh/kubeconform",
+    "kube-score": "github.com/zegl/kube-score",
+}
+"""What lints the chart and CI's workflows, by tool: the module that holds its command."""
 
 
 class UnknownVersionError(Exception):
