@@ -1,231 +1,20 @@
-"""The command line, and the composition root: settings -> clients -> reconciler -> watches."""
+"""The command line: reads the settings, runs the operator, and ends it in good order."""
 
 import argparse
 import asyncio
 import logging
 import os
 import platform
-import random
-import secrets
 import signal
-import socket
 import sys
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from typing import Final, TypeVar
+from collections.abc import Mapping, Sequence
 
 from netbird_streaming import logs
-from netbird_streaming.cluster.access import missing_rights, secret_rights, watch_rights
-from netbird_streaming.cluster.configuration import load_configuration
-from netbird_streaming.cluster.connection import Api
-from netbird_streaming.cluster.election import Timing
-from netbird_streaming.cluster.events import EventPublisher
-from netbird_streaming.cluster.keystore import fingerprint_key
-from netbird_streaming.cluster.lease import Elector, LeaseName
-from netbird_streaming.cluster.namespace import own_namespace
-from netbird_streaming.cluster.resources import Resources
-from netbird_streaming.cluster.secrets import SecretWatch
-from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.handlers import Scope, Watch
-from netbird_streaming.health import HealthServer
-from netbird_streaming.netbird.client import Surroundings
-from netbird_streaming.netbird.factory import ClientFactory
-from netbird_streaming.reconciler.controller import Controller
-from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.process import PROGRAM, Operator, program_version
 from netbird_streaming.settings import Settings, SettingsError, add_flags, read_settings, unknown_variables
-from netbird_streaming.turns import PAUSES, Turns
-
-PROGRAM: Final = "netbird-streaming-operator"
-T = TypeVar("T")
 
 logger = logging.getLogger("netbird_streaming.main")
-
-
-class SystemClock:
-    """The clocks of this machine."""
-
-    def monotonic(self) -> float:
-        """Seconds since some moment, never backwards."""
-        return time.monotonic()
-
-    def now(self) -> datetime:
-        """The wall clock's time in UTC."""
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
-        await asyncio.sleep(seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Leading:
-    """What runs only while this process may act."""
-
-    controller: Controller
-    watch: Watch
-    secrets: SecretWatch | None
-
-
-class Operator:
-    """The process: connects, waits for its turn, and leads until cancelled."""
-
-    def __init__(self, settings: Settings, environment: Mapping[str, str], reclaim_signals: Callable[[], None]) -> None:
-        """Take what the process was told, and how to get its signal handlers back from kopf."""
-        self._settings = settings
-        self._scope = Scope(settings.namespaces, settings.cluster_connections)
-        self._environment = environment
-        self._reclaim_signals = reclaim_signals
-        self._clock = SystemClock()
-        self._started = False
-        self._turns = Turns(self._clock.monotonic)
-        self._leading: Leading | None = None
-
-    async def run(self) -> None:
-        """Run until cancelled.
-
-        Raises:
-            OSError: The health endpoint's address can't be listened on.
-            WaitError: There is no usable Kubernetes configuration.
-        """
-        settings = self._settings
-        health = HealthServer({"/healthz": self._sick, "/readyz": self._unready})
-        port = await health.start(settings.health_host, settings.health_port)
-        logger.info("health endpoint", extra={"port": port})
-        api = Api(await load_configuration(self._environment, self._clock.monotonic))
-        try:
-            namespace = settings.operator_namespace or own_namespace(self._environment)
-            key = FingerprintKey(
-                await self._until(
-                    lambda: fingerprint_key(api, namespace, settings.fingerprint_key_secret, secrets.token_bytes)
-                )
-            )
-            await self._until(lambda: self._report_missing_rights(api, namespace))
-            await self._take_turns(api, namespace, key)
-        finally:
-            await api.close()
-            await health.close()
-
-    async def _until(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it works: an API server that is not there yet is no reason to end."""
-        delays = iter(PAUSES)
-        while True:
-            try:
-                return await attempt()
-            except OperatorError as error:
-                delay = next(delays, PAUSES[-1])
-                logger.warning("%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
-                await self._clock.sleep(delay)
-
-    async def _report_missing_rights(self, api: Api, namespace: str) -> None:
-        settings = self._settings
-        rights = watch_rights(settings.namespaces or None, cluster_kinds=settings.cluster_connections)
-        if settings.secret_watch:
-            rights += secret_rights(self._secret_namespaces(namespace))
-        for right in await missing_rights(api, rights):
-            logger.warning("a right is missing: %s; grant it, or narrow the scope by --namespace", right)
-
-    async def _take_turns(self, api: Api, namespace: str, key: FingerprintKey) -> None:
-        """Lead whenever it is our turn. A defect ends one turn, not the process, which would forget more."""
-        settings = self._settings
-        host = socket.gethostname()
-        while True:
-            name = LeaseName(namespace, settings.lease_name, f"{host}_{secrets.token_hex(4)}")
-            timing = Timing(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
-            elector = Elector(api, name, self._clock.now, timing=timing)
-            guard = elector.guard if settings.lease else _always
-
-            async def lead(guard: Callable[[], None] = guard) -> None:
-                self._turns.begin()
-                await self._lead(api, namespace, key, guard)
-
-            self._started = True
-            try:
-                await (elector.run(lead) if settings.lease else lead())
-            except Exception:
-                logger.exception("leading has failed and begins anew; this is a defect of the operator")
-            await self._clock.sleep(self._turns.fail())
-
-    async def _lead(self, api: Api, namespace: str, key: FingerprintKey, guard: Callable[[], None]) -> None:
-        """Act until cancelled, with a memory of our own: what a former turn knew may be old."""
-        settings = self._settings
-        chance = random.Random()  # noqa: S311 # jitter only
-        surroundings = Surroundings(self._clock, chance, guard)
-        async with ClientFactory(
-            surroundings, timeout=settings.request_timeout, initial_share=settings.initial_budget_share
-        ) as netbird:
-            controller = Controller(
-                Ports(
-                    cluster=self._resources(api, guard),
-                    netbird=netbird,
-                    clock=self._clock,
-                    random=chance,
-                    key=key,
-                ),
-                ControllerSettings(
-                    operator_namespace=namespace,
-                    request_timeout=settings.request_timeout,
-                    late_commit_window=settings.late_commit_window,
-                    workers=settings.workers,
-                    relist_interval=settings.relist_interval,
-                    grace=settings.shutdown_grace,
-                    allow_http=settings.allow_http,
-                ),
-            )
-            watch = Watch(self._scope, controller, api.credentials, self._clock, self._reclaim_signals)
-            secret_watch = self._secret_watch(api, namespace, controller)
-            self._leading = Leading(controller, watch, secret_watch)
-            try:
-                async with asyncio.TaskGroup() as group:
-                    if secret_watch is not None:
-                        group.create_task(secret_watch.run(), name="secret watch")
-                        await secret_watch.ready()  # what it lists first it does not tell
-                    group.create_task(controller.run(), name="controller")
-                    group.create_task(watch.run(), name="watch")
-            finally:
-                self._leading = None
-
-    def _resources(self, api: Api, guard: Callable[[], None]) -> Resources:
-        settings = self._settings
-        publisher = EventPublisher(api, socket.gethostname(), self._clock.now, guard)
-        scope = settings.namespaces or None
-        return Resources(api, publisher, namespaces=scope, cluster_kinds=settings.cluster_connections, guard=guard)
-
-    def _secret_watch(self, api: Api, namespace: str, controller: Controller) -> SecretWatch | None:
-        if not self._settings.secret_watch:
-            return None
-        scope = self._secret_namespaces(namespace)
-        return SecretWatch(api, controller.secret_changed, self._clock.monotonic, namespaces=scope)
-
-    def _secret_namespaces(self, namespace: str) -> Sequence[str] | None:
-        """Where referenced Secrets can be: those of cluster connections are in the operator's own namespace."""
-        watched = self._settings.secret_namespaces or self._settings.namespaces
-        if not watched:
-            return None
-        return tuple(dict.fromkeys((*watched, namespace))) if self._settings.cluster_connections else watched
-
-    def _unready(self) -> str | None:
-        """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
-        return self._turns.trouble() if self._started else "not connected to the Kubernetes API server yet"
-
-    def _sick(self) -> str | None:
-        """Say why a restart would help; nothing else may fail /healthz, since it loses what is only in memory."""
-        leading, settings = self._leading, self._settings
-        if leading is None:
-            return None
-        if leading.controller.stuck_for() > settings.stuck_after:
-            return "the queue is stuck"
-        if leading.watch.silence() > settings.watch_silent_after:
-            return "a watch is dead"
-        # An API server that is down makes both old; a restart would not bring it back.
-        if leading.secrets is not None and (
-            leading.secrets.age() - leading.watch.unanswered() > settings.watch_silent_after
-        ):
-            return "the watch of Secrets is dead"
-        return None
 
 
 async def run_operator(settings: Settings, environment: Mapping[str, str]) -> None:
@@ -257,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         PROGRAM, description="Manages NetBird event-streaming integrations as Kubernetes resources.", allow_abbrev=False
     )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {program_version()}")
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser(
         "run",
@@ -276,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.set_up(settings.log_format, settings.log_level, sys.stderr)
     for name in unknown_variables(os.environ):
         logger.warning("the environment variable %s is no setting; `run --help` lists them all", name)
-    logger.info("starting", extra={"version": _version(), "python": platform.python_version()})
+    logger.info("starting", extra={"version": program_version(), "python": platform.python_version()})
     try:
         asyncio.run(run_operator(settings, os.environ))
     except OperatorError as error:
@@ -286,17 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.critical("can't run (%s)", type(error).__name__, exc_info=True)
         return 1
     return 0
-
-
-def _version() -> str:
-    try:
-        return version(PROGRAM)
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def _always() -> None:
-    """Guard nothing: without a Lease this process may always act."""
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ LEASE: Final = "netbird-streaming-operator"
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
-_PORT: Final = re.compile(r'health endpoint"?.*?port"?[=:] ?(\d+)')
+_PORT: Final = r'{} endpoint"?.*?port"?[=:] ?(\d+)'
 _RIGHTS: Final = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
@@ -98,8 +98,10 @@ class Operator:
         self.log: Final = log or _new_log(installation.plane.folder)
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         command = [python, "-m", "netbird_streaming", *installation.arguments]
-        # The health port that the chart gives may be taken here, on the host.
-        command += ["--health-host=127.0.0.1", "--health-port=0", *arguments]
+        # The ports that the chart gives may be taken here, on the host.
+        for each in ("health", "metrics"):
+            command += [f"--{each}-host=127.0.0.1", f"--{each}-port=0"]
+        command += arguments
         self._process = KeptProcess(command, self.log, _environment(installation.kubeconfig))
 
     @property
@@ -132,7 +134,14 @@ class Operator:
 
     def probe(self, path: str) -> tuple[int, str]:
         """Ask as the kubelet does: the status and the text; 0 where nobody answers."""
-        found = _PORT.search(self.text())
+        return self._get("health", path)
+
+    def metrics(self) -> str:
+        """Ask as Prometheus does: the text of /metrics, empty where nobody answers."""
+        return self._get("metrics", "/metrics")[1]
+
+    def _get(self, endpoint: str, path: str) -> tuple[int, str]:
+        found = re.search(_PORT.format(endpoint), self.text())
         if found is None:
             return 0, ""
         connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=5)

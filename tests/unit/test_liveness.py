@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from netbird_streaming.__main__ import Leading, Operator
+from netbird_streaming.process import Leading, Operator
 from netbird_streaming.settings import Settings
 
 
@@ -35,7 +35,7 @@ def verdict(ages: Ages | None) -> tuple[str | None, str | None]:
     operator = Operator(Settings(), {}, lambda: None)
     if ages is not None:
         part = cast("Any", ages)
-        operator._leading = Leading(part, part, part)
+        operator._leading = Leading(part, part, part, lambda: None)
     return operator._sick(), operator._unready()
 
 

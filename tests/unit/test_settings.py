@@ -82,6 +82,10 @@ def test_switches(arguments: tuple[str, ...], expected: bool) -> None:  # noqa: 
                 "else one slow answer looks like a hang"
             ),
         ),
+        (
+            ("--metrics-port=9000", "--health-port=9000"),
+            "--metrics-port: must differ from --health-port, not 9000 too; a network policy tells them apart by it",
+        ),
     ],
 )
 def test_a_bad_value_gets_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:

@@ -203,6 +203,32 @@ class Settings:
             "is down does not count: the watch keeps asking, and a restart would lose what is only in memory.",
         ),
     )
+    metrics: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.switch(
+            Group.METRICS,
+            "Serve /metrics. Nobody has to log in to read it, and it names no account, Secret or resource. Turned off, "
+            "no port is opened for it.",
+        ),
+    )
+    metrics_host: str = setting(
+        "",
+        options.text(
+            Group.METRICS,
+            "an IP address or a host name, or nothing",
+            "The address that /metrics is served on. Without it: all, as Prometheus asks at the pod's.",
+        ),
+    )
+    metrics_port: int = setting(
+        8080,
+        options.whole(
+            Group.METRICS,
+            0,
+            65535,
+            "The TCP port of /metrics; 0 takes a free one, logged. It is not the kubelet's, so that a network policy "
+            "can open the one and not the other.",
+        ),
+    )
     log_format: str = setting(
         "human",
         options.choice(Group.LOG, ("human", "json"), "One line for each decision, for people or for a log pipeline."),
@@ -236,6 +262,12 @@ def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _check_relations(settings: Settings) -> None:
     """Raise `SettingsError` for values that are fine alone and not together."""
+    if settings.metrics and settings.metrics_port == settings.health_port != 0:
+        msg = (
+            f"--metrics-port: must differ from --health-port, not {settings.metrics_port} too; a network policy tells "
+            "them apart by it"
+        )
+        raise SettingsError(msg)
     duration, deadline, retry = settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period
     if not duration.is_integer():
         msg = f"--lease-duration: takes whole seconds, not {duration:g}s; the Lease stores no fraction"

@@ -30,6 +30,7 @@ class Group(StrEnum):
     WORK = "work: how much at once, and how often everything is looked at"
     LEASE = "lease: which of several replicas acts"
     HEALTH = "health: what the kubelet asks"
+    METRICS = "metrics: what Prometheus asks"
     LOG = "log: what is said on the standard error stream"
 
 

@@ -1,15 +1,22 @@
-"""The health endpoint over real sockets: what a kubelet sends, and what a stranger might."""
+"""The pages over real sockets: what a kubelet and a scraper send, and what a stranger might."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
-from netbird_streaming.health import HEAD_BYTES, HealthServer
+from netbird_streaming.health import probe_page
+from netbird_streaming.pages import HEAD_BYTES, PageServer, Response
+
+
+def echo(headers: Mapping[str, str]) -> Response:
+    return Response(HTTPStatus.OK, "text/csv", headers.get("accept", "anything").encode())
 
 
 @asynccontextmanager
 async def serving(wrong: list[str]) -> AsyncIterator[int]:
-    server = HealthServer({"/healthz": lambda: wrong[0] if wrong else None, "/readyz": lambda: None})
+    probes = {"/healthz": probe_page(lambda: wrong[0] if wrong else None), "/readyz": probe_page(lambda: None)}
+    server = PageServer({**probes, "/echo": echo})
     port = await server.start("127.0.0.1", 0)
     try:
         yield port
@@ -54,6 +61,17 @@ def test_other_paths_and_methods_and_a_head() -> None:
             assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
             assert (await ask(port, b"POST /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
             assert (await ask(port, b"HEAD /healthz HTTP/1.1\r\n\r\n")).endswith(b"\r\n\r\n")
+
+    asyncio.run(run())
+
+
+def test_a_page_gets_the_headers_and_says_what_it_answers_with() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            answer = await ask(port, b"GET /echo HTTP/1.1\r\nHost: x\r\nACCEPT:  a/b;q=1\r\naccept: c/d\r\n\r\n")
+            assert b"\r\nContent-Type: text/csv\r\n" in answer
+            assert answer.endswith(b"\r\n\r\na/b;q=1,c/d")
+            assert (await ask(port, b"GET /echo HTTP/1.1\r\nno field\r\n\r\n")).endswith(b"anything")
 
     asyncio.run(run())
 
