@@ -21,6 +21,10 @@ class Reason(StrEnum):
         return member
 
     SYNCED = "Synced", "Nothing to do: NetBird accepted this generation with the current values of its Secrets."
+    PENDING = (
+        "Pending",
+        "Nothing to do while the operator starts; if it lasts, see that it runs and watches the namespace.",
+    )
     PROGRESSING = "Progressing", "Nothing to do: the operator is working on it."
     SUSPENDED = "Suspended", "Set spec.suspend to false."
     DELETING = "Deleting", "Nothing to do: the operator is removing the integration from NetBird."

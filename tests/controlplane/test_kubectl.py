@@ -90,10 +90,15 @@ def test_applying_again_changes_nothing(plane: ControlPlane, namespace: str, sid
     every = [manifests.integration(platform, platform.replace("_", "-")) for platform in manifests.BLOCKS]
     text = to_yaml(*every, manifests.connection())
     options = ("apply", f"--namespace={namespace}", side, "--filename=-", "--output=yaml")
-    first, again = (yaml.safe_load(plane.kubectl(*options, input=text))["items"] for _ in range(2))
+    # A creation stores no status; the first write after it, whoever makes it, stores the one that is filled in.
+    created, first, again = (yaml.safe_load(plane.kubectl(*options, input=text))["items"] for _ in range(3))
     assert [each["metadata"]["resourceVersion"] for each in again] == [
         each["metadata"]["resourceVersion"] for each in first
     ]
+    for before, after in zip(created, again, strict=True):
+        assert (before["spec"], before["status"]) == (after["spec"], after["status"])
+        assert after["metadata"]["generation"] == 1
+    assert plane.kubectl("diff", f"--namespace={namespace}", side, "--filename=-", input=text) == ""
 
 
 def test_platform_never_changes(plane: ControlPlane, namespace: str) -> None:
@@ -154,6 +159,16 @@ def test_connections_have_their_columns(
         assert plane.kubectl("get", short, name, f"-n{namespace}").splitlines()[0].split() == columns
     finally:
         plane.kubectl("delete", short, name, f"-n{namespace}")
+
+
+def test_until_an_operator_looks_a_resource_says_that_it_waits_for_one(plane: ControlPlane, namespace: str) -> None:
+    create(plane, namespace, manifests.integration())
+    create(plane, namespace, manifests.connection())
+    for line in plane.kubectl("get", "esi,nbc", f"-n{namespace}", "--no-headers").splitlines():
+        assert line.split()[-3:-1] == ["Unknown", "Pending"]
+    assert "see that it runs" in plane.kubectl("describe", "esi", "events", f"-n{namespace}")
+    write_status(plane, namespace, "events", STATUS)
+    assert "Pending" not in plane.kubectl("get", "esi", f"-n{namespace}")
 
 
 def test_all_of_a_namespace_are_a_category(plane: ControlPlane, namespace: str) -> None:

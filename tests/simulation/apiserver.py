@@ -20,6 +20,7 @@ from netbird_streaming.core.resources import (
     Metadata,
     Resource,
 )
+from netbird_streaming.core.schema.definitions import INITIAL_STATUS
 from netbird_streaming.core.status import ConnectionStatus, Status
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
@@ -70,6 +71,9 @@ class ApiServer:
             creation_timestamp=self._now().replace(microsecond=0),
         )
         resource = kind(metadata=metadata, spec=spec)
+        status: Model = resource.status  # type: ignore[attr-defined]  # every kind has a status
+        filled_in = {"status": type(status).model_validate(INITIAL_STATUS)}
+        resource = resource.model_copy(update=filled_in)
         assert resource.identity not in self.objects, f"{resource.identity} exists already"
         self.objects[resource.identity] = resource
         self._told(Change(self._version, resource))

@@ -12,9 +12,24 @@ from netbird_streaming.core.resources import (
     Resource,
 )
 from netbird_streaming.core.schema.structural import Schema, structural
+from netbird_streaming.reasons import Reason
 
 _KEEP: Final = {"helm.sh/resource-policy": "keep"}
 """Removing a CRD removes every object of its kind, which is never what the removal of a release should do."""
+
+INITIAL_STATUS: Final[Schema] = {
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": Reason.PENDING.value,
+            "message": f"No operator has looked at it yet. {Reason.PENDING.cure}",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }
+    ]
+}
+"""What the API server fills in until an operator writes: kstatus takes an object that says nothing for a finished one,
+and so would `helm --wait` and Flux."""
 
 _OBJECT: Final[Schema] = {
     "apiVersion": {
@@ -100,7 +115,7 @@ class Definition:
     def _schema(self) -> Schema:
         whole = structural(self.model)
         inner = whole["properties"]
-        status = {name: value for name, value in inner["status"].items() if name != "default"}
+        status = {**inner["status"], "default": INITIAL_STATUS}
         return {
             "description": whole["description"],
             "type": "object",
