@@ -147,6 +147,10 @@ e2e-setup: $(VENV) ## Install and build what e2e needs (root, Debian)
 e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind's
 	@$(PYTHON) -m pytest tests/e2e -o faulthandler_timeout=600 $(ARGS)
 
+.PHONY: monitoring
+monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator
+	@$(PYTHON) -m pytest tests/monitoring $(ARGS)
+
 .PHONY: lock
 lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)
 	@$(UV_COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.lock

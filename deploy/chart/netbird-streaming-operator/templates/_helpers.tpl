@@ -185,3 +185,20 @@ roleRef:
 - {{ merge (deepCopy .) $selector | toYaml | nindent 2 | trim }}
 {{- end }}
 {{- end -}}
+
+{{- /* An alert with where its runbook is and what the values say of it: (root, alert). */ -}}
+{{- define "operator.alert" -}}
+{{- $settings := (index . 0).Values.metrics.prometheusRule -}}
+{{- $alert := index . 1 -}}
+{{- $own := get $settings.alerts $alert.alert | default dict -}}
+{{- with $own.for -}}{{- $_ := set $alert "for" . -}}{{- end -}}
+{{- with $own.severity -}}{{- $_ := set $alert.labels "severity" . -}}{{- end -}}
+{{- with $settings.runbookURL -}}
+{{- $_ := set $alert.annotations "runbook_url" (printf "%s/%s.md" (trimSuffix "/" .) $alert.alert) -}}
+{{- else -}}
+{{- $_ := set $alert.annotations "runbook" (printf "docs/runbooks/%s.md" $alert.alert) -}}
+{{- end -}}
+{{- if ne (toString $own.enabled) "false" -}}
+- {{ toYaml $alert | nindent 2 | trim }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,89 @@
+"""The alerts as the chart renders them, and their runbooks. tests/monitoring/ asks promtool and a Prometheus."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.chart import CHART, of_kind, render
+from tests.support.controlplane import Binaries
+from tests.support.monitoring import ALERTS, RUNBOOKS, Alert, alerts, rule_groups
+
+NAMES = [rule["alert"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+COMMANDS = re.compile(r"^```sh\n(.+?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def helm() -> Path:
+    return Binaries().find("helm")
+
+
+def named(found: list[Alert], name: str) -> Alert:
+    return next(each for each in found if each.name == name)
+
+
+def test_there_is_a_rule_only_where_it_is_asked_for(helm: Path) -> None:
+    assert of_kind(render(helm, "netbird-system"), "PrometheusRule") == []
+
+
+def test_every_alert_says_how_bad_it_is_and_what_it_is(helm: Path) -> None:
+    found = alerts(rule_groups(helm))
+    assert [each.name for each in found] == NAMES
+    for each in found:
+        assert each.labels["severity"] in {"critical", "warning"}
+        assert {"summary", "description", "runbook"} == set(each.annotations)
+        assert all(text.endswith((".", ".md")) for text in each.annotations.values())
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert(helm: Path) -> None:
+    assert {path.name for path in RUNBOOKS.iterdir()} == {f"{name}.md" for name in NAMES}
+    for each in alerts(rule_groups(helm)):
+        assert each.annotations["runbook"] == f"docs/runbooks/{each.name}.md"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_runbook_begins_with_what_to_look_at(name: str) -> None:
+    page = (RUNBOOKS / f"{name}.md").read_text()
+    title, look, *rest = re.split(r"^## ", page, flags=re.MULTILINE)
+    assert title.startswith(f"# {name}\n")
+    heading, _, body = look.partition("\n\n")
+    assert heading == "Look first"
+    assert COMMANDS.match(body), "its first words are commands"
+    assert [each.partition("\n")[0] for each in rest] == ["What it means", "Cures"]
+
+
+def test_a_link_to_the_runbook_is_made_where_they_are_served(helm: Path) -> None:
+    for url in ("https://git.example.com/docs/runbooks", "https://git.example.com/docs/runbooks/"):
+        for each in alerts(rule_groups(helm, runbookURL=url)):
+            assert each.annotations["runbook_url"] == f"https://git.example.com/docs/runbooks/{each.name}.md"
+            assert "runbook" not in each.annotations
+
+
+def test_an_alert_can_be_changed_or_left_out_and_the_others_stay(helm: Path) -> None:
+    plain = alerts(rule_groups(helm))
+    own = {
+        "NetBirdStreamingNotReady": {"for": "1h", "severity": "info"},
+        "NetBirdStreamingDefect": {"enabled": False},
+    }
+    found = alerts(rule_groups(helm, alerts=own))
+    changed = named(found, "NetBirdStreamingNotReady")
+    assert (changed.pending, changed.labels["severity"]) == ("1h", "info")
+    others = [each for each in plain if each.name not in own]
+    assert [each for each in found if each.name not in own] == others
+    assert {each.name for each in found} == set(NAMES) - {"NetBirdStreamingDefect"}
+
+
+def test_its_labels_are_the_users_and_ours(helm: Path) -> None:
+    labels = {"release": "prometheus", "app.kubernetes.io/name": "mine"}
+    values = {"metrics": {"prometheusRule": {"create": True, "labels": labels}}}
+    (rule,) = of_kind(render(helm, "netbird-system", values), "PrometheusRule")
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    assert rule["metadata"]["labels"]["app.kubernetes.io/name"] == "netbird-streaming-operator"
+
+
+def test_the_schema_knows_each_alert_by_name() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    settings = schema["properties"]["metrics"]["properties"]["prometheusRule"]["properties"]
+    assert list(settings["alerts"]["properties"]) == NAMES

@@ -1,0 +1,29 @@
+"""What all tests of this folder use: Prometheus' programs and the chart's alerts."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.chart import Manifest
+from tests.support.controlplane import Binaries
+from tests.support.monitoring import rule_groups
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    """Made here, where building them is on nobody's time."""
+    made = Binaries()
+    for tool in ("helm", "promtool", "prometheus"):
+        made.find(tool)
+    return made
+
+
+@pytest.fixture(scope="session")
+def promtool(binaries: Binaries) -> Path:
+    return binaries.find("promtool")
+
+
+@pytest.fixture(scope="session")
+def groups(binaries: Binaries) -> list[Manifest]:
+    """The chart's rules."""
+    return rule_groups(binaries.find("helm"))
