@@ -17,6 +17,7 @@ from tests.support.controlplane import Binaries
 NAMESPACE = "netbird-system"
 SERVED = "integrations.netbird.io/v1alpha1"
 CONNECTION = {"tokenSecret": {"name": "netbird"}, "access": {"namespaces": ["team-a"]}}
+PORTS = ("health", "metrics")
 TLS = Path(__file__).parent / "netbird_tls"
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -98,6 +99,24 @@ def test_values_become_flags_that_the_operator_knows(helm: Path) -> None:
     flags.add("--namespace")
     for given in (arguments, container(helm)["args"]):
         assert {each.partition("=")[0] for each in given[1:]} <= flags
+
+
+def test_metrics_have_a_port_of_their_own_unless_they_are_not_wanted(helm: Path) -> None:
+    found = container(helm)
+    ports = {each["name"]: each["containerPort"] for each in found["ports"]}
+    assert f"--metrics-port={ports['metrics']}" in found["args"]
+    without = container(helm, metrics={"enabled": False})
+    assert "--metrics=false" in without["args"]
+    assert [each["name"] for each in without["ports"]] == ["health"]
+
+
+def test_a_pod_monitor_scrapes_that_port_of_all_our_pods(helm: Path) -> None:
+    assert of_kind(render(helm, NAMESPACE), "PodMonitor") == []
+    values = {"metrics": {"podMonitor": {"create": True, "labels": {"release": "prometheus"}, "interval": "30s"}}}
+    (monitor,) = of_kind(render(helm, NAMESPACE, values), "PodMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["selector"] == deployment(helm)["spec"]["selector"]
+    assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "path": "/metrics", "interval": "30s"}]
 
 
 def test_two_pods_never_act_at_once_whether_there_is_a_lease_or_not(helm: Path) -> None:
@@ -251,12 +270,23 @@ def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
     (policy,) = of_kind(policies, "NetworkPolicy")
     assert policy["spec"]["podSelector"] == deployment(helm)["spec"]["selector"]
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": "health"}]}]
+    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": each}]} for each in PORTS]
     dns, api_server, netbird = policy["spec"]["egress"]
     assert {(each["protocol"], each["port"]) for each in dns["ports"]} == {("UDP", 53), ("TCP", 53)}
     assert {each["port"] for each in api_server["ports"]} == {443, 6443}
     assert {each["port"] for each in netbird["ports"]} == ports
     assert netbird["to"] == [peer]
+
+
+def test_a_network_policy_lets_in_whom_is_named_to_what_there_is(helm: Path) -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    policy = {"create": True, "metrics": {"from": [peer]}}
+    (found,) = of_kind(render(helm, NAMESPACE, {"networkPolicy": policy}), "NetworkPolicy")
+    health, metrics = found["spec"]["ingress"]
+    assert ("from" in health, metrics["from"]) == (False, [peer])
+    without = {"networkPolicy": policy, "metrics": {"enabled": False}}
+    (found,) = of_kind(render(helm, NAMESPACE, without), "NetworkPolicy")
+    assert found["spec"]["ingress"] == [health]
 
 
 def test_no_template_holds_a_token_value() -> None:
