@@ -120,7 +120,7 @@ manifests: $(VENV) ## Write deploy/manifests/ anew from the chart
 	@$(PYTHON) -m tests.support.plain_manifests
 
 .PHONY: docs
-docs: $(VENV) ## Write README.md's table of reasons and the chart's README.md anew
+docs: $(VENV) ## Write the table of reasons and the chart's README.md anew
 	@$(PYTHON) -m tests.support.docs
 	@$(PYTHON) -m tests.support.chart_docs
 

@@ -1,23 +1,38 @@
-"""README.md against the code that it speaks of; tests/controlplane/test_readme.py applies what it says to apply."""
+"""The pages against the code that they speak of; tests/controlplane/test_docs.py does what they say."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from netbird_streaming.core.resources import Platform
 from netbird_streaming.reasons import Reason
-from tests.support.docs import BEGIN, END, README, reasons_table, with_table
+from tests.support import pages
+from tests.support.docs import BEGIN, END, STATUSES, reasons_table, with_table
+from tests.support.pages import COMMANDS, ROOT, Block
+from tests.support.reader import PROGRAMS
 
-ROOT = README.parent
-PAGE = README.read_text()
+PAGES = pages.pages()
+BLOCKS = [block for page in PAGES for block in pages.blocks(page)]
+OF_THE_SHELL = {"bash", "cat", "date", "echo", "grep", "printf", "sleep", "true", "xargs"}
+UNMARKED = "neither to be run nor marked: above it goes <!-- not run: why --> or <!-- run in: page -->"
+README = (ROOT / "README.md").read_text()
+
+
+def place(block: Block) -> str:
+    return block.place
 
 
 def test_the_table_of_reasons_is_the_closed_list() -> None:
-    assert with_table(PAGE, reasons_table()) == PAGE, "run `make docs`"
+    page = STATUSES.read_text()
+    assert with_table(page, reasons_table()) == page, "run `make docs`"
 
 
 def test_every_reason_has_a_row_with_its_cure() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE.partition(BEGIN)[2].partition(END)[0], re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \|$", STATUSES.read_text().partition(BEGIN)[2].partition(END)[0], re.MULTILINE
+    )
     assert rows == [(reason.value, reason.cure) for reason in Reason]
 
 
@@ -25,17 +40,84 @@ def test_no_cure_breaks_the_table() -> None:
     assert [reason for reason in Reason if set("|\n") & set(reason.cure)] == []
 
 
-def test_every_make_target_that_it_names_exists() -> None:
-    named = set(re.findall(r"(?:^\s*|`)make ([a-z0-9-]+)", PAGE, re.MULTILINE))
+def test_the_readme_speaks_of_reasons_that_there_are() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", README, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"\w+", row)}
+    assert len(named) > 5
+    assert named - set(Reason) == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/platforms.md"])
+def test_there_is_an_example_for_each_platform(page: str) -> None:
+    declared = [document for _, document in pages.manifests(page)]
+    platforms = {each["spec"]["platform"] for each in declared if each["kind"] == "EventStreamingIntegration"}
+    assert platforms == set(Platform)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_that_it_names_exists(page: str) -> None:
+    named = set(re.findall(r"(?:^\s*|`)make ([a-z0-9-]+)", (ROOT / page).read_text(), re.MULTILINE))
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"demo", "test", "run", "install", "docs", "controlplane", "controlplane-stop"} <= named
     assert named - targets == set()
 
 
-def test_every_file_that_it_links_to_exists() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", PAGE)
-    folders = re.findall(r"`(tests/[a-z0-9]+)`", PAGE)
-    assert [name for name in links + folders if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    wrong = []
+    for link in pages.links(page):
+        path, anchor = link.destination
+        if not path.exists() or (anchor and anchor not in pages.anchors(str(path.relative_to(ROOT)))):
+            wrong.append(link.target)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_folder_of_tests_that_it_names_exists(page: str) -> None:
+    named = re.findall(r"\b(tests/[\w./]*\w)", (ROOT / page).read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    listed = {str(link.destination[0].relative_to(ROOT)) for link in pages.links("docs/README.md")}
+    beside = {page for page in PAGES if page.startswith("docs/") and not page.startswith("docs/runbooks/")}
+    assert beside - listed == {"docs/README.md"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_example_can_be_applied_or_says_why_not(page: str) -> None:
+    parts = [block.place for block, each in pages.manifests(page) if not {"apiVersion", "kind"} <= set(each)]
+    assert parts == [], UNMARKED
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.runs and each.language in COMMANDS], ids=place)
+def test_a_command_can_be_run_or_says_why_not(block: Block) -> None:
+    assert block.script.strip(), "no line begins with $"
+    assert pages.programs(block.script) - PROGRAMS - OF_THE_SHELL == set(), UNMARKED
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.run_in is not None], ids=place)
+def test_a_block_that_is_run_on_another_page_stands_there_word_for_word(block: Block) -> None:
+    assert block.run_in in PAGES
+    assert block.text in [each.text for each in pages.blocks(block.run_in) if each.runs]
+
+
+def test_most_blocks_are_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        sys.stdout.write(f"\n{pages.figures()}\n")
+    assert sum(block.runs for block in BLOCKS) > len(BLOCKS) / 2
+
+
+@pytest.mark.parametrize(
+    ("script", "named"),
+    [
+        ("kubectl get esi -A   # don't run `make`\nmake all\n", {"kubectl", "make"}),
+        ('printf %s "$TOKEN" |\n  kubectl apply -f - > made.txt 2>&1', {"printf", "kubectl"}),
+        ("for each in a b; do\n  helm get $each\ndone\nX=1 git log && true", {"helm", "git", "true"}),
+        ("kubectl create --from-file=a=<(printf %s b) \\\n  --dry-run=client", {"kubectl", "printf"}),
+    ],
+)
+def test_the_programs_of_a_script_are_found(script: str, named: set[str]) -> None:
+    assert pages.programs(script) == named
 
 
 @pytest.mark.parametrize("page", ["no markers", f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}", f"{BEGIN}{END}{END}"])
@@ -50,6 +132,8 @@ def test_writing_the_table_twice_changes_nothing_more() -> None:
     assert with_table(once, "new\n") == once
 
 
-def test_it_names_no_place_of_one_machine() -> None:
-    assert str(Path.home()) not in PAGE
-    assert str(ROOT) not in PAGE
+@pytest.mark.parametrize("page", PAGES)
+def test_it_names_no_place_of_one_machine(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert str(Path.home()) not in text
+    assert str(ROOT) not in text

@@ -1,4 +1,4 @@
-"""Writes the parts of README.md that are made from the code: `python -m tests.support.docs`, or `make docs`."""
+"""Writes the parts of docs/ that are made from the code: `python -m tests.support.docs`, or `make docs`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Final
 
 from netbird_streaming.reasons import Reason
 
-README: Final = Path(__file__).parents[2] / "README.md"
+STATUSES: Final = Path(__file__).parents[2] / "docs" / "statuses.md"
 BEGIN: Final = "<!-- reasons: written by `make docs` -->\n"
 END: Final = "<!-- end of reasons -->\n"
 
@@ -32,11 +32,11 @@ def with_table(page: str, table: str) -> str:
 
 
 def main() -> None:
-    """Rewrite README.md in place; a page that is right already is not touched."""
-    page = README.read_text()
+    """Rewrite the page in place; a page that is right already is not touched."""
+    page = STATUSES.read_text()
     written = with_table(page, reasons_table())
     if written != page:
-        README.write_text(written)
+        STATUSES.write_text(written)
 
 
 if __name__ == "__main__":

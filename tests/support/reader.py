@@ -1,0 +1,159 @@
+"""A reader of the documentation, who does what it says on a real API server: for tests/controlplane/test_docs.py."""
+
+import os
+import shutil
+import subprocess
+from contextlib import ExitStack
+from typing import Final
+
+import yaml
+
+from tests.support import pages
+from tests.support.controlplane import ControlPlane
+from tests.support.manifests import Manifest, integration
+from tests.support.netbird.process import RunningNetBird
+from tests.support.netbird.records import Draft
+from tests.support.netbird.tenancy import Account, Token
+from tests.support.operator import LEASE, NAMESPACE, Operator
+from tests.support.pages import Block
+from tests.support.release import Release
+from tests.support.scene import QUICK_LEASE
+from tests.support.team import secret
+
+PROGRAMS: Final = frozenset({"helm", "kubectl"})
+"""What the pages' commands may use, beside the shell and what every system has."""
+NETBIRDS: Final = ("https://api.netbird.io", "https://netbird.example.com")
+"""The APIs that the pages name; the simulated one takes their place."""
+TEAM: Final = "team-a"
+FIRST_ID: Final = 4711
+"""The id of an integration that somebody made by hand, of which the pages speak."""
+
+_FOLDERS: Final = ("crds", "deploy", "examples")
+_CERTIFICATE: Final = pages.ROOT / "tests" / "contract" / "netbird_tls" / "certificate.pem"
+_BLOCK_SECONDS: Final = 60.0
+_VARIABLES: Final = {
+    "NETBIRD_TOKEN": "nbp_company",
+    "TEAM_NETBIRD_TOKEN": "nbp_team",
+    "DATADOG_API_KEY": "made-up-datadog-key",
+    "NEW_DATADOG_API_KEY": "made-up-datadog-key-after-its-rotation",
+    "AWS_ACCESS_KEY_ID": "AKIAMADEUPMADEUPMADE",
+    "AWS_SECRET_ACCESS_KEY": "made-up-aws-secret-key",
+    "WEBHOOK_TOKEN": "made-up-webhook-token",
+    "TEAM_KEY": "made-up-team-key",
+}
+"""The values that the pages take from the shell's environment."""
+
+
+def given_to_a_team() -> list[Manifest]:
+    """What a page may speak of without saying how to make it: the README's Secrets, and its first integration."""
+    keys = {"access_key": _VARIABLES["AWS_ACCESS_KEY_ID"], "secret_key": _VARIABLES["AWS_SECRET_ACCESS_KEY"]}
+    return [
+        secret("datadog", api_key=_VARIABLES["DATADOG_API_KEY"]),
+        secret("aws", **keys),
+        secret("webhook", token=_VARIABLES["WEBHOOK_TOKEN"], team_key=_VARIABLES["TEAM_KEY"]),
+        integration("datadog", "datadog"),
+    ]
+
+
+class ReaderError(Exception):
+    """What a page says does not work; the message names the place, and what was printed."""
+
+
+class Reader:
+    """Somebody with a cluster, a NetBird and a checkout; their operator runs between install and uninstall."""
+
+    def __init__(self, plane: ControlPlane, netbird: RunningNetBird, stack: ExitStack) -> None:
+        """Make what the pages take for granted: the accounts, the namespace of a team, and files of one's own."""
+        self._plane: Final = plane
+        self._url: Final = netbird.url
+        self._folder: Final = plane.folder / "checkout"
+        self._stack: Final = stack
+        self._operator: Operator | None = None
+        self._prepare(netbird)
+        plane.kubectl("create", "namespace", TEAM)
+
+    def read(self, page: str) -> int:
+        """Do what a page says, from its beginning to its end, and answer how many blocks that were.
+
+        Raises:
+            ReaderError: something that it says does not work.
+        """
+        found = [block for block in pages.blocks(page) if block.runs]
+        for block in found:
+            self._do(block)
+        return len(found)
+
+    def begin(self, *given: Manifest) -> None:
+        """Leave nothing of what former pages declared but these, and wait until they work."""
+        wanted = {f"{each['kind'].lower()}/{each['metadata']['name']}" for each in given}
+        for kinds in ("esi,nbc", "secret,configmap"):
+            listed = self._plane.kubectl("get", kinds, f"--namespace={TEAM}", "--output=name")
+            left = {name.replace(".integrations.netbird.io/", "/") for name in listed.split()} - wanted
+            if left:
+                self._plane.kubectl("delete", f"--namespace={TEAM}", *left, "--timeout=45s")
+        if not given:
+            return
+        self._plane.kubectl("apply", f"--namespace={TEAM}", "-f", "-", input=self._here(yaml.safe_dump_all(given)))
+        declared = [each for each in wanted if each.startswith("eventstreamingintegration/")]
+        self._plane.kubectl("wait", "--for=condition=Ready", f"--namespace={TEAM}", "--timeout=45s", *declared)
+
+    def _do(self, block: Block) -> None:
+        if block.language == pages.MANIFESTS:
+            self._run(block, "kubectl apply -f -", block.text)
+            self._run(block, "kubectl diff -f -", block.text)
+            return
+        self._run(block, block.script)
+        if "helm install " in block.script:
+            # There is no node for its pod.
+            self._operator = self._stack.enter_context(Operator(self._release().installation(), *QUICK_LEASE))
+            self._operator.leading()
+        if "helm uninstall " in block.script and self._operator is not None:
+            self._operator.kill()
+
+    def _run(self, block: Block, script: str, given: str = "") -> None:
+        environment = {
+            "HOME": str(self._plane.folder),
+            "KUBECONFIG": str(self._plane.kubeconfig),
+            "PATH": f"{self._folder / 'bin'}:{os.defpath}",
+            **_VARIABLES,
+        }
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", self._here(script)],
+            input=self._here(given),
+            cwd=self._folder,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_BLOCK_SECONDS,
+        )
+        if done.returncode != 0:
+            tail = "" if self._operator is None else f"\nthe operator's log ends:\n{self._operator.log_tail(8)}"
+            message = f"{block.place}: {script}{done.stdout}{done.stderr}{tail}"
+            raise ReaderError(message)
+
+    def _here(self, text: str) -> str:
+        for netbird in NETBIRDS:
+            text = text.replace(netbird, self._url)
+        return text
+
+    def _release(self) -> Release:
+        return Release(self._plane, NAMESPACE, LEASE)
+
+    def _prepare(self, netbird: RunningNetBird) -> None:
+        for account in ("company", "team", "tenant-a", "tenant-b"):
+            netbird.control.add_account(Account(account))
+        tenants = frozenset({"tenant-a", "tenant-b"})
+        netbird.control.add_token(Token("company", _VARIABLES["NETBIRD_TOKEN"], "company", tenants=tenants))
+        netbird.control.add_token(Token("team", _VARIABLES["TEAM_NETBIRD_TOKEN"], "team"))
+        by_hand = {"stream_name": "made-by-hand", "region": "eu-central-1", "access_key": "old", "secret_key": "old"}
+        netbird.control.create("company", [Draft("firehose", by_hand)])
+        for folder in _FOLDERS:
+            if (pages.ROOT / folder).exists():
+                shutil.copytree(pages.ROOT / folder, self._folder / folder)
+        for path in self._folder.rglob("*.yaml"):
+            path.write_text(self._here(path.read_text()))
+        shutil.copy(_CERTIFICATE, self._folder / "ca.crt")
+        (self._folder / "bin").mkdir()
+        for program in PROGRAMS:
+            (self._folder / "bin" / program).symlink_to(self._plane.binaries.find(program))
