@@ -1,7 +1,20 @@
-"""One line for each decision, on the standard error stream; never a secret.
+"""One line for each decision that does something or changes a state, on the standard error stream; never a secret.
+
+Levels, from what a human has to read to what only helps to understand:
+
+- error: a defect of the operator; it goes on, and tries again.
+- warning: something can't go on. It is tried again, or waits for what the line says.
+- info: a change was made in NetBird, or a resource or connection reached another state.
+- debug: each step, each request to NetBird, and the same failure again.
+
+A failure is a warning when it becomes the state, and debug while it stays so. A sweep that finds all in order, a
+restart with nothing changed and a process that waits for its turn write nothing. Lines of one reconcile carry the same
+`reconcile`, `kind`, `resource` (`namespace/name`), `connection` and `action` (`log_context.py`), and of their own
+`reason` (of the closed list) and `integration` (its id in NetBird).
 
 The text of a foreign exception can hold what was sent (httpx puts an illegal header's value into it, pydantic a field's
-input), so only the messages of our own errors are written; of all others the type and where it happened.
+input), so only the messages of our own errors are written; of all others the type and where it happened. That holds for
+an exception as an argument or a field of a line too.
 """
 
 import asyncio
@@ -16,6 +29,7 @@ from types import TracebackType
 from typing import Any, Final, TextIO
 
 from netbird_streaming.errors import OperatorError
+from netbird_streaming.log_context import current_fields
 
 LIBRARIES: Final = ("kopf", "kubernetes", "httpx", "httpcore", "aiohttp", "urllib3", "asyncio", "py.warnings")
 REPEAT_SECONDS: Final = 60.0
@@ -78,7 +92,17 @@ class RepeatFilter(logging.Filter):
 
 
 class _SafeFormatter(logging.Formatter):
-    """The base of both forms: exceptions without foreign text."""
+    """The base of both forms: exceptions without foreign text, wherever they are in a record."""
+
+    def message(self, record: logging.LogRecord) -> str:
+        """Write the message, its arguments made safe."""
+        args = record.args
+        if isinstance(args, tuple):
+            args = tuple(_safe(each) for each in args)
+        elif args is not None:
+            args = {key: _safe(value) for key, value in args.items()}
+        text = str(_safe(record.msg))
+        return text % args if args else text
 
     def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 # the name is the standard library's
         """Write types, places and our own messages, from the outermost to the cause."""
@@ -87,8 +111,7 @@ class _SafeFormatter(logging.Formatter):
         while error is not None and len(parts) < MAX_FRAMES:
             frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
             places = " > ".join(f"{_module(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
-            message = f": {error.message}" if isinstance(error, OperatorError) else ""
-            parts.append(f"{type(error).__qualname__}{message} at {places or 'unknown'}")
+            parts.append(f"{_safe(error)} at {places or 'unknown'}")
             error = _cause(error)
         return " caused by ".join(parts)
 
@@ -102,7 +125,7 @@ class HumanFormatter(_SafeFormatter):
             f"  {key}={value}" for key, value in _extra(record).items() if value is not None and value != ""
         )
         error = f"  error={self.formatException(record.exc_info)}" if record.exc_info else ""
-        line = f"{_time(record)} {record.levelname:<8} {_name(record)}  {record.getMessage()}{extra}{error}"
+        line = f"{_time(record)} {record.levelname:<8} {_name(record)}  {self.message(record)}{extra}{error}"
         return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
 
 
@@ -115,7 +138,7 @@ class JsonFormatter(_SafeFormatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": _name(record),
-            "message": record.getMessage(),
+            "message": self.message(record),
         }
         fields |= {key: _plain(value) for key, value in _extra(record).items() if key not in fields}
         if record.exc_info:
@@ -130,7 +153,16 @@ def _cause(error: BaseException) -> BaseException | None:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    own = {key: _safe(value) for key, value in vars(record).items() if key not in _STANDARD}
+    return {**current_fields(), **own}
+
+
+def _safe(value: object) -> object:
+    """The value itself, but of an exception only its type and, where it is ours, its message."""
+    if not isinstance(value, BaseException):
+        return value
+    name = type(value).__qualname__
+    return f"{name}: {value.message}" if isinstance(value, OperatorError) else name
 
 
 def _plain(value: object) -> object:

@@ -168,12 +168,15 @@ class Operator:
         settings = self._settings
         chance = random.Random()  # noqa: S311 # jitter only
         surroundings = Surroundings(self._clock, chance, guard)
-        async with ClientFactory(
-            surroundings, timeout=settings.request_timeout, initial_share=settings.initial_budget_share
-        ) as netbird:
+        async with (
+            ClientFactory(
+                surroundings, timeout=settings.request_timeout, initial_share=settings.initial_budget_share
+            ) as netbird,
+            EventPublisher(api, socket.gethostname(), self._clock.now, guard) as publisher,
+        ):
             controller = Controller(
                 Ports(
-                    cluster=self._resources(api, guard),
+                    cluster=self._resources(api, publisher, guard),
                     netbird=netbird,
                     clock=self._clock,
                     random=chance,
@@ -202,9 +205,8 @@ class Operator:
             finally:
                 self._leading = None
 
-    def _resources(self, api: Api, guard: Callable[[], None]) -> Resources:
+    def _resources(self, api: Api, publisher: EventPublisher, guard: Callable[[], None]) -> Resources:
         settings = self._settings
-        publisher = EventPublisher(api, socket.gethostname(), self._clock.now, guard)
         scope = settings.namespaces or None
         return Resources(api, publisher, namespaces=scope, cluster_kinds=settings.cluster_connections, guard=guard)
 

@@ -235,8 +235,8 @@ def test_drift_is_set_back_once_when_asked_to_look(team: Team) -> None:
     team.ready()
     _rested(team, mark)
     assert team.changes(mark) == [f"PUT {found}"]
-    events = json.loads(team.kubectl("get", "events", "--output=json"))["items"]
-    assert [(each["reason"], each["involvedObject"]["name"]) for each in events] == [("Drifted", "events")]
+    eventually(lambda: len(team.events("events")) == 2, "both Events are there")
+    assert [each["reason"] for each in team.events("events")] == ["Created", "Corrected"]
 
 
 def test_a_reported_drift_is_said_and_left(team: Team) -> None:
@@ -306,9 +306,10 @@ def test_an_orphan_is_left_in_netbird_and_named(team: Team) -> None:
     held = team.only()
     team.kubectl("delete", "esi", "events")
     assert team.held() == [held]
-    events = json.loads(team.kubectl("get", "events", "--output=json"))["items"]
-    assert [each["reason"] for each in events] == ["Deleting"]
-    assert f"integration {held.id} of account {team.account}" in events[0]["message"]
+    eventually(lambda: len(team.events("events")) == 2, "both Events are there")
+    created, orphaned = team.events("events")
+    assert (created["reason"], orphaned["reason"]) == ("Created", "Orphaned")
+    assert f"integration {held.id} of account {team.account}" in orphaned["message"]
     # Nothing of it is taken for ours later: the same declaration meets a stranger.
     mark = team.mark()
     team.apply(team.integration())

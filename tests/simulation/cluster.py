@@ -83,7 +83,7 @@ class SimCluster:
         """None of the namespaces has labels."""
         return await self._read(f"GET namespace {name}", dict)
 
-    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+    def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
         """Events are told to whoever watches them."""
         for note in notes:
             self._published(resource, note)

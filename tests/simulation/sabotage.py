@@ -144,8 +144,8 @@ class CountsInStatus(Around):
 class LosesNotes(Around):
     """A broken publisher."""
 
-    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        await self.port.publish(resource, notes)
+    def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+        self.port.publish(resource, notes)
         raise ZeroDivisionError
 
 

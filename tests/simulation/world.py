@@ -55,13 +55,14 @@ class World:
         """`output` gets the story as it happens; each request is told only then, since most stories nobody reads."""
         self.random = random.Random(seed)
         self.climate = climate
-        self._make = make
+        self.make = make
         self._output = output
         self.story: list[str] = []
         self.loop = VirtualLoop()
         self.promises = Promises(self.loop.time, self.tell)
         self._actor: Process | None = None
         self._known: dict[Identity, Resource] = {}
+        self.events: list[tuple[Identity, EventNote]] = []
         self.api = ApiServer(self.now, self._changed)
         self.netbird = NetBird(climate.behaviour)
         source = random.Random(seed + 1)
@@ -116,7 +117,7 @@ class World:
         own = random.Random(number + 7)
         ports = Ports(cluster=cluster, netbird=netbird, clock=SimClock(process), random=own, key=KEY)
         settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)
-        controller = process.context.run(self._make, ports, settings)
+        controller = process.context.run(self.make, ports, settings)
         self.processes.append(process)
         self.clusters.append(cluster)
         self.clients.append(netbird)
@@ -175,6 +176,7 @@ class World:
         self._actor = process
 
     def _published(self, resource: Resource, note: EventNote) -> None:
+        self.events.append((resource.identity, note))
         self.tell(f"  event {resource.identity.label}: {note.reason} {note.note}")
         self.promises.published(note.note)
 

@@ -143,6 +143,13 @@ class Team:
         """Wait until the object is no more."""
         eventually(lambda: self.find(name, plural) is None, f"{plural} {name} is gone", seconds)
 
+    def events(self, name: str = "events") -> list[Json]:
+        """The Events about an object, in their order; they come a moment after what they tell."""
+        found = json.loads(
+            self.kubectl("get", "events", f"--field-selector=involvedObject.name={name}", "--output=json")
+        )
+        return sorted(found["items"], key=lambda each: str(each["eventTime"]))
+
     # What the servers saw.
 
     def mark(self) -> Mark:

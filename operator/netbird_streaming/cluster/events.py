@@ -1,31 +1,55 @@
 """Kubernetes Events (events.k8s.io/v1) about our resources."""
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from types import TracebackType
+from typing import Final, NamedTuple, Self
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
 from netbird_streaming.cluster.parsing import API_VERSION
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import GROUP, Resource
-from netbird_streaming.errors import ConflictError, OperatorError
+from netbird_streaming.errors import ConflictError, LeaseLostError, OperatorError
 
+MAX_WAITING: Final = 20_000
+"""Events, of about 300 bytes each; what comes while so many wait is lost."""
 _NOTE_BYTES: Final = 1024
 _ACTION_CHARACTERS: Final = 128
 _INSTANCE_CHARACTERS: Final = 128
 _NAME_CHARACTERS: Final = 230
 _DIGEST_CHARACTERS: Final = 16
 _TIMEOUT: Final = 5.0
+_LAST_SECONDS: Final = 2.0
 # Where the API server wants the Events of objects that have no namespace.
 _CLUSTER_NAMESPACE: Final = "default"
 
 logger = logging.getLogger(__name__)
 
 
+class News(NamedTuple):
+    """What an Event is made of; the resource itself, which may be large, is not kept until it is published."""
+
+    kind: str
+    namespace: str | None
+    name: str
+    uid: str
+    version: str
+    deleting: bool
+    note: EventNote
+    at: datetime
+
+
 class EventPublisher:
-    """Publishes Events, each once for one version of its resource: a repeated one has the same name and is refused."""
+    """Publishes Events one after another while the block lasts that it is the context manager of.
+
+    Nothing waits for an Event: a burst of changes goes before what is to be said of them. Each is published once for
+    one version of its resource: a repeated one has the same name and is refused. When the block ends, what still waits
+    has a moment to go.
+    """
 
     def __init__(
         self, api: Api, instance: str, now: Callable[[], datetime], guard: Callable[[], None] | None = None
@@ -35,43 +59,95 @@ class EventPublisher:
         self._instance = instance[:_INSTANCE_CHARACTERS]
         self._now = now
         self._guard = guard
+        self._waiting: asyncio.Queue[News] = asyncio.Queue(MAX_WAITING)
+        self._refused: set[str] = set()
+        self._sender: asyncio.Task[None] | None = None
 
-    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        """Publish in order; failing to is logged and never raised, since nothing may depend on an Event."""
+    async def __aenter__(self) -> Self:
+        self._sender = asyncio.create_task(self._send_all(), name="events")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._waiting.join()
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.wait({self._sender})
+
+    def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+        """Publish in order, soon; failing to is logged and never raised, since nothing may depend on an Event."""
         for note in notes:
-            body = event(resource, note, self._instance, self._now())
-            path = f"/apis/events.k8s.io/v1/namespaces/{body['metadata']['namespace']}/events"
-            request = Request("an Event", path, "POST", {"fieldManager": FIELD_MANAGER}, body)
+            news = news_of(resource, note, self._now())
             try:
-                await self._api.call(request, seconds=_TIMEOUT, guard=self._guard)
-            except ConflictError:
-                continue
-            except OperatorError as error:
-                logger.warning("can't publish an Event %s: %s", note.reason, error.message)
+                self._waiting.put_nowait(news)
+            except asyncio.QueueFull:
+                self._complain(news, "too many of them wait already")
+
+    async def _send_all(self) -> None:
+        while True:
+            news = await self._waiting.get()
+            try:
+                await self._send(news)
+            finally:
+                self._waiting.task_done()
+
+    async def _send(self, news: News) -> None:
+        body = event(news, self._instance)
+        namespace = body["metadata"]["namespace"]
+        path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+        request = Request("an Event", path, "POST", {"fieldManager": FIELD_MANAGER}, body)
+        try:
+            await self._api.call(request, seconds=_TIMEOUT, guard=self._guard)
+        except (ConflictError, LeaseLostError):
+            return
+        except OperatorError as error:
+            self._complain(news, error.message)
+        except Exception as error:  # noqa: BLE001 # a defect must not end what all later Events need
+            self._complain(news, type(error).__name__)
+        else:
+            self._refused.discard(namespace)
+
+    def _complain(self, news: News, why: str) -> None:
+        """Once for a namespace, until one is published there; never for what is deleted: its namespace may be too."""
+        namespace = news.namespace or _CLUSTER_NAMESPACE
+        quiet = news.deleting or namespace in self._refused
+        if not news.deleting:
+            self._refused.add(namespace)
+        level = logging.DEBUG if quiet else logging.WARNING
+        logger.log(level, "can't publish an Event %s in namespace %s: %s", news.note.reason, namespace, why)
 
 
-def event(resource: Resource, note: EventNote, instance: str, now: datetime) -> Json:
-    """The Event's body; deterministic but for `eventTime`."""
-    metadata = resource.metadata
-    namespace = metadata.namespace or _CLUSTER_NAMESPACE
-    key = f"{metadata.uid}\n{metadata.resource_version}\n{note.reason}\n{note.action}\n{note.note}"
+def news_of(resource: Resource, note: EventNote, at: datetime) -> News:
+    """What is kept of a resource until its Event is published."""
+    metadata, kind = resource.metadata, type(resource).__name__
+    version, deleting = metadata.resource_version, resource.deleting
+    return News(kind, metadata.namespace, metadata.name, metadata.uid, version, deleting, note, at)
+
+
+def event(news: News, instance: str) -> Json:
+    """The Event's body."""
+    note = news.note
+    key = f"{news.uid}\n{news.version}\n{note.reason}\n{note.action}\n{note.note}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_CHARACTERS]
     regarding = {
         "apiVersion": API_VERSION,
-        "kind": type(resource).__name__,
-        "name": metadata.name,
-        "uid": metadata.uid,
-        "resourceVersion": metadata.resource_version,
-        **({"namespace": metadata.namespace} if metadata.namespace else {}),
+        "kind": news.kind,
+        "name": news.name,
+        "uid": news.uid,
+        "resourceVersion": news.version,
+        **({"namespace": news.namespace} if news.namespace else {}),
     }
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{metadata.name[:_NAME_CHARACTERS].rstrip('-.')}.{digest}",
-            "namespace": namespace,
+            "name": f"{news.name[:_NAME_CHARACTERS].rstrip('-.')}.{digest}",
+            "namespace": news.namespace or _CLUSTER_NAMESPACE,
         },
-        "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventTime": news.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": f"{GROUP}/{FIELD_MANAGER}",
         "reportingInstance": instance,
         "type": "Warning" if note.warning else "Normal",

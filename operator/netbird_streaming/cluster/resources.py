@@ -123,9 +123,9 @@ class Resources:
         raw = await self._api.call(Request(f"Namespace {name}", f"/api/v1/namespaces/{name}"))
         return dict(raw["metadata"].get("labels") or {})
 
-    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        """Publish Events; failing to is logged and never raised."""
-        await self._publisher.publish(resource, notes)
+    def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+        """Hand over Events, to be published soon: nothing waits for it, failing to is logged and never raised."""
+        self._publisher.publish(resource, notes)
 
     async def _write_status(self, resource: R, old: Status | ConnectionStatus, new: Status | ConnectionStatus) -> R:
         changes = merge_patch(document(old), document(new))

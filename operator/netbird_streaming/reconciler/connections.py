@@ -7,6 +7,7 @@ from typing import Final
 
 from netbird_streaming.core.access import access_of, needs_labels
 from netbird_streaming.core.connections import endpoint_digest, proof, url_fault
+from netbird_streaming.core.events import Told
 from netbird_streaming.core.payload import value_fault
 from netbird_streaming.core.remote import Endpoint, PathFamily, Priority
 from netbird_streaming.core.resources import (
@@ -31,7 +32,8 @@ LABELS_LIFETIME: Final = 30.0
 class Link:
     """One connection at work: what was read for it, and an account for each tenant in use.
 
-    `home` is the token's own account, asked for only where tenants are in use. The token stays in memory while the link
+    `home` is the token's own account, asked for only where tenants are in use; `told` is how the connection stood when
+    its status was last written. The token stays in memory while the link
     lives: in a namespace that is deleted whole, the Secret goes first.
     """
 
@@ -43,6 +45,7 @@ class Link:
     home: str | None = None
     home_asked: bool = False
     accounts: dict[str | None, Account] = field(default_factory=dict)
+    told: Told | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -16,6 +16,8 @@ from netbird_streaming.core.resources import (
     Resource,
 )
 from netbird_streaming.errors import LeaseLostError, NotFoundError, OperatorError, RetryError
+from netbird_streaming.log_context import log_fields
+from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.integrations import reconcile
 from netbird_streaming.reconciler.links import reconcile_connection
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
@@ -40,6 +42,7 @@ class Controller:
         self._settings = settings
         self._world = World(ports, settings)
         self._failures: dict[Identity, int] = {}
+        self._said: dict[Identity, str] = {}
 
     def is_news(self, identity: Identity, uid: str, version: str) -> bool:
         """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
@@ -83,7 +86,7 @@ class Controller:
 
     async def _list_all(self) -> None:
         """A consistent list of each kind; what is known and not in it was deleted unseen."""
-        pause = RETRY_PAUSE
+        pause, said = RETRY_PAUSE, ""
         for kind in KINDS:
             while True:
                 before = self._known(kind)
@@ -91,7 +94,9 @@ class Controller:
                 try:
                     await self._ports.cluster.list_resources(kind, partial(self._listed, seen))
                 except OperatorError as problem:
-                    log.warning("can't list: %s", problem.message, extra={"kind": kind, "reason": problem.reason})
+                    level = logging.DEBUG if problem.message == said else logging.WARNING
+                    log.log(level, "can't list: %s", problem.message, extra={"kind": kind, "reason": problem.reason})
+                    said = problem.message
                     await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
                     pause = min(pause * 2, LAST_PAUSE)
                     continue
@@ -121,19 +126,37 @@ class Controller:
 
     async def _work(self, key: Identity, priority: Priority) -> None:
         """One reconcile. Whatever goes wrong, the key is looked at again, and the others go on."""
-        try:
-            await self._reconcile(key, priority)
-        except LeaseLostError:
-            self._again(key)
-        except OperatorError as problem:
-            log.warning("not reconciled: %s", problem.message, extra={"resource": key.label, "reason": problem.reason})
-            self._again(key, problem.retry_after if isinstance(problem, RetryError) else None)
-        except Exception as problem:  # noqa: BLE001  # a defect in one reconcile must not stop the others
-            # The exception's own text, which log.exception would add, may hold a secret.
-            log.error("defect", extra={"resource": key.label, "exception": _whereabouts(problem)})  # noqa: TRY400  # see above
-            self._again(key, LAST_PAUSE)
-        else:
-            self._failures.pop(key, None)
+        with log_fields(**self._fields(key)):
+            try:
+                await self._reconcile(key, priority)
+            except LeaseLostError:
+                self._again(key)
+            except OperatorError as problem:
+                level = self._level(key, problem.message, logging.WARNING)
+                log.log(level, "not reconciled: %s", problem.message, extra={"reason": problem.reason})
+                self._again(key, problem.retry_after if isinstance(problem, RetryError) else None)
+            except Exception as problem:  # noqa: BLE001  # a defect in one reconcile must not stop the others
+                # The exception's own text, which exc_info would add, may hold a secret.
+                place = _whereabouts(problem)
+                log.log(self._level(key, place, logging.ERROR), "defect", extra={"exception": place})
+                self._again(key, LAST_PAUSE)
+            else:
+                self._failures.pop(key, None)
+                self._said.pop(key, None)
+
+    def _fields(self, key: Identity) -> dict[str, str]:
+        """What all lines of one reconcile carry; `reconcile` tells it from all others."""
+        entry = self._world.entries.get(key)
+        connection = key if key.kind in CONNECTION_KINDS else None if entry is None else entry.connection
+        fields = {"kind": key.kind, "resource": key.label}
+        if connection is not None:
+            fields["connection"] = connection.label
+        return {**fields, "reconcile": f"{self._ports.random.getrandbits(32):08x}"}
+
+    def _level(self, key: Identity, text: str, level: int) -> int:
+        """The level of a failure's line: the same failure of a key is said once, and then only to who debugs."""
+        before, self._said[key] = self._said.get(key), text
+        return logging.DEBUG if before == text else level
 
     async def _reconcile(self, key: Identity, priority: Priority) -> None:
         if key.kind == STRAY:
@@ -159,7 +182,7 @@ class Controller:
         except NotFoundError:
             pass
         del self._world.strays[key]
-        log.info("deleted stray", extra={"integration": key.name})
+        log.info("deleted stray", extra={"reason": Reason.DELETING, "integration": int(key.name)})
 
 
 def _whereabouts(problem: BaseException) -> str:

@@ -3,6 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
+from netbird_streaming.core.events import Told
 from netbird_streaming.core.facts import Memory
 from netbird_streaming.core.payload import secret_names
 from netbird_streaming.core.remote import Integration
@@ -20,7 +21,8 @@ class Entry:
 
     `resource` is kept only while there is something to do. `unsaved` is a status that NetBird's answers call for and
     that did not reach the API server, behind the status that it replaces. `seen` is the digest of the integration as
-    it was when last found in order. `open` says that a create of it has no known outcome.
+    it was when last found in order. `open` says that a create of it has no known outcome. `told` is how it stood when a
+    status was last written.
     """
 
     identity: Identity
@@ -37,6 +39,7 @@ class Entry:
     seen: int | None = None
     failures: int = 0
     packed: bytes | None = None
+    told: Told | None = None
 
     def pack(self) -> None:
         """Keep the version known as a tenth of its size: a list of all may bring ten thousand that wait for their turn.

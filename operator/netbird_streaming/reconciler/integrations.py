@@ -27,6 +27,7 @@ from netbird_streaming.core.payload import Payload, SecretData, resolve, secret_
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
+from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import looks, writes
 from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
@@ -52,9 +53,10 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Non
         for _ in range(MAX_STEPS):
             case = await _gather(run)
             action = decide(case)
-            log.debug("decided", extra={"resource": identity.label, "action": type(action).__name__})
-            if await _act(run, case, action):
-                return
+            with log_fields(action=type(action).__name__):
+                log.debug("decided")
+                if await _act(run, case, action):
+                    return
     except Superseded:
         return
     finally:
@@ -82,8 +84,14 @@ async def _newest(world: World, entry: Entry) -> EventStreamingIntegration:
 def _start(world: World, entry: Entry, resource: EventStreamingIntegration, priority: Priority) -> Run:
     mine = recall(resource, entry.memory).status
     run = Run(world, entry, priority, resource, base=mine, status=mine)
-    if entry.unsaved is not None and entry.unsaved[0] == mine:
-        run.status = entry.unsaved[1]
+    if entry.unsaved is not None:
+        before, wanted = entry.unsaved
+        if before == mine:
+            run.status = wanted
+        elif wanted == mine:
+            # Its write was not answered, and landed.
+            entry.unsaved = None
+            run.tell(resource, before)
     world.claims.hold(entry.uid, entry.identity, run.status.id, run.status.account_id)
     return run
 

@@ -15,6 +15,7 @@ from netbird_streaming.core.resources import (
 from netbird_streaming.errors import ConflictError, ObjectGoneError
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.connections import Link
+from netbird_streaming.reconciler.signals import landed
 from netbird_streaming.reconciler.world import World
 
 JITTER: Final = 0.1
@@ -107,11 +108,13 @@ async def _write_status(world: World, link: Link) -> None:
     for _ in range(2):
         status = connection_status(link.connection, found, ports.key, ports.clock.now())
         try:
+            before = link.connection.status
             link.connection = await ports.cluster.write_connection_status(link.connection, status)
         except (ConflictError, ObjectGoneError):
             if not await _read_again(world, link):
                 return
         else:
+            link.told = landed(ports.cluster, link.connection, before, link.told)
             return
     world.queue.add(link.connection.identity)
 

@@ -1,5 +1,6 @@
 """The actions that only look, and the end of a reconcile: say how it stands, and when to look again."""
 
+import logging
 from typing import Final
 
 from netbird_streaming.core import transitions
@@ -12,6 +13,8 @@ from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry, digest
 from netbird_streaming.reconciler.run import Run
 
+log = logging.getLogger(__name__)
+
 FIRST_RETRY: Final = {State.WORKING: 1.0, State.STALLED: 30.0}
 LAST_RETRY: Final = {State.WORKING: 300.0, State.STALLED: 1800.0}
 """Seconds. A destination's new key can take minutes to work: even what a human should edit is tried again, rarely."""
@@ -19,6 +22,7 @@ LAST_RETRY: Final = {State.WORKING: 300.0, State.STALLED: 1800.0}
 
 async def report(run: Run, case: Case, action: Report) -> bool:
     """Write the status, once, and rest."""
+    log.debug("reported", extra={"reason": action.reason, "integration": run.status.id})
     run.status = transitions.reported(case, action)
     if not await run.flush():
         return False

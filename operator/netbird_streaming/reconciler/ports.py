@@ -114,8 +114,8 @@ class Cluster(Protocol):
         """The labels of a namespace."""
         ...
 
-    async def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        """Publish Events; failing to is logged and never raised."""
+    def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
+        """Hand over Events, to be published soon: nothing waits for it, failing to is logged and never raised."""
         ...
 
 

@@ -8,6 +8,7 @@ from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Status
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
+from netbird_streaming.reconciler import signals
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry, version_of
 from netbird_streaming.reconciler.world import World
@@ -77,6 +78,7 @@ class Run:
 
     def landed(self, written: EventStreamingIntegration) -> None:
         """The status is with the server."""
+        self.tell(written, self.base)
         self.entry.unsaved = None
         self.base = self.status = written.status
         self.resource = written
@@ -84,6 +86,10 @@ class Run:
         memory = self.entry.memory
         if memory.posted is not None and written.status.id == memory.posted.item.id:
             self.entry.memory = memory.having(posted=None)
+
+    def tell(self, written: EventStreamingIntegration, before: Status) -> None:
+        """Say what changed with this status."""
+        self.entry.told = signals.landed(self.world.ports.cluster, written, before, self.entry.told)
 
     def keep(self, resource: EventStreamingIntegration | None) -> None:
         """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from netbird_streaming.core import transitions
 from netbird_streaming.core.actions import Bind, Create, Delete, Release, Update
-from netbird_streaming.core.events import EventNote
+from netbird_streaming.core.events import release_note
 from netbird_streaming.core.facts import Case, Memory, Posted
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.status import Applied, Origin
@@ -25,10 +25,7 @@ from netbird_streaming.reconciler.run import Run
 
 log = logging.getLogger(__name__)
 
-_BINDINGS: Final = {
-    Origin.ADOPTED: ("Adopt", "Integration {id} was adopted."),
-    Origin.INFERRED: ("Infer", "Integration {id} was taken for the outcome of a create whose answer was lost."),
-}
+_BINDINGS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"}
 
 
 async def add_finalizer(run: Run) -> bool:
@@ -54,10 +51,11 @@ async def release(run: Run, action: Release) -> bool:
         return False
     except ObjectGoneError:
         pass
-    if action.note is not None:
-        await _publish(run, EventNote(Reason.DELETING, "Orphan", f"Released: {action.note}."))
+    note = release_note(run.status, action)
+    if note is not None:
+        run.world.ports.cluster.publish(run.resource, [note])
     run.entry.memory = run.entry.memory.having(posted=None)
-    log.info("released", extra={"resource": run.entry.identity.label, "integration": run.status.id})
+    _did("orphaned" if action.note is not None else "released", Reason.DELETING, run.status.id)
     run.world.forget(run.entry.identity, run.entry.uid)
     return True
 
@@ -66,8 +64,8 @@ async def bind(run: Run, case: Case, action: Bind) -> bool:
     """Hold the id, in memory before anything is awaited; it is written with what follows, or at once."""
     run.world.claims.hold(run.entry.uid, run.entry.identity, action.item.id, action.item.account_id)
     run.status = transitions.bound(case, action)
-    words = _BINDINGS.get(action.origin)
-    if words is None:
+    done = _BINDINGS.get(action.origin)
+    if done is None:
         return False
     # Nothing was done in NetBird yet, so there is nothing to remember: what was decided is decided again.
     try:
@@ -77,7 +75,7 @@ async def bind(run: Run, case: Case, action: Bind) -> bool:
     except OperatorError:
         run.entry.unsaved = None
         raise
-    await _publish(run, EventNote(Reason.PROGRESSING, words[0], words[1].format(id=action.item.id)))
+    _did(done, Reason.PROGRESSING, action.item.id)
     return False
 
 
@@ -117,14 +115,14 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     if item.account_id is not None and account.account_id is None:
         account.account_id = item.account_id
         run.world.queue.add(run.way.link.connection.identity)
-    log.info("created", extra={"resource": run.entry.identity.label, "integration": item.id})
+    _did("created", Reason.PROGRESSING, item.id)
     return False
 
 
 async def _not_created(run: Run, case: Case, problem: OperatorError) -> bool:
     """Refused, so that nothing happened: the intent goes. Unknown: it stays, and the decision knows what follows."""
     if problem.effect is Effect.UNKNOWN:
-        log.warning("create unanswered", extra={"resource": run.entry.identity.label, "reason": problem.reason})
+        log.warning("create unanswered: %s", problem.message, extra={"reason": problem.reason})
         return False
     run.status = transitions.refused(run.status)
     return await failed(run, _with_status(case, run), problem)
@@ -150,20 +148,20 @@ async def update(run: Run, case: Case, action: Update) -> bool:
             run.entry.memory = memory.having(unknown_write=clock.monotonic())
             run.status = transitions.corrected(run.status, action.correction)
         return await failed(run, _with_status(case, run), problem)
-    await _updated(run, case, action, answer)
+    _updated(run, case, action, answer)
     return False
 
 
-async def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
+def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
     memory = run.entry.memory
     doubtful = action.correction is not None or memory.unknown_write is not None
     now = run.world.ports.clock.monotonic()
     run.entry.memory = memory.having(written=now, unknown_write=None, doubtful=doubtful)
     run.status = transitions.updated(_with_status(case, run), action, answer)
-    log.info("updated", extra={"resource": run.entry.identity.label, "integration": action.id})
-    if action.correction is not None:
-        note = f"Integration {action.id} was not as the resource says, and was set back."
-        await _publish(run, EventNote(Reason.DRIFTED, "Correct", note))
+    if action.correction is None:
+        _did("updated", Reason.PROGRESSING, action.id)
+    else:
+        _did("corrected", Reason.DRIFTED, action.id)
 
 
 async def delete(run: Run, case: Case, action: Delete) -> bool:
@@ -185,7 +183,7 @@ async def delete(run: Run, case: Case, action: Delete) -> bool:
         return await failed(run, case, problem)
     account.deleted_at = clock.monotonic()
     run.entry.memory = memory.having(deleted=True, posted=None)
-    log.info("deleted", extra={"resource": run.entry.identity.label, "integration": action.id})
+    _did("deleted", Reason.DELETING, action.id)
     return False
 
 
@@ -193,5 +191,6 @@ def _with_status(case: Case, run: Run) -> Case:
     return replace(case, remembered=replace(case.remembered, status=run.status))
 
 
-async def _publish(run: Run, note: EventNote) -> None:
-    await run.world.ports.cluster.publish(run.resource, [note])
+def _did(what: str, reason: Reason, integration_id: int | None) -> None:
+    """The line for something that was done in NetBird, or to whose it is."""
+    log.info(what, extra={"reason": reason, "integration": integration_id})

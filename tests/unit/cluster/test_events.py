@@ -1,29 +1,53 @@
-"""Bodies of Events: within the API's limits, and the same name for the same news."""
+"""Events: bodies within the API's limits, the same name for the same news, and nothing that waits for them."""
 
+import asyncio
+import logging
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.cluster.events import event
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.resources import ClusterNetBirdConnection
+from netbird_streaming.cluster.events import MAX_WAITING, EventPublisher, event, news_of
+from netbird_streaming.core.events import EventNote, Happening
+from netbird_streaming.core.resources import ClusterNetBirdConnection, Resource
+from netbird_streaming.errors import ConflictError, LeaseLostError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from tests.unit.cluster.fakes import integration
+from tests.unit.cluster.fakes import Script, ScriptedApi, integration
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-NOTE = EventNote(Reason.DRIFTED, "Correct", "NetBird differs.", warning=True)
+NOTE = EventNote(Reason.DRIFTED, "Reconcile", "NetBird differs.", warning=True)
+DENIED = WaitError(Reason.KUBERNETES_REFUSED, "give the right to create Events")
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=600)
 
 
+def body_of(resource: Resource, note: EventNote, instance: str = "pod-1") -> dict[str, Any]:
+    return event(news_of(resource, note, NOW), instance)
+
+
+def published(script: Script, *news: Resource, notes: Sequence[EventNote] = (NOTE,)) -> list[dict[str, Any]]:
+    """What was sent of these notes about these resources."""
+    api = ScriptedApi(script)
+
+    async def publish() -> None:
+        async with EventPublisher(api.api, "pod", lambda: NOW) as publisher:
+            for each in news:
+                publisher.publish(each, notes)
+
+    asyncio.run(publish())
+    return [each.body or {} for each in api.requests]
+
+
 def test_an_event_regards_its_resource() -> None:
-    body = event(integration(), NOTE, "pod-1", NOW)
+    body = body_of(integration(), NOTE)
     assert body["eventTime"] == "2026-01-02T03:04:05.000006Z"
     assert (body["type"], body["reason"], body["action"], body["note"]) == (
         "Warning",
         "Drifted",
-        "Correct",
+        "Reconcile",
         "NetBird differs.",
     )
     assert body["reportingInstance"] == "pod-1"
@@ -45,14 +69,14 @@ def test_an_object_without_a_namespace_has_its_events_in_default() -> None:
             "spec": {"tokenSecretRef": {"name": "t", "key": "k"}},
         }
     )
-    body = event(connection, NOTE, "pod-1", NOW)
+    body = body_of(connection, NOTE)
     assert body["metadata"]["namespace"] == "default"
     assert "namespace" not in body["regarding"]
 
 
 @given(TEXTS, st.sampled_from(["a", "a" * 230, "a" * 229 + "." + "b" * 23]))
 def test_names_and_notes_keep_to_the_limits(text: str, name: str) -> None:
-    body = event(integration(name=name), EventNote(Reason.SYNCED, "Update", text), "i", NOW)
+    body = body_of(integration(name=name), EventNote(Happening.UPDATED, "Update", text))
     assert len(body["note"].encode()) <= 1024
     assert body["note"] == text or body["note"].endswith("…")
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", body["metadata"]["name"])
@@ -60,6 +84,56 @@ def test_names_and_notes_keep_to_the_limits(text: str, name: str) -> None:
 
 
 def test_the_same_news_of_the_same_version_has_the_same_name() -> None:
-    name = event(integration(), NOTE, "a", NOW)["metadata"]["name"]
-    assert event(integration(), NOTE, "b", NOW)["metadata"]["name"] == name
-    assert event(integration(resourceVersion="8"), NOTE, "a", NOW)["metadata"]["name"] != name
+    name = body_of(integration(), NOTE, "a")["metadata"]["name"]
+    assert body_of(integration(), NOTE, "b")["metadata"]["name"] == name
+    assert body_of(integration(resourceVersion="8"), NOTE, "a")["metadata"]["name"] != name
+
+
+def test_what_still_waits_at_the_end_goes_in_its_order() -> None:
+    notes = [EventNote(Happening.CREATED, "Create", str(number)) for number in range(20)]
+    sent = published(lambda _: {}, integration(), notes=notes)
+    assert [each["note"] for each in sent] == [each.note for each in notes]
+
+
+def test_an_event_that_can_not_be_published_is_logged_once_with_the_cure_and_without_its_note(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent = published(lambda _: DENIED, *[integration(name=f"r{number}") for number in range(3)])
+    assert len(sent) == 3
+    (line,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert DENIED.message in line.getMessage()
+    assert "differs" not in caplog.text
+
+
+def test_a_failure_is_logged_again_after_it_was_over(caplog: pytest.LogCaptureFixture) -> None:
+    answers = iter([DENIED, DENIED, {}, DENIED])
+    published(lambda _: next(answers), *[integration()] * 4)
+    assert len([each for each in caplog.records if each.levelno >= logging.WARNING]) == 2
+
+
+def test_nothing_is_said_of_what_a_terminating_namespace_refuses(caplog: pytest.LogCaptureFixture) -> None:
+    published(lambda _: DENIED, integration(deletionTimestamp="2026-01-02T03:04:05Z"))
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("error", [ConflictError(Reason.PROGRESSING, "there"), LeaseLostError(Reason.PROGRESSING, "x")])
+def test_what_was_published_already_or_may_not_be_any_more_is_no_failure(
+    error: OperatorError, caplog: pytest.LogCaptureFixture
+) -> None:
+    published(lambda _: error, integration())
+    assert caplog.records == []
+
+
+def test_a_defect_ends_no_later_event_and_tells_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    def answer(_: object) -> dict[str, Any]:
+        raise ZeroDivisionError(NOTE.note)
+
+    assert len(published(answer, integration(), integration())) == 2
+    assert "ZeroDivisionError" in caplog.text
+    assert "differs" not in caplog.text
+
+
+def test_no_more_wait_than_there_is_room_for(caplog: pytest.LogCaptureFixture) -> None:
+    sent = published(lambda _: {}, integration(), notes=[NOTE] * (MAX_WAITING + 2))
+    assert len(sent) == MAX_WAITING
+    assert "too many" in caplog.text

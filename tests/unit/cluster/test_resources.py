@@ -12,10 +12,9 @@ import pytest
 from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.resources import Resources
-from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import FINALIZER, Identity, Resource
 from netbird_streaming.core.status import Status
-from netbird_streaming.errors import LeaseLostError, ObjectGoneError, OperatorError, WaitError
+from netbird_streaming.errors import LeaseLostError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi, integration, raw_integration
 
@@ -167,15 +166,3 @@ def test_labels_of_a_namespace_that_is_gone_match_nothing() -> None:
     assert asyncio.run(adapter(ScriptedApi(lambda _: {"metadata": {}})).namespace_labels("a")) == {}
     with pytest.raises(ObjectGoneError):
         asyncio.run(adapter(ScriptedApi(lambda _: GONE)).namespace_labels("a"))
-
-
-@pytest.mark.parametrize("error", [GONE, WaitError(Reason.KUBERNETES_REFUSED, "give the right to create Events")])
-def test_an_event_that_can_not_be_published_is_logged_with_the_cure_and_not_with_its_note(
-    error: OperatorError, caplog: pytest.LogCaptureFixture
-) -> None:
-    api = ScriptedApi(lambda _: error)
-    notes = [EventNote(Reason.SYNCED, "Create", "hunter2"), EventNote(Reason.DRIFTED, "Update", "hunter2")]
-    asyncio.run(adapter(api).publish(integration(), notes))
-    assert len(api.requests) == 2
-    assert error.message in caplog.text
-    assert "hunter2" not in caplog.text

@@ -1,0 +1,187 @@
+"""Events: each transition once, and nothing while nothing changes."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.core.actions import Release, State
+from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.events import PASSING, EventNote, Happening, Told, notes, release_note, tell
+from netbird_streaming.core.status import Applied, Condition, ConnectionStatus, Correction, Origin, Status
+from netbird_streaming.reasons import Reason
+from tests.support.cases import WALL
+
+PROBLEMS: Final = sorted(set(Reason) - PASSING - {Reason.DRIFTED})
+SYNCED: Final = Standing(State.READY, Reason.SYNCED, "all is well")
+REJECTED: Final = Standing(State.WORKING, Reason.TOKEN_REJECTED, "the token is rejected")
+CREATING: Final = Standing(State.WORKING, Reason.PROGRESSING, "being created")
+GONE_QUIET: Final = Standing(State.WORKING, Reason.UNAVAILABLE, "no answer")
+DRIFTED: Final = Standing(State.READY, Reason.DRIFTED, "it differs", drifted="it differs")
+
+
+def standing(each: Standing) -> tuple[Condition, ...]:
+    return conditions(each, (), 1, WALL)
+
+
+def applied(fingerprint: str) -> Applied:
+    return Applied(fingerprint=fingerprint, key_id="k")
+
+
+def corrections(*minutes: int, **values: str) -> tuple[Correction, ...]:
+    return tuple(Correction(at=WALL + timedelta(minutes=each), values=values) for each in minutes)
+
+
+def told_of(steps: Sequence[Standing | None]) -> list[EventNote]:
+    """What is published while one status after the other is written; None is a restart."""
+    before, told, said = ConnectionStatus(), None, list[EventNote]()
+    for step in steps:
+        if step is None:
+            told = None
+            continue
+        after = ConnectionStatus(conditions=standing(step))
+        was = tell(before.conditions) if told is None else told
+        said += notes(before, after, was)
+        before, told = after, tell(after.conditions, was)
+    return said
+
+
+def one(before: Status, after: Status) -> EventNote:
+    (note,) = notes(before, after, tell(before.conditions))
+    return note
+
+
+STANDINGS = st.builds(
+    Standing,
+    st.sampled_from([State.WORKING, State.STALLED, State.HELD]),
+    st.sampled_from(sorted(Reason)),
+    st.just("why"),
+) | st.sampled_from([SYNCED, DRIFTED, CREATING])
+STATUSES = st.builds(
+    Status,
+    id=st.none() | st.integers(1, 3),
+    origin=st.none() | st.sampled_from(Origin),
+    applied=st.none() | st.sampled_from([applied("a"), applied("b")]),
+    corrections=st.sampled_from([(), corrections(1), corrections(1, 2), corrections(2, 3, 4)]),
+    conditions=STANDINGS.map(standing),
+)
+
+
+@given(STATUSES, st.builds(Told, st.none() | st.just("Synced"), st.none() | st.sampled_from(PROBLEMS)))
+def test_a_status_that_is_written_again_says_nothing(status: Status, told: Told) -> None:
+    assert notes(status, status, tell(status.conditions, told)) == ()
+    assert notes(status, status, tell(status.conditions)) == ()
+
+
+@given(STATUSES, STATUSES)
+def test_what_a_step_says_is_said_once(before: Status, after: Status) -> None:
+    was = tell(before.conditions)
+    said = notes(before, after, was)
+    assert len({each.reason for each in said}) == len(said)
+    assert notes(after, after, tell(after.conditions, was)) == ()
+
+
+@given(st.lists(STANDINGS, max_size=12), st.lists(st.integers(0, 11), max_size=3))
+def test_problems_and_their_ends_take_turns_whatever_comes_between(steps: list[Standing], again: list[int]) -> None:
+    """A state that is written twice, as by a retry, changes nothing of what is said."""
+    said = told_of(steps)
+    stood: str | None = None
+    for note in said:
+        if note.warning:
+            assert note.reason != stood
+            assert note.reason not in PASSING
+            stood = note.reason
+        else:
+            assert note.reason is Happening.RECOVERED
+            assert stood is not None
+            stood = None
+    for index in sorted((each for each in again if each < len(steps)), reverse=True):
+        steps.insert(index, steps[index])
+    assert told_of(steps) == said
+
+
+@pytest.mark.parametrize("reason", PROBLEMS)
+def test_a_problem_that_somebody_has_to_mend_is_a_warning_with_its_cure(reason: Reason) -> None:
+    (problem, recovery) = told_of([SYNCED, Standing(State.STALLED, reason, reason.cure), SYNCED])
+    assert problem == EventNote(reason, "Reconcile", reason.cure, warning=True)
+    assert recovery == EventNote(Happening.RECOVERED, "Reconcile", f"Ready again: {reason} is over.")
+
+
+@pytest.mark.parametrize("reason", sorted(PASSING - {Reason.SYNCED}))
+def test_what_passes_by_itself_is_no_event(reason: Reason) -> None:
+    assert told_of([SYNCED, Standing(State.WORKING, reason, "wait"), SYNCED]) == []
+
+
+def test_a_problem_is_not_said_again_by_retries_nor_after_an_outage_in_between() -> None:
+    said = told_of([REJECTED, CREATING, REJECTED, GONE_QUIET, REJECTED, CREATING, SYNCED])
+    assert [each.reason for each in said] == [Reason.TOKEN_REJECTED, Happening.RECOVERED]
+
+
+def test_a_restart_says_nothing_again_and_still_tells_the_end() -> None:
+    assert told_of([REJECTED, None, REJECTED, CREATING, REJECTED]) == told_of([REJECTED])
+    assert [each.reason for each in told_of([REJECTED, None, SYNCED])] == [Reason.TOKEN_REJECTED, Happening.RECOVERED]
+
+
+def test_one_problem_may_follow_another() -> None:
+    said = told_of([REJECTED, Standing(State.STALLED, Reason.CONTENDED, "who?"), SYNCED])
+    assert [each.reason for each in said] == [Reason.TOKEN_REJECTED, Reason.CONTENDED, Happening.RECOVERED]
+    assert said[-1].note == "Ready again: Contended is over."
+
+
+def test_a_drift_that_is_only_reported_is_a_warning_though_the_resource_is_ready() -> None:
+    drift, over = told_of([SYNCED, DRIFTED, DRIFTED, SYNCED])
+    assert drift == EventNote(Reason.DRIFTED, "Reconcile", "it differs", warning=True)
+    assert over.reason is Happening.RECOVERED
+
+
+@pytest.mark.parametrize(
+    ("origin", "happening"),
+    [
+        (Origin.CREATED, Happening.CREATED),
+        (Origin.ADOPTED, Happening.ADOPTED),
+        (Origin.INFERRED, Happening.INFERRED),
+    ],
+)
+def test_how_a_resource_comes_by_its_integration_is_said(origin: Origin, happening: Happening) -> None:
+    note = one(Status(), Status(id=7, origin=origin))
+    assert (note.reason, note.action, note.warning) == (happening, happening.action, False)
+    assert "7" in note.note
+
+
+def test_new_settings_that_netbird_accepted_are_an_update_and_the_first_are_not() -> None:
+    before = Status(id=7, applied=applied("a"))
+    assert one(before, Status(id=7, applied=applied("b"))).reason is Happening.UPDATED
+    assert notes(Status(id=7), before, Told()) == ()
+
+
+def test_a_correction_is_said_once_and_is_no_update() -> None:
+    before = Status(id=7, applied=applied("a"), corrections=corrections(1, url="digest"))
+    after = Status(id=7, applied=applied("b"), corrections=corrections(1, 2))
+    assert one(before, after).reason is Happening.CORRECTED
+    # A LIST has shown what came of it: its values are forgotten.
+    assert notes(before, before.model_copy(update={"corrections": corrections(1)}), Told()) == ()
+
+
+def test_an_integration_that_is_gone_and_its_successor_are_said_each() -> None:
+    gone = one(Status(id=7, origin=Origin.CREATED), Status())
+    assert (gone.reason, "7" in gone.note) == (Happening.CORRECTED, True)
+    both = notes(Status(id=7), Status(id=8, origin=Origin.ADOPTED), Told())
+    assert [each.reason for each in both] == [Happening.CORRECTED, Happening.ADOPTED]
+
+
+def test_a_resource_that_goes_says_what_became_of_its_integration() -> None:
+    deleted = release_note(Status(id=7), Release())
+    orphaned = release_note(Status(id=7), Release("integration 7 of account a was left in NetBird"))
+    assert deleted is not None
+    assert (deleted.reason, deleted.note) == (Happening.DELETED, "Integration 7 was deleted in NetBird.")
+    assert orphaned is not None
+    assert orphaned.reason is Happening.ORPHANED
+    assert "integration 7 of account a" in orphaned.note
+    assert release_note(Status(), Release()) is None
+
+
+def test_an_event_has_a_word_of_one_closed_list() -> None:
+    assert not {each.value for each in Happening} & {each.value for each in Reason}
