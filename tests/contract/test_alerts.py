@@ -12,7 +12,7 @@ from tests.support.controlplane import Binaries
 from tests.support.monitoring import ALERTS, RUNBOOKS, Alert, alerts, rule_groups
 
 NAMES = [rule["alert"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
-COMMANDS = re.compile(r"^```sh\n(.+?)^```$", re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"(<!-- .+ -->\n)?```sh\n(.+?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
