@@ -1,0 +1,64 @@
+"""The Grafana dashboard. tests/monitoring/ has a Prometheus answer each of its queries."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.chart import of_kind, render
+from tests.support.controlplane import Binaries
+from tests.support.monitoring import DASHBOARD, Query, dashboard, queries
+
+PANELS: list[dict[str, Any]] = dashboard()["panels"]
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+
+@pytest.fixture(scope="module")
+def helm() -> Path:
+    return Binaries().find("helm")
+
+
+def cells(panel: dict[str, Any]) -> set[tuple[int, int]]:
+    place = panel["gridPos"]
+    columns = range(place["x"], place["x"] + place["w"])
+    return {(column, line) for column in columns for line in range(place["y"], place["y"] + place["h"])}
+
+
+def test_the_chart_gives_it_to_grafanas_sidecar_where_that_is_wanted(helm: Path) -> None:
+    assert of_kind(render(helm, "netbird-system"), "ConfigMap") == []
+    values = {"metrics": {"dashboard": {"create": True, "annotations": {"grafana_folder": "NetBird"}}}}
+    (found,) = of_kind(render(helm, "netbird-system", values), "ConfigMap")
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["metadata"]["annotations"] == {"grafana_folder": "NetBird"}
+    assert {name: json.loads(text) for name, text in found["data"].items()} == {
+        "netbird-streaming-operator.json": json.loads(DASHBOARD.read_text())
+    }
+
+
+def test_each_panel_has_a_place_a_name_and_words() -> None:
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+    taken: set[tuple[int, int]] = set()
+    for panel in PANELS:
+        mine = cells(panel)
+        assert max(column for column, _ in mine) < 24
+        assert not taken & mine
+        taken |= mine
+        assert panel["title"]
+        assert panel["type"] == "row" or panel["description"].endswith(".")
+
+
+def test_each_query_asks_the_source_and_the_namespace_that_are_chosen() -> None:
+    variables = {each["name"]: each for each in dashboard()["templating"]["list"]}
+    assert variables.keys() == {"datasource", "namespace"}
+    assert variables["namespace"]["datasource"] == SOURCE
+    for panel in PANELS:
+        for target in panel.get("targets", ()):
+            assert panel["datasource"] == target["datasource"] == SOURCE
+    for query in queries():
+        assert 'namespace=~"$namespace"' in query.expression
+
+
+def test_a_variable_that_it_does_not_know_would_be_seen() -> None:
+    with pytest.raises(AssertionError):
+        Query("panel", 'up{job="$job"}').asked(".*", "1m")
