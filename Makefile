@@ -116,8 +116,13 @@ crds: $(VENV) ## Write crds/ anew from the models, and the chart's copies of it
 	@$(PYTHON) -m tests.support.plain_manifests
 
 .PHONY: manifests
-manifests: $(VENV) ## Write deploy/manifests/ anew from the chart
+manifests: $(VENV) ## Write deploy/manifests/ anew from the chart, and Argo CD's ConfigMap
 	@$(PYTHON) -m tests.support.plain_manifests
+	@$(PYTHON) -m tests.support.gitops.argocd
+
+.PHONY: recordings
+recordings: $(VENV) ## Record anew how resources look on a real API server in every situation
+	@$(PYTHON) -m tests.support.gitops.recordings
 
 .PHONY: docs
 docs: $(VENV) ## Write the table of reasons and the chart's README.md anew

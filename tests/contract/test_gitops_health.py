@@ -1,0 +1,162 @@
+"""What Argo CD, Flux and kstatus make of our resources, as a real API server showed them, in every reason."""
+
+from typing import Any, Final, NamedTuple
+
+import pytest
+import yaml
+from lupa import lua51
+
+from netbird_streaming.core.schema.definitions import DEFINITIONS
+from netbird_streaming.reasons import Reason
+from tests.support.gitops import argocd, flux, kstatus
+from tests.support.gitops.argocd import Health
+from tests.support.gitops.kstatus import Result
+from tests.support.gitops.recordings import UNSEEN, expected, read, situations
+
+INTEGRATION: Final = "EventStreamingIntegration"
+KINDS: Final = tuple(each.model.__name__ for each in DEFINITIONS)
+RECORDED: Final = {kind: read(kind) for kind in KINDS}
+EVERY: Final = [(kind, name) for kind, found in RECORDED.items() for name in found]
+CHECKS: Final = flux.expressions()
+SCRIPTS: Final = argocd.scripts()
+
+
+class Seen(NamedTuple):
+    """How a resource is judged."""
+
+    argocd: Health
+    kstatus: Result
+    flux: Result
+
+
+DONE: Final = Seen(Health.HEALTHY, Result.CURRENT, Result.CURRENT)
+WAITS: Final = Seen(Health.PROGRESSING, Result.IN_PROGRESS, Result.IN_PROGRESS)
+FAILED: Final = Seen(Health.DEGRADED, Result.FAILED, Result.FAILED)
+SUSPENDED: Final = Seen(Health.SUSPENDED, Result.IN_PROGRESS, Result.CURRENT)
+JUDGED: Final[dict[str, Seen]] = {
+    Reason.SYNCED: DONE,
+    Reason.DRIFTED: DONE,
+    Reason.SUSPENDED: SUSPENDED,
+    **dict.fromkeys(
+        (
+            Reason.CONNECTION_INVALID,
+            Reason.CONFIGURATION_REJECTED,
+            Reason.CREATE_AMBIGUOUS,
+            Reason.IDENTICAL_EXISTS,
+            Reason.OWNERSHIP_CONFLICT,
+            Reason.ADOPTION_NOT_ALLOWED,
+            Reason.ADOPTION_NOT_FOUND,
+            Reason.ADOPTION_CLAIMED,
+            Reason.ADOPTION_MISMATCH,
+            Reason.ADOPTION_AMBIGUOUS,
+            Reason.RESTORED_STATUS,
+            Reason.ACCOUNT_MISMATCH,
+            Reason.PLATFORM_MISMATCH,
+            Reason.REMOTE_DELETED,
+            Reason.CONTENDED,
+            Reason.RESOURCE_UNREADABLE,
+        ),
+        FAILED,
+    ),
+}
+"""By the reason of Ready; with any other the resource waits."""
+JUDGED_APART: Final = {
+    # In NetBird all is as declared, so it is done; Argo CD shows beside it that nothing more is.
+    "synced-suspended": Seen(Health.SUSPENDED, Result.CURRENT, Result.CURRENT),
+    "suspended-drifted": Seen(Health.SUSPENDED, Result.CURRENT, Result.CURRENT),
+    "synced-edited": WAITS,
+    # Argo CD and Flux see to what is being deleted themselves, before they ask.
+    "deleting": Seen(Health.PROGRESSING, Result.TERMINATING, Result.IN_PROGRESS),
+    "unavailable-deleted": Seen(Health.PROGRESSING, Result.TERMINATING, Result.IN_PROGRESS),
+    # Only somebody's edit can end it: the lost create went through another connection.
+    "account-unconfirmed-elsewhere": FAILED,
+}
+OF_A_CONNECTION: Final = {
+    Reason.PENDING,
+    Reason.SYNCED,
+    Reason.PROGRESSING,
+    Reason.DELETING,
+    Reason.CONNECTION_INVALID,
+    Reason.SECRET_NOT_FOUND,
+    Reason.SECRET_KEY_NOT_FOUND,
+    Reason.SECRET_VALUE_INVALID,
+    Reason.CA_BUNDLE_INVALID,
+    Reason.TOKEN_REJECTED,
+    Reason.PERMISSION_DENIED,
+    Reason.NOT_LICENSED,
+    Reason.RATE_LIMITED,
+    Reason.UNAVAILABLE,
+    Reason.UNEXPECTED_ANSWER,
+    Reason.KUBERNETES_REFUSED,
+}
+SHOWN: Final = {
+    # A deletion shows what keeps it from going on, an Event that it went on.
+    INTEGRATION: set(Reason) - {Reason.DELETING},
+    "NetBirdConnection": OF_A_CONNECTION,
+    "ClusterNetBirdConnection": OF_A_CONNECTION,
+}
+
+
+def ready(resource: dict[str, Any]) -> dict[str, Any]:
+    (found,) = (each for each in resource["status"]["conditions"] if each["type"] == "Ready")
+    condition: dict[str, Any] = found
+    return condition
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_reason_that_the_kind_can_show_is_recorded(kind: str) -> None:
+    shown = {ready(each)["reason"] for each in RECORDED[kind].values()}
+    assert shown == SHOWN[kind], "add a situation, then run `make recordings`"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_recording_is_what_the_shipped_code_would_write_today(kind: str) -> None:
+    assert RECORDED[kind].keys() == {UNSEEN, *situations(kind)}, "run `make recordings`"
+    for name, situation in situations(kind).items():
+        raw = RECORDED[kind][name]
+        assert raw["status"] == expected(situation, raw), f"{name}: run `make recordings`"
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_argo_cd_flux_and_kstatus_judge_it_alike(kind: str, name: str) -> None:
+    resource = RECORDED[kind][name]
+    judgement = argocd.compute(resource, SCRIPTS[argocd.key(kind)])
+    seen = Seen(judgement.health, kstatus.compute(resource), flux.compute(resource, CHECKS))
+    assert seen == JUDGED_APART.get(name, JUDGED.get(ready(resource)["reason"], WAITS))
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_argo_cd_shows_the_reason_and_the_cure(kind: str, name: str) -> None:
+    resource, condition = RECORDED[kind][name], ready(RECORDED[kind][name])
+    said = argocd.compute(resource, SCRIPTS[argocd.key(kind)]).message
+    whole = f"{condition['reason']}: {condition['message']}"
+    assert said == (whole if kstatus.is_observed(resource) else "Waiting for the operator to see the last change")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_nobody_has_looked_at_waits_however_little_it_says(kind: str) -> None:
+    unseen = RECORDED[kind][UNSEEN]
+    script = SCRIPTS[argocd.key(kind)]
+    assert argocd.compute({**unseen, "status": {"conditions": []}}, script).health is Health.PROGRESSING
+    without = {name: value for name, value in unseen.items() if name != "status"}
+    assert argocd.compute(without, script).health is Health.PROGRESSING
+    # This is why the definitions let the API server fill a condition in.
+    assert kstatus.compute(without) is Result.CURRENT
+
+
+def test_argo_cd_is_given_the_script_for_each_kind_and_nothing_else() -> None:
+    assert argocd.CONFIG_MAP.read_text() == argocd.config_map(), "run `make manifests`"
+    assert {argocd.key(kind): argocd.SCRIPT.read_text() for kind in KINDS} == SCRIPTS
+    component = yaml.safe_load((argocd.FOLDER / "kustomization.yaml").read_text())
+    assert component["patches"] == [{"path": argocd.CONFIG_MAP.name}]
+
+
+def test_a_script_has_no_more_of_lua_than_argo_cd_gives_it() -> None:
+    resource = RECORDED[INTEGRATION]["synced"]
+    with pytest.raises(lua51.LuaError, match="nil value"):
+        argocd.compute(resource, "return {status = string.upper('x')}")
+
+
+def test_flux_is_given_expressions_for_each_kind() -> None:
+    assert [each["kind"] for each in CHECKS] == sorted(KINDS, key=KINDS.index)
+    assert {each["apiVersion"] for each in CHECKS} == {"integrations.netbird.io/v1alpha1"}
