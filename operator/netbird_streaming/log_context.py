@@ -1,6 +1,7 @@
-"""The fields that all log lines of one reconcile carry, whichever module writes them; `logs.py` adds them."""
+"""What log lines need to know beyond themselves: whose reconcile they are of, and whether the same was said already."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -11,7 +12,7 @@ _FIELDS: Final[ContextVar[Mapping[str, str]]] = ContextVar("fields", default=Map
 
 @contextmanager
 def log_fields(**fields: str) -> Iterator[None]:
-    """Add fields to all lines that are written inside, here and in the tasks that are begun here."""
+    """Add fields to all lines that are written inside, in whichever module, and in the tasks that are begun there."""
     token = _FIELDS.set({**_FIELDS.get(), **fields})
     try:
         yield
@@ -22,3 +23,20 @@ def log_fields(**fields: str) -> Iterator[None]:
 def current_fields() -> Mapping[str, str]:
     """The fields of the reconcile that is at work; none outside of one."""
     return _FIELDS.get()
+
+
+class Repeats:
+    """Failures that go on: each is said once, and then only to who debugs."""
+
+    def __init__(self) -> None:
+        """Nothing fails yet."""
+        self._said: dict[Hashable, str] = {}
+
+    def level(self, level: int, text: str, about: Hashable = None) -> int:
+        """The level of a failure's line: `level`, but debug where this is what was said of `about` last."""
+        before, self._said[about] = self._said.get(about), text
+        return logging.DEBUG if before == text else level
+
+    def over(self, about: Hashable = None) -> None:
+        """It works again: a failure after this is a new one."""
+        self._said.pop(about, None)

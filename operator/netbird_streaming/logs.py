@@ -14,7 +14,7 @@ restart with nothing changed and a process that waits for its turn write nothing
 
 The text of a foreign exception can hold what was sent (httpx puts an illegal header's value into it, pydantic a field's
 input), so only the messages of our own errors are written; of all others the type and where it happened. That holds for
-an exception as an argument or a field of a line too.
+an argument or a field of a line too: what is not text, a number or made of these is named by its type.
 """
 
 import asyncio
@@ -140,7 +140,7 @@ class JsonFormatter(_SafeFormatter):
             "logger": _name(record),
             "message": self.message(record),
         }
-        fields |= {key: _plain(value) for key, value in _extra(record).items() if key not in fields}
+        fields |= {key: value for key, value in _extra(record).items() if key not in fields}
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
         return json.dumps(fields)
@@ -158,15 +158,18 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _safe(value: object) -> object:
-    """The value itself, but of an exception only its type and, where it is ours, its message."""
-    if not isinstance(value, BaseException):
-        return value
-    name = type(value).__qualname__
-    return f"{name}: {value.message}" if isinstance(value, OperatorError) else name
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    """The value itself where it is plain; of anything else its type, and where it is an error of ours its message."""
+    match value:
+        case str() | int() | float() | None:
+            return value
+        case list() | tuple() | set() | frozenset():
+            return [_safe(each) for each in value]
+        case dict():
+            return {str(_safe(key)): _safe(each) for key, each in value.items()}
+        case OperatorError():
+            return f"{type(value).__qualname__}: {value.message}"
+        case _:
+            return type(value).__qualname__
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -28,6 +28,7 @@ from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.handlers import Scope, Watch
 from netbird_streaming.health import probe_page
+from netbird_streaming.log_context import Repeats
 from netbird_streaming.metrics import Build, Metrics
 from netbird_streaming.netbird.client import Surroundings
 from netbird_streaming.netbird.factory import ClientFactory
@@ -125,13 +126,14 @@ class Operator:
 
     async def _until(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it works: an API server that is not there yet is no reason to end."""
-        delays = iter(PAUSES)
+        delays, repeats = iter(PAUSES), Repeats()
         while True:
             try:
                 return await attempt()
             except OperatorError as error:
                 delay = next(delays, PAUSES[-1])
-                logger.warning("%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
+                level = repeats.level(logging.WARNING, error.message)
+                logger.log(level, "%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
                 await self._clock.sleep(delay)
 
     async def _report_missing_rights(self, api: Api, namespace: str) -> None:

@@ -4,9 +4,13 @@ import json
 import logging
 from typing import NoReturn
 
+import httpx
 import pytest
+from kubernetes.aio.client.exceptions import ApiException
+from pydantic import BaseModel
 
 from netbird_streaming.errors import WaitError
+from netbird_streaming.log_context import Repeats, log_fields
 from netbird_streaming.logs import HumanFormatter, JsonFormatter, RepeatFilter
 from netbird_streaming.reasons import Reason
 
@@ -87,3 +91,95 @@ def test_our_own_lines_are_never_left_out() -> None:
     repeats = RepeatFilter()
     assert repeats.filter(record("same"))
     assert repeats.filter(record("same"))
+
+
+class Model(BaseModel):
+    """What a resource is parsed to."""
+
+    count: int
+
+
+def hostile() -> list[Exception]:
+    """Exceptions of the libraries in use whose text holds what was sent or received."""
+    made: list[Exception] = []
+    for fail in (
+        lambda: Model.model_validate({"count": SECRET}),
+        lambda: httpx.Request("GET", "https://x", headers={"Authorization": f"{SECRET}\n☃"}),
+        lambda: httpx.URL(f"https://{SECRET}\x00"),
+        lambda: json.loads(f'{{"{SECRET}": '),
+        lambda: int(SECRET),
+    ):
+        with pytest.raises(Exception, match=r"(?s).*") as caught:
+            fail()
+        made.append(caught.value)
+    refused = ApiException(status=403, reason=SECRET)
+    refused.body, refused.headers = SECRET, {"Warning": SECRET}
+    request = httpx.Request("POST", "https://x", headers={"Authorization": SECRET})
+    answered = httpx.Response(302, headers={"Location": f"https://x/?token={SECRET}"}, request=request)
+    broken = httpx.ConnectError(SECRET, request=request)
+    status = httpx.HTTPStatusError(f"redirect to {SECRET}", request=request, response=answered)
+    return [
+        *made,
+        refused,
+        broken,
+        status,
+        httpx.RemoteProtocolError(SECRET),
+        ExceptionGroup(SECRET, [KeyError(SECRET)]),
+    ]
+
+
+@pytest.mark.parametrize("formatter", [HumanFormatter(), JsonFormatter()])
+@pytest.mark.parametrize("error", hostile(), ids=lambda error: type(error).__name__)
+def test_no_text_of_a_hostile_exception_reaches_a_line_by_any_way(
+    formatter: logging.Formatter, error: Exception
+) -> None:
+    chained = RuntimeError(SECRET)
+    chained.__cause__ = error
+    lines = [
+        with_error(record("failed"), error),
+        with_error(record("failed"), chained),
+        logging.LogRecord("netbird_streaming.x", logging.ERROR, "f", 1, "failed: %s", (error,), None),
+        logging.LogRecord("netbird_streaming.x", logging.ERROR, "f", 1, "failed: %r", (error,), None),
+        logging.LogRecord("netbird_streaming.x", logging.ERROR, "f", 1, "failed: %(why)s", ({"why": error},), None),
+        logging.LogRecord("netbird_streaming.x", logging.ERROR, "f", 1, error, (), None),
+        logging.makeLogRecord({"name": "x", "msg": "failed", "why": error}),
+        logging.makeLogRecord({"name": "x", "msg": "failed", "why": [error], "more": {"why": error}}),
+        logging.LogRecord("netbird_streaming.x", logging.ERROR, "f", 1, "failed: %s", ([error],), None),
+    ]
+    for each in lines:
+        line = formatter.format(each)
+        assert SECRET not in line
+        assert type(error).__name__ in line
+
+
+def test_an_object_of_another_kind_is_named_by_its_type() -> None:
+    line = HumanFormatter().format(
+        logging.LogRecord("x", logging.ERROR, "f", 1, "%s of %d in %.1f s", (Model(count=1), 7, 2.5), None)
+    )
+    assert line.endswith("Model of 7 in 2.5 s")
+
+
+def test_all_lines_of_one_reconcile_carry_its_fields() -> None:
+    with log_fields(resource="team-a/siem", reconcile="0badcafe"):
+        with log_fields(action="Create"):
+            inner = record("created")
+            inner.__dict__.update(resource="its own")
+            human, parsed = HumanFormatter().format(inner), json.loads(JsonFormatter().format(inner))
+        outer = json.loads(JsonFormatter().format(record("x")))
+    assert human.endswith("created  resource=its own  reconcile=0badcafe  action=Create")
+    assert (parsed["resource"], parsed["reconcile"], parsed["action"]) == ("its own", "0badcafe", "Create")
+    assert (outer["resource"], "action" in outer) == ("team-a/siem", False)
+    assert "reconcile" not in json.loads(JsonFormatter().format(record("x")))
+
+
+def test_a_failure_is_said_once_until_it_is_another_or_was_over() -> None:
+    repeats = Repeats()
+    said = [repeats.level(logging.WARNING, text, about) for text, about in [("x", 1), ("x", 1), ("x", 2), ("y", 1)]]
+    repeats.over(1)
+    assert [*said, repeats.level(logging.ERROR, "y", 1)] == [
+        logging.WARNING,
+        logging.DEBUG,
+        logging.WARNING,
+        logging.WARNING,
+        logging.ERROR,
+    ]

@@ -203,7 +203,8 @@ class _Scope:
 
     async def _failed(self, error: Exception) -> None:
         cause = error.message if isinstance(error, OperatorError) else type(error).__name__
-        logger.info("%s: watching again after a failure (%s)", self._subject, cause)
+        level = logging.DEBUG if self._failures else logging.INFO
+        logger.log(level, "%s: watching again after a failure (%s)", self._subject, cause)
         self.settled.set()
         asked = getattr(error, "retry_after", None) or 0.0
         await asyncio.sleep(max(asked, self._delay()))

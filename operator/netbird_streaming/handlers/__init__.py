@@ -21,6 +21,7 @@ from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.handlers import tasks
 from netbird_streaming.handlers.kopf_settings import OWN_IDENTITY, RENEW_SECONDS, NoMemories, kopf_settings
+from netbird_streaming.log_context import Repeats
 from netbird_streaming.reconciler.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -120,15 +121,16 @@ class Watch:
         """Watch until cancelled; nothing else ends it."""
         self._started = self._clock.monotonic()
         asyncio.get_running_loop().set_task_factory(tasks.make_task)
-        delays = iter(RESTART_SECONDS)
+        delays, repeats = iter(RESTART_SECONDS), Repeats()
         while True:
             began = self._clock.monotonic()
             why = await self._host()
             self.restarts += 1
             if self._clock.monotonic() - began > STABLE_SECONDS:
-                delays = iter(RESTART_SECONDS)
+                delays, repeats = iter(RESTART_SECONDS), Repeats()
             delay = next(delays, RESTART_SECONDS[-1])
-            logger.warning("the watches ended (%s) and are started again in %.1f s", why, delay)
+            level = repeats.level(logging.WARNING, why)
+            logger.log(level, "the watches ended (%s) and are started again in %.1f s", why, delay)
             await self._clock.sleep(delay)
 
     async def _host(self) -> str:

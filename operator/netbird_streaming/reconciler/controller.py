@@ -16,7 +16,7 @@ from netbird_streaming.core.resources import (
     Resource,
 )
 from netbird_streaming.errors import LeaseLostError, NotFoundError, OperatorError, RetryError
-from netbird_streaming.log_context import log_fields
+from netbird_streaming.log_context import Repeats, log_fields
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.integrations import reconcile
 from netbird_streaming.reconciler.links import reconcile_connection
@@ -42,7 +42,7 @@ class Controller:
         self._settings = settings
         self._world = World(ports, settings)
         self._failures: dict[Identity, int] = {}
-        self._said: dict[Identity, str] = {}
+        self._repeats = Repeats()
 
     def is_news(self, identity: Identity, uid: str, version: str) -> bool:
         """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
@@ -86,7 +86,7 @@ class Controller:
 
     async def _list_all(self) -> None:
         """A consistent list of each kind; what is known and not in it was deleted unseen."""
-        pause, said = RETRY_PAUSE, ""
+        pause, repeats = RETRY_PAUSE, Repeats()
         for kind in KINDS:
             while True:
                 before = self._known(kind)
@@ -94,9 +94,8 @@ class Controller:
                 try:
                     await self._ports.cluster.list_resources(kind, partial(self._listed, seen))
                 except OperatorError as problem:
-                    level = logging.DEBUG if problem.message == said else logging.WARNING
+                    level = repeats.level(logging.WARNING, problem.message)
                     log.log(level, "can't list: %s", problem.message, extra={"kind": kind, "reason": problem.reason})
-                    said = problem.message
                     await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
                     pause = min(pause * 2, LAST_PAUSE)
                     continue
@@ -132,17 +131,17 @@ class Controller:
             except LeaseLostError:
                 self._again(key)
             except OperatorError as problem:
-                level = self._level(key, problem.message, logging.WARNING)
+                level = self._repeats.level(logging.WARNING, problem.message, key)
                 log.log(level, "not reconciled: %s", problem.message, extra={"reason": problem.reason})
                 self._again(key, problem.retry_after if isinstance(problem, RetryError) else None)
             except Exception as problem:  # noqa: BLE001  # a defect in one reconcile must not stop the others
                 # The exception's own text, which exc_info would add, may hold a secret.
                 place = _whereabouts(problem)
-                log.log(self._level(key, place, logging.ERROR), "defect", extra={"exception": place})
+                log.log(self._repeats.level(logging.ERROR, place, key), "defect", extra={"exception": place})
                 self._again(key, LAST_PAUSE)
             else:
                 self._failures.pop(key, None)
-                self._said.pop(key, None)
+                self._repeats.over(key)
 
     def _fields(self, key: Identity) -> dict[str, str]:
         """What all lines of one reconcile carry; `reconcile` tells it from all others."""
@@ -152,11 +151,6 @@ class Controller:
         if connection is not None:
             fields["connection"] = connection.label
         return {**fields, "reconcile": f"{self._ports.random.getrandbits(32):08x}"}
-
-    def _level(self, key: Identity, text: str, level: int) -> int:
-        """The level of a failure's line: the same failure of a key is said once, and then only to who debugs."""
-        before, self._said[key] = self._said.get(key), text
-        return logging.DEBUG if before == text else level
 
     async def _reconcile(self, key: Identity, priority: Priority) -> None:
         if key.kind == STRAY:
