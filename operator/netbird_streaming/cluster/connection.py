@@ -19,7 +19,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.client.rest import RESTClientObject
 
 from netbird_streaming.cluster.configuration import load_configuration
-from netbird_streaming.cluster.failures import failure
+from netbird_streaming.cluster.failures import TERMINATING, failure
 from netbird_streaming.errors import OperatorError
 
 __all__ = ["DEFAULT_TIMEOUT", "FIELD_MANAGER", "Api", "Credentials", "Json", "Request", "load_configuration"]
@@ -223,23 +223,32 @@ class Api:
 
 
 async def _refusal(response: _Answer) -> ApiException:
-    """The exception of an answer that is not 2xx, without its text.
+    """The exception of an answer that is not 2xx, without its text but for the one cause that is heeded.
 
     A 404 counts as absence only if it is a `Status` of Kubernetes': the server answers plain text for a kind that it
     does not know, and a proxy whatever it likes. Those become 501, "not implemented".
     """
     body = await response.read()
     status = response.status
-    if status == HTTPStatus.NOT_FOUND and not _is_status(body):
+    said = _status_of(body)
+    if status == HTTPStatus.NOT_FOUND and said is None:
         status = HTTPStatus.NOT_IMPLEMENTED
-    error = ApiException(status=int(status), reason="")
+    terminating = status == HTTPStatus.FORBIDDEN and said is not None and TERMINATING in _causes(said)
+    error = ApiException(status=int(status), reason=TERMINATING if terminating else "")
     error.headers = response.headers
     return error
 
 
-def _is_status(body: bytes) -> bool:
+def _status_of(body: bytes) -> Json | None:
     try:
         answer = json.loads(body)
     except ValueError:
-        return False
-    return isinstance(answer, dict) and answer.get("kind") == "Status"
+        return None
+    return answer if isinstance(answer, dict) and answer.get("kind") == "Status" else None
+
+
+def _causes(status: Json) -> list[object]:
+    """The words for why, of the `details` of a `Status`, whatever a proxy may have made of it."""
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return [each.get("reason") for each in causes or () if isinstance(each, dict)] if isinstance(causes, list) else []

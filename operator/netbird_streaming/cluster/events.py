@@ -10,18 +10,20 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
+from netbird_streaming.cluster.failures import TerminatingError
 from netbird_streaming.cluster.parsing import API_VERSION
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import GROUP, Resource
-from netbird_streaming.errors import ConflictError, LeaseLostError, OperatorError
+from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError, OperatorError
+from netbird_streaming.log_context import Repeats
 
 MAX_WAITING: Final = 20_000
 """Events, of about 300 bytes each; what comes while so many wait is lost."""
 _NOTE_BYTES: Final = 1024
 _ACTION_CHARACTERS: Final = 128
 _INSTANCE_CHARACTERS: Final = 128
-_NAME_CHARACTERS: Final = 230
-_DIGEST_CHARACTERS: Final = 16
+_NAME_CHARACTERS: Final = 225
+_DIGEST_CHARACTERS: Final = 8
 _TIMEOUT: Final = 5.0
 _LAST_SECONDS: Final = 2.0
 # Where the API server wants the Events of objects that have no namespace.
@@ -31,14 +33,17 @@ logger = logging.getLogger(__name__)
 
 
 class News(NamedTuple):
-    """What an Event is made of; the resource itself, which may be large, is not kept until it is published."""
+    """What an Event is made of; the resource itself, which may be large, is not kept until it is published.
+
+    `place` is that of the note among those about the same version.
+    """
 
     kind: str
     namespace: str | None
     name: str
     uid: str
     version: str
-    deleting: bool
+    place: int
     note: EventNote
     at: datetime
 
@@ -60,7 +65,7 @@ class EventPublisher:
         self._now = now
         self._guard = guard
         self._waiting: asyncio.Queue[News] = asyncio.Queue(MAX_WAITING)
-        self._refused: set[str] = set()
+        self._repeats = Repeats()
         self._sender: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -79,8 +84,8 @@ class EventPublisher:
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
         """Publish in order, soon; failing to is logged and never raised, since nothing may depend on an Event."""
-        for note in notes:
-            news = news_of(resource, note, self._now())
+        for place, note in enumerate(notes):
+            news = news_of(resource, note, place, self._now())
             try:
                 self._waiting.put_nowait(news)
             except asyncio.QueueFull:
@@ -101,37 +106,32 @@ class EventPublisher:
         request = Request("an Event", path, "POST", {"fieldManager": FIELD_MANAGER}, body)
         try:
             await self._api.call(request, seconds=_TIMEOUT, guard=self._guard)
-        except (ConflictError, LeaseLostError):
+        except (ConflictError, LeaseLostError, ObjectGoneError, TerminatingError):
+            # Published already; not ours to say any more; or who could read it in a namespace that goes?
             return
         except OperatorError as error:
             self._complain(news, error.message)
         except Exception as error:  # noqa: BLE001 # a defect must not end what all later Events need
             self._complain(news, type(error).__name__)
         else:
-            self._refused.discard(namespace)
+            self._repeats.over(namespace)
 
     def _complain(self, news: News, why: str) -> None:
-        """Once for a namespace, until one is published there; never for what is deleted: its namespace may be too."""
+        """Once for a namespace and a cause, until one is published there."""
         namespace = news.namespace or _CLUSTER_NAMESPACE
-        quiet = news.deleting or namespace in self._refused
-        if not news.deleting:
-            self._refused.add(namespace)
-        level = logging.DEBUG if quiet else logging.WARNING
+        level = self._repeats.level(logging.WARNING, why, namespace)
         logger.log(level, "can't publish an Event %s in namespace %s: %s", news.note.reason, namespace, why)
 
 
-def news_of(resource: Resource, note: EventNote, at: datetime) -> News:
+def news_of(resource: Resource, note: EventNote, place: int, at: datetime) -> News:
     """What is kept of a resource until its Event is published."""
     metadata, kind = resource.metadata, type(resource).__name__
-    version, deleting = metadata.resource_version, resource.deleting
-    return News(kind, metadata.namespace, metadata.name, metadata.uid, version, deleting, note, at)
+    return News(kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version, place, note, at)
 
 
 def event(news: News, instance: str) -> Json:
     """The Event's body."""
     note = news.note
-    key = f"{news.uid}\n{news.version}\n{note.reason}\n{note.action}\n{note.note}"
-    digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_CHARACTERS]
     regarding = {
         "apiVersion": API_VERSION,
         "kind": news.kind,
@@ -144,7 +144,7 @@ def event(news: News, instance: str) -> Json:
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{news.name[:_NAME_CHARACTERS].rstrip('-.')}.{digest}",
+            "name": f"{news.name[:_NAME_CHARACTERS].rstrip('-.')}.{_suffix(news)}",
             "namespace": news.namespace or _CLUSTER_NAMESPACE,
         },
         "eventTime": news.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -156,6 +156,15 @@ def event(news: News, instance: str) -> Json:
         "note": _shortened(note.note),
         "regarding": regarding,
     }
+
+
+def _suffix(news: News) -> str:
+    """The same for the same news, and later for later ones: `kubectl describe` shows Events in the order of names."""
+    note = news.note
+    key = f"{news.uid}\n{news.version}\n{note.reason}\n{note.action}\n{note.note}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+    version = int(news.version) if news.version.isdigit() else 0
+    return f"{version:016x}{min(news.place, 15):x}{digest}"
 
 
 def _shortened(text: str) -> str:

@@ -22,17 +22,24 @@ from netbird_streaming.reasons import Reason
 
 _TRY_AGAIN: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS}
 _LONGEST_RETRY_AFTER: Final = 600.0
+TERMINATING: Final = "NamespaceTerminating"
+"""The cause of a 403 that has nothing to do with rights, in Kubernetes' own word."""
 
 
 class DeniedError(WaitError):
     """RBAC does not let us: the API server answered 403."""
 
 
+class TerminatingError(WaitError):
+    """Nothing can be made in a namespace that is being deleted: the API server answered 403 for that."""
+
+
 def failure(error: Exception, subject: str, *, write: bool) -> OperatorError:
     """What a failed request to the API server means; total over everything that a client can raise.
 
     Args:
-        error: What was raised, or an `ApiException` made of an answer whose status is not 2xx.
+        error: What was raised, or an `ApiException` made of an answer whose status is not 2xx; its `reason` is heeded
+            where it is `TERMINATING`.
         subject: What the request was about, such as `Secret team-a/datadog`.
         write: Whether the request could have changed something.
     """
@@ -59,6 +66,8 @@ def _answered(error: ApiException, status: int, subject: str, *, write: bool) ->
         return ConflictError(Reason.PROGRESSING, f"{subject}: changed since it was read; it is read again.")
     if status == HTTPStatus.NOT_FOUND:
         return ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{subject}: is gone from Kubernetes.")
+    if status == HTTPStatus.FORBIDDEN and error.reason == TERMINATING:
+        return TerminatingError(Reason.KUBERNETES_REFUSED, f"{subject}: its namespace is being deleted.")
     branch = DeniedError if status == HTTPStatus.FORBIDDEN else WaitError
     return branch(Reason.KUBERNETES_REFUSED, f"{subject}: {_refused(status, write=write)}.")
 

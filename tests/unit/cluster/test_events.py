@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbird_streaming.cluster.events import MAX_WAITING, EventPublisher, event, news_of
+from netbird_streaming.cluster.failures import TerminatingError
 from netbird_streaming.core.events import EventNote, Happening
 from netbird_streaming.core.resources import ClusterNetBirdConnection, Resource
-from netbird_streaming.errors import ConflictError, LeaseLostError, OperatorError, WaitError
+from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import Script, ScriptedApi, integration
 
@@ -25,7 +26,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=600)
 
 
 def body_of(resource: Resource, note: EventNote, instance: str = "pod-1") -> dict[str, Any]:
-    return event(news_of(resource, note, NOW), instance)
+    return event(news_of(resource, note, 0, NOW), instance)
 
 
 def published(script: Script, *news: Resource, notes: Sequence[EventNote] = (NOTE,)) -> list[dict[str, Any]]:
@@ -74,7 +75,7 @@ def test_an_object_without_a_namespace_has_its_events_in_default() -> None:
     assert "namespace" not in body["regarding"]
 
 
-@given(TEXTS, st.sampled_from(["a", "a" * 230, "a" * 229 + "." + "b" * 23]))
+@given(TEXTS, st.sampled_from(["a", "a" * 225, "a" * 224 + "." + "b" * 28]))
 def test_names_and_notes_keep_to_the_limits(text: str, name: str) -> None:
     body = body_of(integration(name=name), EventNote(Happening.UPDATED, "Update", text))
     assert len(body["note"].encode()) <= 1024
@@ -87,6 +88,16 @@ def test_the_same_news_of_the_same_version_has_the_same_name() -> None:
     name = body_of(integration(), NOTE, "a")["metadata"]["name"]
     assert body_of(integration(), NOTE, "b")["metadata"]["name"] == name
     assert body_of(integration(resourceVersion="8"), NOTE, "a")["metadata"]["name"] != name
+
+
+@given(st.lists(st.integers(1, 2**63), min_size=2, unique=True), st.integers(1, 3))
+def test_names_are_in_the_order_of_what_happened(versions: list[int], notes: int) -> None:
+    told = [
+        event(news_of(integration(resourceVersion=str(version)), NOTE, place, NOW), "i")["metadata"]["name"]
+        for version in sorted(versions)
+        for place in range(notes)
+    ]
+    assert told == sorted(told)
 
 
 def test_what_still_waits_at_the_end_goes_in_its_order() -> None:
@@ -111,13 +122,16 @@ def test_a_failure_is_logged_again_after_it_was_over(caplog: pytest.LogCaptureFi
     assert len([each for each in caplog.records if each.levelno >= logging.WARNING]) == 2
 
 
-def test_nothing_is_said_of_what_a_terminating_namespace_refuses(caplog: pytest.LogCaptureFixture) -> None:
-    published(lambda _: DENIED, integration(deletionTimestamp="2026-01-02T03:04:05Z"))
-    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
-
-
-@pytest.mark.parametrize("error", [ConflictError(Reason.PROGRESSING, "there"), LeaseLostError(Reason.PROGRESSING, "x")])
-def test_what_was_published_already_or_may_not_be_any_more_is_no_failure(
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConflictError(Reason.PROGRESSING, "published already"),
+        LeaseLostError(Reason.PROGRESSING, "another one leads"),
+        TerminatingError(Reason.KUBERNETES_REFUSED, "the namespace goes"),
+        ObjectGoneError(Reason.KUBERNETES_REFUSED, "the namespace is gone"),
+    ],
+)
+def test_nothing_is_said_of_an_event_that_is_there_or_can_not_be_any_more(
     error: OperatorError, caplog: pytest.LogCaptureFixture
 ) -> None:
     published(lambda _: error, integration())

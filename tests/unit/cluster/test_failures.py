@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.aio.client.exceptions import ApiException
 
-from netbird_streaming.cluster.failures import DeniedError, failure
+from netbird_streaming.cluster.failures import TERMINATING, DeniedError, TerminatingError, failure
 from netbird_streaming.errors import ConflictError, Effect, ObjectGoneError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 
@@ -50,6 +50,13 @@ def test_every_status_is_mapped_and_says_nothing_of_the_servers(status: int, wri
 def test_the_branch_tells_what_happens_next(status: int, branch: type[OperatorError], reason: Reason) -> None:
     mapped = failure(answered(status), "x", write=True)
     assert (type(mapped), mapped.reason) == (branch, reason)
+
+
+def test_a_namespace_that_is_being_deleted_is_no_missing_right() -> None:
+    refused = ApiException(status=403, reason=TERMINATING)
+    mapped = failure(refused, "an Event", write=True)
+    assert (type(mapped), mapped.message) == (TerminatingError, "an Event: its namespace is being deleted.")
+    assert type(failure(ApiException(status=422, reason=TERMINATING), "x", write=True)) is WaitError
 
 
 @pytest.mark.parametrize("error", UNKNOWN)
