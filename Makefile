@@ -127,6 +127,7 @@ recordings: $(VENV) ## Record anew how resources look on a real API server in ev
 .PHONY: docs
 docs: $(VENV) ## Write the table of reasons and the chart's README.md anew
 	@$(PYTHON) -m tests.support.docs
+	@$(PYTHON) -m tests.support.metrics_docs
 	@$(PYTHON) -m tests.support.chart_docs
 
 .PHONY: bench

@@ -29,7 +29,7 @@ from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.handlers import Scope, Watch
 from netbird_streaming.health import probe_page
 from netbird_streaming.log_context import Repeats
-from netbird_streaming.metrics import Build, Metrics
+from netbird_streaming.metrics import Build, Metrics, Sight
 from netbird_streaming.netbird.client import Surroundings
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.pages import Page, PageServer
@@ -91,7 +91,8 @@ class Operator:
         self._started = False
         self._turns = Turns(self._clock.monotonic)
         self._leading: Leading | None = None
-        self._metrics = Metrics(Build(program_version(), platform.python_version()), self._leads)
+        build = Build(program_version(), platform.python_version())
+        self._metrics = Metrics(build, self._sight, per_connection=settings.metrics_per_connection)
 
     async def run(self) -> None:
         """Run until cancelled.
@@ -169,7 +170,7 @@ class Operator:
         """Act until cancelled, with a memory of our own: what a former turn knew may be old."""
         settings = self._settings
         chance = random.Random()  # noqa: S311 # jitter only
-        surroundings = Surroundings(self._clock, chance, guard)
+        surroundings = Surroundings(self._clock, chance, guard, self._metrics.meter.requested)
         async with (
             ClientFactory(
                 surroundings, timeout=settings.request_timeout, initial_share=settings.initial_budget_share
@@ -183,6 +184,7 @@ class Operator:
                     clock=self._clock,
                     random=chance,
                     key=key,
+                    meter=self._metrics.meter,
                 ),
                 ControllerSettings(
                     operator_namespace=namespace,
@@ -229,15 +231,19 @@ class Operator:
         """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
         return self._turns.trouble() if self._started else "not connected to the Kubernetes API server yet"
 
-    def _leads(self) -> bool:
-        """Whether this process may act."""
-        if self._leading is None:
-            return False
+    def _sight(self) -> Sight | None:
+        """What there is to see while this process may act."""
+        leading = self._leading
+        if leading is None:
+            return None
         try:
-            self._leading.guard()
+            leading.guard()
         except LeaseLostError:
-            return False
-        return True
+            return None
+        restarts = {"resources": leading.watch.restarts}
+        if leading.secrets is not None:
+            restarts["secrets"] = leading.secrets.restarts
+        return Sight(leading.controller.snapshot(), restarts)
 
     def _sick(self) -> str | None:
         """Say why a restart would help; nothing else may fail /healthz, since it loses what is only in memory."""

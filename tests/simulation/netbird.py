@@ -10,7 +10,15 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Listing, PathFamily, Priority
+from netbird_streaming.core.remote import (
+    Allowance,
+    Endpoint,
+    Integration,
+    IntegrationRequest,
+    Listing,
+    PathFamily,
+    Priority,
+)
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import EditError, Effect, NotFoundError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
@@ -76,6 +84,7 @@ class SimNetBird:
         word = "Token" if endpoint.token_type == "PersonalAccessToken" else "Bearer"
         self._caller = Caller(f"{word} {endpoint.token}", endpoint.tenant_id)
         self.path_family: PathFamily | None = endpoint.path_family
+        self.allowance = Allowance(1.0, 1)  # no budget here
 
     async def list_integrations(self, priority: Priority) -> Listing:  # noqa: ARG002  # no budget here
         """LIST."""

@@ -14,6 +14,7 @@ from netbird_streaming.core.resources import (
 )
 from netbird_streaming.core.status import Condition
 from netbird_streaming.reconciler.controller import Controller
+from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.simulation.ledger import ready_of
 from tests.simulation.network import Fate, Mishap, Phase
 from tests.simulation.watching import Watch
@@ -28,7 +29,8 @@ class Scene:
 
     def __init__(self, behaviour: Behaviour = HONEST) -> None:
         climate = Climate(behaviour=behaviour, watch=Watch(lag=0.02))
-        self.world = World(1, climate, Controller)
+        self.controllers: list[Controller] = []
+        self.world = World(1, climate, self._make)
         self.world.token("tok", "acc-a", "CANARY-main-v0")
         self.now = 0.0
         self.values = 0
@@ -36,6 +38,10 @@ class Scene:
         self.world.api.create(
             NetBirdConnection, TEAM, "main", ConnectionSpec(token_secret_ref=KeyReference(name="token-main", key="key"))
         )
+
+    def _make(self, ports: Ports, settings: ControllerSettings) -> Controller:
+        self.controllers.append(Controller(ports, settings))
+        return self.controllers[-1]
 
     def wait(self, seconds: float) -> None:
         self.now += seconds

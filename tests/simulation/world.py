@@ -26,6 +26,7 @@ from tests.support.netbird.behaviour import Behaviour
 from tests.support.netbird.model import NetBird
 from tests.support.netbird.records import Draft
 from tests.support.netbird.tenancy import Account, Token
+from tests.support.tally import Tally
 
 TEAM: Final = "team"
 OPERATOR: Final = "operator"
@@ -73,6 +74,7 @@ class World:
         self._watchers: list[Watcher] = []
         self.clusters: list[SimCluster] = []
         self.clients: list[SimNetBirdFactory] = []
+        self.tallies: list[Tally] = []
         for account in ("acc-a", "acc-b"):
             self.netbird.directory.add_account(Account(account))
 
@@ -115,12 +117,14 @@ class World:
         cluster = SimCluster(self.api, self.to_cluster, process, self._act, self._published)
         netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
         own = random.Random(number + 7)
-        ports = Ports(cluster=cluster, netbird=netbird, clock=SimClock(process), random=own, key=KEY)
+        clock, tally = SimClock(process), Tally()
+        ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=KEY, meter=tally)
         settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)
         controller = process.context.run(self.make, ports, settings)
         self.processes.append(process)
         self.clusters.append(cluster)
         self.clients.append(netbird)
+        self.tallies.append(tally)
         watcher = Watcher(self, process, controller)
         self._watchers.append(watcher)
 

@@ -149,6 +149,11 @@ class SecretWatch:
         scope = self._scopes.get(namespace) or self._scopes.get(None)
         return scope is not None and scope.state is State.WATCHING
 
+    @property
+    def restarts(self) -> int:
+        """How often a watch was begun anew after it failed."""
+        return sum(scope.restarts for scope in self._scopes.values())
+
     def age(self) -> float:
         """Seconds since the last proof of life of the most silent watch; 0 where none is granted."""
         now = self._clock()
@@ -170,6 +175,7 @@ class _Scope:
         self.state = State.STARTING
         self.settled = asyncio.Event()
         self.alive = clock()
+        self.restarts = 0
         self._api = api
         self._changed = changed
         self._clock = clock
@@ -202,6 +208,7 @@ class _Scope:
         await asyncio.sleep(self._timing.denied_retry)
 
     async def _failed(self, error: Exception) -> None:
+        self.restarts += 1
         cause = error.message if isinstance(error, OperatorError) else type(error).__name__
         level = logging.DEBUG if self._failures else logging.INFO
         logger.log(level, "%s: watching again after a failure (%s)", self._subject, cause)

@@ -39,6 +39,14 @@ class Priority(IntEnum):
     CLOCK = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many requests a token could send at once, now, and how many when it has rested: its burst."""
+
+    remaining: float
+    burst: int
+
+
 class PathFamily(StrEnum):
     """The two paths under which NetBird servers offer the same five operations."""
 

@@ -4,54 +4,63 @@ Everything is on a registry of its own, so nothing is there that is not in `defi
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from netbird_streaming.metrics import families
+from netbird_streaming.metrics.families import Build, Sight, of_leader, of_process
+from netbird_streaming.metrics.meter import PrometheusMeter
 from netbird_streaming.pages import Response
 
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What runs: the operator's version and Python's."""
-
-    version: str
-    python: str
+__all__ = ["Build", "Metrics", "Sight"]
 
 
 class Metrics:
-    """All metrics of one process."""
+    """All metrics of one process. `meter` counts for as long as the process lives, and is told while it leads."""
 
-    def __init__(self, build: Build, leads: Callable[[], bool]) -> None:
-        """`leads` tells whether this process may act; it is asked once a scrape and must not raise."""
+    def __init__(self, build: Build, look: Callable[[], Sight | None], *, per_connection: bool) -> None:
+        """Start counting.
+
+        Args:
+            build: What runs.
+            look: Called once a scrape; None while this process may not act. It must not raise.
+            per_connection: Whether to tell connections by name.
+        """
+        # Else each counter and histogram has one series more, which says when it began.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and gives nothing
+        counted = CollectorRegistry()
+        self.meter = PrometheusMeter(counted)
+        self._build, self._look, self._counted, self._per_connection = build, look, counted, per_connection
         self._registry = CollectorRegistry()
-        self._registry.register(_Collector(build, leads))
+        self._registry.register(_Collector(self._collect))
         ProcessCollector(registry=self._registry)
 
     def page(self, headers: Mapping[str, str]) -> Response:
         """Answer a scrape, in the format that it asks for."""
-        accepted = headers.get("accept", "")
         try:
-            encode, content_type = choose_encoder(accepted)
+            encode, content_type = choose_encoder(headers.get("accept", ""))
             body = encode(self._registry)
-        except (TypeError, ValueError):  # a version that is no number
+        except (TypeError, ValueError):  # it asks for a version that is no number
             encode, content_type = choose_encoder("")
             body = encode(self._registry)
         return Response(HTTPStatus.OK, content_type, body)
 
+    def _collect(self) -> Iterator[Metric]:
+        sight = self._look()
+        yield from of_process(self._build, leads=sight is not None)
+        if sight is not None:
+            yield from of_leader(sight, per_connection=self._per_connection)
+            yield from self._counted.collect()
+
 
 class _Collector(Collector):
-    """Looks at the process when it is scraped."""
+    """A function as a collector."""
 
-    def __init__(self, build: Build, leads: Callable[[], bool]) -> None:
-        self._build = build
-        self._leads = leads
+    def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
+        self._collect = collect
 
     def collect(self) -> Iterator[Metric]:
-        yield families.build_info(self._build.version, self._build.python)
-        yield families.leader(leads=self._leads())
+        return self._collect()

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from netbird_streaming.core.compare import canonical_url
-from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.remote import Allowance, Priority
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import RetryError
 from netbird_streaming.reasons import Reason
@@ -75,6 +75,13 @@ class Budget:
         self._refill()
         is_used = self._waiters or self._on_their_way
         return not is_used and self._level >= min(self._initial_level, self.limit.burst)
+
+    @property
+    def allowance(self) -> Allowance:
+        """What may be sent now; nothing in a pause that the server asked for."""
+        self._refill()
+        is_paused = self._at > self._clock.monotonic()
+        return Allowance(0.0 if is_paused else max(0.0, self._level), max(self.limit.burst, 1))
 
     def restrict(self, limit: RateLimit) -> None:
         """Take another limit; a larger burst fills up by and by."""

@@ -7,7 +7,15 @@ from http import HTTPStatus
 from random import Random
 from typing import Final, TypeVar
 
-from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Listing, PathFamily, Priority
+from netbird_streaming.core.remote import (
+    Allowance,
+    Endpoint,
+    Integration,
+    IntegrationRequest,
+    Listing,
+    PathFamily,
+    Priority,
+)
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.netbird import answers, wire
 from netbird_streaming.netbird.answers import Answer, Operation, Silence, Subject
@@ -80,6 +88,11 @@ class NetBirdClient:
     def path_family(self) -> PathFamily | None:
         """The family that answered, once one has."""
         return self._paths.proven
+
+    @property
+    def allowance(self) -> Allowance:
+        """What of the token's budget is left, for all clients of the token together."""
+        return self._budget().allowance
 
     async def list_integrations(self, priority: Priority) -> Listing:
         """All integrations of the account, with the server's time of that answer."""

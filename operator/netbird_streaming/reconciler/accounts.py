@@ -44,7 +44,8 @@ class Account:
 
     `proof` is a keyed digest of URL, token and tenant: with it the connection's status remembers the account's id;
     `endpoint` is one of connection, URL and tenant, without the token; `scope` is the account's id as far as it was
-    ever known, else the endpoint.
+    ever known, else the endpoint. `swept_at` is when the last LIST that came began; before the first, when the account
+    became known.
     """
 
     def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents") -> None:
@@ -58,6 +59,7 @@ class Account:
         self.failures = 0
         self.asked_for: str | None = None
         self.due_at = float("-inf")
+        self.swept_at = clock.monotonic()
         self._clock = clock
         self._account_id: str | None = None
         self._bound: Endpoint | None = None
@@ -191,6 +193,7 @@ class Account:
         if accounts:
             self.account_id = accounts.pop()
         self._view, self.problem, self.failures = View(listing, begun), None, 0
+        self.swept_at = begun
         return None
 
     def _pace(self, begun: float) -> None:

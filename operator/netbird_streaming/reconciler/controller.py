@@ -20,7 +20,8 @@ from netbird_streaming.log_context import Repeats, log_fields
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.integrations import reconcile
 from netbird_streaming.reconciler.links import reconcile_connection
-from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
+from netbird_streaming.reconciler.snapshot import Snapshot, snapshot_of
 from netbird_streaming.reconciler.world import STRAY, World
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,10 @@ class Controller:
     def secret_changed(self, namespace: str, name: str) -> None:
         """A Secret was created, changed or deleted."""
         self._world.secret_changed(namespace, name)
+
+    def snapshot(self) -> Snapshot:
+        """How all of it stands now."""
+        return snapshot_of(self._world)
 
     def stuck_for(self) -> float:
         """Seconds without progress while there is something to do: liveness."""
@@ -125,23 +130,26 @@ class Controller:
 
     async def _work(self, key: Identity, priority: Priority) -> None:
         """One reconcile. Whatever goes wrong, the key is looked at again, and the others go on."""
+        begun, outcome = self._ports.clock.monotonic(), Outcome.FAILED
         with log_fields(**self._fields(key)):
             try:
-                await self._reconcile(key, priority)
-            except LeaseLostError:
-                self._again(key)
+                outcome = await self._reconcile(key, priority)
+            except LeaseLostError as problem:
+                self._again(key, problem.reason)
             except OperatorError as problem:
                 level = self._repeats.level(logging.WARNING, problem.message, key)
                 log.log(level, "not reconciled: %s", problem.message, extra={"reason": problem.reason})
-                self._again(key, problem.retry_after if isinstance(problem, RetryError) else None)
+                self._again(key, problem.reason, problem.retry_after if isinstance(problem, RetryError) else None)
             except Exception as problem:  # noqa: BLE001  # a defect in one reconcile must not stop the others
                 # The exception's own text, which exc_info would add, may hold a secret.
                 place = _whereabouts(problem)
                 log.log(self._repeats.level(logging.ERROR, place, key), "defect", extra={"exception": place})
-                self._again(key, LAST_PAUSE)
+                outcome = Outcome.DEFECT
+                self._again(key, None, LAST_PAUSE)
             else:
                 self._failures.pop(key, None)
                 self._repeats.over(key)
+        self._ports.meter.reconciled(key.kind, outcome, self._ports.clock.monotonic() - begun)
 
     def _fields(self, key: Identity) -> dict[str, str]:
         """What all lines of one reconcile carry; `reconcile` tells it from all others."""
@@ -152,24 +160,25 @@ class Controller:
             fields["connection"] = connection.label
         return {**fields, "reconcile": f"{self._ports.random.getrandbits(32):08x}"}
 
-    async def _reconcile(self, key: Identity, priority: Priority) -> None:
+    async def _reconcile(self, key: Identity, priority: Priority) -> Outcome:
         if key.kind == STRAY:
-            await self._delete_stray(key)
-        elif key.kind == INTEGRATION:
-            await reconcile(self._world, key, priority)
-        else:
-            await reconcile_connection(self._world, key, priority)
+            return await self._delete_stray(key)
+        if key.kind == INTEGRATION:
+            return await reconcile(self._world, key, priority)
+        return await reconcile_connection(self._world, key, priority)
 
-    def _again(self, key: Identity, at_least: float | None = None) -> None:
+    def _again(self, key: Identity, reason: Reason | None, at_least: float | None = None) -> None:
+        if reason is not None:
+            self._ports.meter.put_back(key.kind, reason)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         pause = min(RETRY_PAUSE * 2 ** min(failures - 1, 16), LAST_PAUSE) * self._ports.random.uniform(0.75, 1.25)
         self._world.queue.add(key, at=self._ports.clock.monotonic() + max(pause, at_least or 0.0))
 
-    async def _delete_stray(self, key: Identity) -> None:
+    async def _delete_stray(self, key: Identity) -> Outcome:
         """Its resource was gone before its id could be written: nobody else will ever delete it."""
         account = self._world.strays.get(key)
         if account is None:
-            return
+            return Outcome.SETTLED
         try:
             async with self._world.queue.released():
                 await account.client.delete(int(key.name), Priority.USER)
@@ -177,6 +186,7 @@ class Controller:
             pass
         del self._world.strays[key]
         log.info("deleted stray", extra={"reason": Reason.DELETING, "integration": int(key.name)})
+        return Outcome.SETTLED
 
 
 def _whereabouts(problem: BaseException) -> str:

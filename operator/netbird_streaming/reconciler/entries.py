@@ -3,6 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
+from netbird_streaming.core.conditions import UNTOLD, Readiness, readiness
 from netbird_streaming.core.events import Told
 from netbird_streaming.core.facts import Memory
 from netbird_streaming.core.payload import secret_names
@@ -22,7 +23,7 @@ class Entry:
     `resource` is kept only while there is something to do. `unsaved` is a status that NetBird's answers call for and
     that did not reach the API server, behind the status that it replaces. `seen` is the digest of the integration as
     it was when last found in order. `open` says that a create of it has no known outcome. `told` is how it stood when a
-    status was last written.
+    status was last written, `readiness` what the newest version known says.
     """
 
     identity: Identity
@@ -40,6 +41,7 @@ class Entry:
     failures: int = 0
     packed: bytes | None = None
     told: Told | None = None
+    readiness: Readiness = UNTOLD
 
     def pack(self) -> None:
         """Keep the version known as a tenth of its size: a list of all may bring ten thousand that wait for their turn.
@@ -63,6 +65,7 @@ class Entry:
         self.connection = identity_for(resource)
         self.secrets = tuple(sorted(secret_names(resource.spec)))
         self.id = resource.status.id
+        self.readiness = readiness(resource.status.conditions)
         self.open = resource.status.creation is not None or bool(resource.status.unresolved_creations)
 
 

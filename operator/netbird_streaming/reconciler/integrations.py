@@ -33,6 +33,7 @@ from netbird_streaming.reconciler import looks, writes
 from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry
+from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.run import Run, Superseded
 from netbird_streaming.reconciler.world import World
 
@@ -42,11 +43,11 @@ MAX_STEPS: Final = 25
 """No reconcile takes more steps; one that would is begun anew later (a bound, never reached in the simulation)."""
 
 
-async def reconcile(world: World, identity: Identity, priority: Priority) -> None:
+async def reconcile(world: World, identity: Identity, priority: Priority) -> Outcome:
     """Bring one resource nearer to what its user wants. Raises a branch of OperatorError where Kubernetes fails."""
     entry = world.entries.get(identity)
     if entry is None:
-        return
+        return Outcome.SETTLED
     try:
         resource = await _newest(world, entry)
         run = _start(world, entry, resource, priority)
@@ -56,9 +57,9 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Non
             with log_fields(action=type(action).__name__):
                 log.debug("decided")
                 if await _act(run, case, action):
-                    return
+                    return run.outcome
     except Superseded:
-        return
+        return Outcome.SETTLED
     finally:
         if world.entries.get(identity) is not entry:
             world.bury(entry)

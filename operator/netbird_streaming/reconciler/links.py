@@ -15,6 +15,7 @@ from netbird_streaming.core.resources import (
 from netbird_streaming.errors import ConflictError, ObjectGoneError
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.connections import Link
+from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.signals import landed
 from netbird_streaming.reconciler.world import World
 
@@ -22,14 +23,14 @@ JITTER: Final = 0.1
 FIRST_RETRY: Final = 5.0
 
 
-async def reconcile_connection(world: World, identity: Identity, priority: Priority) -> None:
+async def reconcile_connection(world: World, identity: Identity, priority: Priority) -> Outcome:
     """Bring one connection's status up to date, and sweep what is due. Raises where Kubernetes fails."""
     link = world.connections.get(identity)
     if link is None:
-        return
+        return Outcome.SETTLED
     if link.connection.deleting and not _needed_by(world, identity):
         await _release(world, link)
-        return
+        return Outcome.SETTLED
     asked = link.connection.metadata.annotations.get(RECONCILE_ANNOTATION)
     urgent = asked is not None and asked != link.connection.status.last_handled_reconcile_at
     due = _is_due(world, link)
@@ -38,13 +39,18 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
         world.connections.account(link, link.connection.spec.tenant_id)
     if _needed_by(world, identity) and not link.connection.deleting:
         await world.secure(link)
-    parked = False
-    for account in link.accounts.values():
-        parked |= await _attend(world, link, account, urgent=urgent, priority=priority)
-    if parked:
-        return
+    outcomes = {
+        await _attend(world, link, account, urgent=urgent, priority=priority)
+        for account in list(link.accounts.values())
+    }
+    if Outcome.WAITING in outcomes:
+        return Outcome.WAITING
     await _write_status(world, link)
     _plan(world, link)
+    if link.problem is not None:
+        world.ports.meter.put_back(identity.kind, link.problem.reason)
+        return Outcome.FAILED
+    return Outcome.FAILED if Outcome.FAILED in outcomes else Outcome.SETTLED
 
 
 def _needed_by(world: World, identity: Identity) -> tuple[str, ...]:
@@ -74,8 +80,8 @@ def _is_due(world: World, link: Link) -> bool:
     return any(account.due_at <= now and not account.is_listed for account in link.accounts.values())
 
 
-async def _attend(world: World, link: Link, account: Account, *, urgent: bool, priority: Priority) -> bool:
-    """Sweep the account with a fresh LIST, or ask for one; answers whether one is waited for."""
+async def _attend(world: World, link: Link, account: Account, *, urgent: bool, priority: Priority) -> Outcome:
+    """Sweep the account with a fresh LIST, or ask for one."""
     now, identity = world.ports.clock.monotonic(), link.connection.identity
     view = account.view
     if view is not None and account.is_listed:
@@ -84,16 +90,18 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
         if account.account_id is None and not view.by_id and account.asked_for != account.proof:
             async with world.queue.released():
                 await account.confirm(Priority.CLOCK)
-        return False
-    if account.failure(identity) is not None:
+        return Outcome.SETTLED
+    problem = account.failure(identity)
+    if problem is not None:
+        world.ports.meter.put_back(identity.kind, problem.reason)
         pause = min(_interval(link), FIRST_RETRY * 2 ** min(account.failures, 16))
         account.due_at = now + pause * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
-        return False
+        return Outcome.FAILED
     if account.due_at > now and not urgent:
-        return False
+        return Outcome.SETTLED
     account.due_at = now if urgent else min(account.due_at, now)
     account.park(identity, account.due_at, priority, lambda: world.queue.add(identity, priority))
-    return True
+    return Outcome.WAITING
 
 
 async def _write_status(world: World, link: Link) -> None:

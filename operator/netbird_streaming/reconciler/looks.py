@@ -11,6 +11,7 @@ from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry, digest
+from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.run import Run
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ async def look(run: Run, case: Case, since: float) -> bool:
     queue, identity, priority = run.world.queue, run.entry.identity, run.priority
     run.keep(run.resource)
     run.way.account.park(identity, since, priority, lambda: queue.add(identity, priority))
+    run.outcome = Outcome.WAITING
     return True
 
 
@@ -87,18 +89,25 @@ def _rest(run: Run, case: Case, action: Report) -> None:
     """Keep little of what is in order; look again at what is not."""
     entry = run.entry
     entry.seen = None
+    if action.drifted is not None:
+        run.world.found_drift(entry)
     if action.state is State.READY:
         entry.failures = 0
+        if action.drifted is None:
+            run.world.drifted.discard(entry.identity)
         run.keep(None)
         _remember_look(entry, case, action)
         return
     run.keep(run.resource)
+    if action.state is State.HELD:
+        return
+    run.outcome = Outcome.FAILED
+    run.world.ports.meter.put_back(entry.identity.kind, action.reason)
     if action.retry_at is not None:
         run.world.queue.add(entry.identity, run.priority, at=action.retry_at)
         return
-    if action.state in FIRST_RETRY:
-        first, last = FIRST_RETRY[action.state], LAST_RETRY[action.state]
-        run.world.retry(entry, first=first, last=last, at_least=run.retry_after or 0.0)
+    first, last = FIRST_RETRY[action.state], LAST_RETRY[action.state]
+    run.world.retry(entry, first=first, last=last, at_least=run.retry_after or 0.0)
 
 
 def _remember_look(entry: Entry, case: Case, action: Report) -> None:

@@ -4,11 +4,20 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.fingerprint import FingerprintKey
-from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Listing, PathFamily, Priority
+from netbird_streaming.core.remote import (
+    Allowance,
+    Endpoint,
+    Integration,
+    IntegrationRequest,
+    Listing,
+    PathFamily,
+    Priority,
+)
 from netbird_streaming.core.resources import (
     Connection,
     EventStreamingIntegration,
@@ -17,6 +26,7 @@ from netbird_streaming.core.resources import (
     Resource,
 )
 from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.reasons import Reason
 
 R = TypeVar("R", bound=Resource)
 
@@ -32,6 +42,11 @@ class NetBird(Protocol):
     @property
     def path_family(self) -> PathFamily | None:
         """The family that answered, once one has."""
+        ...
+
+    @property
+    def allowance(self) -> Allowance:
+        """What of the token's budget is left, for all clients of the token together."""
         ...
 
     async def list_integrations(self, priority: Priority) -> Listing:
@@ -135,6 +150,39 @@ class Clock(Protocol):
         ...
 
 
+class Outcome(StrEnum):
+    """How a reconcile ended."""
+
+    SETTLED = "settled"
+    """It came to rest: in order, held on purpose, or gone."""
+    WAITING = "waiting"
+    """It waits for a LIST, and then begins anew."""
+    FAILED = "failed"
+    """A problem ended it, which the condition `Ready` or the log names; it is tried again."""
+    DEFECT = "defect"
+    """The operator itself is wrong."""
+
+
+class Meter(Protocol):
+    """Who counts what happens. No method raises."""
+
+    def reconciled(self, kind: str, outcome: Outcome, seconds: float) -> None:
+        """One reconcile of a resource of this kind has ended, after so many seconds."""
+        ...
+
+    def put_back(self, kind: str, reason: Reason) -> None:
+        """A resource of this kind is looked at again because of a problem."""
+        ...
+
+    def drift_found(self) -> None:
+        """An integration is not as it was left: somebody else changed or deleted it."""
+        ...
+
+    def drift_corrected(self) -> None:
+        """NetBird accepted what sets a drifted integration back."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The outside world of one process."""
@@ -144,6 +192,7 @@ class Ports:
     clock: Clock
     random: random.Random
     key: FingerprintKey
+    meter: Meter
 
 
 @dataclass(frozen=True, slots=True)

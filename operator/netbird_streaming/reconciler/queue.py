@@ -29,6 +29,15 @@ class _Pending(Generic[K]):
     lane: Hashable
     priority: Priority
     due: float
+    begun: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many keys are due or worked on, and for how many seconds the oldest of them has been due."""
+
+    depth: int
+    oldest_age: float
 
 
 class KeyQueue(Generic[K]):
@@ -43,7 +52,7 @@ class KeyQueue(Generic[K]):
         self._timers: list[tuple[float, int, _Pending[K]]] = []
         self._serial = 0
         self._ready: dict[Priority, dict[Hashable, deque[_Pending[K]]]] = {each: {} for each in Priority}
-        self._running: dict[K, float] = {}
+        self._running: dict[K, _Pending[K]] = {}
         self._progress = clock.monotonic()
         self._busy: dict[Hashable, int] = {}
         self._wake = asyncio.Event()
@@ -72,7 +81,16 @@ class KeyQueue(Generic[K]):
         """
         now = self._clock.monotonic()
         oldest = min((each.due for each in self._pending.values()), default=now)
-        return now - max(self._progress, min(oldest, *self._running.values(), now))
+        begun = (each.begun for each in self._running.values())
+        return now - max(self._progress, min(oldest, *begun, now))
+
+    def backlog(self) -> Backlog:
+        """What there is to do now: what is to be done later does not count."""
+        now = self._clock.monotonic()
+        due = {key: each.due for key, each in self._pending.items() if each.due <= now}
+        # A key that is worked on and due again waits since its work was due.
+        due |= {key: each.due for key, each in self._running.items()}
+        return Backlog(len(due), now - min(due.values(), default=now))
 
     def __len__(self) -> int:
         """How many keys wait or are worked on."""
@@ -168,7 +186,8 @@ class KeyQueue(Generic[K]):
                 self._ready[priority][lane] = keys
             del self._pending[pending.key]
             self._busy[lane] = self._busy.get(lane, 0) + 1
-            self._running[pending.key] = self._clock.monotonic()
+            pending.begun = self._clock.monotonic()
+            self._running[pending.key] = pending
             return pending
         return None
 

@@ -11,6 +11,7 @@ from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorErr
 from netbird_streaming.reconciler import signals
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry, version_of
+from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.world import World
 
 
@@ -20,7 +21,10 @@ class Superseded(Exception):  # noqa: N818  # control flow, never an error: the 
 
 @dataclass(slots=True)
 class Run:
-    """What one reconcile works with. `status` is our own status as it shall be, `base` as the server has it."""
+    """What one reconcile works with. `status` is our own status as it shall be, `base` as the server has it.
+
+    `outcome` is how it ends, once it does.
+    """
 
     world: World
     entry: Entry
@@ -33,6 +37,7 @@ class Run:
     account_problem: OperatorError | None = None
     list_failure: OperatorError | None = None
     retry_after: float | None = None
+    outcome: Outcome = Outcome.SETTLED
 
     @property
     def is_dirty(self) -> bool:

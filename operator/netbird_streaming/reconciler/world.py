@@ -32,6 +32,7 @@ class World:
         self.limits = Limits(late_commit=settings.late_commit_window, post=settings.request_timeout)
         self.entries: dict[Identity, Entry] = {}
         self.strays: dict[Identity, Account] = {}
+        self.drifted: set[Identity] = set()
         self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, self._lane)
         self.claims = Claims(self.queue.add)
         self.connections = Connections(
@@ -109,6 +110,7 @@ class World:
             return
         del self.entries[identity]
         self._unindex(entry)
+        self.drifted.discard(identity)
         self.queue.discard(identity)
         self.bury(entry)
         link = self.connections.get(entry.connection)
@@ -175,6 +177,18 @@ class World:
             item = view.by_id.get(entry.id) if entry.id is not None else None
             if item is None or entry.seen != digest(item) or entry.open:
                 self.queue.add(entry.identity)
+
+    def found_drift(self, entry: Entry) -> None:
+        """Somebody else changed or deleted its integration; that counts once, until it is in order again."""
+        if entry.identity not in self.drifted:
+            self.drifted.add(entry.identity)
+            self.ports.meter.drift_found()
+
+    def accepted(self, entry: Entry) -> None:
+        """NetBird accepted what the resource says: a drift is corrected by that."""
+        if entry.identity in self.drifted:
+            self.drifted.discard(entry.identity)
+            self.ports.meter.drift_corrected()
 
     def retry(self, entry: Entry, *, first: float, last: float, at_least: float = 0.0) -> None:
         """Look again after a pause that doubles with each failure, and is never the same for all."""

@@ -85,6 +85,8 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         return True
     memory, clock = run.entry.memory, run.world.ports.clock
     run.world.claims.intend(run.entry.uid)
+    if case.status.id is not None:
+        run.world.found_drift(run.entry)  # what it held is proven to be gone, or it would not be created
     try:
         written = await run.world.ports.cluster.write_status(run.resource, transitions.intending(case, action))
     except (ConflictError, ObjectGoneError):
@@ -112,6 +114,7 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     posted = Posted(item, applied, payload.public, payload.request.enabled)
     run.entry.memory = run.entry.memory.having(posted=posted, written=clock.monotonic(), intent_over=None)
     run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
+    run.world.accepted(run.entry)
     if item.account_id is not None and account.account_id is None:
         account.account_id = item.account_id
         run.world.queue.add(run.way.link.connection.identity)
@@ -134,6 +137,8 @@ async def update(run: Run, case: Case, action: Update) -> bool:
         return False
     if not isinstance(run.way, Way):
         return True
+    if action.correction is not None:
+        run.world.found_drift(run.entry)
     memory, clock = run.entry.memory, run.world.ports.clock
     try:
         async with run.world.queue.released():
@@ -155,6 +160,7 @@ async def update(run: Run, case: Case, action: Update) -> bool:
 def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
     memory = run.entry.memory
     doubtful = action.correction is not None or memory.unknown_write is not None
+    run.world.accepted(run.entry)
     now = run.world.ports.clock.monotonic()
     run.entry.memory = memory.having(written=now, unknown_write=None, doubtful=doubtful)
     run.status = transitions.updated(_with_status(case, run), action, answer)

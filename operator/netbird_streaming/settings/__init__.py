@@ -229,6 +229,14 @@ class Settings:
             "can open the one and not the other.",
         ),
     )
+    metrics_per_connection: bool = setting(
+        False,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.switch(
+            Group.METRICS,
+            "Tell budgets and sweeps of each connection by its namespace and name, of at most 100; the rest together. "
+            "Without it, only the worst of all is told, and who reads metrics learns no name.",
+        ),
+    )
     log_format: str = setting(
         "human",
         options.choice(Group.LOG, ("human", "json"), "One line for each decision, for people or for a log pipeline."),

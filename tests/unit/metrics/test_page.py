@@ -1,40 +1,131 @@
-"""/metrics as a page: the format that is asked for, and nothing but our own metrics and the process's."""
-
-from collections.abc import Callable
+"""/metrics as a page: the format that is asked for, and nothing of what only a leader knows while another one leads."""
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from netbird_streaming.metrics import Build, Metrics
+from netbird_streaming.metrics import Build, Metrics, Sight
+from netbird_streaming.netbird.answers import Operation
+from netbird_streaming.netbird.client import Call
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.ports import Outcome
+from tests.unit.metrics.given import ESI, connection, snapshot
 
 BUILD = Build("1.2.3", "3.13.1")
 
 
-def page(accept: str = "", leads: Callable[[], bool] = lambda: True) -> tuple[str, str]:
-    response = Metrics(BUILD, leads).page({"accept": accept})
-    assert response.status == 200
-    return response.content_type, response.body.decode()
+def metrics(sight: Sight | None = None, *, per_connection: bool = False) -> Metrics:
+    return Metrics(BUILD, lambda: sight, per_connection=per_connection)
 
 
-def values(text: str) -> dict[str, float]:
-    families = text_string_to_metric_families(text)
-    return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+def series(given: Metrics) -> dict[str, float]:
+    """Every sample but the process's own, by its name and labels as they are written."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(given.page({}).body.decode()):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    prefix = "netbird_streaming_"
+    return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
 
 
-def test_the_build_is_said_by_labels() -> None:
-    assert 'netbird_streaming_build_info{python="3.13.1",version="1.2.3"} 1.0' in page()[1]
+def test_a_follower_says_what_it_is_and_that_it_does_not_lead() -> None:
+    given = metrics()
+    given.meter.drift_found()
+    assert series(given) == {"build_info{python=3.13.1,version=1.2.3}": 1, "leader": 0}
 
 
-def test_who_leads_is_asked_at_each_scrape() -> None:
-    leads = [True]
-    metrics = Metrics(BUILD, lambda: leads[0])
-    assert values(metrics.page({}).body.decode())["netbird_streaming_leader"] == 1
-    leads[0] = False
-    assert values(metrics.page({}).body.decode())["netbird_streaming_leader"] == 0
+def test_who_leads_is_asked_at_each_scrape_and_what_was_counted_is_kept() -> None:
+    sights = [None, Sight(snapshot(), {})]
+    given = Metrics(BUILD, lambda: sights[0], per_connection=False)
+    given.meter.drift_found()
+    assert "drifts_found_total" not in series(given)
+    sights.reverse()
+    assert (series(given)["leader"], series(given)["drifts_found_total"]) == (1, 1)
+
+
+def test_a_leader_says_how_all_of_it_stands() -> None:
+    told = series(metrics(Sight(snapshot(), {"resources": 2, "secrets": 0})))
+    assert {name: value for name, value in told.items() if not name.startswith(("build", "drifts", "budget_wait"))} == {
+        "leader": 1,
+        "queue_depth": 3,
+        "queue_oldest_age_seconds": 1.5,
+        "resources{kind=EventStreamingIntegration,ready=true,reason=Synced}": 7,
+        "resources{kind=EventStreamingIntegration,ready=true,reason=Drifted}": 2,
+        "resources{kind=NetBirdConnection,ready=false,reason=TokenRejected}": 1,
+        "budget_remaining_requests{connection=}": 100,
+        "budget_burst_requests{connection=}": 1200,
+        "sweep_age_seconds{connection=}": 10,
+        "sweep_interval_seconds{connection=}": 310,
+        "watch_restarts_total{watch=resources}": 2,
+        "watch_restarts_total{watch=secrets}": 0,
+    }
+
+
+def test_without_names_the_worst_of_all_connections_is_told() -> None:
+    given = snapshot(connection("a", remaining=30, burst=30, age=50), connection("b", remaining=100, age=9))
+    told = series(metrics(Sight(given, {})))
+    assert told["budget_remaining_requests{connection=}"] == 30
+    assert told["budget_burst_requests{connection=}"] == 30
+    assert told["sweep_age_seconds{connection=}"] == 50
+    assert told["sweep_interval_seconds{connection=}"] == 350
+
+
+def test_with_names_at_most_a_hundred_are_told_and_the_rest_together() -> None:
+    many = [connection(f"team-{number:03}/netbird", remaining=number + 5, age=number) for number in range(103)]
+    told = series(metrics(Sight(snapshot(*reversed(many)), {}), per_connection=True))
+    budgets = {name: value for name, value in told.items() if name.startswith("budget_remaining")}
+    assert len(budgets) == 101
+    assert budgets["budget_remaining_requests{connection=team-000/netbird}"] == 5
+    assert budgets["budget_remaining_requests{connection=team-099/netbird}"] == 104
+    assert budgets["budget_remaining_requests{connection=other}"] == 105
+    assert told["sweep_age_seconds{connection=other}"] == 102
+
+
+def test_a_connection_that_is_called_other_is_told_with_the_rest() -> None:
+    many = [connection(f"z-{number:03}") for number in range(100)]
+    told = series(metrics(Sight(snapshot(connection("other", remaining=1), *many), {}), per_connection=True))
+    assert told["budget_remaining_requests{connection=other}"] == 1
+    assert len([name for name in told if name.startswith("sweep_age")]) == 100
+
+
+def test_no_connection_has_no_budget() -> None:
+    empty = snapshot()
+    told = series(metrics(Sight(type(empty)(empty.backlog, {}, ()), {})))
+    assert [name for name in told if "connection" in name or name.startswith("resources")] == []
+
+
+def test_what_happens_is_counted() -> None:
+    given = metrics(Sight(snapshot(), {}))
+    given.meter.reconciled(ESI, Outcome.SETTLED, 0.3)
+    given.meter.reconciled(ESI, Outcome.SETTLED, 70)
+    given.meter.put_back(ESI, Reason.RATE_LIMITED)
+    given.meter.drift_corrected()
+    told = series(given)
+    labels = "kind=EventStreamingIntegration"
+    assert told[f"reconcile_duration_seconds_count{{{labels},outcome=settled}}"] == 2
+    assert told[f"reconcile_duration_seconds_sum{{{labels},outcome=settled}}"] == 70.3
+    assert told[f"reconcile_duration_seconds_bucket{{{labels},le=0.1,outcome=settled}}"] == 0
+    assert told[f"reconcile_duration_seconds_bucket{{{labels},le=60.0,outcome=settled}}"] == 1
+    assert told[f"retries_total{{{labels},reason=RateLimited}}"] == 1
+    assert told["drifts_corrected_total"] == 1
+
+
+def test_requests_are_told_by_operation_and_status_and_their_wait_apart() -> None:
+    given = metrics(Sight(snapshot(), {}))
+    for status in (200, None, 299, 999):
+        given.meter.requested(Call(Operation.CREATE, status, 0.02, 1.5))
+    told = series(given)
+    counts = {name: value for name, value in told.items() if name.startswith("netbird_request_duration_seconds_count")}
+    assert counts == {
+        "netbird_request_duration_seconds_count{code=200,operation=create}": 1,
+        "netbird_request_duration_seconds_count{code=none,operation=create}": 1,
+        "netbird_request_duration_seconds_count{code=other,operation=create}": 2,
+    }
+    assert told["budget_wait_seconds_total"] == 6
 
 
 def test_the_process_is_measured_too() -> None:
-    assert values(page()[1])["process_resident_memory_bytes"] > 0
+    assert "\nprocess_resident_memory_bytes " in metrics().page({}).body.decode()
 
 
 @pytest.mark.parametrize(
@@ -52,6 +143,8 @@ def test_the_process_is_measured_too() -> None:
     ],
 )
 def test_the_format_is_the_one_that_is_asked_for(accept: str, content_type: str) -> None:
-    written, text = page(accept)
-    assert written == content_type
-    assert text.endswith("# EOF\n") == written.startswith("application/openmetrics-text")
+    response = metrics(Sight(snapshot(), {"resources": 0})).page({"accept": accept})
+    assert (response.status, response.content_type) == (200, content_type)
+    text = response.body.decode()
+    assert text.endswith("# EOF\n") == content_type.startswith("application/openmetrics-text")
+    assert "netbird_streaming_drifts_found_total 0.0\n" in text

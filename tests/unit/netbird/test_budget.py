@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.remote import Allowance, Priority
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import RetryError
 from netbird_streaming.netbird.budget import LONGEST_PAUSE, Budget, Budgets
@@ -219,3 +219,17 @@ async def test_a_raised_limit_is_used_within_a_second() -> None:
     budget.restrict(CLOUD)
     await clock.advance(1)
     assert task.done()
+
+
+async def test_what_a_token_could_send_now_is_what_the_bucket_holds_and_nothing_in_a_pause() -> None:
+    clock = FakeClock()
+    budget = Budget(RateLimit(requests_per_minute=60, burst=30), clock, 0.5)
+    assert budget.allowance == Allowance(15.0, 30)
+    assert await taken(budget, clock, 0, 10) == 10
+    assert budget.allowance == Allowance(5.0, 30)
+    await clock.advance(60)
+    assert budget.allowance == Allowance(30.0, 30)
+    budget.refused(20.0)
+    assert budget.allowance == Allowance(0.0, 30)
+    await clock.advance(21)
+    assert budget.allowance == Allowance(2.0, 30)

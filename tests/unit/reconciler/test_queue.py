@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from netbird_streaming.core.remote import Priority
-from netbird_streaming.reconciler.queue import LANE_WIDTH, KeyQueue
+from netbird_streaming.reconciler.queue import LANE_WIDTH, Backlog, KeyQueue
+from tests.unit.netbird.fakes import FakeClock
 
 
 class LoopClock:
@@ -168,6 +169,36 @@ async def test_a_queue_without_progress_is_stuck_and_a_long_one_is_not() -> None
     while len(queue) > 1:  # noqa: ASYNC110  # the same
         await asyncio.sleep(0)
     assert queue.stuck_for() == 0
+    runner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
+
+
+async def test_the_backlog_is_what_is_due_or_worked_on_and_ages_from_when_it_was_due() -> None:
+    clock = FakeClock()
+    queue: KeyQueue[str] = KeyQueue(clock, 1, lambda key: key)
+    assert queue.backlog() == Backlog(0, 0.0)
+    queue.add("now")
+    queue.add("soon", at=clock.monotonic() + 5)
+    queue.add("later", at=clock.monotonic() + 60)
+    assert queue.backlog() == Backlog(1, 0.0)
+    await clock.advance(8)
+    assert queue.backlog() == Backlog(2, 8.0)
+    ended = asyncio.Event()
+
+    async def work(key: str, priority: Priority) -> None:
+        queue.add("now")
+        await ended.wait()
+
+    runner = asyncio.create_task(queue.run(work, grace=1))
+    await clock.advance(2)
+    # The first is worked on and due again: one key, whose work has been due for ten seconds.
+    assert queue.backlog() == Backlog(2, 10.0)
+    queue.discard("now")
+    queue.discard("soon")
+    ended.set()
+    await clock.advance(1)
+    assert queue.backlog() == Backlog(0, 0.0)
     runner.cancel()
     with pytest.raises(asyncio.CancelledError):
         await runner

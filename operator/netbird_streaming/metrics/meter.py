@@ -1,0 +1,68 @@
+"""What is counted as it happens, by the reconciler and by the clients of NetBird."""
+
+from http import HTTPStatus
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from netbird_streaming.metrics import definitions
+from netbird_streaming.metrics.definitions import Definition
+from netbird_streaming.netbird.client import Call
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.ports import Outcome
+
+RECONCILE_BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 60)
+REQUEST_BUCKETS: Final = (0.01, 0.05, 0.2, 1, 5, 15, 60)
+"""Seconds. Few, since each is a series for each combination of labels."""
+UNANSWERED: Final = "none"
+UNKNOWN: Final = "other"
+_STATUSES: Final = frozenset(HTTPStatus)
+
+
+class PrometheusMeter:
+    """The reconciler's `Meter`, and who observes the clients' requests."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Count from zero, on this registry."""
+        self._reconciles = _histogram(definitions.RECONCILE_DURATION, RECONCILE_BUCKETS, registry)
+        self._retries = _counter(definitions.RETRIES, registry)
+        self._requests = _histogram(definitions.REQUEST_DURATION, REQUEST_BUCKETS, registry)
+        self._waits = _counter(definitions.BUDGET_WAIT, registry)
+        self._found = _counter(definitions.DRIFTS_FOUND, registry)
+        self._corrected = _counter(definitions.DRIFTS_CORRECTED, registry)
+
+    def reconciled(self, kind: str, outcome: Outcome, seconds: float) -> None:
+        """One reconcile of a resource of this kind has ended, after so many seconds."""
+        self._reconciles.labels(kind, outcome.value).observe(seconds)
+
+    def put_back(self, kind: str, reason: Reason) -> None:
+        """A resource of this kind is looked at again because of a problem."""
+        self._retries.labels(kind, reason.value).inc()
+
+    def drift_found(self) -> None:
+        """An integration is not as it was left: somebody else changed or deleted it."""
+        self._found.inc()
+
+    def drift_corrected(self) -> None:
+        """NetBird accepted what sets a drifted integration back."""
+        self._corrected.inc()
+
+    def requested(self, call: Call) -> None:
+        """A request was sent to NetBird."""
+        self._requests.labels(call.operation.value, _code(call.status)).observe(call.seconds)
+        self._waits.inc(call.queued)
+
+
+def _code(status: int | None) -> str:
+    """A server chooses its status, so only those that HTTP knows become a label's value."""
+    if status is None:
+        return UNANSWERED
+    return str(status) if status in _STATUSES else UNKNOWN
+
+
+def _histogram(definition: Definition, buckets: tuple[float, ...], registry: CollectorRegistry) -> Histogram:
+    return Histogram(definition.name, definition.meaning, definition.labels, buckets=buckets, registry=registry)
+
+
+def _counter(definition: Definition, registry: CollectorRegistry) -> Counter:
+    return Counter(definition.name, definition.meaning, definition.labels, registry=registry)

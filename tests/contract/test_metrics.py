@@ -1,0 +1,86 @@
+"""docs/metrics.md, the list in the code, and what is scraped are one."""
+
+import re
+from collections.abc import Mapping
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from netbird_streaming.metrics import Build, Metrics, Sight
+from netbird_streaming.metrics.definitions import ALL, Type
+from netbird_streaming.netbird.answers import Operation
+from netbird_streaming.netbird.client import Call
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.ports import Outcome
+from tests.support.metrics_docs import PAGE, with_metrics
+from tests.unit.metrics.given import snapshot
+
+# What alerts, dashboards and people's own rules are written against: a change here breaks them.
+PROMISED = """
+build_info gauge version python
+leader gauge
+reconcile_duration_seconds histogram kind outcome
+retries_total counter kind reason
+queue_depth gauge
+queue_oldest_age_seconds gauge
+netbird_request_duration_seconds histogram operation code
+budget_remaining_requests gauge connection
+budget_burst_requests gauge connection
+budget_wait_seconds_total counter
+resources gauge kind ready reason
+drifts_found_total counter
+drifts_corrected_total counter
+sweep_age_seconds gauge connection
+sweep_interval_seconds gauge connection
+watch_restarts_total counter watch
+"""
+
+
+def scraped(accept: str = "") -> Mapping[str, Metric]:
+    metrics = Metrics(Build("1", "3"), lambda: Sight(snapshot(), {"resources": 1}), per_connection=False)
+    metrics.meter.reconciled("EventStreamingIntegration", Outcome.SETTLED, 0.1)
+    metrics.meter.put_back("EventStreamingIntegration", Reason.UNAVAILABLE)
+    metrics.meter.requested(Call(Operation.LIST, 200, 0.1, 0.2))
+    text = metrics.page({"accept": accept}).body.decode()
+    return {each.name: each for each in text_string_to_metric_families(text)}
+
+
+def test_the_list_is_what_was_promised() -> None:
+    assert [f"{each.short_name} {each.type} {' '.join(each.labels)}".strip() for each in ALL] == PROMISED.split("\n")[
+        1:-1
+    ]
+
+
+def test_the_page_has_the_list() -> None:
+    page = PAGE.read_text()
+    assert with_metrics(page) == page, "run `make docs`"
+
+
+def test_what_is_scraped_is_the_list_and_the_process() -> None:
+    families = {name: each for name, each in scraped().items() if not name.startswith("process_")}
+    assert set(families) == {each.name.removesuffix("_total") for each in ALL}
+    for definition in ALL:
+        family = families[definition.name.removesuffix("_total")]
+        assert (family.type, family.documentation) == (definition.type, definition.meaning)
+        assert family.samples
+        for sample in family.samples:
+            own = {"le"} if definition.type is Type.HISTOGRAM and sample.name.endswith("_bucket") else set()
+            assert set(sample.labels) == set(definition.labels) | own
+
+
+def test_no_series_says_when_it_was_created() -> None:
+    assert [name for name in scraped() if name.endswith("_created")] == []
+
+
+def test_the_page_names_all_values_of_the_labels_that_have_few() -> None:
+    values = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
+    for label, words in (("outcome", Outcome), ("operation", Operation)):
+        assert re.findall(r"`(\w+)`", values[label]) == [each.value for each in words]
+
+
+def test_names_and_help_are_as_prometheus_asks() -> None:
+    for each in ALL:
+        assert re.fullmatch(r"netbird_streaming_[a-z][a-z_]*[a-z]", each.name)
+        assert each.name.endswith("_total") == (each.type is Type.COUNTER)
+        assert each.meaning.endswith(".")
+        assert "|" not in each.meaning
