@@ -31,6 +31,7 @@ FIRST_ID: Final = 4711
 _FOLDERS: Final = ("crds", "deploy", "examples")
 _CERTIFICATE: Final = pages.ROOT / "tests" / "contract" / "netbird_tls" / "certificate.pem"
 _BLOCK_SECONDS: Final = 60.0
+_BEGIN_SECONDS: Final = 20
 _VARIABLES: Final = {
     "NETBIRD_TOKEN": "nbp_company",
     "TEAM_NETBIRD_TOKEN": "nbp_team",
@@ -51,7 +52,15 @@ def given_to_a_team() -> list[Manifest]:
         secret("datadog", api_key=_VARIABLES["DATADOG_API_KEY"]),
         secret("aws", **keys),
         secret("webhook", token=_VARIABLES["WEBHOOK_TOKEN"], team_key=_VARIABLES["TEAM_KEY"]),
-        integration("datadog", "datadog"),
+        # What a page may have changed is written out, so that applying this takes it back.
+        integration(
+            "datadog",
+            "datadog",
+            connectionRef={"kind": "ClusterNetBirdConnection", "name": "default"},
+            deletionPolicy="Delete",
+            driftPolicy="Correct",
+            suspend=False,
+        ),
     ]
 
 
@@ -90,12 +99,14 @@ class Reader:
             listed = self._plane.kubectl("get", kinds, f"--namespace={TEAM}", "--output=name")
             left = {name.replace(".integrations.netbird.io/", "/") for name in listed.split()} - wanted
             if left:
-                self._plane.kubectl("delete", f"--namespace={TEAM}", *left, "--timeout=45s")
+                self._plane.kubectl("delete", f"--namespace={TEAM}", *left, f"--timeout={_BEGIN_SECONDS}s")
         if not given:
             return
         self._plane.kubectl("apply", f"--namespace={TEAM}", "-f", "-", input=self._here(yaml.safe_dump_all(given)))
         declared = [each for each in wanted if each.startswith("eventstreamingintegration/")]
-        self._plane.kubectl("wait", "--for=condition=Ready", f"--namespace={TEAM}", "--timeout=45s", *declared)
+        self._plane.kubectl(
+            "wait", "--for=condition=Ready", f"--namespace={TEAM}", f"--timeout={_BEGIN_SECONDS}s", *declared
+        )
 
     def _do(self, block: Block) -> None:
         if block.language == pages.MANIFESTS:
