@@ -10,7 +10,6 @@ import pytest
 
 from tests.support import manifests
 from tests.support.controlplane import ControlPlane, KubectlError
-from tests.support.manifests import to_yaml
 from tests.support.netbird.faults import Moment, Slow
 from tests.support.netbird.records import Draft
 from tests.support.netbird.wire import Operation
@@ -153,39 +152,6 @@ def test_those_that_wait_together_share_a_list(team: Team) -> None:
     assert team.changes(mark) == ["POST"] * 20
     assert sorted(_rested(team, mark)) == sorted(CREATION * 20)
     assert len(team.requests(mark, Operation.LIST)) == 2
-
-
-def test_applying_again_and_diff_change_nothing(team: Team) -> None:
-    document = team.integration("generic_http")
-    team.connect(document)
-    team.ready()
-    before = team.read()["metadata"]["resourceVersion"]
-    mark = team.mark()
-    assert team.apply(document).strip().endswith("unchanged")
-    assert team.kubectl("diff", "--filename=-", input=to_yaml(document)) == ""
-    assert team.read()["metadata"]["resourceVersion"] == before
-    assert "serverside-applied" in team.kubectl("apply", "--server-side", "--filename=-", input=to_yaml(document))
-    assert team.kubectl("diff", "--server-side", "--filename=-", input=to_yaml(document)) == ""
-    team.apply(document)
-    assert _rested(team, mark) == []
-    assert team.requests(mark) == []
-    assert team.read()["metadata"]["generation"] == 1
-
-
-def test_our_writes_own_only_our_fields(team: Team) -> None:
-    team.connect(team.integration())
-    team.ready()
-    shown = json.loads(team.kubectl("get", "esi", "events", "--output=json", "--show-managed-fields"))
-    owned = {}
-    for each in shown["metadata"]["managedFields"]:
-        if each["manager"] == "netbird-streaming-operator":
-            owned[each.get("subresource", "")] = set(each["fieldsV1"])
-            if not each.get("subresource"):
-                assert set(each["fieldsV1"]["f:metadata"]) == {"f:finalizers"}
-    assert owned == {"": {"f:metadata"}, "status": {"f:status"}}
-    assert "annotations" not in shown["metadata"] or set(shown["metadata"]["annotations"]) == {
-        "kubectl.kubernetes.io/last-applied-configuration"
-    }
 
 
 def test_a_rotated_secret_acts_within_seconds(team: Team) -> None:

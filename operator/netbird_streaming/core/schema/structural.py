@@ -35,6 +35,8 @@ def _node(schema: Schema, definitions: Schema) -> Schema:
     for inner in ("items", "additionalProperties"):
         if isinstance(base.get(inner), dict):
             node[inner] = _node(base[inner], definitions)
+    if "items" in node:
+        node["items"] = _without_defaults(node["items"])
     if node["type"] == "integer":
         node.setdefault("format", "int64")
     return dict(sorted(node.items()))
@@ -49,6 +51,17 @@ def _flat(schema: Schema, definitions: Schema) -> Schema:
         (only,) = (each for each in schema["anyOf"] if each.get("type") != "null")
         return _flat(only, definitions) | {name: value for name, value in schema.items() if name != "anyOf"}
     return schema
+
+
+def _without_defaults(schema: Schema) -> Schema:
+    """Nothing is filled in below a list: whoever compares lists whole, as `kubectl apply`, would see a difference."""
+    node = {name: value for name, value in schema.items() if name != "default"}
+    if "properties" in node:
+        node["properties"] = {name: _without_defaults(each) for name, each in node["properties"].items()}
+    for inner in ("items", "additionalProperties"):
+        if isinstance(node.get(inner), dict):
+            node[inner] = _without_defaults(node[inner])
+    return node
 
 
 def _is_optional(schema: Schema) -> bool:

@@ -136,7 +136,7 @@ class Access(Model):
     allow_adoption: Annotated[
         bool,
         doc(
-            "Whether resources of these namespaces may take over integrations that they did not create. Leave it false"
-            " where several teams share an account: else one could take another's."
+            "Whether resources of these namespaces may take over integrations that they did not create; not, unless it"
+            " is true. Leave it so where several teams share an account: else one could take another's."
         ),
     ] = False
