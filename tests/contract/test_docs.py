@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from netbird_streaming.core.events import PASSING, Happening
 from netbird_streaming.core.resources import Platform
 from netbird_streaming.reasons import Reason
 from tests.support import pages
-from tests.support.docs import BEGIN, END, STATUSES, reasons_table, with_table
+from tests.support.docs import BEGIN, END, SIGNALS, STATUSES, reasons_table, rows_of, with_table
 from tests.support.pages import COMMANDS, ROOT, Block
 from tests.support.reader import PROGRAMS
 
@@ -34,6 +35,12 @@ def test_every_reason_has_a_row_with_its_cure() -> None:
         r"^\| `(\w+)` \| (.+) \|$", STATUSES.read_text().partition(BEGIN)[2].partition(END)[0], re.MULTILINE
     )
     assert rows == [(reason.value, reason.cure) for reason in Reason]
+
+
+def test_the_page_about_events_has_all_that_there_are_and_no_others() -> None:
+    assert [row[0] for row in rows_of(SIGNALS, "Normal")] == [f"`{each}`" for each in Happening]
+    (passing,) = re.findall(r"These are none,\nsince nobody has to act: ([^.]+)\.", SIGNALS.read_text())
+    assert re.findall(r"`(\w+)`", passing) == [each for each in Reason if each in PASSING]
 
 
 def test_no_cure_breaks_the_table() -> None:

@@ -20,7 +20,7 @@ Line = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
-    with raised(control_plane, *QUICK_LEASE) as scene:
+    with raised(control_plane, *QUICK_LEASE, "--log-level=debug") as scene:
         yield scene
 
 
@@ -30,9 +30,10 @@ def team(scene: Scene) -> Iterator[Team]:
         yield team
 
 
-def lines(team: Team) -> list[Line]:
-    """The log lines about the team's objects."""
-    return [each for each in team.scene.operator.log_lines() if team.namespace in str(each.get("resource", ""))]
+def lines(team: Team, resource: str = "events") -> list[Line]:
+    """The log lines about one of the team's resources."""
+    wanted = f"{team.namespace}/{resource}"
+    return [each for each in team.scene.operator.log_lines() if each.get("resource") == wanted]
 
 
 def said(team: Team, *reasons: str, name: str = "events") -> list[Line]:
@@ -95,7 +96,7 @@ def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
     orphaned = eventually(lambda: team.events()[5:], "Orphaned")
     assert (orphaned[0]["type"], orphaned[0]["reason"], orphaned[0]["action"]) == ("Normal", "Orphaned", "Orphan")
     assert f"integration {found} of account {team.account}" in orphaned[0]["message"]
-    assert [each["message"] for each in lines(team) if each["resource"] == f"{team.namespace}/events"] == [
+    assert [each["message"] for each in lines(team) if each["level"] != "debug"] == [
         "created",
         "ready",
         cure,
@@ -104,6 +105,19 @@ def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
         "corrected",
         "orphaned",
     ]
+
+
+def test_all_lines_of_one_reconcile_are_found_by_its_id_requests_to_netbird_too(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    (created,) = [each for each in lines(team) if each["message"] == "created"]
+    assert (created["kind"], created["connection"]) == ("EventStreamingIntegration", f"{team.namespace}/netbird")
+    assert created["integration"] == team.only().id
+    (sent,) = [each for each in lines(team) if (each["message"], each.get("operation")) == ("netbird", "create")]
+    assert (sent["reconcile"], sent["action"], sent["status"]) == (created["reconcile"], "Create", 200)
+    ids = {each["reconcile"] for each in lines(team)}
+    assert len(ids) > 1
+    assert all(len(each) == 8 for each in ids)
 
 
 def test_get_events_reads_well_and_names_what_was_deleted(team: Team) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,6 +17,7 @@ from tests.simulation.network import Fate, Mishap, Weather
 from tests.simulation.sabotage import Around, with_cluster
 from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM
+from tests.support.docs import SIGNALS, rows_of
 
 CONNECTION: Final = Identity(NetBirdConnection.__name__, TEAM, "main")
 HOUR: Final = 3_600.0
@@ -95,6 +97,23 @@ def test_a_create_is_one_event_and_two_lines_that_say_whose_they_are(heard: Hear
     decided = [each for each in lines if each["message"] == "decided"]
     assert {"AddFinalizer", "Create", "Bind", "Report"} <= {each["action"] for each in decided}
     assert all(each["reconcile"] for each in decided)
+
+
+def test_every_field_of_a_line_is_documented(heard: Heard) -> None:
+    scene = heard.scene
+    reject(scene, "CANARY-r0-v1")
+    scene.lead()
+    scene.create()
+    scene.wait(60)
+    scene.rotate("r0")
+    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.wait(HOUR)
+    scene.delete()
+    scene.wait(60)
+    documented = {name for fields, _ in rows_of(SIGNALS, "field") for name in re.findall(r"`(\w+)`", fields)}
+    written = {name for line in heard.lines("debug") for name in line}
+    assert {"kind", "resource", "connection", "reconcile", "action", "reason", "integration"} <= written
+    assert written - documented == set()
 
 
 def test_nothing_is_told_while_nothing_changes_nor_after_a_restart(heard: Heard) -> None:

@@ -1,12 +1,14 @@
 """Writes the parts of docs/ that are made from the code: `python -m tests.support.docs`, or `make docs`."""
 
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 from netbird_streaming.reasons import Reason
 
 STATUSES: Final = Path(__file__).parents[2] / "docs" / "statuses.md"
+SIGNALS: Final = STATUSES.with_name("logs-and-events.md")
 BEGIN: Final = "<!-- reasons: written by `make docs` -->\n"
 END: Final = "<!-- end of reasons -->\n"
 
@@ -15,6 +17,14 @@ def reasons_table(reasons: Iterable[Reason] = Reason) -> str:
     """The closed list of reasons as a Markdown table, in the order of its definition."""
     rows = "".join(f"| `{reason.value}` | {reason.cure} |\n" for reason in reasons)
     return f"| reason | what to do |\n|---|---|\n{rows}"
+
+
+def rows_of(page: Path, first: str) -> list[list[str]]:
+    """The cells of the table of a page whose first column has this head, row by row."""
+    lines = page.read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |")) + 2
+    table = takewhile(lambda line: line.startswith("|"), lines[begin:])
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
 
 
 def with_table(page: str, table: str) -> str:
