@@ -50,13 +50,13 @@ ENCODINGS: Final[Mapping[str, Callable[[str], str]]] = {
     "hex": lambda value: value.encode().hex(),
     "hex-upper": lambda value: value.encode().hex(":").upper(),
 }
-PLACES: Final = ("log", "events", "resources", "requests", "process")
+PLACES: Final = ("log", "events", "resources", "requests", "process", "metrics")
 _KINDS: Final = "esi,netbirdconnections,clusternetbirdconnections,leases,configmaps,serviceaccounts"
 
 
 @pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
-    flags = ("--log-level=debug", "--late-commit-window=1s", "--request-timeout=3s")
+    flags = ("--log-level=debug", "--late-commit-window=1s", "--request-timeout=3s", "--metrics-per-connection")
     with raised(control_plane, *QUICK_LEASE, *flags) as scene:
         yield scene
 
@@ -73,6 +73,7 @@ def places(scene: Scene) -> Iterator[Mapping[str, str]]:
         team.ready(*names)
         _rotate_and_fail(team)
         _lose_answers(team)
+        metrics = scene.operator.metrics()
         scene.operator.kill()
         scene.start()
         _get_bad_answers(team)
@@ -88,6 +89,7 @@ def places(scene: Scene) -> Iterator[Mapping[str, str]]:
             "requests": json.dumps([e.body for e in scene.plane.audit(mark.audit) if e.group == GROUP]),
             "process": "".join((process / name).read_text() for name in ("cmdline", "environ", "comm"))
             + "".join(scene.operator.probe(path)[1] for path in ("/healthz", "/readyz")),
+            "metrics": metrics + scene.operator.metrics(),
         }
 
 
@@ -96,6 +98,8 @@ def test_no_secret_is_to_be_found_anywhere(places: Mapping[str, str]) -> None:
     assert '"level": "debug"' in places["log"]
     assert all(f"kind: {kind}" in places["resources"] for kind in ("EventStreamingIntegration", "NetBirdConnection"))
     assert "status" in places["requests"]
+    assert places["metrics"].count("\nnetbird_streaming_leader 1.0\n") == 2
+    assert 'reason="DestinationRejected"' in places["metrics"]
     assert "was taken for the outcome of a create" in places["events"]
     assert found_in(places) == []
 

@@ -1,0 +1,189 @@
+"""/metrics of real processes, held to what the servers of both sides saw."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from netbird_streaming.metrics.definitions import ALL, PREFIX
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.ports import Outcome
+from tests.support.controlplane import ControlPlane
+from tests.support.manifests import reference
+from tests.support.netbird.faults import Reply, Reset
+from tests.support.netbird.wire import Operation
+from tests.support.operator import Operator
+from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.support.team import Team, new_team, secret
+
+ESI: Final = "EventStreamingIntegration"
+OURS: Final = {ESI, "NetBirdConnection", "ClusterNetBirdConnection"}
+OPERATIONS: Final = {Operation.ACCOUNTS: "account"}
+"""What an operation is called in a label, where not as the simulated server calls it."""
+LABELS: Final[Mapping[str, str]] = {
+    "kind": "|".join([*OURS, "Stray"]),
+    "outcome": "|".join(Outcome),
+    "reason": "|".join(Reason),
+    "operation": "list|get|create|update|delete|account",
+    "code": r"[1-5]\d\d|none|other",
+    "ready": "true|false",
+    "watch": "resources|secrets",
+    "connection": "",
+    "version": r"[\w.+-]+",
+    "python": r"3\.\d+\.\w+",
+    "le": r"[\d.]+|\+Inf",
+}
+"""All that the labels may say, as patterns: nothing that a user, a server or NetBird chose."""
+
+Series = tuple[str, frozenset[tuple[str, str]]]
+
+
+class Scraped(dict[Series, float]):
+    """What one scrape brought, but for the process's own."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name.startswith(PREFIX):
+                    short = sample.name.removeprefix(f"{PREFIX}_")
+                    self[short, frozenset(sample.labels.items())] = sample.value
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.get((name, frozenset(labels.items())))
+
+    def by(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+        """The values of a metric by some of its labels, all others summed up."""
+        sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        for (other, pairs), value in self.items():
+            if other == name:
+                sums[tuple(dict(pairs)[each] for each in labels)] += value
+        return dict(sums)
+
+
+def scrape(operator: Operator) -> Scraped:
+    return Scraped(operator.metrics())
+
+
+@pytest.fixture(scope="module")
+def scene(control_plane: ControlPlane) -> Iterator[Scene]:
+    with raised(control_plane, *QUICK_LEASE) as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def team(scene: Scene) -> Iterator[Team]:
+    """A team after a life of each flow: two created, one refused for a while, one drifted, one with a bad token."""
+    with new_team(scene) as team:
+        team.connect(team.webhook("first"), team.webhook("second"))
+        team.ready("first", "second")
+        team.fault(Reply(429, '{"message": "too many", "code": 429}', headers=(("Retry-After", "1"),)), times=1)
+        team.patch("first", enabled=False)
+        team.ready("first")
+        team.fault(Reset(), Operation.LIST, times=1)
+        drifted = team.read("second")["status"]["id"]
+        scene.netbird.edit(drifted, enabled=False)
+        team.ask("netbird", "look", kind="netbirdconnection")
+        eventually(lambda: next(each for each in team.held() if each.id == drifted).enabled, "the drift is corrected")
+        bad = team.connection("bad", tokenSecretRef=reference("bad", "token"))
+        orphan = team.webhook("orphan", connectionRef={"kind": "NetBirdConnection", "name": "bad"})
+        team.apply(secret("bad", token="nbp_that_nobody_knows"), bad, orphan)
+        team.because("TokenRejected", "orphan")
+        team.because("TokenRejected", "bad", "netbirdconnections")
+        team.because("Synced", "second")
+        yield team
+
+
+def test_requests_are_those_that_netbird_saw(scene: Scene, team: Team) -> None:
+    def seen() -> Counter[tuple[str, str]]:
+        return Counter(
+            (OPERATIONS.get(each.operation, each.operation.value), str(each.status or "none"))
+            for each in scene.netbird.journal()
+            if each.operation is not None
+        )
+
+    def told() -> dict[tuple[str, ...], float]:
+        return scrape(scene.operator).by("netbird_request_duration_seconds_count", "operation", "code")
+
+    eventually(lambda: told() == seen(), "the counts of the requests are those of the journal")
+    counts = told()
+    assert counts["create", "200"] == 2
+    assert counts["update", "429"] + counts.get(("list", "429"), 0) == 1
+    assert counts["list", "none"] == 1
+    assert ("list", "401") in counts
+
+
+def test_resources_stand_as_their_conditions_say(scene: Scene, team: Team) -> None:
+    expected = {
+        (ESI, "true", "Synced"): 2,
+        (ESI, "false", "TokenRejected"): 1,
+        ("NetBirdConnection", "true", "Synced"): 1,
+        ("NetBirdConnection", "false", "TokenRejected"): 1,
+    }
+
+    def told() -> dict[tuple[str, ...], float]:
+        counts = scrape(scene.operator).by("resources", "kind", "ready", "reason")
+        return {each: count for each, count in counts.items() if each[0] != "ClusterNetBirdConnection"}
+
+    eventually(lambda: told() == expected, "the figures are those of the conditions")
+
+
+def test_what_happened_was_counted(scene: Scene, team: Team) -> None:
+    now = scrape(scene.operator)
+    assert (now.value("leader"), now.value("drifts_found_total"), now.value("drifts_corrected_total")) == (1, 1, 1)
+    put_back = now.by("retries_total", "kind", "reason")
+    assert put_back[ESI, "RateLimited"] == 1
+    assert put_back[ESI, "TokenRejected"] >= 1
+    assert put_back["NetBirdConnection", "TokenRejected"] >= 1
+    outcomes = now.by("reconcile_duration_seconds_count", "kind", "outcome")
+    assert outcomes[ESI, "settled"] >= 3
+    assert outcomes[ESI, "failed"] == sum(count for (kind, _), count in put_back.items() if kind == ESI)
+    assert (ESI, "defect") not in outcomes
+    assert now.value("budget_remaining_requests", connection="") is not None
+    assert now.value("budget_burst_requests", connection="") == 1200
+    assert now.value("sweep_interval_seconds", connection="") == 300
+    assert now.value("watch_restarts_total", watch="resources") == 0
+
+
+def test_no_label_says_anything_but_what_it_may(scene: Scene, team: Team) -> None:
+    found = scrape(scene.operator)
+    odd = [(name, pair) for name, pairs in found for pair in pairs if not re.fullmatch(LABELS[pair[0]], pair[1])]
+    assert odd == []
+    told = {name for name, _ in found}
+    assert {each.short_name for each in ALL if each.type != "histogram"} <= told
+    assert {f"{each.short_name}_count" for each in ALL if each.type == "histogram"} <= told
+
+
+def test_a_follower_says_that_it_does_not_lead_and_nothing_of_what_it_does_not_know(scene: Scene, team: Team) -> None:
+    with Operator(scene.installation, *QUICK_LEASE, "--metrics-per-connection") as follower:
+        follower.ready()
+        text = follower.metrics()
+        assert {name for name, _ in Scraped(text)} == {"build_info", "leader"}
+        assert Scraped(text).value("leader") == 0
+        assert "process_cpu_seconds_total" in text
+
+
+def test_after_a_restart_all_of_it_is_there_again_and_counters_begin_anew(scene: Scene, team: Team) -> None:
+    before = scrape(scene.operator).by("resources", "kind", "ready", "reason")
+    scene.stop()
+    scene.start()
+    eventually(lambda: scrape(scene.operator).by("resources", "kind", "ready", "reason") == before, "all of it stands")
+    assert scrape(scene.operator).value("drifts_found_total") == 0
+
+
+def test_connections_are_named_where_it_is_asked_for_and_metrics_may_be_turned_off(scene: Scene, team: Team) -> None:
+    scene.stop()
+    with Operator(scene.installation, *QUICK_LEASE, "--metrics-per-connection") as named:
+        named.leading()
+        wanted = {(f"{team.namespace}/netbird",), (f"{team.namespace}/bad",)}
+        eventually(lambda: wanted <= set(scrape(named).by("sweep_age_seconds", "connection")), "both are named")
+        named.stop()
+    with Operator(scene.installation, *QUICK_LEASE, "--metrics=false") as silent:
+        silent.leading()
+        assert "metrics endpoint" not in silent.text()
+        assert silent.metrics() == ""
+        silent.stop()
+    scene.start()
