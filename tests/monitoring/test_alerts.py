@@ -53,7 +53,7 @@ def variants(rule: Manifest) -> Iterator[Any]:
         for other in neighbours(match[0]):
             changed = text[: match.start()] + other + text[match.end() :]
             yield pytest.param({**rule, "expr": changed}, id=f"{rule['alert']}: {match[0]} is {other}")
-    # Of a rate, which is no whole number, nobody can tell.
+    # Nobody can tell of a rate, which is no whole number.
     for match in () if "rate(" in text else re.finditer("[<>](?!=)", text):
         changed = f"{text[: match.end()]}={text[match.end() :]}"
         yield pytest.param({**rule, "expr": changed}, id=f"{rule['alert']}: {match[0]} is {match[0]}=")

@@ -28,7 +28,7 @@ def free_ports() -> Ports:
     """Answer three ports that nobody listens on now."""
     chosen: set[int] = set()
     while len(chosen) < len(fields(Ports)):
-        chosen.add(_free_port())
+        chosen.add(free_port())
     etcd, peer, apiserver = chosen
     return Ports(etcd, peer, apiserver)
 
@@ -87,7 +87,12 @@ def controller_manager(binaries: Binaries, files: Files) -> list[str]:
     ]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Answer a port that nobody listens on now, on loopback.
+
+    Raises:
+        OSError: there is none.
+    """
     for _ in range(PORT_ATTEMPTS):
         port = random.choice(PORTS)
         with socket.socket() as probe:
