@@ -155,7 +155,7 @@ e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind'
 
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator
-	@$(PYTHON) -m pytest tests/monitoring $(ARGS)
+	@$(PYTHON) -m pytest tests/monitoring -o faulthandler_timeout=600 $(ARGS)
 
 .PHONY: lock
 lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)

@@ -93,7 +93,8 @@ class Prometheus:
         while not self._is_ready():
             if not self._process.alive or time.monotonic() > deadline:
                 self._process.kill()
-                raise PrometheusError(f"Prometheus is not ready:\n{self._log.read_text()[-2000:]}")
+                message = f"Prometheus is not ready:\n{self._log.read_text()[-2000:]}"
+                raise PrometheusError(message)
             time.sleep(_POLL_SECONDS)
 
     def _is_ready(self) -> bool:

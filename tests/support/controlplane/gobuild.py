@@ -1,5 +1,6 @@
 """Builds of programs from the Go modules that are pinned by hash beside this file."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -78,6 +79,27 @@ def build(wanted: Recipe) -> Path:
         made = workspace / wanted.tool
         _compile(wanted, made)
         return cache.publish(made, wanted.cached_as, wanted.tool)
+
+
+def sources(module: versions.Module, path: str) -> Path:
+    """Answer the folder of a module's sources, after downloading them; Go checks them against go.sum.
+
+    Raises:
+        BuildError: there is no Go, or the module is not to be had.
+    """
+    try:
+        done = subprocess.run(
+            ["go", "mod", "download", "-json", path],
+            cwd=module.folder,
+            env={**os.environ, "GOWORK": "off"},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        message = f"{path} {module.version} can't be downloaded: {getattr(error, 'stderr', None) or error}"
+        raise BuildError(message) from error
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _compile(wanted: Recipe, made: Path) -> None:

@@ -86,6 +86,11 @@ def prometheus() -> Module:
     return _read(MODULES / "prometheus", "github.com/prometheus/prometheus")
 
 
+def prometheus_operator() -> Module:
+    """Answer the module whose sources hold the definitions of PodMonitor and PrometheusRule."""
+    return _read(MODULES / "prometheusoperator", "github.com/prometheus-operator/prometheus-operator")
+
+
 def linter(tool: str) -> Module:
     """Answer the module of one of `LINTERS`."""
     return _read(MODULES / tool.replace("-", ""), LINTERS[tool])

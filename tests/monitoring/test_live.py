@@ -1,0 +1,158 @@
+"""A real Prometheus scrapes the real operator through a story of creating, failing and drifting, and is asked
+everything that the dashboard and the alerts ask."""
+
+import math
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from tests.support.chart import Manifest
+from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.controlplane.commands import LOOPBACK, free_port
+from tests.support.manifests import reference
+from tests.support.monitoring import Query, alerts, queries
+from tests.support.netbird.faults import error_reply
+from tests.support.netbird.wire import Operation
+from tests.support.operator import Operator
+from tests.support.prometheus import Prometheus, Sample
+from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.support.team import Team, new_team
+
+METRIC: Final = re.compile(r"\bnetbird_streaming_\w+")
+OWN_NAMESPACE: Final = "netbird-system"
+WINDOW: Final = "5m"
+"""Longer than the story, so that what it did at its beginning is still seen at its end."""
+SMALL_BUDGET: Final = {"requestsPerMinute": 600, "burst": 3}
+NEVER: Final = frozenset({"netbird_streaming_reconcile_duration_seconds_count"})
+"""Asked for defects alone, and the story has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs, when the story has been told."""
+
+    scene: Scene
+    follower: Operator
+    prometheus: Prometheus
+    ports: tuple[int, int]
+    """Where the leader and the follower are scraped."""
+
+
+@pytest.fixture(scope="module")
+def stage(binaries: Binaries, groups: list[Manifest], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    leader, follower = free_port(), free_port()
+    with ControlPlane.start() as plane, raised(plane, f"--metrics-port={leader}", *QUICK_LEASE) as scene:
+        folder = tmp_path_factory.mktemp("prometheus")
+        targets = {"operator-a": leader, "operator-b": follower}
+        with (
+            Operator(scene.installation, f"--metrics-port={follower}", *QUICK_LEASE) as second,
+            Prometheus(binaries.find("prometheus"), folder, targets, groups) as prometheus,
+            new_team(scene) as team,
+        ):
+            second.ready()
+            tell(team, prometheus)
+            yield Stage(scene, second, prometheus, (leader, follower))
+
+
+def tell(team: Team, prometheus: Prometheus) -> None:
+    """Create on a small budget, fail in two ways, recover from one of them, drift, change and delete."""
+    team.connect(rateLimit=SMALL_BUDGET)
+    fault = team.fault(error_reply(503, "away"), Operation.LIST, times=None)
+    names = [f"hook-{number}" for number in range(6)]
+    team.apply(*(team.webhook(name) for name in names))
+    eventually(lambda: prometheus.query('netbird_streaming_retries_total{reason="Unavailable"} > 0'), "a retry")
+    team.scene.netbird.remove_fault(fault)
+    team.ready(*names)
+    lacking = {"site": "datadoghq.eu", "apiKeySecretRef": reference("nowhere", "key")}
+    team.apply(team.integration(name="lacking", datadog=lacking))
+    team.because("SecretNotFound", "lacking")
+    drifted = team.read(names[0])["status"]["id"]
+    team.scene.netbird.edit(drifted, enabled=False)
+    team.ask(names[0], "look")
+    eventually(lambda: prometheus.query("netbird_streaming_drifts_corrected_total > 0"), "a correction")
+    team.patch(names[1], enabled=False)
+    team.ready(names[1])
+    team.kubectl("delete", "esi", names[2])
+
+
+def values(samples: list[Sample]) -> list[float]:
+    """What can be drawn of an answer."""
+    return [each.value for each in samples if not math.isnan(each.value)]
+
+
+def expression_of(groups: list[Manifest], name: str) -> str:
+    return next(each.expression for each in alerts(groups) if each.name == name)
+
+
+def scrape(port: int) -> str:
+    answer = httpx.get(f"http://{LOOPBACK}:{port}/metrics", trust_env=False)
+    assert answer.status_code == httpx.codes.OK
+    return answer.text
+
+
+@pytest.mark.parametrize("query", queries(), ids=lambda query: f"{query.panel}: {query.expression[:60]}")
+def test_each_panel_has_something_to_show(stage: Stage, query: Query) -> None:
+    asked = query.asked(OWN_NAMESPACE, WINDOW)
+    assert eventually(lambda: values(stage.prometheus.query(asked)), asked)
+
+
+def test_the_dashboard_says_what_is_wrong_and_why(stage: Stage) -> None:
+    def shown(panel: str) -> list[Sample]:
+        found = [each for each in queries() if each.panel == panel]
+        return [sample for each in found for sample in stage.prometheus.query(each.asked(".*", WINDOW))]
+
+    assert values(shown("Not Ready")) == [1]
+    assert values(shown("Leaders")) == [1]
+    (row,) = shown("Not Ready, by kind and reason")
+    assert (row.labels, row.value) == ({"kind": "EventStreamingIntegration", "reason": "SecretNotFound"}, 1)
+    # Five webhooks and a connection, beside one that lacks its Secret; the deleted one was there a moment ago.
+    eventually(lambda: values(shown("In sync")) == [pytest.approx(6 / 7)], "six of seven are in sync")
+
+
+def test_each_alert_is_evaluated_and_asks_for_what_there_is(stage: Stage, groups: list[Manifest]) -> None:
+    names = [each.name for each in alerts(groups)]
+    rules = eventually(lambda: _evaluated(stage.prometheus, names), "each alert is evaluated")
+    health = {name: (rule["health"], rule.get("lastError", "")) for name, rule in rules.items()}
+    assert health == dict.fromkeys(names, ("ok", ""))
+    for each in alerts(groups):
+        for metric in set(METRIC.findall(each.expression)) - NEVER:
+            assert stage.prometheus.query(metric), f"{each.name} asks for {metric}"
+
+
+def test_what_is_wrong_is_about_to_be_told_and_nothing_else(stage: Stage, groups: list[Manifest]) -> None:
+    found = stage.prometheus.query(expression_of(groups, "NetBirdStreamingNotReady"))
+    assert [each.labels["reason"] for each in found] == ["SecretNotFound"]
+    rules = eventually(lambda: _evaluated(stage.prometheus, ["NetBirdStreamingNotReady"]), "it is evaluated")
+    assert rules["NetBirdStreamingNotReady"]["state"] == "pending"
+    quiet = ("NoLeader", "SweepStale", "QueueStuck", "Defect", "WatchRestarts")
+    assert {rules[f"NetBirdStreaming{name}"]["state"] for name in quiet} == {"inactive"}
+
+
+def test_promtool_finds_nothing_wrong_with_what_is_scraped(stage: Stage, promtool: Path) -> None:
+    for port in stage.ports:
+        done = subprocess.run(
+            [str(promtool), "check", "metrics"], input=scrape(port), check=False, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_alert_of_no_leader_asks_for_what_happens_when_none_is_left(stage: Stage, groups: list[Manifest]) -> None:
+    """The last one, since it ends what the others look at."""
+    expression = expression_of(groups, "NetBirdStreamingNoLeader")
+    assert stage.prometheus.query(expression) == []
+    stage.scene.stop()
+    eventually(lambda: stage.prometheus.query('netbird_streaming_leader{pod="operator-b"} == 1'), "it leads")
+    assert stage.prometheus.query(expression) == []
+    stage.follower.stop()
+    eventually(lambda: stage.prometheus.query(expression), "nobody leads")
+
+
+def _evaluated(prometheus: Prometheus, names: list[str]) -> dict[str, Manifest]:
+    rules = prometheus.rules()
+    return rules if all(rules[name]["health"] != "unknown" for name in names) else {}
