@@ -102,9 +102,10 @@ def test_values_become_flags_that_the_operator_knows(helm: Path) -> None:
 
 
 def test_metrics_have_a_port_of_their_own_unless_they_are_not_wanted(helm: Path) -> None:
-    found = container(helm)
+    found = container(helm, metrics={"perConnection": True})
     ports = {each["name"]: each["containerPort"] for each in found["ports"]}
     assert f"--metrics-port={ports['metrics']}" in found["args"]
+    assert "--metrics-per-connection=true" in found["args"]
     without = container(helm, metrics={"enabled": False})
     assert "--metrics=false" in without["args"]
     assert [each["name"] for each in without["ports"]] == ["health"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from netbird_streaming.metrics.definitions import ALL
 from tests.support.chart import of_kind, render
 from tests.support.controlplane import Binaries
 from tests.support.monitoring import DASHBOARD, Query, dashboard, queries
@@ -57,6 +58,11 @@ def test_each_query_asks_the_source_and_the_namespace_that_are_chosen() -> None:
             assert panel["datasource"] == target["datasource"] == SOURCE
     for query in queries():
         assert 'namespace=~"$namespace"' in query.expression
+
+
+def test_every_metric_is_on_it() -> None:
+    text = " ".join(query.expression for query in queries())
+    assert [each.name for each in ALL if each.name not in text] == []
 
 
 def test_a_variable_that_it_does_not_know_would_be_seen() -> None:
