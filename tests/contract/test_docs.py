@@ -90,6 +90,13 @@ def test_the_index_leads_to_every_page() -> None:
     assert beside - listed == {"docs/README.md"}
 
 
+def test_operations_leads_to_every_runbook() -> None:
+    listed = {str(link.destination[0].relative_to(ROOT)) for link in pages.links("docs/operations.md")}
+    runbooks = {page for page in PAGES if page.startswith("docs/runbooks/")}
+    assert runbooks
+    assert runbooks - listed == set()
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_an_example_can_be_applied_or_says_why_not(page: str) -> None:
     parts = [block.place for block, each in pages.manifests(page) if not {"apiVersion", "kind"} <= set(each)]
