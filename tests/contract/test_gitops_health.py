@@ -1,5 +1,6 @@
 """What Argo CD, Flux and kstatus make of our resources, as a real API server showed them, in every reason."""
 
+import re
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -8,6 +9,7 @@ from lupa import lua51
 
 from netbird_streaming.core.schema.definitions import DEFINITIONS
 from netbird_streaming.reasons import Reason
+from tests.support.chart import ROOT
 from tests.support.gitops import argocd, flux, kstatus
 from tests.support.gitops.argocd import Health
 from tests.support.gitops.kstatus import Result
@@ -144,11 +146,22 @@ def test_what_nobody_has_looked_at_waits_however_little_it_says(kind: str) -> No
     assert kstatus.compute(without) is Result.CURRENT
 
 
+def test_the_page_says_the_health_of_every_reason_that_an_integration_can_show() -> None:
+    page = (ROOT / "docs" / "gitops.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| (\w+) \| (`.*`) \|$", page, re.MULTILINE)
+    said = {
+        reason: Seen(Health(argo_cd), Result(plain), Result(checked))
+        for argo_cd, checked, plain, reasons in rows
+        for reason in re.findall(r"`(\w+)`", reasons)
+    }
+    assert said == {reason.value: JUDGED.get(reason, WAITS) for reason in SHOWN[INTEGRATION]}
+
+
 def test_argo_cd_is_given_the_script_for_each_kind_and_nothing_else() -> None:
     assert argocd.CONFIG_MAP.read_text() == argocd.config_map(), "run `make manifests`"
     assert {argocd.key(kind): argocd.SCRIPT.read_text() for kind in KINDS} == SCRIPTS
     component = yaml.safe_load((argocd.FOLDER / "kustomization.yaml").read_text())
-    assert component["patches"] == [{"path": argocd.CONFIG_MAP.name}]
+    assert [each["path"] for each in component["patches"]] == [argocd.CONFIG_MAP.name]
 
 
 def test_a_script_has_no_more_of_lua_than_argo_cd_gives_it() -> None:

@@ -1,0 +1,71 @@
+"""The GitOps example against the code; tests/controlplane/test_gitops_examples.py applies its files."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from netbird_streaming.core.resources import Platform
+from tests.support.chart import ROOT
+from tests.support.gitops import definitions, flux
+
+EXAMPLES: Final = ROOT / "examples"
+FILES: Final = sorted(EXAMPLES.rglob("*.yaml"))
+DOCUMENTS: Final = [(path, each) for path in FILES for each in yaml.safe_load_all(path.read_text())]
+OPERATORS_NAMESPACE: Final = "netbird-system"
+
+
+def references(node: Any) -> Iterator[tuple[str, str]]:
+    """The Secret and key of every reference below a node."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name.endswith("ecretRef") or name == "secretKeyRef":
+                yield value["name"], value["key"]
+            else:
+                yield from references(value)
+    elif isinstance(node, list):
+        for each in node:
+            yield from references(each)
+
+
+def test_no_secret_is_in_git() -> None:
+    assert [str(path) for path, each in DOCUMENTS if each["kind"] == "Secret"] == []
+
+
+def test_each_secret_that_is_referred_to_is_written_by_external_secrets_and_no_other() -> None:
+    written = {
+        (each["metadata"]["namespace"], each["metadata"]["name"], entry["secretKey"])
+        for _, each in DOCUMENTS
+        if each["kind"] == "ExternalSecret"
+        for entry in each["spec"]["data"]
+    }
+    needed = {
+        (each["metadata"].get("namespace", OPERATORS_NAMESPACE), *reference)
+        for _, each in DOCUMENTS
+        if each["apiVersion"].startswith("integrations.netbird.io/")
+        for reference in references(each["spec"])
+    }
+    assert written == needed
+
+
+def test_there_is_one_integration_for_each_platform() -> None:
+    specs = [each["spec"] for _, each in DOCUMENTS if each["kind"] == "EventStreamingIntegration"]
+    assert sorted(spec["platform"] for spec in specs) == sorted(Platform)
+
+
+def test_a_kustomization_names_every_file_beside_it() -> None:
+    for path, each in DOCUMENTS:
+        if path.name == "kustomization.yaml":
+            beside = {other.name for other in path.parent.iterdir() if other != path}
+            assert set(each["resources"]) == beside
+
+
+def test_flux_is_given_the_expressions_of_deploy() -> None:
+    assert flux.expressions(EXAMPLES / "gitops" / "flux" / "netbird.yaml") == flux.expressions()
+
+
+def test_every_definition_that_is_fetched_is_pinned_by_hash() -> None:
+    sums = {tuple(line.split()[:2]) for line in (definitions.PINNED / "go.sum").read_text().splitlines()}
+    required = [line.split() for line in (definitions.PINNED / "go.mod").read_text().splitlines() if " v" in line]
+    assert {module for module, _ in required} == definitions.FILES.keys()
+    assert sums == {(module, version + suffix) for module, version in required for suffix in ("", "/go.mod")}
