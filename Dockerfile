@@ -36,7 +36,7 @@ RUN --mount=type=bind,from=build,source=/build/finish.py,target=/tmp/finish.py \
     ["python3", "/tmp/finish.py", "warm"]
 # By number, so that `runAsNonRoot` can be checked without the image's user database.
 USER 65532:65532
-EXPOSE 8081
+EXPOSE 8080 8081
 # No shell: signals reach the operator itself.
 ENTRYPOINT ["python3", "-m", "netbird_streaming"]
 CMD ["run"]

@@ -151,7 +151,7 @@ class SecretWatch:
 
     @property
     def restarts(self) -> int:
-        """How often a watch was begun anew after it failed."""
+        """How often a watch that worked has failed and was begun anew, however many tries that took."""
         return sum(scope.restarts for scope in self._scopes.values())
 
     def age(self) -> float:
@@ -176,6 +176,7 @@ class _Scope:
         self.settled = asyncio.Event()
         self.alive = clock()
         self.restarts = 0
+        self._broken = False
         self._api = api
         self._changed = changed
         self._clock = clock
@@ -208,7 +209,8 @@ class _Scope:
         await asyncio.sleep(self._timing.denied_retry)
 
     async def _failed(self, error: Exception) -> None:
-        self.restarts += 1
+        self.restarts += not self._broken
+        self._broken = True
         cause = error.message if isinstance(error, OperatorError) else type(error).__name__
         level = logging.DEBUG if self._failures else logging.INFO
         logger.log(level, "%s: watching again after a failure (%s)", self._subject, cause)
@@ -279,3 +281,4 @@ class _Scope:
 
     def _alive(self) -> None:
         self.alive = self._clock()
+        self._broken = False

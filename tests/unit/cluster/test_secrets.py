@@ -128,6 +128,24 @@ def test_failures_of_every_kind_end_in_another_list() -> None:
     assert [request.query.get("watch") for request in api.requests] == [None, None, None, "true", None, "true"]
 
 
+def test_a_watch_that_fails_counts_once_however_many_tries_it_takes() -> None:
+    down = RetryError(Reason.UNAVAILABLE, "down")
+    script = iter((page(), down, down, down, page(), lines()))
+    api = ScriptedApi(lambda _: next(script))
+
+    async def scenario() -> None:
+        timing = Timing(first_retry=0, longest_retry=0)
+        watch = SecretWatch(api.api, lambda _, __: None, lambda: 0.0, timing=timing)
+        running = asyncio.create_task(watch.run())
+        while len(api.requests) < 6:  # noqa: ASYNC110 - the watch has no such event to offer
+            await asyncio.sleep(0)
+        assert watch.restarts == 1
+        running.cancel()
+        await asyncio.wait({running})
+
+    asyncio.run(scenario())
+
+
 def test_where_it_is_denied_it_says_so_and_tries_again() -> None:
     denied = DeniedError(Reason.KUBERNETES_REFUSED, "denied")
     _, _, watching = watched(denied, denied, page(), lines(), until=4, namespaces=("a",))
