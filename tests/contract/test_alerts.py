@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from netbird_streaming.reasons import Reason
+from tests.support import pages
 from tests.support.chart import CHART, of_kind, render
 from tests.support.controlplane import Binaries
 from tests.support.monitoring import ALERTS, RUNBOOKS, Alert, alerts, rule_groups
@@ -43,6 +45,12 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert(helm: Path) -> Non
         assert each.annotations["runbook"] == f"docs/runbooks/{each.name}.md"
 
 
+def test_the_page_on_operations_leads_to_every_runbook() -> None:
+    page = "docs/operations.md"
+    led_to = {link.destination[0].name for link in pages.links(page) if link.target.startswith("runbooks/")}
+    assert led_to == {f"{name}.md" for name in NAMES}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_runbook_begins_with_what_to_look_at(name: str) -> None:
     page = (RUNBOOKS / f"{name}.md").read_text()
@@ -52,6 +60,11 @@ def test_a_runbook_begins_with_what_to_look_at(name: str) -> None:
     assert heading == "Look first"
     assert COMMANDS.match(body), "its first words are commands"
     assert [each.partition("\n")[0] for each in rest] == ["What it means", "Cures"]
+
+
+def test_the_runbook_of_what_is_not_ready_says_who_has_to_act_for_every_reason() -> None:
+    page = (RUNBOOKS / "NetBirdStreamingNotReady.md").read_text()
+    assert [reason.value for reason in Reason if f"`{reason.value}`" not in page] == []
 
 
 def test_a_link_to_the_runbook_is_made_where_they_are_served(helm: Path) -> None:
