@@ -22,6 +22,7 @@ RUNTIME := .venv-runtime/.stamp
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --progress-bar off
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
 SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
@@ -71,10 +72,15 @@ test-controlplane: $(VENV)
 	@$(PYTHON) -m pytest tests/controlplane --numprocesses=3 --dist=loadfile
 
 .PHONY: lint
-lint: $(VENV) ## Ruff: rules and formatting; hadolint: the Dockerfile
+lint: $(VENV) ## Ruff: rules and formatting; hadolint: the Dockerfile; zizmor, schemas, shellcheck: CI's files
 	@.venv/bin/ruff check $(SOURCES)
 	@.venv/bin/ruff format --check $(SOURCES)
 	@.venv/bin/hadolint Dockerfile
+	@.venv/bin/zizmor --offline --quiet --no-progress --strict-collection --persona=auditor .github
+	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yaml
+	@$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yaml
+	@$(SCHEMA) vendor.dependabot .github/dependabot.yaml
+	@.venv/bin/shellcheck .ci/run
 
 .PHONY: types
 types: $(VENV) ## mypy --strict

@@ -1,0 +1,105 @@
+"""CI's files under actionlint and against the repository that they are about; `make lint` looks at the rest of them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.chart import CHART, ROOT
+from tests.support.controlplane import Binaries, versions
+
+FOLDER = ROOT / ".github" / "workflows"
+WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yaml")}
+STEPS = [step for workflow in WORKFLOWS.values() for job in workflow["jobs"].values() for step in job["steps"]]
+SCRIPTS = [step["run"] for step in STEPS if "run" in step]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def actionlint() -> Path:
+    return Binaries().find("actionlint")
+
+
+def run(actionlint: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # It finds shellcheck, for the scripts of steps, on PATH.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = [str(actionlint), "-no-color", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+
+
+def test_actionlint_finds_nothing(actionlint: Path) -> None:
+    done = run(actionlint)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_actionlint_finds_what_is_wrong_in_a_script(actionlint: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text((FOLDER / "ci.yaml").read_text().replace('"$CHART" --values', "$CHART --values"))
+    assert "SC2086" in run(actionlint, str(wrong)).stdout
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+def test_no_job_has_a_right_that_it_does_not_name(workflow: str) -> None:
+    assert WORKFLOWS[workflow]["permissions"] == {}
+    assert all(job["permissions"]["contents"] in {"read", "write"} for job in WORKFLOWS[workflow]["jobs"].values())
+
+
+def test_what_may_write_runs_nothing_of_the_repository() -> None:
+    jobs = [job for workflow in WORKFLOWS.values() for job in workflow["jobs"].values()]
+    (writing,) = (job for job in jobs if job["permissions"]["contents"] == "write")
+    scripts = "".join(step.get("run", "") for step in writing["steps"])
+    assert re.findall(r"make|python|\./", scripts) == []
+
+
+def test_a_release_takes_nothing_from_a_cache() -> None:
+    (release,) = (path.read_text() for path in FOLDER.glob("release.yaml"))
+    assert "actions/cache" not in release
+
+
+def test_every_make_target_that_it_calls_exists() -> None:
+    called = {target for script in SCRIPTS for target in re.findall(r"\bmake ([a-z0-9-]+)", script)}
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"test", "image", "monitoring", "e2e", "lock"} <= called
+    assert called - targets == set()
+
+
+def test_the_oldest_python_and_the_one_of_the_image_are_tried() -> None:
+    tried = WORKFLOWS["ci"]["jobs"]["test"]["strategy"]["matrix"]["python"]
+    (oldest,) = re.findall(r">=(\S+)", PROJECT["requires-python"])
+    (image,) = re.findall(r"^ARG BUILD_IMAGE=\S+/python:(\d+\.\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert set(tried) == {oldest, image}
+
+
+def test_every_other_minor_of_kubernetes_is_tried() -> None:
+    tried = WORKFLOWS["scheduled"]["jobs"]["kubernetes"]["strategy"]["matrix"]["minor"]
+    assert tried == [minor for minor in versions.pinned_minors() if minor != versions.DEFAULT_MINOR]
+
+
+def test_the_bot_looks_after_every_folder_of_go_modules_and_the_image() -> None:
+    bot = yaml.safe_load((ROOT / ".github" / "dependabot.yaml").read_text())
+    watched = {each["package-ecosystem"]: each for each in bot["updates"]}
+    assert set(watched) == {"docker", "github-actions", "gomod"}
+    assert watched["gomod"]["directories"] == [f"/{versions.MODULES.relative_to(ROOT)}/*"]
+    assert {path.parent.parent for path in ROOT.glob("tests/**/go.mod")} == {versions.MODULES}
+
+
+@pytest.mark.parametrize(("tag", "accepted"), [(PROJECT["version"], True), ("99.0.0", False)])
+def test_a_release_is_made_of_a_tag_that_all_files_agree_with(tmp_path: Path, tag: str, *, accepted: bool) -> None:
+    (script,) = (step["run"] for step in WORKFLOWS["release"]["jobs"]["version"]["steps"] if "run" in step)
+    chart = CHART.relative_to(ROOT) / "Chart.yaml"
+    (tmp_path / chart).parent.mkdir(parents=True)
+    for name in ("pyproject.toml", chart):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## [{tag}] - 2026-01-01\n")
+    output = tmp_path / "output"
+    environment = {"PATH": os.environ["PATH"], "GITHUB_REF_NAME": f"v{tag}", "GITHUB_OUTPUT": str(output)}
+    done = subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=False)
+    assert (done.returncode == 0) == accepted
+    assert (output.exists() and output.read_text() == f"version={tag}\n") == accepted
