@@ -1,6 +1,7 @@
 """What metrics are made of: how resources stand, and what was counted, held to what the servers have."""
 
 from collections import Counter
+from dataclasses import replace
 
 from netbird_streaming.core.conditions import Readiness
 from netbird_streaming.core.resources import (
@@ -12,7 +13,7 @@ from netbird_streaming.core.resources import (
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
 from tests.simulation.network import Fate, Mishap
-from tests.simulation.scene import Scene
+from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM
 from tests.support.tally import Tally
 
@@ -118,6 +119,7 @@ def test_a_kubernetes_that_fails_is_a_failure_too(settled: Scene) -> None:
 
 def test_a_drift_counts_once_when_it_is_found_and_once_when_it_is_corrected(settled: Scene) -> None:
     (made,) = settled.remote()
+    settled.wait(400)
     for number in (1, 2):
         settled.world.stranger_edits(made, url="https://elsewhere.example/")
         settled.mishap("UPDATE", Fate.LIMITED)
@@ -157,8 +159,25 @@ def test_a_deletion_in_netbird_is_a_drift_and_creating_it_again_its_correction(s
     assert (tally(settled).found, tally(settled).corrected) == (1, 1)
 
 
+def test_a_server_that_writes_values_its_own_way_is_no_drift() -> None:
+    scene = Scene(replace(HONEST, normalise_urls=True))
+    scene.lead()
+    scene.wait(5)
+    scene.create(url="https://HOOK.example:443/r0")
+    scene.wait(400)
+    scene.edit(datadog=scene.block("r0", "https://HOOK.example:443/r1"))
+    scene.wait(400)
+    assert "in another form" in scene.ready().message
+    assert (tally(scene).found, tally(scene).corrected) == (0, 0)
+    scene.world.stranger_edits(scene.remote()[0], url="https://elsewhere.example/")
+    scene.wait(400)
+    assert (tally(scene).found, tally(scene).corrected) == (1, 1)
+    scene.world.loop.dispose()
+
+
 def test_contention_is_found_once_more_than_it_was_corrected(settled: Scene) -> None:
     (made,) = settled.remote()
+    settled.wait(400)
     for number in range(5):
         settled.world.stranger_edits(made, url=f"https://elsewhere.example/{number}")
         settled.wait(400)

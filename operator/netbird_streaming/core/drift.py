@@ -128,6 +128,16 @@ def is_foreign_write(case: Case, item: Integration) -> bool:
     return is_later(item.updated_at, case.status.updated_at, by=ROUNDING if compared else LATE_TOUCH)
 
 
+def is_of_somebody_else(case: Case, update: Update) -> bool:
+    """Whether a correction undoes what somebody else did; else the server may only write a value in its own way."""
+    view = case.observed.view
+    item = view.by_id.get(update.id) if view is not None else None
+    if update.correction is None or item is None:
+        return False
+    toggled = item.enabled not in (None, update.payload.request.enabled)
+    return toggled or is_foreign_write(case, item) or not _is_first_look(case)
+
+
 def settled(item: Integration | None, kept: dict[str, str]) -> Report:
     """All is as the user wants it."""
     message = "NetBird accepted this generation with the current values of its Secrets."

@@ -6,6 +6,7 @@ from typing import Final
 
 from netbird_streaming.core import transitions
 from netbird_streaming.core.actions import Bind, Create, Delete, Release, Update
+from netbird_streaming.core.drift import is_of_somebody_else
 from netbird_streaming.core.events import release_note
 from netbird_streaming.core.facts import Case, Memory, Posted
 from netbird_streaming.core.remote import Integration
@@ -137,7 +138,7 @@ async def update(run: Run, case: Case, action: Update) -> bool:
         return False
     if not isinstance(run.way, Way):
         return True
-    if action.correction is not None:
+    if is_of_somebody_else(case, action):
         run.world.found_drift(run.entry)
     memory, clock = run.entry.memory, run.world.ports.clock
     try:
