@@ -134,7 +134,11 @@ def test_the_definitions_are_those_of_crds_and_stay_on_removal(helm: Path) -> No
     rendered = of_kind(render(helm, NAMESPACE), "CustomResourceDefinition")
     assert len(rendered) == len(sources)
     for definition in rendered:
-        assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+        assert definition["metadata"]["annotations"] == {
+            "helm.sh/resource-policy": "keep",
+            "argocd.argoproj.io/sync-options": "Prune=false",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        }
 
 
 def test_the_definitions_can_go_with_the_release_or_be_left_to_others(helm: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -11,7 +12,10 @@ from tests.support import manifests
 from tests.support.controlplane import ControlPlane
 from tests.support.gitops import argocd, flux, kstatus
 from tests.support.manifests import Manifest, reference, to_yaml
+from tests.support.netbird.faults import Moment, Slow
+from tests.support.netbird.wire import Operation
 from tests.support.operator import NAMESPACE
+from tests.support.release import Release
 from tests.support.scene import QUICK_LEASE, Json, Scene, eventually, raised
 from tests.support.team import SECRETS, Mark, Team, new_team, secret
 
@@ -151,6 +155,16 @@ def test_another_tool_that_takes_over_makes_nobody_write_more(synced: Synced) ->
     assert synced.versions() == taken
     assert [_kept(each) for each in synced.objects()] == [_kept(each) for each in before]
     assert (synced.team.writes(mark), synced.team.changes(mark)) == ([], [])
+
+
+def test_helm_waits_until_the_integration_is_there(team: Team, tmp_path: Path) -> None:
+    team.connect()
+    team.fault(Slow(header=2.0), Operation.CREATE, moment=Moment.AFTER)
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "integration.yaml").write_text(to_yaml(team.integration()))
+    (tmp_path / "Chart.yaml").write_text("{apiVersion: v2, name: streams, version: 0.1.0}")
+    Release(team.scene.plane, team.namespace).install(tmp_path, "--wait", "--timeout=40s")
+    assert team.condition()["status"] == "True"
 
 
 def test_what_is_pruned_goes_in_netbird_too(team: Team) -> None:

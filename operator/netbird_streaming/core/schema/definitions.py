@@ -14,8 +14,13 @@ from netbird_streaming.core.resources import (
 from netbird_streaming.core.schema.structural import Schema, structural
 from netbird_streaming.reasons import Reason
 
-_KEEP: Final = {"helm.sh/resource-policy": "keep"}
-"""Removing a CRD removes every object of its kind, which is never what the removal of a release should do."""
+_KEEP: Final = {
+    "helm.sh/resource-policy": "keep",
+    "argocd.argoproj.io/sync-options": "Prune=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+"""For Helm, Argo CD and Flux: removing a CRD removes every object of its kind, which is never what the removal of a
+release should do."""
 
 INITIAL_STATUS: Final[Schema] = {
     "conditions": [
