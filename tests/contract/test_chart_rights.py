@@ -14,6 +14,7 @@ NAMESPACE = "netbird-system"
 CLUSTER = needed(Place.CLUSTER)
 SCOPE = needed(Place.SCOPE)
 OWN = needed(Place.OWN)
+DEFAULT = needed(Place.DEFAULT)
 WATCH = {("", "secrets", "list"), ("", "secrets", "watch")}
 SECRETS = {("", "secrets", "get"), *WATCH}
 CONFIG_MAPS = {("", "configmaps", "get")}
@@ -75,15 +76,31 @@ def aggregates(role: Manifest) -> bool:
         ),
         (
             {"scope": {"namespaces": ["team-a", "team-b"]}},
-            {"*": CLUSTER, "team-a": SCOPE, "team-b": SCOPE, NAMESPACE: OWN | SECRETS | CONFIG_MAPS},
+            {
+                "*": CLUSTER,
+                "team-a": SCOPE,
+                "team-b": SCOPE,
+                "default": DEFAULT,
+                NAMESPACE: OWN | SECRETS | CONFIG_MAPS,
+            },
+        ),
+        (
+            {"scope": {"namespaces": ["default"]}},
+            {"*": CLUSTER, "default": SCOPE, NAMESPACE: OWN | SECRETS | CONFIG_MAPS},
         ),
         (
             {"scope": {"namespaces": ["team-a", "team-b"]}, "secretNamespaces": ["team-b"]},
-            {"*": CLUSTER, "team-a": SCOPE - SECRETS, "team-b": SCOPE, NAMESPACE: OWN | SECRETS | CONFIG_MAPS},
+            {
+                "*": CLUSTER,
+                "team-a": SCOPE - SECRETS,
+                "team-b": SCOPE,
+                "default": DEFAULT,
+                NAMESPACE: OWN | SECRETS | CONFIG_MAPS,
+            },
         ),
         (
             {"scope": {"namespaces": [NAMESPACE]}, "secretWatch": False},
-            {"*": CLUSTER, NAMESPACE: OWN | SCOPE - WATCH},
+            {"*": CLUSTER, "default": DEFAULT, NAMESPACE: OWN | SCOPE - WATCH},
         ),
         (
             {"scope": {"namespaces": ["team-a"], "clusterConnections": False}},
@@ -103,6 +120,7 @@ def aggregates(role: Manifest) -> bool:
         "secrets of its own namespace",
         "secrets of a namespace, without cluster connections",
         "namespaces",
+        "the namespace of cluster connections' Events",
         "namespaces, secrets of one",
         "its own namespace",
         "a namespace, without cluster connections",

@@ -94,6 +94,13 @@ class Flows:
         self.ready(name)
         self._kubectl("delete", "esi", name, "--timeout=45s")
 
+    def reject(self) -> None:
+        """Let NetBird reject the cluster connection's token, and accept it again, which Events tell."""
+        for token, ready in (("nbp_unknown", "False"), (f"nbp_{self.team}", "True")):
+            self._apply(secret("netbird", token=token), namespace=self.release.namespace)
+            self.ask("cnbc", "default")
+            self._kubectl("wait", f"--for=condition=Ready={ready}", "--timeout=45s", "cnbc/default")
+
     def another_connection(self, kind: str) -> None:
         """Make one, and an integration that uses it."""
         name = f"another-{uuid4().hex[:8]}"

@@ -20,6 +20,7 @@ class Place(Enum):
     SCOPE = "in scope"
     CLUSTER = "whole cluster"
     OWN = "own namespace"
+    DEFAULT = "`default`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ NEEDS: Final = (
     Need(Place.CLUSTER, GROUP, _CLUSTER_CONNECTIONS, ("get",), "reads it again after a write that met somebody else's"),
     Need(Place.CLUSTER, GROUP, _CLUSTER_CONNECTIONS, ("patch",), "puts its finalizer on one in use, and takes it off"),
     Need(Place.CLUSTER, GROUP, f"{_CLUSTER_CONNECTIONS}/status", ("patch",), "writes whether it works, its accounts"),
+    Need(Place.DEFAULT, "events.k8s.io", "events", ("create",), "says that a cluster connection's token is rejected"),
     Need(Place.OWN, "coordination.k8s.io", "leases", ("create",), "makes its Lease at the first start"),
     Need(Place.OWN, "coordination.k8s.io", "leases", ("get", "patch"), "takes, renews and releases it", _LEASE),
     Need(Place.OWN, "", "secrets", ("create",), "makes the key of its fingerprints at the first start"),
@@ -83,7 +85,7 @@ def needed(place: Place, *, secret_watch: bool = True, cluster_connections: bool
         found -= {("", "secrets", "list"), ("", "secrets", "watch")}
     if not cluster_connections:
         found.discard(("", "namespaces", "get"))
-    return found if cluster_connections or place is not Place.CLUSTER else set()
+    return found if cluster_connections or place not in {Place.CLUSTER, Place.DEFAULT} else set()
 
 
 def granted_by(role: Mapping[str, Any]) -> set[Granted]:

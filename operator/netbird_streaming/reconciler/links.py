@@ -3,6 +3,7 @@
 from typing import Final
 
 from netbird_streaming.core.connections import resync_interval
+from netbird_streaming.core.events import tell
 from netbird_streaming.core.reachability import Found, Reached, connection_status
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import (
@@ -115,8 +116,10 @@ async def _write_status(world: World, link: Link) -> None:
     found = Found(reached, link.problem, family, _needed_by(world, link.connection.identity))
     for _ in range(2):
         status = connection_status(link.connection, found, ports.key, ports.clock.now())
+        before = link.connection.status
+        # Before the write, whose answer may be lost though it lands.
+        link.told = link.told or tell(before.conditions)
         try:
-            before = link.connection.status
             link.connection = await ports.cluster.write_connection_status(link.connection, status)
         except (ConflictError, ObjectGoneError):
             if not await _read_again(world, link):

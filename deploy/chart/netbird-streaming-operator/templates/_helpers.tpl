@@ -94,6 +94,10 @@ true
   resources: [namespaces]
   verbs: [get]
 {{- end }}
+{{ include "operator.eventRules" . }}
+{{- end -}}
+
+{{- define "operator.eventRules" -}}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
