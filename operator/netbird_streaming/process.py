@@ -143,7 +143,7 @@ class Operator:
         if settings.secret_watch:
             rights += secret_rights(self._secret_namespaces(namespace))
         for right in await missing_rights(api, rights):
-            logger.warning("a right is missing: %s; grant it, or narrow the scope by --namespace", right)
+            logger.warning("a right is missing: %s; grant it, or narrow the scope by --namespace", str(right))
 
     async def _take_turns(self, api: Api, namespace: str, key: FingerprintKey) -> None:
         """Lead whenever it is our turn. A defect ends one turn, not the process, which would forget more."""

@@ -18,7 +18,7 @@ from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneEr
 from netbird_streaming.log_context import Repeats
 
 MAX_WAITING: Final = 20_000
-"""Events, of about 300 bytes each; what comes while so many wait is lost."""
+"""Events, of about half a kilobyte each; what comes while so many wait is lost."""
 _NOTE_BYTES: Final = 1024
 _ACTION_CHARACTERS: Final = 128
 _INSTANCE_CHARACTERS: Final = 128
