@@ -8,6 +8,7 @@ from typing import Final
 
 import yaml
 
+from netbird_streaming.core.resources import GROUP, VERSION
 from tests.support import pages
 from tests.support.controlplane import ControlPlane
 from tests.support.manifests import Manifest, integration
@@ -17,7 +18,7 @@ from tests.support.netbird.tenancy import Account, Token
 from tests.support.operator import LEASE, NAMESPACE, Operator
 from tests.support.pages import Block
 from tests.support.release import Release
-from tests.support.scene import QUICK_LEASE
+from tests.support.scene import QUICK_LEASE, Objects
 from tests.support.team import secret
 
 PROGRAMS: Final = frozenset({"helm", "kubectl"})
@@ -28,6 +29,10 @@ TEAM: Final = "team-a"
 FIRST_ID: Final = 4711
 """The id of an integration that somebody made by hand, of which the pages speak."""
 
+_WHAT_PAGES_DECLARE: Final = {
+    f"apis/{GROUP}/{VERSION}": ("eventstreamingintegrations", "netbirdconnections"),
+    "api/v1": ("secrets", "configmaps"),
+}
 _FOLDERS: Final = ("crds", "deploy", "examples")
 _CERTIFICATE: Final = pages.ROOT / "tests" / "contract" / "netbird_tls" / "certificate.pem"
 _BLOCK_SECONDS: Final = 60.0
@@ -77,6 +82,8 @@ class Reader:
         self._url: Final = netbird.url
         self._folder: Final = plane.folder / "checkout"
         self._stack: Final = stack
+        self._objects: Final = Objects(plane)
+        stack.callback(self._objects.close)
         self._operator: Operator | None = None
         self._prepare(netbird)
         plane.kubectl("create", "namespace", TEAM)
@@ -94,19 +101,23 @@ class Reader:
 
     def begin(self, *given: Manifest) -> None:
         """Leave nothing of what former pages declared but these, and wait until they work."""
-        wanted = {f"{each['kind'].lower()}/{each['metadata']['name']}" for each in given}
-        for kinds in ("esi,nbc", "secret,configmap"):
-            listed = self._plane.kubectl("get", kinds, f"--namespace={TEAM}", "--output=name")
-            left = {name.replace(".integrations.netbird.io/", "/") for name in listed.split()} - wanted
+        wanted = {f"{each['kind'].lower()}s/{each['metadata']['name']}" for each in given}
+        # Integrations first: they need their connections and Secrets to go.
+        for group, plurals in _WHAT_PAGES_DECLARE.items():
+            left = {name for plural in plurals for name in self._names(group, plural)} - wanted
             if left:
                 self._plane.kubectl("delete", f"--namespace={TEAM}", *left, f"--timeout={_BEGIN_SECONDS}s")
         if not given:
             return
         self._plane.kubectl("apply", f"--namespace={TEAM}", "-f", "-", input=self._here(yaml.safe_dump_all(given)))
-        declared = [each for each in wanted if each.startswith("eventstreamingintegration/")]
+        declared = [each for each in wanted if each.startswith("eventstreamingintegrations/")]
         self._plane.kubectl(
             "wait", "--for=condition=Ready", f"--namespace={TEAM}", f"--timeout={_BEGIN_SECONDS}s", *declared
         )
+
+    def _names(self, group: str, plural: str) -> list[str]:
+        listed = self._objects.read(f"/{group}/namespaces/{TEAM}/{plural}") or {"items": []}
+        return [f"{plural}/{each['metadata']['name']}" for each in listed["items"]]
 
     def _do(self, block: Block) -> None:
         if block.language == pages.MANIFESTS:
