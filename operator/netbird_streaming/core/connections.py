@@ -1,6 +1,7 @@
 """What of a connection can be judged without asking a server."""
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 DEFAULT_RESYNC: Final = 300.0
 
 
+@lru_cache(maxsize=64)
 def seconds(duration: str) -> float:
     """A duration such as `1h30m` in seconds; the default of the field where it can't be read."""
     match = _DURATION.fullmatch(duration)

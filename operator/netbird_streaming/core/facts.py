@@ -169,7 +169,7 @@ class Remembered:
 def recall(resource: EventStreamingIntegration, memory: Memory) -> Remembered:
     """Tell our own status from one that was restored or copied from another resource."""
     status = resource.status
-    if status == _BLANK or status.owner_uid == resource.metadata.uid:
+    if status.owner_uid == resource.metadata.uid or status == _BLANK:
         return Remembered(status, memory, claim=status.claimed_id)
     return Remembered(_BLANK, memory, claim=status.id)
 

@@ -6,6 +6,7 @@ The configuration keys are those that NetBird's dashboard sends (`netbirdio/dash
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +30,7 @@ from netbird_streaming.reasons import Reason
 
 SecretData = Mapping[str, bytes]
 MAX_URL: Final = 2048
-_PRINTABLE: Final = range(0x20, 0x7F)
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +221,9 @@ def value_fault(value: bytes) -> str | None:
         return "is empty; put the credential into it"
     if value.endswith((b"\n", b"\r")):
         return "ends with a newline; write it without one (printf instead of echo, or kubectl --from-literal)"
-    if any(byte < _PRINTABLE.start or byte == _PRINTABLE.stop for byte in value):
+    if _CONTROL.search(value) is not None:
         return "holds a control character; write it as one line of plain text"
-    if any(byte > _PRINTABLE.stop for byte in value):
+    if not value.isascii():
         return "holds a character outside ASCII; write the credential as its issuer gave it"
     if value != value.strip():
         return "begins or ends with a space; write it without"

@@ -27,7 +27,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of a connection; `users` are the resources that still need it."""
+    """What is known of a connection; `users` are the resources that still need one that is being deleted."""
 
     reached: tuple[Reached, ...]
     problem: OperatorError | None

@@ -4,7 +4,7 @@ Claims are made before anything is awaited, so that two resources that are worke
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
@@ -35,6 +35,10 @@ class Claimant:
     def order(self) -> tuple[int, datetime, str]:
         """Who holds goes first, then who is older."""
         return (-self.hold, self.created, self.uid)
+
+    def having(self, hold: Hold) -> "Claimant":
+        """The same resource with another hold."""
+        return Claimant(self.uid, self.identity, self.created, hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Claims:
                 self._leave(claimant.uid, scope)
         self._wanted[claimant.uid] = tuple(wanted)
         for scope, hold in wanted.items():
-            self._scopes.setdefault(scope, {})[claimant.uid] = replace(claimant, hold=hold)
+            self._scopes.setdefault(scope, {})[claimant.uid] = claimant.having(hold)
         best = min(self._scopes[next(iter(wanted))].values(), key=lambda each: each.order)
         return None if best.uid == claimant.uid else best.identity.label
 
@@ -95,7 +99,7 @@ class Claims:
         """The resource is about to write an intent: it holds what it wants from before that reaches the server."""
         for scope in self._wanted.get(uid, ())[:1]:
             claimant = self._scopes[scope][uid]
-            self._scopes[scope][uid] = replace(claimant, hold=max(claimant.hold, Hold.INTENT))
+            self._scopes[scope][uid] = claimant.having(max(claimant.hold, Hold.INTENT))
 
     def held(self, uid: str, scope: Scope) -> bool:
         """Whether the resource had an integration of this configuration when it last offered."""

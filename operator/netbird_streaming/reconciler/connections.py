@@ -24,6 +24,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account, AccountEvents
 from netbird_streaming.reconciler.ports import Ports
 
+_FAMILIES: Final = frozenset(each.value for each in PathFamily)
 LABELS_LIFETIME: Final = 30.0
 """Seconds for which a namespace's labels are taken to be unchanged."""
 
@@ -272,11 +273,8 @@ class Connections:
             if link.token is None:
                 continue
             spec = link.connection.spec
-            known = limits.get((spec.url, link.token), spec.rate_limit)
-            limits[spec.url, link.token] = RateLimit(
-                requests_per_minute=min(known.requests_per_minute, spec.rate_limit.requests_per_minute),
-                burst=min(known.burst, spec.rate_limit.burst),
-            )
+            known = limits.get((spec.url, link.token))
+            limits[spec.url, link.token] = spec.rate_limit if known is None else _lower(known, spec.rate_limit)
         self._ports.netbird.reserve(limits)
 
 
@@ -292,6 +290,11 @@ def _not_found(identity: Identity, what: str) -> WaitError:
     return WaitError(Reason.CONNECTION_NOT_FOUND, message)
 
 
+def _lower(one: RateLimit, other: RateLimit) -> RateLimit:
+    requests = min(one.requests_per_minute, other.requests_per_minute)
+    return RateLimit(requests_per_minute=requests, burst=min(one.burst, other.burst))
+
+
 def _family(connection: Connection) -> PathFamily | None:
     known = connection.status.path_family
-    return PathFamily(known) if known in [each.value for each in PathFamily] else None
+    return PathFamily(known) if known in _FAMILIES else None

@@ -25,7 +25,7 @@ from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Desired, Observed, Remembered, Route, recall
 from netbird_streaming.core.payload import Payload, SecretData, resolve, secret_names
 from netbird_streaming.core.remote import Priority
-from netbird_streaming.core.resources import EventStreamingIntegration, Identity
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
@@ -109,7 +109,8 @@ async def _gather(run: Run) -> Case:
         run.payload = await _payload(run)
     _note(run)
     case = _case(run, run.payload, run.way)
-    return replace(case, observed=replace(case.observed, rival=_rival(run, case)))
+    rival = _rival(run, case)
+    return case if rival is None else replace(case, observed=replace(case.observed, rival=rival))
 
 
 async def _payload(run: Run) -> Payload | OperatorError:
@@ -134,7 +135,7 @@ def _note(run: Run) -> None:
         memory = memory.having(finalizer_seen=now)
     if run.status.creation is not None and memory.intent_over is None:
         memory = memory.having(intent_over=now)
-    asked = Desired(run.resource, WaitError(Reason.PROGRESSING, "")).requested
+    asked = run.resource.metadata.annotations.get(RECONCILE_ANNOTATION)
     if asked is not None and asked != memory.asked:
         memory = memory.having(asked=asked, asked_at=now)
     run.entry.memory = memory

@@ -1,5 +1,6 @@
 """The reconcile of one connection: read its token, sweep its accounts, say whether it works, let it go when unused."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from netbird_streaming.core.connections import resync_interval
@@ -29,7 +30,7 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
     link = world.connections.get(identity)
     if link is None:
         return Outcome.SETTLED
-    if link.connection.deleting and not _needed_by(world, identity):
+    if link.connection.deleting and not _is_needed(world, identity):
         await _release(world, link)
         return Outcome.SETTLED
     asked = link.connection.metadata.annotations.get(RECONCILE_ANNOTATION)
@@ -38,7 +39,7 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
     await world.connections.load(link, anew=due or urgent)
     if link.token is not None and not link.accounts:
         world.connections.account(link, link.connection.spec.tenant_id)
-    if _needed_by(world, identity) and not link.connection.deleting:
+    if not link.connection.deleting and _is_needed(world, identity):
         await world.secure(link)
     outcomes = {
         await _attend(world, link, account, urgent=urgent, priority=priority)
@@ -54,16 +55,17 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
     return Outcome.FAILED if Outcome.FAILED in outcomes else Outcome.SETTLED
 
 
-def _needed_by(world: World, identity: Identity) -> tuple[str, ...]:
+def _needed_by(world: World, identity: Identity) -> Iterator[str]:
     """Who has something in NetBird that only this connection can delete."""
-    users = [
-        entry.identity.label
-        for entry in world.users(identity)
-        if entry.id is not None or entry.open or entry.memory.posted is not None
-    ]
+    for entry in world.users(identity):
+        if entry.id is not None or entry.open or entry.memory.posted is not None:
+            yield entry.identity.label
     accounts = _accounts(world, identity)
-    strays = [f"integration {stray.name}" for stray, account in world.strays.items() if account in accounts]
-    return (*users, *strays)
+    yield from (f"integration {stray.name}" for stray, account in world.strays.items() if account in accounts)
+
+
+def _is_needed(world: World, identity: Identity) -> bool:
+    return next(_needed_by(world, identity), None) is not None
 
 
 def _accounts(world: World, identity: Identity) -> list[Account]:
@@ -107,15 +109,8 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
 
 async def _write_status(world: World, link: Link) -> None:
     ports = world.ports
-    reached = tuple(
-        Reached(tenant_id, account.proof, account.account_id, account.problem)
-        for tenant_id, account in link.accounts.items()
-    )
-    families = [account.client.path_family for account in link.accounts.values()]
-    family = next((each.value for each in families if each is not None), None)
-    found = Found(reached, link.problem, family, _needed_by(world, link.connection.identity))
     for _ in range(2):
-        status = connection_status(link.connection, found, ports.key, ports.clock.now())
+        status = connection_status(link.connection, _found(world, link), ports.key, ports.clock.now())
         before = link.connection.status
         # Before the write, whose answer may be lost though it lands.
         link.told = link.told or tell(before.conditions)
@@ -128,6 +123,17 @@ async def _write_status(world: World, link: Link) -> None:
             link.told = landed(ports.cluster, link.connection, before, link.told)
             return
     world.queue.add(link.connection.identity)
+
+
+def _found(world: World, link: Link) -> Found:
+    reached = tuple(
+        Reached(tenant_id, account.proof, account.account_id, account.problem)
+        for tenant_id, account in link.accounts.items()
+    )
+    families = [account.client.path_family for account in link.accounts.values()]
+    family = next((each.value for each in families if each is not None), None)
+    users = tuple(_needed_by(world, link.connection.identity)) if link.connection.deleting else ()
+    return Found(reached, link.problem, family, users)
 
 
 async def _read_again(world: World, link: Link) -> bool:

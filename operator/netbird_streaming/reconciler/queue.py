@@ -51,7 +51,7 @@ class KeyQueue(Generic[K]):
         self._pending: dict[K, _Pending[K]] = {}
         self._timers: list[tuple[float, int, _Pending[K]]] = []
         self._serial = 0
-        self._ready: dict[Priority, dict[Hashable, deque[_Pending[K]]]] = {each: {} for each in Priority}
+        self._ready: list[dict[Hashable, deque[_Pending[K]]]] = [{} for _ in Priority]
         self._running: dict[K, _Pending[K]] = {}
         self._progress = clock.monotonic()
         self._busy: dict[Hashable, int] = {}
@@ -135,7 +135,8 @@ class KeyQueue(Generic[K]):
             again = self._pending.get(key)
             if again is not None:
                 self._schedule(again)
-            self._wake.set()
+            if any(self._ready):
+                self._wake.set()
             self._slots.release()
 
     def _schedule(self, pending: _Pending[K]) -> None:
@@ -145,6 +146,8 @@ class KeyQueue(Generic[K]):
         else:
             self._serial += 1
             heapq.heappush(self._timers, (pending.due, self._serial, pending))
+            if self._timers[0][2] is not pending:
+                return
         self._wake.set()
 
     async def _next(self) -> _Pending[K]:
@@ -153,12 +156,15 @@ class KeyQueue(Generic[K]):
             pending = self._take()
             if pending is not None:
                 return pending
-            delay = None if not self._timers else max(0.0, self._timers[0][0] - self._clock.monotonic())
-            try:
-                async with asyncio.timeout(delay):
-                    await self._wake.wait()
-            except TimeoutError:
+            if not self._timers:
+                await self._wake.wait()
                 continue
+            pause = max(0.0, self._timers[0][0] - self._clock.monotonic())
+            alarm = asyncio.get_running_loop().call_later(pause, self._wake.set)
+            try:
+                await self._wake.wait()
+            finally:
+                alarm.cancel()
 
     def _take(self) -> _Pending[K] | None:
         """The best key that may run, taken; lanes of one priority take turns."""
@@ -167,23 +173,23 @@ class KeyQueue(Generic[K]):
             pending = heapq.heappop(self._timers)[2]
             if self._is_valid(pending):
                 self._schedule(pending)
-        for priority in Priority:
-            for lane in list(self._ready[priority]):
-                pending_of_lane = self._take_from(priority, lane)
+        for lanes in self._ready:
+            for lane in list(lanes):
+                pending_of_lane = self._take_from(lanes, lane)
                 if pending_of_lane is not None:
                     return pending_of_lane
         return None
 
-    def _take_from(self, priority: Priority, lane: Hashable) -> _Pending[K] | None:
+    def _take_from(self, lanes: dict[Hashable, deque[_Pending[K]]], lane: Hashable) -> _Pending[K] | None:
         if self._busy.get(lane, 0) >= LANE_WIDTH:
             return None
-        keys = self._ready[priority].pop(lane)
+        keys = lanes.pop(lane)
         while keys:
             pending = keys.popleft()
             if not self._is_valid(pending):
                 continue
             if keys:
-                self._ready[priority][lane] = keys
+                lanes[lane] = keys
             del self._pending[pending.key]
             self._busy[lane] = self._busy.get(lane, 0) + 1
             pending.begun = self._clock.monotonic()

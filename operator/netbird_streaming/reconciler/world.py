@@ -49,14 +49,15 @@ class World:
 
     def observe(self, resource: EventStreamingIntegration, priority: Priority = Priority.USER) -> None:
         """Take a version of a resource, unless it is not newer than what is known."""
-        entry = self.entries.get(resource.identity)
+        identity = resource.identity
+        entry = self.entries.get(identity)
         if entry is not None and entry.uid != resource.metadata.uid:
             if version_of(resource) < entry.version:
                 return
-            self.forget(resource.identity, entry.uid)
+            self.forget(identity, entry.uid)
             entry = None
         if entry is None:
-            entry = self.entries[resource.identity] = entry_for(resource)
+            entry = self.entries[identity] = entry_for(resource)
             self._index(entry)
             self._claim(entry, resource)
         elif version_of(resource) <= entry.version:
@@ -65,7 +66,7 @@ class World:
             self._retake(entry, resource)
         if priority is Priority.CLOCK:
             entry.pack()
-        self.queue.add(resource.identity, priority)
+        self.queue.add(identity, priority)
 
     def took(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         """Take what the API server answered to a write or a read of our own, unless a newer version is known."""
@@ -132,15 +133,16 @@ class World:
 
     def observe_connection(self, connection: Connection) -> None:
         """Take a version of a connection; its resources look again when what it says changed."""
-        known = self.connections.get(connection.identity)
+        identity = connection.identity
+        known = self.connections.get(identity)
         same = known is not None and known.connection.metadata.uid == connection.metadata.uid
         if known is not None and same and version_of(connection) <= version_of(known.connection):
             return
         before = None if known is None else (known.connection.spec, known.connection.deleting)
         self.connections.observe(connection)
-        self.queue.add(connection.identity, Priority.USER)
+        self.queue.add(identity, Priority.USER)
         if before != (connection.spec, connection.deleting):
-            self.wake_users(connection.identity)
+            self.wake_users(identity)
 
     def forget_connection(self, identity: Identity, uid: str) -> None:
         """The connection is gone."""
