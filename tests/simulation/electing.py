@@ -96,7 +96,7 @@ class Electorate:
     @property
     def now(self) -> float:
         """Seconds since the beginning."""
-        return self.loop.time() - BEGIN
+        return self.loop.now - BEGIN
 
     @property
     def alive(self) -> list[Replica]:
@@ -139,7 +139,7 @@ class Electorate:
             LeaseName("operator", "lease", name),
             # A wall clock that jumps: nothing may depend on it.
             lambda: EPOCH + timedelta(seconds=self.random.uniform(-1e9, 1e9)),
-            clock=lambda: base + rate * self.loop.time(),
+            clock=lambda: base + rate * self.loop.now,
             timing=timing,
         )
         replica = Replica(process, line, elector, name)

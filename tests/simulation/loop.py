@@ -73,22 +73,20 @@ class VirtualLoop:
 
     def __init__(self, start: float = 1_000.0) -> None:
         """Start at a moment other than zero, so that nobody takes zero for the beginning."""
-        self._now = start
+        self.now = start
+        """The virtual clock, seconds."""
         self._ready: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Callback]] = []
         self._serial = 0
         self._tasks: list[asyncio.Task[Any]] = []
         self._running = False
+        self._as_asyncio = cast("asyncio.AbstractEventLoop", self)
         self.failures: list[str] = []
         """What the loop was told of exceptions that nobody caught."""
 
-    @property
-    def _as_asyncio(self) -> asyncio.AbstractEventLoop:
-        return cast("asyncio.AbstractEventLoop", self)
-
     def time(self) -> float:
-        """The virtual clock, seconds."""
-        return self._now
+        """The virtual clock, as asyncio asks for it."""
+        return self.now
 
     def get_debug(self) -> bool:
         """Never: debugging would read the real clock."""
@@ -104,7 +102,7 @@ class VirtualLoop:
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Callback:
         """Run after all that is ready already."""
-        handle = Callback(self._now, callback, args, copy_context() if context is None else context)
+        handle = Callback(self.now, callback, args, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 
@@ -121,7 +119,7 @@ class VirtualLoop:
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Callback:
         """Run after that many seconds."""
-        return self.call_at(self._now + max(delay, 0.0), callback, *args, context=context)
+        return self.call_at(self.now + delay if delay > 0 else self.now, callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
         """A future of this loop."""
@@ -153,14 +151,12 @@ class VirtualLoop:
         asyncio.events._set_running_loop(self._as_asyncio)
         self._running = True
         try:
-            while (self._timers and self._timers[0][0] <= moment) or self._ready:
+            while self._ready or self._advance(moment):
                 self._drain()
-                if self._timers and self._timers[0][0] <= moment:
-                    self._advance()
             if not self._timers and alive():
-                msg = f"nothing is scheduled at {self._now:.3f}"
+                msg = f"nothing is scheduled at {self.now:.3f}"
                 raise DeadlockError(msg)
-            self._now = max(self._now, moment)
+            self.now = max(self.now, moment)
         finally:
             self._running = False
             asyncio.events._set_running_loop(None)
@@ -178,17 +174,21 @@ class VirtualLoop:
                 continue
             left -= 1
             if left < 0:
-                msg = f"time stands still at {self._now:.3f}: {handle.call!r}"
+                msg = f"time stands still at {self.now:.3f}: {handle.call!r}"
                 raise SpinningError(msg)
             handle.within.run(handle.call, *handle.given)
 
-    def _advance(self) -> None:
+    def _advance(self, latest: float) -> bool:
+        """Let time pass until the next timer is due; answers whether one is by the latest moment."""
         timers = self._timers
-        self._now = now = max(self._now, timers[0][0])
+        while timers and timers[0][2].void:
+            heapq.heappop(timers)
+        if not timers or timers[0][0] > latest:
+            return False
+        self.now = now = max(self.now, timers[0][0])
         while timers and timers[0][0] <= now:
-            handle = heapq.heappop(timers)[2]
-            if not handle.void:
-                self._ready.append(handle)
+            self._ready.append(heapq.heappop(timers)[2])
+        return True
 
     def unseen_failures(self) -> list[str]:
         """Exceptions of tasks that ended, and that nobody ever looked at."""

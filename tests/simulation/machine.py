@@ -32,19 +32,21 @@ class SimClock:
 
     def __init__(self, process: Process) -> None:
         """Take the zero and the error from the process."""
-        self._process = process
+        self._loop = process.loop
+        self._zero = process.monotonic_base
+        self._epoch = EPOCH + timedelta(seconds=process.skew)
 
     def monotonic(self) -> float:
         """Seconds since this process' own zero."""
-        return self._process.loop.time() + self._process.monotonic_base
+        return self._loop.now + self._zero
 
     def now(self) -> datetime:
         """UTC, as far as this machine knows."""
-        return EPOCH + timedelta(seconds=self._process.loop.time() + self._process.skew)
+        return self._epoch + timedelta(seconds=self._loop.now)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep on the virtual loop."""
-        loop = self._process.loop
+        loop = self._loop
         waiter = loop.create_future()
         handle = loop.call_later(seconds, _wake, waiter)
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.reasons import Reason
@@ -93,7 +93,7 @@ class Process:
 
     def guard(self) -> None:
         """What is asked at the last moment before a write leaves. Raises LeaseLostError."""
-        if self.loop.time() >= self.lease_until:
+        if self.loop.now >= self.lease_until:
             raise LeaseLostError(Reason.PROGRESSING, "this process does not hold the Lease any more")
 
 
@@ -107,8 +107,7 @@ class Mishap:
     meanwhile: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(NamedTuple):
     """What a request is: its line in the story, what can become of it, its sender's patience, and the errors it meets.
 
     `over` is called once the request can't be applied any more because it was lost; `apply` tells that for itself.
@@ -124,7 +123,8 @@ class Errand:
 NONE: Final = Mishap("")
 QUICK: Final = frozenset({Fate.BROKEN, Fate.BROKEN_APPLIED, Fate.LIMITED, Fate.REFUSED})
 """The sender has an answer at once."""
-ARRIVING: Final = frozenset({Fate.FINE, Fate.UNANSWERED, Fate.LATE, Fate.BROKEN_APPLIED})
+ARRIVING: Final = frozenset({Fate.UNANSWERED, Fate.LATE, Fate.BROKEN_APPLIED})
+"""The faults of requests that arrive."""
 
 
 @dataclass(slots=True, eq=False)
@@ -152,7 +152,7 @@ class Trip(Generic[T]):
         if self.phase is Phase.APPLIED:
             self.line.crash(self.process, self.errand.label + " (applied)")
         if self.told:
-            self.line.later(self.back, lambda: self.settle(outcome))
+            self.line.later(self.back, self.settle, outcome)
 
     def settle(self, outcome: T | OperatorError) -> None:
         """The sender is told."""
@@ -201,7 +201,7 @@ class Line:
         trip = Trip(self, process, errand, apply, phase, self._loop.create_future())
         fate = mishap.fate
         if fate is Fate.FINE:
-            fate = self.weather.draw(self._source, self._loop.time(), errand.possible)
+            fate = self.weather.draw(self._source, self._loop.now, errand.possible)
         self._send(trip, fate)
         if phase is Phase.UNDERWAY:
             self.crash(process, errand.label + " (underway)")
@@ -225,15 +225,15 @@ class Line:
             call_later(delay + trip.back, trip.settle, errand.fail(fate), context=WORLD)
             if fate is Fate.LATE:
                 wait = patience + trip.back + self._source.random() * self._window
-        if fate in ARRIVING:
+        if fate is Fate.FINE or fate in ARRIVING:
             trip.arrival = call_later(wait, trip.arrive, context=WORLD)
             trip.process.underway[trip] = None
         else:
             errand.over()
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
+    def later(self, seconds: float, action: Callable[[Any], None], given: object) -> None:
         """In the world outside, after that many seconds."""
-        self._loop.call_later(seconds, action, context=WORLD)
+        self._loop.call_later(seconds, action, given, context=WORLD)
 
     def kill(self, process: Process) -> None:
         """End a process at once: what it sent may arrive or not, and not later than a late commit can."""
@@ -259,7 +259,7 @@ class Line:
     def _end(self, process: Process, trip: "Trip[T]") -> None:
         """The request has ended for its sender: it is applied by the end of the window, or never."""
         latest = self._window * 0.99
-        if trip in process.underway and trip.arrival.due > self._loop.time() + latest:
+        if trip in process.underway and trip.arrival.due > self._loop.now + latest:
             trip.arrival.cancel()
             trip.arrival = self._loop.call_later(self._source.random() * latest, trip.arrive, context=WORLD)
 

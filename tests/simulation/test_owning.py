@@ -208,4 +208,4 @@ def test_a_frozen_leaders_create_lands_late_and_is_found_by_the_next(scene: Scen
 def test_time_passes_only_where_somebody_waits() -> None:
     loop = VirtualLoop()
     loop.run_until(5_000.0)
-    assert loop.time() == 5_000.0
+    assert loop.now == 5_000.0

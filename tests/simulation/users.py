@@ -180,7 +180,7 @@ class Users:
 
     def _create_when_gone(self, name: str, *, restored: bool) -> None:
         if self.find(name) is not None:
-            if self.world.loop.time() < 1000 + REPAIRED:
+            if self.world.loop.now < 1000 + REPAIRED:
                 self._later(2.0, lambda: self._create_when_gone(name, restored=restored))
             return
         self.create(name)

@@ -64,7 +64,7 @@ class Watcher:
         world, process = self._world, self._process
         if not process.owner.alive:
             return
-        now = world.loop.time()
+        now = world.loop.now
         for begin, end in world.climate.watch.gaps:
             if begin <= now - 1000 < end:
                 self._miss(change, end)
@@ -89,10 +89,10 @@ class Watcher:
         self._missed = False
         for kind in KINDS:
             for resource in self._world.api.of_kind(kind):
-                self._deliver(Change(0, resource), self._world.loop.time() + 0.01)
+                self._deliver(Change(0, resource), self._world.loop.now + 0.01)
         missed, self._missed_secrets = self._missed_secrets, {}
         for secret in missed:
-            self._deliver(Change(0, secret=secret), self._world.loop.time() + 0.02)
+            self._deliver(Change(0, secret=secret), self._world.loop.now + 0.02)
 
     def _deliver(self, change: Change, moment: float) -> None:
         controller, call_at = self._controller, self._world.loop.call_at

@@ -80,11 +80,11 @@ class World:
 
     def now(self) -> datetime:
         """The servers' clock."""
-        return EPOCH + timedelta(seconds=self.loop.time())
+        return EPOCH + timedelta(seconds=self.loop.now)
 
     def tell(self, line: str) -> None:
         """One line of the story."""
-        text = f"{self.loop.time() - 1000:9.3f}  {line}"
+        text = f"{self.loop.now - 1000:9.3f}  {line}"
         self.story.append(text)
         if self._output is not None:
             self._output.write(text + "\n")
@@ -158,7 +158,7 @@ class World:
         """Stop it in its tracks: its Lease runs out unnoticed."""
         self.tell(f"{process.name} freezes")
         process.owner.frozen = True
-        process.lease_until = self.loop.time() + LEASE * 0.6
+        process.lease_until = self.loop.now + LEASE * 0.6
 
     def thaw(self, process: Process) -> None:
         """Let it go on, and notice a moment later that another one leads."""

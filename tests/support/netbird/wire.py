@@ -80,7 +80,7 @@ class Answer:
         Raises:
             ValueError: the content is not JSON.
         """
-        return json.loads(self.content)
+        return json.loads(self.content.decode())
 
 
 @dataclass(frozen=True, slots=True)
