@@ -5,8 +5,8 @@ Claims are made before anything is awaited, so that two resources that are worke
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
+from typing import NamedTuple, TypeVar
 
 from netbird_streaming.core.resources import Identity
 
@@ -24,15 +24,15 @@ class Hold(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """A resource that wants a configuration."""
+    """A resource that wants a configuration; `created` is in seconds since the epoch."""
 
     uid: str
     identity: Identity
-    created: datetime
+    created: float
     hold: Hold = Hold.NOTHING
 
     @property
-    def order(self) -> tuple[int, datetime, str]:
+    def order(self) -> tuple[int, float, str]:
         """Who holds goes first, then who is older."""
         return (-self.hold, self.created, self.uid)
 
@@ -41,31 +41,43 @@ class Claimant:
         return Claimant(self.uid, self.identity, self.created, hold)
 
 
+class Holder(NamedTuple):
+    """A resource that holds an id."""
+
+    uid: str
+    identity: Identity
+    account_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class HoldersBut:
     """The holders of ids of one account, as one resource sees them: without itself."""
 
-    ids: dict[int, dict[str, tuple[Identity, str | None]]]
+    ids: Mapping[int, tuple[Holder, ...]]
     uid: str
     account_id: str | None
 
     def other(self, integration_id: int) -> str | None:
         """The name of another resource that holds this id in this account, or may."""
-        for uid, (identity, account_id) in self.ids.get(integration_id, {}).items():
+        for uid, identity, account_id in self.ids.get(integration_id, ()):
             if uid != self.uid and (account_id is None or self.account_id in (None, account_id)):
                 return identity.label
         return None
 
 
 class Claims:
-    """The registry; `wake` is called with each resource whose rival is gone."""
+    """The registry; `wake` is called with each resource whose rival is gone.
+
+    Nearly every id has one holder and every configuration one claimant: tuples, since dictionaries take four times as
+    much.
+    """
 
     def __init__(self, wake: Callable[[Identity], None]) -> None:
         """Start with nothing claimed."""
         self._wake = wake
-        self._ids: dict[int, dict[str, tuple[Identity, str | None]]] = {}
+        self._ids: dict[int, tuple[Holder, ...]] = {}
         self._held: dict[str, int] = {}
-        self._scopes: dict[Scope, dict[str, Claimant]] = {}
+        self._scopes: dict[Scope, tuple[Claimant, ...]] = {}
         self._wanted: dict[str, tuple[Scope, ...]] = {}
 
     def hold(self, uid: str, identity: Identity, integration_id: int | None, account_id: str | None) -> None:
@@ -75,7 +87,8 @@ class Claims:
             self._drop(uid, before)
         if integration_id is not None:
             self._held[uid] = integration_id
-            self._ids.setdefault(integration_id, {})[uid] = (identity, account_id)
+            others = _without(uid, self._ids.get(integration_id, ()))
+            self._ids[integration_id] = (*others, Holder(uid, identity, account_id))
 
     def holders(self, uid: str, account_id: str | None) -> HoldersBut:
         """The others' ids."""
@@ -91,29 +104,27 @@ class Claims:
                 self._leave(claimant.uid, scope)
         self._wanted[claimant.uid] = tuple(wanted)
         for scope, hold in wanted.items():
-            self._scopes.setdefault(scope, {})[claimant.uid] = claimant.having(hold)
-        best = min(self._scopes[next(iter(wanted))].values(), key=lambda each: each.order)
+            self._claim(scope, claimant.having(hold))
+        best = min(self._scopes[next(iter(wanted))], key=lambda each: each.order)
         return None if best.uid == claimant.uid else best.identity.label
 
     def intend(self, uid: str) -> None:
         """The resource is about to write an intent: it holds what it wants from before that reaches the server."""
         for scope in self._wanted.get(uid, ())[:1]:
-            claimant = self._scopes[scope][uid]
-            self._scopes[scope][uid] = claimant.having(max(claimant.hold, Hold.INTENT))
+            claimant = next(each for each in self._scopes[scope] if each.uid == uid)
+            self._claim(scope, claimant.having(max(claimant.hold, Hold.INTENT)))
 
     def held(self, uid: str, scope: Scope) -> bool:
         """Whether the resource had an integration of this configuration when it last offered."""
-        claimant = self._scopes.get(scope, {}).get(uid)
-        return claimant is not None and claimant.hold is Hold.INTEGRATION
+        return any(each.uid == uid and each.hold is Hold.INTEGRATION for each in self._scopes.get(scope, ()))
 
     def rename(self, before: str, after: str) -> None:
         """The account behind an endpoint is known now: what was claimed of the endpoint is claimed of the account."""
         for scope in [each for each in self._scopes if each[0] == before]:
-            claimants = self._scopes.pop(scope)
-            self._scopes.setdefault((after, scope[1]), {}).update(claimants)
-            for uid in claimants:
-                wanted = self._wanted[uid]
-                self._wanted[uid] = tuple((after, scope[1]) if each == scope else each for each in wanted)
+            for claimant in self._scopes.pop(scope):
+                self._claim((after, scope[1]), claimant)
+                wanted = self._wanted[claimant.uid]
+                self._wanted[claimant.uid] = tuple((after, scope[1]) if each == scope else each for each in wanted)
 
     def withdraw(self, uid: str) -> None:
         """The resource is gone: what it held is free."""
@@ -123,17 +134,25 @@ class Claims:
         for scope in self._wanted.pop(uid, ()):
             self._leave(uid, scope)
 
+    def _claim(self, scope: Scope, claimant: Claimant) -> None:
+        self._scopes[scope] = (*_without(claimant.uid, self._scopes.get(scope, ())), claimant)
+
     def _drop(self, uid: str, integration_id: int) -> None:
         self._held.pop(uid, None)
-        holders = self._ids.get(integration_id, {})
-        holders.pop(uid, None)
-        if not holders:
-            self._ids.pop(integration_id, None)
+        holders = _without(uid, self._ids.pop(integration_id, ()))
+        if holders:
+            self._ids[integration_id] = holders
 
     def _leave(self, uid: str, scope: Scope) -> None:
-        claimants = self._scopes.get(scope, {})
-        claimants.pop(uid, None)
-        if not claimants:
-            self._scopes.pop(scope, None)
-        for each in claimants.values():
+        claimants = _without(uid, self._scopes.pop(scope, ()))
+        if claimants:
+            self._scopes[scope] = claimants
+        for each in claimants:
             self._wake(each.identity)
+
+
+C = TypeVar("C", Holder, Claimant)
+
+
+def _without(uid: str, those: tuple[C, ...]) -> tuple[C, ...]:
+    return tuple(each for each in those if each.uid != uid)

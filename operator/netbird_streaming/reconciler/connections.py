@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from netbird_streaming.core.access import access_of, needs_labels
@@ -282,7 +283,13 @@ def identity_for(resource: EventStreamingIntegration) -> Identity:
     """The connection that a resource refers to."""
     ref = resource.spec.connection_ref
     namespace = resource.metadata.namespace if ref.kind is ConnectionKind.NAMESPACED else None
-    return Identity(ref.kind.value, namespace, ref.name)
+    return _identity(ref.kind.value, namespace, ref.name)
+
+
+@lru_cache
+def _identity(kind: str, namespace: str | None, name: str) -> Identity:
+    """One object for the many resources that refer to it."""
+    return Identity(kind, namespace, name)
 
 
 def _not_found(identity: Identity, what: str) -> WaitError:

@@ -1,5 +1,6 @@
 """What is kept of each resource between reconciles: little, since there may be ten thousand."""
 
+import sys
 import zlib
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class Entry:
     readiness: Readiness = UNTOLD
 
     def pack(self) -> None:
-        """Keep the version known as a tenth of its size: a list of all may bring ten thousand that wait for their turn.
+        """Keep the version known as a tenth of its size: ten thousand may wait for their turn.
 
         The objects of a parsed one take 8 KB, and the pages that they leave behind would stay half empty.
         """
@@ -81,7 +82,9 @@ def number(version: str) -> int:
 
 def entry_for(resource: EventStreamingIntegration) -> Entry:
     """A new entry."""
-    entry = Entry(resource.identity, resource.metadata.uid, 0, identity_for(resource), (), None)
+    kind, namespace, name = resource.identity
+    identity = Identity(kind, None if namespace is None else sys.intern(namespace), name)
+    entry = Entry(identity, resource.metadata.uid, 0, identity_for(resource), (), None)
     entry.take(resource)
     return entry
 

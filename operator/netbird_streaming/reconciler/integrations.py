@@ -182,7 +182,8 @@ def _rival(run: Run, case: Case) -> str | None:
     run.world.hear(uid)
     if not wanted:
         return None
-    rival = claims.offer(wanted, Claimant(uid, run.entry.identity, run.resource.metadata.creation_timestamp))
+    created = run.resource.metadata.creation_timestamp.timestamp()
+    rival = claims.offer(wanted, Claimant(uid, run.entry.identity, created))
     if rival is None and isinstance(payload, Payload):
         return run.world.unheard(run.entry.connection, payload.signature)
     return rival

@@ -20,6 +20,8 @@ K = TypeVar("K")
 STRAY: Final = "Stray"
 """The kind of a key for an integration of our making whose resource was gone before its id could be written."""
 MAX_CONFLICTS: Final = 5
+MANY: Final = 100
+"""Resources. Fewer take no memory worth the time that packing takes."""
 
 
 class World:
@@ -57,16 +59,21 @@ class World:
             self.forget(identity, entry.uid)
             entry = None
         if entry is None:
-            entry = self.entries[identity] = entry_for(resource)
+            entry = entry_for(resource)
+            self.entries[entry.identity] = entry
             self._index(entry)
             self._claim(entry, resource)
         elif version_of(resource) <= entry.version:
             return
         else:
             self._retake(entry, resource)
-        if priority is Priority.CLOCK:
-            entry.pack()
+        self.put_by(entry)
         self.queue.add(identity, priority)
+
+    def put_by(self, entry: Entry) -> None:
+        """It waits for its turn: where many may, packed."""
+        if len(self.entries) > MANY:
+            entry.pack()
 
     def took(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         """Take what the API server answered to a write or a read of our own, unless a newer version is known."""

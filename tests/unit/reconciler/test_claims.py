@@ -1,7 +1,5 @@
 """One resource for each integration, and one for each configuration."""
 
-from datetime import timedelta
-
 from netbird_streaming.core.resources import Identity
 from netbird_streaming.reconciler.claims import Claimant, Claims, Hold, Scope
 from tests.support.cases import WALL
@@ -14,7 +12,7 @@ def identity(name: str) -> Identity:
 
 
 def offer(claims: Claims, name: str, age: int, hold: Hold = Hold.NOTHING, scope: Scope = SCOPE) -> str | None:
-    claimant = Claimant(f"uid-{name}", identity(name), WALL - timedelta(minutes=age))
+    claimant = Claimant(f"uid-{name}", identity(name), WALL.timestamp() - 60 * age)
     return claims.offer({scope: hold}, claimant)
 
 
