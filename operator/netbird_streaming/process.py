@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TypeVar
 
+from netbird_streaming import heap
 from netbird_streaming.cluster.access import missing_rights, secret_rights, watch_rights
 from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.cluster.connection import Api
@@ -39,6 +40,8 @@ from netbird_streaming.settings import Settings
 from netbird_streaming.turns import PAUSES, Turns
 
 PROGRAM: Final = "netbird-streaming-operator"
+HEAP_SECONDS: Final = 30.0
+"""Between two looks at what is free in the heap: shorter than a sweep's interval, each of which leaves some behind."""
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -101,10 +104,11 @@ class Operator:
             OSError: An endpoint's address can't be listened on.
             WaitError: There is no usable Kubernetes configuration.
         """
-        settings = self._settings
+        heap.keep_thresholds()
         async with AsyncExitStack() as open_until_the_end:
             for server in await self._serve():
                 open_until_the_end.push_async_callback(server.close)
+            settings = self._settings
             api = Api(await load_configuration(self._environment, self._clock.monotonic))
             open_until_the_end.push_async_callback(api.close)
             namespace = settings.operator_namespace or own_namespace(self._environment)
@@ -206,8 +210,14 @@ class Operator:
                         await secret_watch.ready()  # what it lists first it does not tell
                     group.create_task(controller.run(), name="controller")
                     group.create_task(watch.run(), name="watch")
+                    group.create_task(self._give_back(), name="heap")
             finally:
                 self._leading = None
+
+    async def _give_back(self) -> None:
+        while True:
+            await self._clock.sleep(HEAP_SECONDS)
+            heap.give_back()
 
     def _resources(self, api: Api, publisher: EventPublisher, guard: Callable[[], None]) -> Resources:
         settings = self._settings

@@ -1,5 +1,6 @@
 """What the program's start brings into memory: its size at rest is mostly the modules that it has imported."""
 
+import platform
 import subprocess
 import sys
 from typing import Final
@@ -24,3 +25,27 @@ def test_the_synchronous_kubernetes_client_is_not_imported(imported: frozenset[s
 
 def test_the_parts_that_are_used_are_imported(imported: frozenset[str]) -> None:
     assert {"kubernetes.aio.client.rest", "kubernetes.aio.config.kube_config", "kopf"} <= imported
+
+
+HEAP: Final = """
+import os
+from netbird_streaming import heap
+
+def resident():
+    with open("/proc/self/statm") as numbers:
+        return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+heap.keep_thresholds()
+pieces = [bytes(10_000) for _ in range(2_000)]
+last = bytes(10_000)
+del pieces
+before = resident()
+heap.give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such function")
+def test_what_is_free_behind_what_is_used_goes_back_to_the_kernel() -> None:
+    answer = subprocess.run([sys.executable, "-c", HEAP], capture_output=True, text=True, check=True)
+    assert int(answer.stdout) > 15_000_000
