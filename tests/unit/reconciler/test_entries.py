@@ -18,7 +18,8 @@ STATUS = Status(
 
 def test_a_packed_version_comes_back_whole() -> None:
     header = {"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": "siem", "key": "token"}}}
-    spec = {"genericHTTP": {"url": URL, "headers": [header]}, "connectionRef": {"kind": "NetBirdConnection", "name": "own"}}
+    connection = {"kind": "NetBirdConnection", "name": "own"}
+    spec = {"genericHTTP": {"url": URL, "headers": [header]}, "connectionRef": connection}
     resource = integration(spec, STATUS, annotations={"a": "ü"}, deletionTimestamp="2026-05-01T10:30:00Z")
     entry = entry_for(resource)
     entry.pack()
