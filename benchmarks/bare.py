@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import aiohttp
 import httpx
 
-from benchmarks.kubernetes import BASE, Kubernetes, connect
+from tests.support.kubernetes import BASE, Kubernetes, connect
 
 WORKERS = 8
 PATH = "/api/integrations/event-streaming"

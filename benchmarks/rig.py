@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import yaml
 
-from benchmarks.kubernetes import BASE, Kubernetes, connect
 from tests.support.controlplane import ControlPlane
+from tests.support.kubernetes import BASE, Kubernetes, connect
 from tests.support.netbird.control import NetBirdControl
 from tests.support.netbird.process import RunningNetBird, running_netbird
 from tests.support.netbird.tenancy import Account, Token

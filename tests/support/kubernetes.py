@@ -56,12 +56,18 @@ class Kubernetes:
 @asynccontextmanager
 async def connect(kubeconfig: Path) -> AsyncIterator[Kubernetes]:
     """A client with the rights of a kubeconfig that holds a token and names its CA."""
-    config = yaml.safe_load(kubeconfig.read_text())
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    server, context, token = credentials(kubeconfig)
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     # A watch's line holds a whole object.
     async with aiohttp.ClientSession(
-        connector=connector, headers={"Authorization": f"Bearer {user['token']}"}, read_bufsize=2**20
+        connector=connector, headers={"Authorization": f"Bearer {token}"}, read_bufsize=2**20
     ) as session:
-        yield Kubernetes(session, cluster["server"])
+        yield Kubernetes(session, server)
+
+
+def credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext, str]:
+    """The server's URL, how to know it, and the token of such a kubeconfig."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    return cluster["server"], context, user["token"]
