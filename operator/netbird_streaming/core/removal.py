@@ -44,7 +44,7 @@ def unreachable(case: Case) -> Action | None:
     problem = case.observed.route
     if not isinstance(problem, OperatorError):
         return None
-    return Report(State.WORKING, problem.reason, f"{problem.message}. {WAYS_OUT}")
+    return Report(State.WORKING, problem.reason, f"{problem.message.removesuffix('.')}. {WAYS_OUT}")
 
 
 def settle_unresolved(case: Case) -> Action | None:

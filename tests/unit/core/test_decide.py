@@ -48,6 +48,7 @@ from tests.support.cases import (
 )
 
 LATER = "2026-05-01T11:30:00Z"
+WHOLE = Reason.CONNECTION_NOT_FOUND.cure
 BROKEN = WaitError(Reason.CONNECTION_NOT_FOUND, "NetBirdConnection x does not exist")
 
 
@@ -370,6 +371,12 @@ class TestDeleting:
         action = decide(case(self.gone(status=held(integration())), route=BROKEN))
         assert isinstance(action, Report)
         assert "Orphan" in action.message
+
+    def test_a_sentence_before_the_ways_out_ends_once(self) -> None:
+        whole = WaitError(Reason.CONNECTION_NOT_FOUND, f"NetBirdConnection x does not exist. {WHOLE}")
+        action = decide(case(self.gone(status=held(integration())), route=whole))
+        assert isinstance(action, Report)
+        assert f"{WHOLE} The integration" in action.message
 
     def test_orphaning_names_the_id_and_needs_no_connection(self) -> None:
         spec = {"deletionPolicy": "Orphan"}
