@@ -159,6 +159,10 @@ e2e-setup: $(VENV) ## Install and build what e2e needs (root, Debian)
 e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind's
 	@$(PYTHON) -m pytest tests/e2e -o faulthandler_timeout=600 $(ARGS)
 
+.PHONY: proof
+proof: $(VENV) ## Every point of every flow: lost, unanswered, late, or the last of its process
+	@$(PYTHON) -m pytest tests/proof -v -o faulthandler_timeout=900 $(ARGS)
+
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator
 	@$(PYTHON) -m pytest tests/monitoring -o faulthandler_timeout=600 $(ARGS)

@@ -1,0 +1,1 @@
+"""The promises, tried at every point: each request and each event of each flow, on a real API server."""

@@ -1,0 +1,32 @@
+"""Explore one flow, or try one strike again: `python -m tests.proof create "POST event-streaming #1: carried out"`."""
+
+import argparse
+import asyncio
+import sys
+
+from tests.proof.explorer import exploring
+from tests.proof.flows import FLOWS
+from tests.support.controlplane import ControlPlane
+
+
+async def explore(options: argparse.Namespace) -> int:
+    """Explore, and say how each run went; answers 0 where no promise was broken."""
+    (flow,) = (each for each in FLOWS if each.name == options.flow)
+    with ControlPlane.start() as plane:
+        async with exploring(plane, options.width) as explorer:
+            report = await explorer.explore(flow, only=options.strike, tell=print)
+    print(report)
+    return 1 if report.broken else 0
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="tests.proof", description=__doc__)
+    parser.add_argument("flow", choices=[flow.name for flow in FLOWS])
+    parser.add_argument("strike", nargs="?", default="", help="the beginning of a strike, as a report names it")
+    parser.add_argument("--width", type=int, default=8, help="how many runs at once (%(default)s)")
+    return asyncio.run(explore(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

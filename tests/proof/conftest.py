@@ -1,0 +1,18 @@
+"""A real control plane for the tests of this folder, with an explorer on it."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.proof.explorer import Explorer, exploring
+from tests.support.controlplane import ControlPlane
+
+WIDTH = 8
+"""Runs at once: they mostly wait."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def explorer() -> AsyncIterator[Explorer]:
+    with ControlPlane.start() as plane:
+        async with exploring(plane, WIDTH) as found:
+            yield found

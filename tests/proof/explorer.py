@@ -1,0 +1,161 @@
+"""Runs a flow once to see where it can be struck, and then once for each of these points and sides."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.proof.flows import Flow
+from tests.proof.nursery import kill, nursery
+from tests.proof.points import Plan, cluster_label, netbird_label, plans
+from tests.proof.run import Run, Stage, StuckError
+from tests.proof.tap import tapped
+from tests.proof.verdict import Verdict
+from tests.support.controlplane import ControlPlane
+from tests.support.kubernetes import connect, credentials
+from tests.support.operator import Installation, install
+
+SETTLED_SECONDS: Final = 0.3
+"""How long nothing may happen any more after everything is as it shall be."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a flow's runs."""
+
+    points: Counter[str]
+    runs: int = 0
+    missed: list[Plan] = field(default_factory=list)
+    """Strikes at what did not pass in their run: requests may be fewer when answers come in another order."""
+    broken: list[str] = field(default_factory=list)
+    tell: Callable[[str], None] | None = None
+
+    def __str__(self) -> str:
+        """The figures."""
+        counts = (
+            f"{self.points.total()} points, {self.runs} runs",
+            f"{len(self.missed)} missed",
+            f"{len(self.broken)} broken",
+        )
+        return ", ".join(counts)
+
+
+class Explorer:
+    """Runs flows, several at once; made by `exploring`."""
+
+    def __init__(self, stage: Stage, installations: Sequence[Installation]) -> None:
+        """Each installation serves one run at a time: it has a Lease of its own."""
+        self._stage = stage
+        self._free: asyncio.Queue[Installation] = asyncio.Queue()
+        for each in installations:
+            self._free.put_nowait(each)
+        self._numbers = itertools.count()
+
+    async def explore(self, flow: Flow, *, only: str = "", tell: Callable[[str], None] | None = None) -> Report:
+        """Run the flow undisturbed, then once for each point and side.
+
+        Args:
+            flow: what is run.
+            only: how the strikes begin that are of interest; all without it.
+            tell: is told how each run went.
+        """
+        report = Report(Counter(), tell=tell)
+        await self._try(flow, None, report)
+        if report.broken:
+            return report
+        async with asyncio.TaskGroup() as group:
+            for plan in list(plans(report.points)):
+                if str(plan).startswith(only):
+                    group.create_task(self._try(flow, plan, report))
+        return report
+
+    async def _try(self, flow: Flow, plan: Plan | None, report: Report) -> None:
+        installation = await self._free.get()
+        began = time.monotonic()
+        try:
+            run = Run(self._stage, installation, f"run-{next(self._numbers)}", plan, flow.leased)
+            breaches = await _live_through(flow, run)
+        finally:
+            self._free.put_nowait(installation)
+        report.runs += 1
+        if plan is None:
+            report.points = run.gate.passed
+        elif not run.gate.struck:
+            report.missed.append(plan)
+        report.broken += [f"{flow}, {plan}: {each}" for each in breaches]
+        if report.tell is not None:
+            seconds = time.monotonic() - began
+            report.tell(f"{seconds:6.1f} s  {plan or 'undisturbed'}  {'; '.join(breaches) or 'kept'}")
+
+
+async def _live_through(flow: Flow, run: Run) -> list[str]:
+    """One run: prepare, strike, and see that all comes to rest as it shall be."""
+    verdict = Verdict(run)
+    async with running(run):
+        follower = asyncio.create_task(run.follow(verdict.see))
+        reviver = asyncio.create_task(run.revive())
+        try:
+            await flow.prepare(run)
+            verdict.begin()
+            run.gate.is_open = True
+            await flow.act(run)
+            await run.until(lambda: run.missing() is None, "all is as it shall be")
+            await _rest(run)
+            verdict.end(flow)
+            await run.stop()
+        except StuckError as error:
+            verdict.breaches.append(f"L1: {error}")
+        finally:
+            reviver.cancel()
+            follower.cancel()
+            await asyncio.gather(reviver, follower, return_exceptions=True)
+    return verdict.breaches
+
+
+async def _rest(run: Run) -> None:
+    """Return once nothing has changed for a while."""
+    before = None
+    while before != (before := run.state()):  # noqa: ASYNC110 # that nothing happens is no event
+        await asyncio.sleep(SETTLED_SECONDS)
+
+
+@asynccontextmanager
+async def running(run: Run) -> AsyncIterator[Run]:
+    """Everything but an operator, until the block ends; operators that are left then are killed."""
+    server, tls, token = credentials(run.installation.kubeconfig)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(run.netbird)
+        netbird = await stack.enter_async_context(
+            tapped(run.netbird.url, run.gate, lambda request: netbird_label(request.method, request.path))
+        )
+        cluster = await stack.enter_async_context(
+            tapped(
+                server,
+                run.gate,
+                lambda request: cluster_label(request.method, request.path, watch="watch" in request.query),
+                tls,
+            )
+        )
+        run.prepare(netbird, cluster, token)
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": run.namespace}}
+        await run.stage.kubernetes.call("POST", "/api/v1/namespaces", namespace)
+        try:
+            yield run
+        finally:
+            for pid in run.processes:
+                kill(pid)
+
+
+@asynccontextmanager
+async def exploring(plane: ControlPlane, width: int) -> AsyncIterator[Explorer]:
+    """An explorer of so many runs at once."""
+    installations = [
+        await asyncio.to_thread(install, plane, {"fullnameOverride": f"proof-{lane}"}, namespace=f"proof-{lane}")
+        for lane in range(width)
+    ]
+    async with connect(plane.kubeconfig) as kubernetes, nursery() as kept:
+        yield Explorer(Stage(plane, kubernetes, kept), installations)

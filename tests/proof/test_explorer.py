@@ -1,0 +1,24 @@
+"""Every request and every event of every flow is lost, unanswered, late or the last of its process: nothing breaks."""
+
+from typing import Final
+
+import pytest
+
+from tests.proof.explorer import Explorer
+from tests.proof.flows import FLOWS, Flow
+
+MOST_MISSED: Final = 0.2
+"""The share of strikes that may find nothing to strike."""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("flow", FLOWS, ids=str)
+async def test_no_point_of_a_flow_breaks_a_promise(
+    explorer: Explorer, flow: Flow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = await explorer.explore(flow)
+    with capsys.disabled():
+        print(f" {report}", end=" ")  # noqa: T201 # what was covered
+    assert report.broken == []
+    assert len(report.missed) <= MOST_MISSED * report.runs, [str(each) for each in report.missed]
