@@ -190,15 +190,7 @@ class Operator:
                     key=key,
                     meter=self._metrics.meter,
                 ),
-                ControllerSettings(
-                    operator_namespace=namespace,
-                    request_timeout=settings.request_timeout,
-                    late_commit_window=settings.late_commit_window,
-                    workers=settings.workers,
-                    relist_interval=settings.relist_interval,
-                    grace=settings.shutdown_grace,
-                    allow_http=settings.allow_http,
-                ),
+                self._controller_settings(namespace),
             )
             watch = Watch(self._scope, controller, api.credentials, self._clock, self._reclaim_signals)
             secret_watch = self._secret_watch(api, namespace, controller)
@@ -213,6 +205,18 @@ class Operator:
                     group.create_task(self._give_back(), name="heap")
             finally:
                 self._leading = None
+
+    def _controller_settings(self, namespace: str) -> ControllerSettings:
+        settings = self._settings
+        return ControllerSettings(
+            operator_namespace=namespace,
+            request_timeout=settings.request_timeout,
+            late_commit_window=settings.late_commit_window,
+            workers=settings.workers,
+            relist_interval=settings.relist_interval,
+            grace=settings.shutdown_grace,
+            allow_http=settings.allow_http,
+        )
 
     async def _give_back(self) -> None:
         while True:
