@@ -231,7 +231,8 @@ async def test_events_are_published_once_for_each_version(world: World) -> None:
     gone = resource.model_copy(update={"metadata": resource.metadata.model_copy(update={"namespace": "not-there"})})
     async with EventPublisher(world.api, "pod", lambda: datetime.now(UTC)) as publisher:
         publisher.publish(gone, [note])
-        publisher.publish(resource, [note, note])
+        publisher.publish(resource, [note])
+        publisher.publish(resource, [note])
     answer = await world.api.call(Request("test", f"/apis/events.k8s.io/v1/namespaces/{world.namespace}/events"))
     (event,) = answer["items"]
     assert (event["reason"], event["type"], event["regarding"]["name"]) == ("Drifted", "Warning", "audit")

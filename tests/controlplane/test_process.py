@@ -162,6 +162,8 @@ def test_it_asks_for_nothing_that_the_chart_does_not_grant(
         assert running.stop() == 0
     time.sleep(0.5)
     asked = [each for each in control_plane.audit(since) if each.user == SERVICE_ACCOUNT]
+    # What other tests left behind may be going, and in a namespace that goes nobody may create anything.
+    asked = [each for each in asked if each.resource != "events" or each.namespace == namespace]
     assert len(asked) > 10
     assert [each for each in asked if each.status == 403] == []
     missing = [line for line in running.log_lines() if "a right is missing" in line["message"]]

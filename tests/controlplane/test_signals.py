@@ -20,6 +20,13 @@ Line = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
+def control_plane() -> Iterator[ControlPlane]:
+    """One of its own: what is looked at is of all that a cluster holds, and others leave things behind."""
+    with ControlPlane.start() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
     with raised(control_plane, *QUICK_LEASE, "--log-level=debug") as scene:
         yield scene
