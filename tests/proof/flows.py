@@ -132,10 +132,12 @@ async def _restart(run: Run) -> None:
 
 
 async def _upgrade(run: Run) -> None:
-    """As a Deployment does it: the new one first, then the old one ends, while a user edits."""
+    """As a Deployment does it: the new one first, then the old one ends. How a leader begins is what others strike."""
     (old,) = run.processes
     await run.start("--workers=4")
+    await run.until(lambda: run.logged().count("health endpoint") > 1, "the new one serves its probes")
     await _update(run)
+    await run.until(lambda: run.missing() is None, "one of the two has acted")
     await run.stop(old)
 
 
