@@ -26,6 +26,7 @@ SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
 SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
+PROOF := crashes
 
 .PHONY: help
 help: ## List the targets
@@ -160,8 +161,12 @@ e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind'
 	@$(PYTHON) -m pytest tests/e2e -o faulthandler_timeout=600 $(ARGS)
 
 .PHONY: proof
-proof: $(VENV) ## Every point of every flow: lost, unanswered, late, or the last of its process
-	@$(PYTHON) -m pytest tests/proof -v -o faulthandler_timeout=900 $(ARGS)
+proof: $(VENV) ## The promises, tried harder than make test has time for
+	@$(PYTHON) -m tests.support.steps $(foreach part,$(PROOF),proof-$(part))
+
+.PHONY: proof-crashes
+proof-crashes: $(VENV) ## Every point of every flow: lost, unanswered, late, or the last of its process
+	@$(PYTHON) -m pytest tests/proof/crashes -v -o faulthandler_timeout=900 $(ARGS)
 
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator

@@ -1,1 +1,1 @@
-"""The promises, tried at every point: each request and each event of each flow, on a real API server."""
+"""The promises, tried harder than `make test` has time for; `make proof` runs all of it."""

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.proof.flows import Flow
-from tests.proof.nursery import kill, nursery
-from tests.proof.points import Plan, cluster_label, netbird_label, plans
-from tests.proof.run import Run, Stage, StuckError
-from tests.proof.tap import tapped
-from tests.proof.verdict import Verdict
+from tests.proof.crashes.flows import Flow
+from tests.proof.crashes.nursery import kill, nursery
+from tests.proof.crashes.points import Plan, cluster_label, netbird_label, plans
+from tests.proof.crashes.run import Run, Stage, StuckError
+from tests.proof.crashes.tap import tapped
+from tests.proof.crashes.verdict import Verdict
 from tests.support.controlplane import ControlPlane
 from tests.support.kubernetes import connect, credentials
 from tests.support.operator import Installation, install

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.proof.explorer import Explorer, exploring
+from tests.proof.crashes.explorer import Explorer, exploring
 from tests.support.controlplane import ControlPlane
 
 WIDTH = 8

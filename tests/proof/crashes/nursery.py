@@ -1,7 +1,7 @@
 """Operators by the hundred: a process that has the code loaded forks one whenever asked, so that none pays for imports.
 
-`python -m tests.proof.nursery` reads one order a line, as JSON, and answers with the process id of what it forked. All
-of them are gone when its standard input ends.
+`python -m tests.proof.crashes.nursery` reads one order a line, as JSON, and answers with the process id
+of what it forked. All of them are gone when its standard input ends.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Nursery:
 @asynccontextmanager
 async def nursery() -> AsyncIterator[Nursery]:
     """Run the process until the block ends."""
-    command = (sys.executable, "-m", "tests.proof.nursery")
+    command = (sys.executable, "-m", "tests.proof.crashes.nursery")
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=_ROOT,

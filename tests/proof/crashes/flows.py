@@ -8,8 +8,8 @@ from typing import Any, Final
 import aiohttp
 
 from netbird_streaming.core.removal import WAYS_OUT
-from tests.proof.run import SECRET, Run
-from tests.proof.wanted import Wanted
+from tests.proof.crashes.run import SECRET, Run
+from tests.proof.crashes.wanted import Wanted
 
 Step = Callable[[Run], Awaitable[None]]
 CHANGED: Final = "https://siem.example.com/changed"

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from tests.proof.points import Gate, Side, event_label
+from tests.proof.crashes.points import Gate, Side, event_label
 from tests.support.netbird.sending import reset
 
 LATE_SECONDS: Final = 0.5

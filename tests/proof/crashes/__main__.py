@@ -1,11 +1,14 @@
-"""Explore one flow, or try one strike again: `python -m tests.proof create "POST event-streaming #1: carried out"`."""
+"""Explore one flow, or try one strike again:
+
+`python -m tests.proof.crashes create "POST event-streaming #1: carried out"`
+"""
 
 import argparse
 import asyncio
 import sys
 
-from tests.proof.explorer import exploring
-from tests.proof.flows import FLOWS
+from tests.proof.crashes.explorer import exploring
+from tests.proof.crashes.flows import FLOWS
 from tests.support.controlplane import ControlPlane
 
 
@@ -21,7 +24,7 @@ async def explore(options: argparse.Namespace) -> int:
 
 def main() -> int:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="tests.proof", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tests.proof.crashes", description=__doc__)
     parser.add_argument("flow", choices=[flow.name for flow in FLOWS])
     parser.add_argument("strike", nargs="?", default="", help="the beginning of a strike, as a report names it")
     parser.add_argument("--width", type=int, default=8, help="how many runs at once (%(default)s)")

@@ -4,8 +4,8 @@ from typing import Final
 
 import pytest
 
-from tests.proof.explorer import Explorer
-from tests.proof.flows import FLOWS, Flow
+from tests.proof.crashes.explorer import Explorer
+from tests.proof.crashes.flows import FLOWS, Flow
 
 MOST_MISSED: Final = 0.2
 """The share of strikes that may find nothing to strike."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netbird_streaming.reasons import Reason
-from tests.proof.flows import Flow
-from tests.proof.run import SECRET, TOKENS, Run
+from tests.proof.crashes.flows import Flow
+from tests.proof.crashes.run import SECRET, TOKENS, Run
 from tests.support.netbird.records import DASHBOARD
 from tests.support.netbird.wire import Operation
 

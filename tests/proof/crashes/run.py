@@ -15,9 +15,9 @@ from typing import Any, Final
 import aiohttp
 
 from netbird_streaming.core.resources import GROUP, VERSION
-from tests.proof import nursery
-from tests.proof.points import Gate, Plan
-from tests.proof.wanted import Wanted, is_ready, url_of
+from tests.proof.crashes import nursery
+from tests.proof.crashes.points import Gate, Plan
+from tests.proof.crashes.wanted import Wanted, is_ready, url_of
 from tests.support.controlplane import ControlPlane
 from tests.support.kubernetes import BASE, Kubernetes
 from tests.support.netbird.behaviour import Behaviour
