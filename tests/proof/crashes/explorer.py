@@ -12,9 +12,10 @@ from typing import Final
 from tests.proof.crashes.flows import Flow
 from tests.proof.crashes.nursery import kill, nursery
 from tests.proof.crashes.points import Plan, cluster_label, netbird_label, plans
-from tests.proof.crashes.run import Run, Stage, StuckError
+from tests.proof.crashes.run import Run, Stage
 from tests.proof.crashes.tap import tapped
-from tests.proof.crashes.verdict import Verdict
+from tests.proof.user import StuckError
+from tests.proof.verdict import Verdict
 from tests.support.controlplane import ControlPlane
 from tests.support.kubernetes import connect, credentials
 from tests.support.operator import Installation, install
@@ -77,7 +78,14 @@ class Explorer:
         installation = await self._free.get()
         began = time.monotonic()
         try:
-            run = Run(self._stage, installation, f"run-{next(self._numbers)}", plan, flow.leased)
+            run = Run(
+                kubernetes=self._stage.kubernetes,
+                namespace=f"run-{next(self._numbers)}",
+                stage=self._stage,
+                installation=installation,
+                plan=plan,
+                leased=flow.leased,
+            )
             breaches = await _live_through(flow, run)
         finally:
             self._free.put_nowait(installation)
@@ -104,8 +112,8 @@ async def _live_through(flow: Flow, run: Run) -> list[str]:
             run.gate.is_open = True
             await flow.act(run)
             await run.until(lambda: run.missing() is None, "all is as it shall be")
-            await _rest(run)
-            verdict.end(flow)
+            await run.rest(SETTLED_SECONDS)
+            verdict.end(flow.writes, slack=0 if run.plan is None else 1)
             await run.stop()
         except StuckError as error:
             verdict.breaches.append(f"L1: {error}")
@@ -114,13 +122,6 @@ async def _live_through(flow: Flow, run: Run) -> list[str]:
             follower.cancel()
             await asyncio.gather(reviver, follower, return_exceptions=True)
     return verdict.breaches
-
-
-async def _rest(run: Run) -> None:
-    """Return once nothing has changed for a while."""
-    before = None
-    while before != (before := run.state()):  # noqa: ASYNC110 # that nothing happens is no event
-        await asyncio.sleep(SETTLED_SECONDS)
 
 
 @asynccontextmanager
@@ -141,8 +142,7 @@ async def running(run: Run) -> AsyncIterator[Run]:
             )
         )
         run.prepare(netbird, cluster, token)
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": run.namespace}}
-        await run.stage.kubernetes.call("POST", "/api/v1/namespaces", namespace)
+        await run.arrive()
         try:
             yield run
         finally:

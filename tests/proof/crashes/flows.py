@@ -8,20 +8,12 @@ from typing import Any, Final
 import aiohttp
 
 from netbird_streaming.core.removal import WAYS_OUT
-from tests.proof.crashes.run import SECRET, Run
-from tests.proof.crashes.wanted import Wanted
+from tests.proof.crashes.run import Run
+from tests.proof.user import SECRET
+from tests.proof.wanted import Wanted, Writes
 
 Step = Callable[[Run], Awaitable[None]]
 CHANGED: Final = "https://siem.example.com/changed"
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """How NetBird is changed in the struck part when nothing strikes."""
-
-    posts: int = 0
-    puts: int = 0
-    deletes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The promises, as they are to be seen from outside of one run: what the two servers hold, were asked and were told."""
+"""The promises, as they are to be seen from outside: what the two servers hold, were asked and were told."""
 
 import json
 from collections import Counter
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netbird_streaming.reasons import Reason
-from tests.proof.crashes.flows import Flow
-from tests.proof.crashes.run import SECRET, TOKENS, Run
+from tests.proof.user import SECRET, TOKENS, User
+from tests.proof.wanted import Writes
 from tests.support.netbird.records import DASHBOARD
 from tests.support.netbird.wire import Operation
 
@@ -16,9 +16,9 @@ _REASONS = frozenset(reason.value for reason in Reason)
 
 @dataclass(slots=True)
 class Verdict:
-    """Watches a run, and says what was broken; the promises' names are those of the documentation."""
+    """Watches what a user sees, and says what was broken; the promises' names are those of the documentation."""
 
-    run: Run
+    user: User
     breaches: list[str] = field(default_factory=list)
     _before: Counter[Operation] = field(default_factory=Counter)
 
@@ -29,10 +29,10 @@ class Verdict:
     def see(self, kind: str, found: dict[str, Any]) -> None:
         """An event of the user's own watch: what holds at every moment."""
         status = found.get("status", {})
-        live = self.run.netbird.model.integrations
+        live = self.user.netbird.model.integrations
         held = status.get("id")
         if kind == "DELETED":
-            if held in live and held not in self.run.left:
+            if held in live and held not in self.user.left:
                 self._breach("S8", f"{found['metadata']['name']} is gone, and {held} is still in NetBird")
             return
         for each in status.get("conditions", ()):
@@ -42,17 +42,22 @@ class Verdict:
             if each["type"] == "Ready" and each["status"] == "True" and is_current and held not in live:
                 self._breach("S4", f"Ready, and NetBird has no integration {held}")
 
-    def end(self, flow: Flow) -> None:
-        """Everything has come to rest."""
+    def end(self, writes: Writes, slack: int) -> None:
+        """Everything has come to rest.
+
+        Args:
+            writes: how NetBird was to be changed.
+            slack: how many answers to a PUT may have been lost, each of which calls for another one.
+        """
         self._check_lives()
-        self._check_writes(flow)
+        self._check_writes(writes, slack)
         self._check_secrets()
 
     def _check_lives(self) -> None:
         """S1: never two at once of one resource's making. S3: nobody else's was touched."""
         live: dict[int, str] = {}
-        left = self.run.left
-        for moment, effect in enumerate(self.run.netbird.model.history):
+        left = self.user.left
+        for moment, effect in enumerate(self.user.netbird.model.history):
             if effect.by == DASHBOARD:
                 continue
             if moment >= left.get(effect.integration_id, moment + 1):
@@ -65,28 +70,27 @@ class Verdict:
                     self._breach("S1", f"a second integration for {url}")
                 live[effect.integration_id] = url
 
-    def _check_writes(self, flow: Flow) -> None:
+    def _check_writes(self, wanted: Writes, slack: int) -> None:
         """S5: as many as there are changes; one PUT more where an answer was lost, and one for what was inferred."""
         counted = self._effects() - self._before
-        inferred = any(each.get("status", {}).get("origin") == "Inferred" for each in self.run.objects.values())
-        slack = 0 if self.run.plan is None else 1 + inferred
+        inferred = any(each.get("status", {}).get("origin") == "Inferred" for each in self.user.objects.values())
+        most = wanted.puts + (slack + inferred if slack else 0)
         posts, puts, deletes = (counted[each] for each in (Operation.CREATE, Operation.UPDATE, Operation.DELETE))
-        wanted = flow.writes
-        if posts != wanted.posts or deletes > wanted.deletes or not wanted.puts <= puts <= wanted.puts + slack:
+        if posts != wanted.posts or deletes > wanted.deletes or not wanted.puts <= puts <= most:
             self._breach("S5", f"NetBird was changed by {dict(counted)}, and {wanted} was called for")
 
     def _check_secrets(self) -> None:
         """S6: neither in a log nor in anything that a user can read."""
         texts = {
-            "log": self.run.logged(),
-            "resources": json.dumps([*self.run.objects.values(), *self.run.gone.values()]),
+            "log": self.user.logged(),
+            "resources": json.dumps([*self.user.objects.values(), *self.user.gone.values()]),
         }
         for place, text in texts.items():
             if any(value in text for value in (*TOKENS.values(), SECRET)):
                 self._breach("S6", f"a secret in the {place}")
 
     def _effects(self) -> Counter[Operation]:
-        ours = (each for each in self.run.netbird.model.history if each.by != DASHBOARD)
+        ours = (each for each in self.user.netbird.model.history if each.by != DASHBOARD)
         return Counter(each.operation for each in ours)
 
     def _breach(self, promise: str, what: str) -> None:

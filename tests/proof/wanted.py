@@ -13,6 +13,15 @@ class Wanted:
     enabled: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """How NetBird is changed in a flow when nothing disturbs it."""
+
+    posts: int = 0
+    puts: int = 0
+    deletes: int = 0
+
+
 def is_ready(found: Mapping[str, Any] | None) -> bool:
     """Whether an object is Ready in its present generation."""
     if found is None:
