@@ -79,11 +79,6 @@ class User:
         }
         await self._post(f"{_OURS}/{self.namespace}/netbirdconnections", "NetBirdConnection", name, spec=whole)
 
-    async def reconnect(self, name: str = "netbird", **spec: Any) -> None:
-        """Change a connection's spec."""
-        path = f"{_OURS}/{self.namespace}/netbirdconnections/{name}"
-        await self.kubernetes.call("PATCH", path, {"spec": spec}, patch=True)
-
     async def secret(self, name: str, **values: str) -> None:
         """Make a Secret, or give it other values."""
         path = f"/api/v1/namespaces/{self.namespace}/secrets"
