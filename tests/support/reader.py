@@ -18,6 +18,7 @@ from tests.support.netbird.tenancy import Account, Token
 from tests.support.operator import LEASE, NAMESPACE, Operator
 from tests.support.pages import Block
 from tests.support.release import Release
+from tests.support.rollout import rolling_out
 from tests.support.scene import QUICK_LEASE, Objects
 from tests.support.team import secret
 
@@ -124,9 +125,12 @@ class Reader:
             self._run(block, "kubectl apply -f -", block.text)
             self._run(block, "kubectl diff -f -", block.text)
             return
-        self._run(block, block.script)
-        if "helm install " in block.script:
+        if "helm install " not in block.script:
+            self._run(block, block.script)
+        else:
             # There is no node for its pod.
+            with rolling_out(self._plane, NAMESPACE):
+                self._run(block, block.script)
             self._operator = self._stack.enter_context(Operator(self._release().installation(), *QUICK_LEASE))
             self._operator.leading()
         if "helm uninstall " in block.script and self._operator is not None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from tests.support.chart import CHART, ROOT, ChartError
 from tests.support.controlplane import ControlPlane
 from tests.support.operator import Installation, Operator
+from tests.support.rollout import rolling_out
 
 _QUICK: Final = ("--lease-duration=4", "--lease-renew-deadline=3", "--lease-retry-period=0.5")
 
@@ -26,7 +27,12 @@ class Release:
 
     def install(self, chart: Path = CHART, *flags: str, **values: Any) -> str:
         """Install it, with the namespace where that is not there; answer what Helm prints. Raises ChartError."""
-        return self._run(["install", self.name, str(chart), "--create-namespace", *flags], values)
+        command = ["install", self.name, str(chart), "--create-namespace", *flags]
+        if self.plane.kubectl("get", "crd", "--output=name"):
+            return self._run(command, values)
+        # Helm makes the connection last, and without the wait might come to it before its kind is known.
+        with rolling_out(self.plane, self.namespace):
+            return self._run([*command, "--wait", "--timeout=60s"], values)
 
     def upgrade(self, **values: Any) -> str:
         """Upgrade it to our chart, with these values beside those that it has. Raises ChartError."""
