@@ -139,6 +139,7 @@ docs: $(VENV) ## Write the table of reasons and the chart's README.md anew
 
 .PHONY: bench
 bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)
+	@.venv-runtime/bin/python -m compileall -q operator/netbird_streaming # as the image has it
 	@exec $(PYTHON) -m benchmarks --python=.venv-runtime/bin/python $(ARGS)
 
 # What ships and nothing else: some libraries import more where a developer's tools have installed more.

@@ -6,21 +6,24 @@ import sys
 
 from benchmarks.burst import burst
 from benchmarks.failover import failover
+from benchmarks.figures import Report
 from benchmarks.rest import rest
 from benchmarks.rig import rig
 
 
 async def run(options: argparse.Namespace) -> None:
     """One pair of servers for each part, so that none pays for what another left behind."""
+    report = Report()
     if options.burst:
         async with rig(options.python) as first:
-            await burst(first, options.burst)
+            await burst(first, options.burst, report)
     if options.rest:
         async with rig(options.python) as second:
-            await rest(second, options.rest)
+            await rest(second, options.rest, report)
     if options.failover:
         async with rig(options.python) as third:
             await failover(third, options.failover)
+    print(f"\n{report}")
 
 
 def main() -> None:

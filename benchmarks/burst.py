@@ -4,34 +4,70 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
+from benchmarks.figures import Report
 from benchmarks.rig import TEAM, TOKEN, Creation, Rig, usage
 
+EDITED: Final = 100
+"""Of the created resources, how many are then updated and deleted to count what that costs."""
 
-async def operator_burst(rig: Rig, count: int) -> float:
-    """Resources a second that the operator brings to Ready; prints what it cost."""
+
+async def burst(rig: Rig, count: int, report: Report) -> None:
+    """Operator and bare clients in turn."""
+    print(f"--- {count} resources created at once (generic HTTP, a URL each)")
+    ours = await operator_burst(rig, count, report)
+    await rig.wipe()
+    same = await bare_burst(rig, count, "httpx", 3)
+    await rig.wipe()
+    least = await bare_burst(rig, count, "aiohttp", 2)
+    await rig.wipe()
+    report.least("share of a bare client with the same three writes", ours / same, 0.7)
+    report.least("share of a bare aiohttp client with two writes", ours / least, 0.4)
+
+
+async def operator_burst(rig: Rig, count: int, report: Report) -> float:
+    """Resources a second that the operator brings to Ready."""
     with rig.operator() as operator:
-        warm = Creation(1)
-        await create_and_wait(rig, warm, "warm")
+        await rig.ready(Creation(1), "warm")
         rig.control.clear_journal()
         position, before = rig.plane.audit_position(), usage(operator.pid)
         creation = Creation(count)
-        await create_and_wait(rig, creation, "op")
+        await rig.ready(creation, "op")
         after = usage(operator.pid)
         await asyncio.sleep(5)
         rest = usage(operator.pid)
-        writes = [
-            event
-            for event in rig.plane.audit(position)
-            if event.verb == "patch"
-            and event.resource == "eventstreamingintegrations"
-            and "system:serviceaccount" in event.user
-        ]
+        report.most(f"{count} at once, until one is Ready: p50", creation.quantile(0.5), 4, "s")
+        report.most(f"{count} at once, until one is Ready: p99", creation.quantile(0.99), 8, "s")
+        report.most(f"CPU to create {count}", after.cpu - before.cpu, 8, "s")
+        report.most(f"RSS at rest with {count}", rest.rss, 80, "MiB")
+        report.most("Kubernetes writes a create", rig.writes(position) / count, 3)
+        report.most("NetBird writes a create", changes(rig) / count, 1)
+        print(f"RSS peak {rest.peak:.0f} MiB; NetBird calls {dict(rig.calls())}")
+        await edit(rig, [f"op-{number}" for number in range(EDITED)], report)
     rate = count / creation.seconds
-    print(f"operator: {rate:.0f} resources/s, p50 {creation.quantile(0.5):.2f} s, p99 {creation.quantile(0.99):.2f} s")
-    print(f"  CPU {after.cpu - before.cpu:.1f} s; RSS at rest {rest.rss:.0f} MiB, peak {rest.peak:.0f} MiB")
-    print(f"  Kubernetes writes {len(writes) / count:.2f} a resource; NetBird calls {rig.calls()}")
+    print(f"operator: {rate:.0f} resources/s")
     return rate
+
+
+async def edit(rig: Rig, names: list[str], report: Report) -> None:
+    """Change some resources and then delete them."""
+    rig.control.clear_journal()
+    await rig.change(names)
+    await rig.until(lambda: rig.calls()["update"] >= len(names), "all are updated")
+    await asyncio.sleep(1)
+    report.most("NetBird writes an update", changes(rig) / len(names), 1)
+    rig.control.clear_journal()
+    left = len(rig.control.integrations()) - len(names)
+    await rig.delete(names)
+    await rig.until(lambda: len(rig.control.integrations()) <= left, "all are deleted")
+    report.most("NetBird writes a delete", changes(rig) / len(names), 1)
+
+
+def changes(rig: Rig) -> int:
+    """How often NetBird was asked for something else than a list since the journal was cleared."""
+    calls = rig.calls()
+    return calls.total() - calls["list"]
 
 
 async def bare_burst(rig: Rig, count: int, netbird: str, writes: int) -> float:
@@ -39,19 +75,10 @@ async def bare_burst(rig: Rig, count: int, netbird: str, writes: int) -> float:
     creation = Creation(count)
     async with _bare(rig, netbird, writes) as process:
         creation.feed = process.stdin
-        await create_and_wait(rig, creation, f"bare{writes}")
+        await rig.ready(creation, f"bare{writes}")
     rate = count / creation.seconds
     print(f"bare client ({netbird}, {writes} writes): {rate:.0f} resources/s, p99 {creation.quantile(0.99):.2f} s")
     return rate
-
-
-async def create_and_wait(rig: Rig, creation: Creation, prefix: str) -> None:
-    """Create as many resources as the creation counts, and wait until all of them are Ready."""
-    names = [f"{prefix}-{number}" for number in range(creation.total)]
-    watching = asyncio.create_task(creation.watch(rig.kubernetes))
-    await asyncio.sleep(0.2)
-    await rig.create(names, created=creation)
-    await watching
 
 
 @asynccontextmanager
@@ -68,16 +95,3 @@ async def _bare(rig: Rig, netbird: str, writes: int) -> AsyncIterator[asyncio.su
         if process.stdin is not None:
             process.stdin.close()
         await process.wait()
-
-
-async def burst(rig: Rig, count: int) -> None:
-    """Operator and bare clients in turn."""
-    print(f"--- {count} resources created at once (generic HTTP, a URL each)")
-    ours = await operator_burst(rig, count)
-    await rig.wipe()
-    same = await bare_burst(rig, count, "httpx", 3)
-    await rig.wipe()
-    least = await bare_burst(rig, count, "aiohttp", 2)
-    await rig.wipe()
-    print(f"ratio to a bare client with the same three writes: {ours / same:.2f} (0.7 is asked for)")
-    print(f"ratio to a bare aiohttp client with two: {ours / least:.2f} (0.4 is asked for)")

@@ -2,63 +2,86 @@
 
 import asyncio
 import time
+from typing import Final
 
-from benchmarks.burst import create_and_wait
-from benchmarks.rig import TEAM, Creation, Rig, usage
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.figures import Report
+from benchmarks.rig import Creation, Rig, usage
 from tests.support.netbird.faults import Fault, Hang, Moment
 from tests.support.netbird.wire import Operation
+from tests.support.operator import Operator
 
-SINGLES = 30
+SINGLES: Final = 200
+SWEEPS: Final = 2
+SWEEP_SECONDS: Final = 60
+"""The rig's resync interval."""
 
 
-async def rest(rig: Rig, count: int) -> None:
+async def rest(rig: Rig, count: int, report: Report) -> None:
     """Fill the cluster, start the operator anew, and look at it for a while."""
     print(f"--- {count} resources at rest")
-    with rig.operator():
-        creation = Creation(count)
-        await create_and_wait(rig, creation, "rest")
-        print(f"created at {count / creation.seconds:.0f} resources/s")
-    rig.control.clear_journal()
-    position = rig.plane.audit_position()
-    started = time.monotonic()
     with rig.operator() as operator:
-        while not rig.calls().get("list"):
-            await asyncio.sleep(0.05)
-        quiet = usage(operator.pid).cpu
-        while True:
-            await asyncio.sleep(0.5)
-            now = usage(operator.pid).cpu
-            if now - quiet < 0.02:
-                break
-            quiet = now
-        seconds = time.monotonic() - started - 0.5
-        print(f"restart: quiet again {seconds:.1f} s after its start; NetBird calls {rig.calls()}")
+        creation = Creation(count)
+        await rig.ready(creation, "rest")
+        peak = usage(operator.pid).peak
+        print(f"created at {count / creation.seconds:.0f} resources/s, RSS peak {peak:.0f} MiB")
+    rig.control.clear_journal()
+    position, begun = rig.plane.audit_position(), time.monotonic()
+    with rig.operator() as operator:
+        await rig.until(lambda: known(operator, count), "all are known")
+        seconds, cpu = time.monotonic() - begun, usage(operator.pid).cpu
+        report.most(f"from start until {count} unchanged are known", seconds, 5, "s")
+        print(f"CPU of that {cpu:.1f} s")
+        report.most("NetBird calls of that", rig.calls().total(), 1)
+        await asyncio.sleep(SWEEP_SECONDS)
+        rig.control.clear_journal()
         before = usage(operator.pid)
-        await asyncio.sleep(60)
+        await asyncio.sleep(SWEEP_SECONDS)
         after = usage(operator.pid)
-        writes = [each for each in rig.plane.audit(position) if each.verb == "patch" and "serviceaccount" in each.user]
-        print(
-            f"a minute at rest: CPU {after.cpu - before.cpu:.2f} s; RSS {after.rss:.0f} MiB, peak {after.peak:.0f} MiB"
-        )
-        print(f"  writes since the restart {len(writes)}; NetBird calls {rig.calls()}")
-        await singles(rig)
+        report.most(f"NetBird calls of a resync with {count}", rig.calls().total(), 1)
+        report.most("writes of a restart and two resyncs", rig.writes(position), 0)
+        report.most(f"CPU of a minute at rest with {count}", after.cpu - before.cpu, 0.3, "s")
+        report.most(f"RSS at rest with {count}", after.rss, 92, "MiB")
+        report.most("RSS peak since the start", after.peak, 130, "MiB")
+        await singles(rig, count, report)
+        await beside_a_hanging_one(rig, report)
     await rig.wipe()
 
 
-async def singles(rig: Rig) -> None:
-    """One creation at a time, and then beside an answer that takes long."""
+def known(operator: Operator, count: int) -> bool:
+    """Whether as many resources are Ready by the operator's own metrics, and none waits to be looked at."""
+    samples = [each for family in text_string_to_metric_families(operator.metrics()) for each in family.samples]
+    ready = sum(
+        each.value
+        for each in samples
+        if each.name == "netbird_streaming_resources" and each.labels["ready"] == "true"
+        if each.labels["kind"] == "EventStreamingIntegration"
+    )
+    waiting = sum(each.value for each in samples if each.name == "netbird_streaming_queue_depth")
+    return ready >= count and waiting == 0
+
+
+async def singles(rig: Rig, count: int, report: Report) -> None:
+    """One creation at a time, for as long as it takes to sweep all the others twice."""
     waits: list[float] = []
-    for number in range(SINGLES):
+    until = time.monotonic() + SWEEPS * SWEEP_SECONDS
+    while len(waits) < SINGLES or time.monotonic() < until:
         one = Creation(1)
-        await create_and_wait(rig, one, f"single{number}")
+        await rig.ready(one, f"single{len(waits)}")
         waits.append(one.seconds)
     waits.sort()
-    print(f"one creation at a time: p50 {waits[len(waits) // 2] * 1000:.0f} ms, worst {waits[-1] * 1000:.0f} ms")
+    p50, p99, worst = (waits[int(len(waits) * share)] * 1000 for share in (0.5, 0.99, 1 - 1 / len(waits)))
+    print(f"{len(waits)} creations one by one: p50 {p50:.0f} ms, worst {worst:.0f} ms")
+    report.most(f"one creation beside {count} that are swept: p99", p99, 60, "ms")
+
+
+async def beside_a_hanging_one(rig: Rig, report: Report) -> None:
+    """A creation beside one that NetBird leaves without an answer."""
     rig.control.add_fault(Fault(Hang(), Moment.BEFORE, Operation.CREATE))
-    stuck = asyncio.create_task(rig.create(["stuck"]))
+    await rig.create(["stuck"])
     await asyncio.sleep(0.5)
     beside = Creation(1)
-    await create_and_wait(rig, beside, "beside")
-    await stuck
-    print(f"beside a create in {TEAM} that is not answered: {beside.seconds * 1000:.0f} ms")
+    await rig.ready(beside, "beside")
+    report.most("one creation beside an answer that never comes", beside.seconds * 1000, 60, "ms")
     rig.control.clear_faults()

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,10 @@ TEAM: Final = "bench"
 TOKEN: Final = "nbp_bench"  # noqa: S105  # the simulated server's
 CREATORS: Final = 16
 NO_LIMIT: Final = 60_000
+PATIENCE: Final = 120.0
+"""Seconds that anything may take beside what each resource does."""
+SLOWEST: Final = 10
+"""Resources a second, below which a run is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,43 @@ class Rig:
             for _ in range(CREATORS):
                 group.create_task(creator())
 
+    async def ready(self, creation: "Creation", prefix: str) -> None:
+        """Create as many resources as the creation counts, and wait until all of them are Ready.
+
+        Raises:
+            TimeoutError: not all of them are, within what the slowest machine would take.
+        """
+        names = [f"{prefix}-{number}" for number in range(creation.total)]
+        async with asyncio.timeout(PATIENCE + creation.total / SLOWEST):
+            watching = asyncio.create_task(creation.watch(self.kubernetes))
+            await asyncio.sleep(0.2)
+            await self.create(names, created=creation)
+            await watching
+
+    async def change(self, names: Sequence[str]) -> None:
+        """Give resources another URL."""
+        for name in names:
+            spec = {"spec": {"genericHTTP": {"url": f"https://siem.example.com/{name}/changed"}}}
+            await self.kubernetes.call("PATCH", f"{BASE.format(namespace=TEAM)}/{name}", spec, patch=True)
+
+    async def delete(self, names: Sequence[str]) -> None:
+        """Delete resources, and leave the rest to the operator."""
+        for name in names:
+            await self.kubernetes.call("DELETE", f"{BASE.format(namespace=TEAM)}/{name}")
+
+    async def until(self, look: Callable[[], bool], what: str) -> None:
+        """Look until it is so.
+
+        Raises:
+            TimeoutError: it is not, within what the slowest machine would take.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not look():
+            if time.monotonic() > deadline:
+                message = f"not within {PATIENCE:.0f} s: {what}"
+                raise TimeoutError(message)
+            await asyncio.sleep(0.05)
+
     async def wipe(self) -> None:
         """Remove all resources whoever holds them, and all integrations."""
         path = BASE.format(namespace=TEAM)
@@ -95,13 +137,16 @@ class Rig:
         for item in self.control.integrations():
             self.control.delete(item.id)
 
-    def calls(self) -> dict[str, int]:
+    def calls(self) -> Counter[str]:
         """How often each of NetBird's operations was asked for since the journal was cleared."""
-        counts: dict[str, int] = {}
-        for entry in self.control.journal():
-            name = str(entry.operation)
-            counts[name] = counts.get(name, 0) + 1
-        return counts
+        return Counter(str(entry.operation) for entry in self.control.journal())
+
+    def writes(self, position: int) -> int:
+        """How often the operator wrote to a resource since that position of the audit log."""
+        return sum(
+            event.verb == "patch" and event.resource == "eventstreamingintegrations" and "serviceaccount" in event.user
+            for event in self.plane.audit(position)
+        )
 
 
 @dataclass(slots=True)
