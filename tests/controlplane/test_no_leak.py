@@ -1,141 +1,133 @@
 """No secret leaves the Secrets: searched for where people and pipelines look, after a life with faults in it."""
 
-import json
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from typing import Final
-from urllib.parse import quote, quote_plus
 
 import pytest
 
-from netbird_streaming.core.resources import GROUP
+from netbird_streaming.core.fingerprint import KEY_BYTES
+from tests.support import manifests
 from tests.support.controlplane import ControlPlane
+from tests.support.kubernetes import credentials
+from tests.support.leaks import END, Canaries, canary
 from tests.support.manifests import Manifest, reference
 from tests.support.netbird.faults import Moment, Reply, Reset, error_reply
 from tests.support.netbird.wire import HTML_TYPE, Operation
-from tests.support.operator import NAMESPACE
-from tests.support.scene import QUICK_LEASE, Scene, raised
-from tests.support.team import Team, new_team, secret
+from tests.support.operator import NAMESPACE, apply
+from tests.support.scene import QUICK_LEASE, USER, Scene, raised
+from tests.support.sinks import all_objects, audit_sink, objects_sink, process_sinks
+from tests.support.team import Team, cluster_connection, new_team, secret
 
-TAIL: Final = "/+ %&=:?q"
-"""What encodings write differently."""
-CANARIES: Final[Mapping[str, Mapping[str, str]]] = {
-    "netbird": {"token": "canary-netbird-token"},
-    "datadog": {"api_key": f"canary-datadog-key{TAIL}"},
-    "aws": {"access_key": f"canary-aws-access{TAIL}", "secret_key": f"canary-aws-secret{TAIL}"},
+Places = Mapping[str, str | bytes]
+SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
+    "netbird": {"token": canary("netbird-token", "-")},
+    "datadog": {"api_key": canary("datadog-key")},
+    "aws": {"access_key": canary("aws-access"), "secret_key": canary("aws-secret")},
     "siem": {
-        "token": f"canary-siem-token{TAIL}",
-        "extra": f"canary-siem-extra{TAIL}",
-        "user": "canary-siem-user",
-        "password": f"canary-siem-password{TAIL}",
-        "url": "https://siem.example.com/canary-url-path?token=canary-url-query",
+        "token": canary("siem-token"),
+        "extra": canary("siem-extra"),
+        "user": canary("siem-user", "+%&"),
+        "password": canary("siem-password"),
+        "url": f"https://siem.example.com/{canary('path', '-')}?token={canary('query', '-')}",
     },
 }
-ROTATED: Final = f"canary-rotated-key{TAIL}"
-REFUSED: Final = f"canary-refused-key{TAIL}"
-BROKEN: Final = "canary-broken-key\x01\n"
-ANSWERED: Final = "canary-in-an-answer"
+CLUSTER_TOKEN: Final = canary("cluster-token", "-")
+KEY: Final = canary("key", "").ljust(KEY_BYTES, "=")[:-8] + END
+ROTATED: Final = canary("rotated")
+REFUSED: Final = canary("refused")
+BROKEN: Final = canary("broken") + "\x01\n"
+ANSWERED: Final = canary("answered", "-")
 """What a careless server says; it may be part of what it was sent."""
-ENCODINGS: Final[Mapping[str, Callable[[str], str]]] = {
-    "plain": str,
-    "url": quote,
-    "form": quote_plus,
-    "json": json.dumps,
-    "repr": repr,
-    "base64": lambda value: b64encode(value.encode()).decode(),
-    "base64-url": lambda value: urlsafe_b64encode(value.encode()).decode(),
-    "basic": lambda value: b64encode(f"u:{value}".encode()).decode(),
-    "bearer": lambda value: b64encode(f"Token {value}".encode()).decode(),
-    "hex": lambda value: value.encode().hex(),
-    "hex-upper": lambda value: value.encode().hex(":").upper(),
-}
-PLACES: Final = ("log", "events", "resources", "requests", "process", "metrics")
-_KINDS: Final = "esi,netbirdconnections,clusternetbirdconnections,leases,configmaps,serviceaccounts"
+OWN_URL: Final = f"https://siem.example.com/own?source={canary('written-query', '-')}"
+OWN_HEADER: Final = canary("written-header", "-")
+"""What the schema lets users write into a resource, where it stays, and is repeated nowhere."""
+PROXY: Final = f"http://{canary('proxy-user', '')}:{canary('proxy-password', '-')}@127.0.0.1:1"
+ENVIRONMENT: Final = {"HTTPS_PROXY": PROXY, "NO_PROXY": "127.0.0.1", "PYTHONASYNCIODEBUG": "1"}
 
 
 @pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
+    key = {"key": b64encode(KEY.encode()).decode()}
+    metadata = {"name": "netbird-streaming-operator-fingerprint-key", "namespace": NAMESPACE}
+    apply(control_plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    control_plane.kubectl("delete", "secret", metadata["name"], f"--namespace={NAMESPACE}", "--ignore-not-found")
+    apply(control_plane, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": key})
     flags = ("--log-level=debug", "--late-commit-window=1s", "--request-timeout=3s", "--metrics-per-connection")
-    with raised(control_plane, *QUICK_LEASE, *flags) as scene:
+    with raised(control_plane, *QUICK_LEASE, *flags, module="tests.support.verbose", environment=ENVIRONMENT) as scene:
         yield scene
 
 
 @pytest.fixture(scope="module")
-def places(scene: Scene) -> Iterator[Mapping[str, str]]:
+def places(scene: Scene) -> Iterator[Places]:
     """What is to be read after a life of creation, rotation, refusals that quote secrets, lost answers and a crash."""
     with new_team(scene) as team:
-        scene.netbird.add_token(team.netbird_token(value=CANARIES["netbird"]["token"]))
+        scene.netbird.add_token(team.netbird_token(value=SECRETS["netbird"]["token"]))
+        scene.netbird.add_token(team.netbird_token(id=f"{team.namespace}-cluster", value=CLUSTER_TOKEN))
+        access = [{"namespaces": [team.namespace]}]
+        cluster_connection(scene, f"cluster-{team.namespace}", CLUSTER_TOKEN, access=access)
         documents = _integrations(team)
         names = [each["metadata"]["name"] for each in documents]
-        mark = team.mark()
-        team.apply(*(secret(name, **values) for name, values in CANARIES.items()), team.connection(), *documents)
+        audit = team.mark().audit
+        team.apply(*(secret(name, **values) for name, values in SECRETS.items()), team.connection(), *documents)
         team.ready(*names)
         _rotate_and_fail(team)
         _lose_answers(team)
-        metrics = scene.operator.metrics()
+        pages = _pages(scene)
         scene.operator.kill()
         scene.start()
         _get_bad_answers(team)
+        _ask_a_proxy(team)
         scene.netbird.edit(team.held()[0].id, enabled=False)
         team.ask("netbird", "look", kind="netbirdconnection")
         team.kubectl("delete", "esi", names[-1], "--timeout=30s")
-        process = Path(f"/proc/{scene.operator.pid}")
+        objects = list(all_objects(scene.objects))
         yield {
             "log": scene.log(),
-            "events": scene.kubectl("get", "events", "--all-namespaces", "--output=yaml", "--show-managed-fields"),
-            "resources": scene.kubectl("get", _KINDS, "--all-namespaces", "--output=yaml", "--show-managed-fields")
-            + scene.kubectl("get", "secrets", f"--namespace={NAMESPACE}", "--output=yaml"),
-            "requests": json.dumps([e.body for e in scene.plane.audit(mark.audit) if e.group == GROUP]),
-            "process": "".join((process / name).read_text() for name in ("cmdline", "environ", "comm"))
-            + "".join(scene.operator.probe(path)[1] for path in ("/healthz", "/readyz")),
-            "metrics": metrics + scene.operator.metrics(),
+            "objects": objects_sink(objects),
+            "objects without what users wrote": objects_sink(objects, own_words=False),
+            "requests": audit_sink(scene.plane.audit_log, USER, audit),
+            "pages": pages + _pages(scene),
+            **process_sinks(scene.operator.pid, scene.operator.temporary),
         }
 
 
-def test_no_secret_is_to_be_found_anywhere(places: Mapping[str, str]) -> None:
-    assert set(places) == set(PLACES)
-    assert '"level": "debug"' in places["log"]
-    assert all(f"kind: {kind}" in places["resources"] for kind in ("EventStreamingIntegration", "NetBirdConnection"))
-    assert "status" in places["requests"]
-    assert places["metrics"].count("\nnetbird_streaming_leader 1.0\n") == 2
-    assert 'reason="DestinationRejected"' in places["metrics"]
-    assert "was taken for the outcome of a create" in places["events"]
-    assert found_in(places) == []
+def test_no_secret_is_to_be_found_anywhere(places: Places, scene: Scene) -> None:
+    _, _, token = credentials(scene.installation.kubeconfig)
+    values = {name: value for each in SECRETS.values() for name, value in each.items()}
+    held = {"cluster": CLUSTER_TOKEN, "key": KEY, "rotated": ROTATED, "refused": REFUSED, "broken": BROKEN}
+    secrets = Canaries({**values, **held, "answered": ANSWERED, "ServiceAccount": token})
+    assert [str(leak) for leak in secrets.search(_without_what_was_written(places))] == []
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("place", PLACES)
-def test_the_search_finds_a_planted_one(places: Mapping[str, str], place: str, encoding: str) -> None:
-    for value in _values():
-        text = places[place]
-        middle = len(text) // 2
-        planted = text[:middle] + ENCODINGS[encoding](value) + text[middle:]
-        assert found_in({place: planted}) != []
+def test_what_is_searched_holds_what_it_should(places: Places) -> None:
+    log, objects, pages = str(places["log"]), str(places["objects"]), str(places["pages"])
+    assert '"level": "debug"' in log
+    assert '"logger": "httpcore' in log
+    for kind in ("EventStreamingIntegration", "NetBirdConnection", "ClusterNetBirdConnection", "Lease", "Secret"):
+        assert f'"kind": "{kind}"' in objects
+    assert "managedFields" in objects
+    assert "was taken for the outcome of a create" in objects
+    assert b'"requestObject"' in places["requests"]
+    assert b"events.k8s.io" in places["requests"]
+    assert pages.count("\nnetbird_streaming_leader 1.0\n") == 2
+    assert 'reason="DestinationRejected"' in pages
+    assert any("cmdline" in name for name in places)
 
 
-def found_in(places: Mapping[str, str]) -> list[str]:
-    """Where a secret is written, in whatever encoding."""
-    forms = {form: value for value in _values() for form in _forms(value)}
-    return [f"{value} in {place}" for place, text in places.items() for form, value in forms.items() if form in text]
+def _without_what_was_written(places: Places) -> Places:
+    """What a user wrote into a resource, or an administrator into the environment, stays there, and only there."""
+    cleaned = dict(places)
+    for name, text in places.items():
+        if name == "objects":
+            cleaned[name] = str(text).replace(OWN_URL, "").replace(OWN_HEADER, "")
+        elif isinstance(text, bytes) and name.startswith("environ "):
+            cleaned[name] = text.replace(PROXY.encode(), b"")
+    return cleaned
 
 
-def _values() -> list[str]:
-    given = [value for values in CANARIES.values() for value in values.values()]
-    return [*given, ROTATED, REFUSED, BROKEN, ANSWERED]
-
-
-def _forms(value: str) -> Iterable[str]:
-    """The part of a value that every encoding of characters leaves as it is, and what encodings of bytes make of it."""
-    for stem in (each for each in ("canary-url-path", "canary-url-query", value) if each in value):
-        core = stem[: -len(TAIL)] if stem.endswith(TAIL) else stem.strip("\x01\n")
-        yield core.rpartition("/")[2]
-        yield core.encode().hex()
-        yield core.encode().hex(":").upper()
-        # Three ways, by how many bytes are in front of it; the ends depend on what is beside it.
-        for before in range(3):
-            coded = b64encode(b" " * before + core.encode()).decode().rstrip("=")
-            yield coded[before + (before > 0) : -2]
+def _pages(scene: Scene) -> str:
+    return scene.operator.metrics() + "".join(scene.operator.probe(path)[1] for path in ("/healthz", "/readyz", "/x"))
 
 
 def _integrations(team: Team) -> list[Manifest]:
@@ -145,16 +137,18 @@ def _integrations(team: Team) -> list[Manifest]:
         "auth": {"basic": {"usernameSecretRef": user, "passwordSecretRef": password}},
     }
     own = {
-        "url": "https://siem.example.com/own",
+        "url": OWN_URL,
+        "headers": [{"name": "X-Own", "value": OWN_HEADER}],
         "auth": {"header": {"name": "X-Key", "valueSecretRef": reference("siem", "token")}},
     }
+    shared = {"kind": "ClusterNetBirdConnection", "name": f"cluster-{team.namespace}"}
     return [
         team.integration("datadog", "datadog"),
         team.integration("s3", "s3"),
         team.integration("firehose", "firehose"),
         team.integration("generic_http", "bearer"),
         team.integration("generic_http", "basic", genericHTTP=basic),
-        team.integration("generic_http", "own", genericHTTP=own),
+        team.integration("generic_http", "own", genericHTTP=own, connectionRef=shared),
     ]
 
 
@@ -167,7 +161,7 @@ def _rotate_and_fail(team: Team) -> None:
     team.because("SecretValueInvalid", "datadog")
     team.apply(secret("netbird", token=BROKEN))
     team.because("SecretValueInvalid", "netbird", "netbirdconnections")
-    team.apply(secret("netbird", token=CANARIES["netbird"]["token"]), secret("datadog", api_key=ROTATED))
+    team.apply(secret("netbird", token=SECRETS["netbird"]["token"]), secret("datadog", api_key=ROTATED))
     team.ready("datadog")
 
 
@@ -175,7 +169,7 @@ def _lose_answers(team: Team) -> None:
     """An intent stays in the status, then an integration is found by what is known of it."""
     team.fault(Reset(), Operation.CREATE, moment=Moment.AFTER)
     url = {"urlSecretRef": reference("siem", "url"), "headers": [{"name": "X-Lost", "value": "yes"}]}
-    team.apply(secret("lost", url="https://lost.example.com/canary-url-path?token=canary-url-query"))
+    team.apply(secret("lost", url=SECRETS["siem"]["url"].replace("siem.", "lost.")))
     url["urlSecretRef"] = reference("lost", "url")
     team.apply(team.integration("generic_http", "lost", genericHTTP=url))
     team.because("CreateOutcomeUnknown", "lost")
@@ -197,3 +191,9 @@ def _get_bad_answers(team: Team) -> None:
         team.scene.netbird.remove_fault(fault)
     team.apply(secret("datadog", api_key=ROTATED))
     team.ready("datadog")
+
+
+def _ask_a_proxy(team: Team) -> None:
+    """A NetBird that is only reached by way of a proxy with a password, which is not there."""
+    team.apply(manifests.connection("proxied", url="https://netbird.example.com"))
+    team.because("Unavailable", "proxied", "netbirdconnections")

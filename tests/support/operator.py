@@ -85,7 +85,13 @@ class Operator:
     """
 
     def __init__(
-        self, installation: Installation, *arguments: str, log: Path | None = None, python: str = sys.executable
+        self,
+        installation: Installation,
+        *arguments: str,
+        log: Path | None = None,
+        python: str = sys.executable,
+        module: str = "netbird_streaming",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start it, and don't wait: ready() does.
 
@@ -94,15 +100,19 @@ class Operator:
             arguments: more of them; a later one wins.
             log: where it writes to; without one, a file of its own in the control plane's folder.
             python: the interpreter, and with it the dependencies.
+            module: what it runs; `tests.support.verbose` is the operator, with nothing held back from its log.
+            environment: variables beside those of a pod.
         """
         self.log: Final = log or _new_log(installation.plane.folder)
         self._offset = self.log.stat().st_size if self.log.exists() else 0
-        command = [python, "-m", "netbird_streaming", *installation.arguments]
+        command = [python, "-m", module, *installation.arguments]
         # The ports that the chart gives may be taken here, on the host.
         for each in ("health", "metrics"):
             command += [f"--{each}-host=127.0.0.1", f"--{each}-port=0"]
         command += arguments
-        self._process = KeptProcess(command, self.log, _environment(installation.kubeconfig))
+        self.temporary: Final = Path(tempfile.mkdtemp(prefix="temporary-", dir=installation.plane.folder))
+        whole = {**_environment(installation.kubeconfig), "TMPDIR": str(self.temporary), **(environment or {})}
+        self._process = KeptProcess(command, self.log, whole)
 
     @property
     def pid(self) -> int:

@@ -77,14 +77,17 @@ class Objects:
 class Scene:
     """Everything that runs, and the ways to look at it; the operator can be ended and started again."""
 
-    def __init__(self, installation: Installation, netbird: RunningNetBird, arguments: tuple[str, ...]) -> None:
-        """Start the operator, and wait until it leads."""
+    def __init__(
+        self, installation: Installation, netbird: RunningNetBird, arguments: tuple[str, ...], **process: Any
+    ) -> None:
+        """Start the operator, and wait until it leads; `process` is for `Operator`."""
         self.installation: Final = installation
         self.plane: Final = installation.plane
         self.netbird_url: Final = netbird.url
         self.netbird: Final = netbird.control
         self.objects: Final = Objects(installation.plane)
         self._arguments = arguments
+        self._process = process
         self._log = installation.plane.folder / f"operator-{time.monotonic_ns()}.log"
         self.operator = self._operator()
 
@@ -107,21 +110,24 @@ class Scene:
         return self.plane.kubectl(*arguments, input=input)
 
     def _operator(self) -> Operator:
-        return Operator(self.installation, *self._arguments, log=self._log).leading()
+        return Operator(self.installation, *self._arguments, log=self._log, **self._process).leading()
 
 
 @contextmanager
-def raised(plane: ControlPlane, *arguments: str, values: Mapping[str, Any] | None = None) -> Iterator[Scene]:
+def raised(
+    plane: ControlPlane, *arguments: str, values: Mapping[str, Any] | None = None, **process: Any
+) -> Iterator[Scene]:
     """Install the operator and start it beside a NetBird of its own; both end with the block.
 
     Args:
         plane: where to install it.
         arguments: flags of the operator, beside those of the chart.
         values: the chart's values that differ.
+        process: what `Operator` takes beside them.
     """
     installation = install(plane, values)
     with running_netbird() as netbird:
-        scene = Scene(installation, netbird, arguments)
+        scene = Scene(installation, netbird, arguments, **process)
         try:
             yield scene
         finally:

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 GROUP: Final = "integrations.netbird.io"
 
-# Bodies are kept only for our own kinds, which hold no secret by design; of a Secret not even an answer's length is.
+# Bodies are kept only of what holds no secret by design: our own kinds, and what else the operator writes; of a Secret
+# not even an answer's length is.
 POLICY: Final[dict[str, Any]] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -19,7 +20,7 @@ POLICY: Final[dict[str, Any]] = {
         {
             "level": "Request",
             "verbs": ["create", "update", "patch", "delete", "deletecollection"],
-            "resources": [{"group": GROUP}],
+            "resources": [{"group": GROUP}, {"group": "events.k8s.io"}, {"group": "coordination.k8s.io"}],
         },
         {"level": "Metadata"},
     ],
@@ -43,7 +44,7 @@ class AuditEvent:
     time: str
     """When the request arrived, RFC 3339 with microseconds."""
     body: Any
-    """The request's decoded body, for writes to our own kinds; else None."""
+    """The request's decoded body, for writes to our own kinds, Events and Leases; else None."""
 
 
 def read(log: Path, position: int = 0) -> Iterator[AuditEvent]:

@@ -130,6 +130,11 @@ class ControlPlane:
         """Answer each request that was answered so far, from a position of audit_position() on."""
         return audit.read(self._files.audit_log, position)
 
+    @property
+    def audit_log(self) -> Path:
+        """The audit log itself: one JSON object a line."""
+        return self._files.audit_log
+
     def audit_position(self) -> int:
         """Answer where the audit log ends now, so that a test counts only what comes after."""
         return self._files.audit_log.stat().st_size
