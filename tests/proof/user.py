@@ -13,21 +13,30 @@ import aiohttp
 from netbird_streaming.core.resources import GROUP, VERSION
 from tests.proof.wanted import Wanted, is_ready, url_of
 from tests.support.kubernetes import BASE, Kubernetes
+from tests.support.leaks import Canaries, canary
 from tests.support.netbird.behaviour import Behaviour
 from tests.support.netbird.model import NetBird
 from tests.support.netbird.records import Draft
 from tests.support.netbird.server import SimulatedNetBird
 from tests.support.netbird.tenancy import Account, Token
+from tests.support.sinks import objects_sink
 
 ACCOUNT: Final = "account"
-TOKENS: Final = {"netbird": "nbp_canary-first-token", "other": "nbp_canary-other-token"}
+TOKENS: Final = {name: f"nbp_{canary(name, '-')}" for name in ("netbird", "other")}
 """The value of each connection's token, by the connection's name; all of them act in one account."""
-SECRET: Final = "canary-key"
+SECRET: Final = canary("key", "/+=%&?")
+CANARIES: Final = Canaries({**TOKENS, "key": SECRET})
 FOREIGN_URL: Final = "https://siem.example.com/foreign"
 PATIENCE: Final = 90.0
 """Seconds. What is waited for takes a few; a machine that does much else may need far more."""
 _NO_LIMIT: Final = 60_000
 _OURS: Final = f"/apis/{GROUP}/{VERSION}/namespaces"
+_BESIDE: Final = {
+    "NetBirdConnection": f"{_OURS}/{{}}/netbirdconnections",
+    "Event": "/apis/events.k8s.io/v1/namespaces/{}/events",
+    "Secret": "/api/v1/namespaces/{}/secrets",
+}
+"""What else of a namespace is to be read, by kind."""
 
 
 class StuckError(AssertionError):
@@ -191,6 +200,14 @@ class User:
         """Where it stands, for who has to find out why."""
         conditions = {name: each.get("status", {}).get("conditions") for name, each in self.objects.items()}
         return "\n".join([f"{self.missing()}", json.dumps(conditions), *self.logged().splitlines()[-25:]])
+
+    async def survey(self) -> dict[str, str | bytes]:
+        """All that others may see of what was done for this user, by place: there is no secret in it."""
+        found = [*self.objects.values(), *self.gone.values()]
+        for kind, path in _BESIDE.items():
+            listed = await self.kubernetes.call("GET", path.format(self.namespace))
+            found += [{"kind": kind, **each} for each in listed["items"]]
+        return {"objects": objects_sink(found), "log": self.logged()}
 
     async def follow(self, see: Callable[[str, dict[str, Any]], None]) -> None:
         """Watch the integrations until cancelled; each event is told."""

@@ -1,12 +1,11 @@
 """The promises, as they are to be seen from outside: what the two servers hold, were asked and were told."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from netbird_streaming.reasons import Reason
-from tests.proof.user import SECRET, TOKENS, User
+from tests.proof.user import CANARIES, User
 from tests.proof.wanted import Writes
 from tests.support.netbird.records import DASHBOARD
 from tests.support.netbird.wire import Operation
@@ -42,7 +41,7 @@ class Verdict:
             if each["type"] == "Ready" and each["status"] == "True" and is_current and held not in live:
                 self._breach("S4", f"Ready, and NetBird has no integration {held}")
 
-    def end(self, writes: Writes, slack: int) -> None:
+    async def end(self, writes: Writes, slack: int) -> None:
         """Everything has come to rest.
 
         Args:
@@ -51,7 +50,7 @@ class Verdict:
         """
         self._check_lives()
         self._check_writes(writes, slack)
-        self._check_secrets()
+        await self._check_secrets()
 
     def _check_lives(self) -> None:
         """S1: never two at once of one resource's making. S3: nobody else's was touched."""
@@ -79,15 +78,10 @@ class Verdict:
         if posts != wanted.posts or deletes > wanted.deletes or not wanted.puts <= puts <= most:
             self._breach("S5", f"NetBird was changed by {dict(counted)}, and {wanted} was called for")
 
-    def _check_secrets(self) -> None:
-        """S6: neither in a log nor in anything that a user can read."""
-        texts = {
-            "log": self.user.logged(),
-            "resources": json.dumps([*self.user.objects.values(), *self.user.gone.values()]),
-        }
-        for place, text in texts.items():
-            if any(value in text for value in (*TOKENS.values(), SECRET)):
-                self._breach("S6", f"a secret in the {place}")
+    async def _check_secrets(self) -> None:
+        """S6: in nothing that anybody but the Secrets' readers can see."""
+        for leak in CANARIES.search(await self.user.survey()):
+            self._breach("S6", str(leak))
 
     def _effects(self) -> Counter[Operation]:
         ours = (each for each in self.user.netbird.model.history if each.by != DASHBOARD)

@@ -151,10 +151,10 @@ class Operator:
         return self._get("metrics", "/metrics")[1]
 
     def _get(self, endpoint: str, path: str) -> tuple[int, str]:
-        found = re.search(_PORT.format(endpoint), self.text())
-        if found is None:
+        ports = ports_of(endpoint, self.text())
+        if not ports:
             return 0, ""
-        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=5)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -219,6 +219,11 @@ class Operator:
 
     def _complaint(self, what: str) -> str:
         return f"the operator {what}:\n{self.log_tail(20)}"
+
+
+def ports_of(endpoint: str, log: str) -> list[int]:
+    """The ports on which processes serve `health` or `metrics`, in the order of their starts, as they log them."""
+    return [int(each) for each in re.findall(_PORT.format(endpoint), log)]
 
 
 def _new_log(folder: Path) -> Path:

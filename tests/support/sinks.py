@@ -95,10 +95,16 @@ def _groups(reader: Objects) -> Iterator[str]:
 
 
 def audit_sink(log: Path, user: str, position: int = 0) -> bytes:
-    """What the API server's audit log says of a user's requests: URLs, bodies where the policy keeps them."""
+    """What the API server's audit log says of a user's requests: URLs, and bodies where the policy keeps them.
+
+    Args:
+        log: The audit log.
+        user: The user's name, or how those of several users begin.
+        position: Where in the log to begin.
+    """
     with log.open("rb") as lines:
         lines.seek(position)
-        return b"".join(line for line in lines if _user(line) == user)
+        return b"".join(line for line in lines if _user(line).startswith(user))
 
 
 def _user(line: bytes) -> str:

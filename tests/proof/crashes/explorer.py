@@ -19,9 +19,12 @@ from tests.proof.verdict import Verdict
 from tests.support.controlplane import ControlPlane
 from tests.support.kubernetes import connect, credentials
 from tests.support.operator import Installation, install
+from tests.support.sinks import audit_sink
 
 SETTLED_SECONDS: Final = 0.3
 """How long nothing may happen any more after everything is as it shall be."""
+
+_LANE: Final = "proof-"
 
 
 @dataclass(slots=True)
@@ -74,6 +77,10 @@ class Explorer:
                     group.create_task(self._try(flow, plan, report))
         return report
 
+    def asked(self) -> bytes:
+        """What all operators so far have asked of the API server, by its audit log."""
+        return audit_sink(self._stage.plane.audit_log, f"system:serviceaccount:{_LANE}")
+
     async def _try(self, flow: Flow, plan: Plan | None, report: Report) -> None:
         installation = await self._free.get()
         began = time.monotonic()
@@ -113,7 +120,7 @@ async def _live_through(flow: Flow, run: Run) -> list[str]:
             await flow.act(run)
             await run.until(lambda: run.missing() is None, "all is as it shall be")
             await run.rest(SETTLED_SECONDS)
-            verdict.end(flow.writes, slack=0 if run.plan is None else 1)
+            await verdict.end(flow.writes, slack=0 if run.plan is None else 1)
             await run.stop()
         except StuckError as error:
             verdict.breaches.append(f"L1: {error}")
@@ -154,7 +161,7 @@ async def running(run: Run) -> AsyncIterator[Run]:
 async def exploring(plane: ControlPlane, width: int) -> AsyncIterator[Explorer]:
     """An explorer of so many runs at once."""
     installations = [
-        await asyncio.to_thread(install, plane, {"fullnameOverride": f"proof-{lane}"}, namespace=f"proof-{lane}")
+        await asyncio.to_thread(install, plane, {"fullnameOverride": f"{_LANE}{lane}"}, namespace=f"{_LANE}{lane}")
         for lane in range(width)
     ]
     async with connect(plane.kubeconfig) as kubernetes, nursery() as kept:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
 from tests.proof.crashes import nursery
 from tests.proof.crashes.points import Gate, Plan
 from tests.proof.user import User
 from tests.support.controlplane import ControlPlane
 from tests.support.kubernetes import Kubernetes
-from tests.support.operator import Installation
+from tests.support.operator import Installation, ports_of
+from tests.support.sinks import process_sinks
 
 _FLAGS: Final = (
     "--cluster-connections=false",
@@ -23,8 +26,10 @@ _FLAGS: Final = (
     "--log-level=debug",
     "--health-host=127.0.0.1",
     "--health-port=0",
-    "--metrics=false",
+    "--metrics-host=127.0.0.1",
+    "--metrics-port=0",
 )
+PAGES: Final = (("health", "/healthz"), ("health", "/readyz"), ("metrics", "/metrics"))
 _NO_LEASE: Final = ("--lease=false",)
 _QUICK_LEASE: Final = ("--lease=true", "--lease-duration=6", "--lease-renew-deadline=4", "--lease-retry-period=0.5")
 
@@ -48,6 +53,7 @@ class Run(User):
     leased: bool = False
     gate: Gate = field(init=False)
     log: Path = field(init=False)
+    temporary: Path = field(init=False)
     processes: list[int] = field(default_factory=list)
     """The operators that shall run, the acting one first."""
     deaths: int = 0
@@ -59,6 +65,8 @@ class Run(User):
         User.__post_init__(self)
         self.gate = Gate(self._die, self.plan)
         self.log = self.stage.plane.folder / f"{self.namespace}.log"
+        self.temporary = self.log.with_suffix(".temporary")
+        self.temporary.mkdir()
 
     def prepare(self, netbird: str, cluster: str, token: str) -> None:
         """Take the addresses of the two taps, and the operator's token."""
@@ -77,7 +85,12 @@ class Run(User):
 
     async def start(self, *flags: str) -> None:
         """Start an operator beside those that run."""
-        environment = {"KUBECONFIG": str(self._kubeconfig), "HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
+        environment = {
+            "KUBECONFIG": str(self._kubeconfig),
+            "HOME": "/nonexistent",
+            "PATH": "/usr/bin:/bin",
+            "TMPDIR": str(self.temporary),
+        }
         lease = _QUICK_LEASE if self.leased else _NO_LEASE
         arguments = (*self.installation.arguments, *_FLAGS, f"--namespace={self.namespace}", *lease, *flags)
         self.processes.append(await self.stage.nursery.start(arguments, environment, self.log))
@@ -101,6 +114,19 @@ class Run(User):
     def logged(self) -> str:
         """What the operators of this run have logged."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    async def survey(self) -> dict[str, str | bytes]:
+        """Beside what there is of each user: the processes, and the pages that they serve."""
+        places = await User.survey(self)
+        for pid in self.processes:
+            places |= process_sinks(pid, self.temporary)
+        for endpoint, page in PAGES:
+            for port in ports_of(endpoint, self.logged()):
+                # Processes of this run that were killed serve none.
+                with suppress(aiohttp.ClientError):
+                    async with self.kubernetes.session.get(f"http://127.0.0.1:{port}{page}") as answer:
+                        places[f"{page} at {port}"] = await answer.text()
+        return places
 
     def story(self) -> str:
         """Where it stands, for who has to find out why."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.proof.crashes.explorer import Explorer
 from tests.proof.crashes.flows import FLOWS, Flow
+from tests.proof.user import CANARIES
 
 MOST_MISSED: Final = 0.2
 """The share of strikes that may find nothing to strike."""
@@ -22,3 +23,9 @@ async def test_no_point_of_a_flow_breaks_a_promise(
         print(f" {report}", end=" ")  # noqa: T201 # what was covered
     assert report.broken == []
     assert len(report.missed) <= MOST_MISSED * report.runs, [str(each) for each in report.missed]
+
+
+def test_what_the_operators_asked_of_the_api_server_holds_no_secret(explorer: Explorer) -> None:
+    asked = explorer.asked()
+    assert b'"requestObject"' in asked
+    assert [str(leak) for leak in CANARIES.search({"requests": asked})] == []
