@@ -26,7 +26,7 @@ SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
 SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
-PROOF := crashes
+PROOF := crashes simulation
 
 .PHONY: help
 help: ## List the targets
@@ -168,6 +168,15 @@ proof: $(VENV) ## The promises, tried harder than make test has time for
 .PHONY: proof-crashes
 proof-crashes: $(VENV) ## Every point of every flow: lost, unanswered, late, or the last of its process
 	@$(PYTHON) -m pytest tests/proof/crashes -v -o faulthandler_timeout=900 $(ARGS)
+
+# Seeds that make test has not run, as many as the time gives. Nightly ones are new each time.
+.PHONY: proof-simulation
+proof-simulation: $(VENV) ## Five minutes of seeds of the simulation, those of make test not among them
+	@$(PYTHON) -m tests.simulation --first=10000 --seconds=300 $(ARGS)
+
+.PHONY: nightly
+nightly: $(VENV) ## Seeds that nobody has tried, until one fails (ARGS=--seconds=3600: for so long)
+	@$(PYTHON) -m tests.simulation --fresh $(ARGS)
 
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator

@@ -37,6 +37,11 @@ class Change:
     gone: bool = False
     secret: tuple[str, str] | None = None
 
+    @property
+    def label(self) -> str:
+        """What changed, as a person would name it."""
+        return f"secret {'/'.join(self.secret or ())}" if self.resource is None else self.resource.identity.label
+
 
 @dataclass(frozen=True, slots=True)
 class SecretObject:

@@ -1,11 +1,10 @@
 """How the machines, the network and NetBird are in one story, drawn from its seed."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from netbird_streaming.core.resources import ConnectionKind, ConnectionReference
-from tests.simulation.network import Fate, Weather
+from tests.simulation.chance import Fate, Weather
 from tests.simulation.watching import Watch
 from tests.simulation.world import Climate
 from tests.support.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
@@ -17,19 +16,6 @@ SETTLED: Final = 1_500.0
 END: Final = 2_110.0
 """From `SETTLED` on nothing is written any more."""
 RESYNC: Final = "5m"
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """The names of one story."""
-
-    resources: tuple[str, ...]
-    kind: ConnectionKind
-    twins: bool
-
-    def reference(self, name: str = "main") -> ConnectionReference:
-        """A reference to a connection; the second and the foreign one are namespaced always."""
-        return ConnectionReference(kind=self.kind if name == "main" else ConnectionKind.NAMESPACED, name=name)
 
 
 def draw_climate(draw: random.Random) -> Climate:

@@ -9,7 +9,8 @@ from netbird_streaming.core.status import ConnectionStatus, Status
 from netbird_streaming.errors import Effect, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 from tests.simulation.apiserver import ApiServer
-from tests.simulation.network import Errand, Fate, Line, Process
+from tests.simulation.chance import Fate
+from tests.simulation.network import Errand, Line, Process
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
@@ -112,10 +113,10 @@ class SimCluster:
         return answer
 
 
-def _read_failure(fate: Fate) -> OperatorError:
+def _read_failure(fate: Fate, _: float) -> OperatorError:
     return RetryError(Reason.UNAVAILABLE, f"the Kubernetes API server did not answer ({fate.name}); it is asked again.")
 
 
-def _write_failure(fate: Fate) -> OperatorError:
+def _write_failure(fate: Fate, _: float) -> OperatorError:
     message = f"the Kubernetes API server did not answer ({fate.name}); it is asked again."
     return RetryError(Reason.UNAVAILABLE, message, effect=Effect.UNKNOWN)

@@ -17,12 +17,11 @@ from netbird_streaming.cluster.election import Timing
 from netbird_streaming.cluster.lease import Elector, LeaseName
 from netbird_streaming.errors import ConflictError, Effect, LeaseLostError, ObjectGoneError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
-from tests.simulation.loop import MOST_UNWINDINGS, VirtualLoop
+from tests.simulation.chance import Dice, Fate, Weather
+from tests.simulation.loop import BEGIN, MOST_UNWINDINGS, VirtualLoop
 from tests.simulation.machine import EPOCH
-from tests.simulation.network import WORLD, Errand, Fate, Line, Process, Weather
+from tests.simulation.network import WORLD, Errand, Line, Process
 
-BEGIN: Final = 1000.0
-"""Where the virtual clock starts."""
 FATES: Final = frozenset(Fate) - {Fate.FINE, Fate.LIMITED, Fate.REFUSED}
 LATEST: Final = 20.0
 """Seconds after which a write to the API server is applied or never will be."""
@@ -92,6 +91,11 @@ class Electorate:
     breaches: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     acts: list[tuple[float, str]] = field(default_factory=list)
+    chance: Dice = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Draw the requests' luck from what everything is drawn from."""
+        self.chance = Dice(self.random.getrandbits(32))
 
     @property
     def now(self) -> float:
@@ -132,7 +136,7 @@ class Electorate:
         """Start a process."""
         name = f"p{len(self.replicas)}"
         process = Process(name=name, loop=self.loop)
-        line = Line(self.loop, self.random, self.weather, self.tell, LATEST)
+        line = Line(self.loop, self.chance, self.weather, self.tell, LATEST)
         base, rate = self.random.uniform(0, 10_000), 1 + self.random.uniform(-DRIFT, DRIFT)
         elector = Elector(
             cast("Api", LeaseApi(self.server, line, process)),
@@ -241,7 +245,7 @@ class LeaseApi:
         return await self._line.call(self._process, errand, lambda: self._server.serve(request))
 
 
-def _unanswered(fate: Fate) -> OperatorError:
+def _unanswered(fate: Fate, _: float) -> OperatorError:
     return RetryError(Reason.UNAVAILABLE, f"no answer ({fate.name})", effect=Effect.UNKNOWN)
 
 

@@ -13,6 +13,7 @@ from netbird_streaming.core.resources import (
 from netbird_streaming.core.status import Condition, Origin, Status
 from netbird_streaming.reasons import Reason
 from tests.simulation.ledger import SECRET_WORD, Key, Life, Pending, Remote, ready_of, url_of
+from tests.simulation.loop import BEGIN
 from tests.simulation.network import Process
 
 _REASONS: Final = frozenset(each.value for each in Reason)
@@ -36,7 +37,7 @@ class KubernetesPromises:
 
     def breach(self, promise: str, what: str) -> None:
         """Something promised was not kept."""
-        self.breaches.append(f"{promise} at {self._now():.3f}: {what}")
+        self.breaches.append(f"{promise} at {self._now() - BEGIN:.3f}: {what}")
         self._tell(f"!!! {promise}: {what}")
 
     # What the world says of Kubernetes.

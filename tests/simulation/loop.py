@@ -17,6 +17,8 @@ from typing import Any, Final, TypeVar, cast
 
 T = TypeVar("T")
 
+BEGIN: Final = 1_000.0
+"""Where the virtual clock starts: at a moment other than zero, so that nobody takes zero for the beginning."""
 CALLBACKS_PER_MOMENT: Final = 20_000
 """Callbacks run without time passing before the loop calls it spinning; a busy moment of a story has some hundred."""
 
@@ -36,7 +38,7 @@ class DeadlockError(AssertionError):
 class Owner:
     """Who scheduled a callback: one process, which may be alive, frozen or dead."""
 
-    __slots__ = ("alive", "frozen", "name", "stash")
+    __slots__ = ("alive", "blow", "frozen", "fuse", "name", "stash")
 
     def __init__(self, name: str) -> None:
         """Start alive."""
@@ -44,6 +46,23 @@ class Owner:
         self.alive = True
         self.frozen = False
         self.stash: list[Callback] = []
+        self.fuse: int | None = None
+        self.blow: Callable[[], None] = lambda: None
+
+    def burn(self, steps: int, blow: Callable[[], None]) -> None:
+        """Call `blow` instead of the callback that comes after so many: between any two awaits, that is."""
+        self.fuse, self.blow = steps, blow
+
+    def is_blown(self) -> bool:
+        """Whether that happens now, before the next callback."""
+        if self.fuse is None:
+            return False
+        self.fuse -= 1
+        if self.fuse >= 0:
+            return False
+        self.fuse = None
+        self.blow()
+        return True
 
 
 OWNER: Final[ContextVar[Owner | None]] = ContextVar("owner", default=None)
@@ -71,9 +90,9 @@ class Callback:
 class VirtualLoop:
     """The part of an event loop that tasks, futures, locks and timeouts need, on virtual time."""
 
-    def __init__(self, start: float = 1_000.0) -> None:
-        """Start at a moment other than zero, so that nobody takes zero for the beginning."""
-        self.now = start
+    def __init__(self) -> None:
+        """Start at the beginning."""
+        self.now = BEGIN
         """The virtual clock, seconds."""
         self._ready: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Callback]] = []
@@ -168,10 +187,11 @@ class VirtualLoop:
             if handle.void:
                 continue
             owner = handle.within.get(OWNER)
-            if owner is not None and (owner.frozen or not owner.alive):
-                if owner.alive:
+            if owner is not None:
+                if owner.alive and owner.frozen:
                     owner.stash.append(handle)
-                continue
+                if owner.frozen or not owner.alive or (owner.fuse is not None and owner.is_blown()):
+                    continue
             left -= 1
             if left < 0:
                 msg = f"time stands still at {self.now:.3f}: {handle.call!r}"

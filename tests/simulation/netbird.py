@@ -22,7 +22,8 @@ from netbird_streaming.core.remote import (
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import EditError, Effect, NotFoundError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
-from tests.simulation.network import Errand, Fate, Line, Process
+from tests.simulation.chance import Fate
+from tests.simulation.network import Errand, Line, Process
 from tests.support.netbird.model import NetBird as Server
 from tests.support.netbird.wire import Answer, Caller, Operation, Request
 
@@ -154,7 +155,7 @@ class SimNetBirdFactory:
             label=f"netbird {label}",
             possible=WRITE_FATES if write else READ_FATES,
             timeout=TIMEOUT,
-            fail=lambda fate: _failure(fate, write=write, which=self._line.choose(len(REFUSALS))),
+            fail=lambda fate, choice: _failure(fate, write=write, which=int(choice * len(REFUSALS))),
             over=lambda: witness.over(request),
         )
         try:

@@ -6,67 +6,20 @@ its sender, be it by an answer, a timeout, a cancellation or the sender's death.
 """
 
 import asyncio
-import random
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.reasons import Reason
+from tests.simulation.chance import Chance, Fate, Luck, Outlook, Phase, Weather
 from tests.simulation.loop import Callback, Owner, VirtualLoop, within
 
 T = TypeVar("T")
 
 WORLD: Final = Context()
 """The context of everything that no process' death can stop."""
-
-
-class Fate(Enum):
-    """What becomes of one request."""
-
-    FINE = auto()
-    DROPPED = auto()
-    """It never arrives; its sender is left waiting until its timeout."""
-    UNANSWERED = auto()
-    """It is applied, and the answer is lost."""
-    LATE = auto()
-    """Its sender is left waiting, and it is applied after that."""
-    BROKEN = auto()
-    """A 5xx, and nothing was applied: which the sender can't know."""
-    BROKEN_APPLIED = auto()
-    """A 5xx (or an answer that can't be read), though it was applied."""
-    LIMITED = auto()
-    """A 429: nothing was applied."""
-    REFUSED = auto()
-    """401, 403, 412 or 422 for a while: nothing was applied."""
-
-
-class Phase(Enum):
-    """Where in a request its process dies."""
-
-    BEFORE = auto()
-    UNDERWAY = auto()
-    APPLIED = auto()
-    ANSWERED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Weather:
-    """How bad the network is: the chance of a fault for each request, until when, and which faults there are."""
-
-    chance: float = 0.0
-    until: float = 0.0
-    fates: tuple[Fate, ...] = ()
-    latency: float = 0.02
-
-    def draw(self, source: random.Random, now: float, possible: frozenset[Fate]) -> Fate:
-        """The fate of a request that is sent now."""
-        if now >= self.until or source.random() >= self.chance:
-            return Fate.FINE
-        fate = self.fates[int(source.random() * len(self.fates))]
-        return fate if fate in possible else Fate.FINE
 
 
 @dataclass(slots=True)
@@ -110,13 +63,14 @@ class Mishap:
 class Errand(NamedTuple):
     """What a request is: its line in the story, what can become of it, its sender's patience, and the errors it meets.
 
-    `over` is called once the request can't be applied any more because it was lost; `apply` tells that for itself.
+    `fail` takes a number below 1 that chooses among several. `over` is called once the request can't be applied any
+    more because it was lost; `apply` tells that for itself.
     """
 
     label: str
     possible: frozenset[Fate]
     timeout: float
-    fail: Callable[[Fate], OperatorError]
+    fail: Callable[[Fate, float], OperatorError]
     over: Callable[[], None] = lambda: None
 
 
@@ -129,17 +83,15 @@ ARRIVING: Final = frozenset({Fate.UNANSWERED, Fate.LATE, Fate.BROKEN_APPLIED})
 
 @dataclass(slots=True, eq=False)
 class Trip(Generic[T]):
-    """One request on its way, and its answer on the way back; `told` is whether the sender gets to know the answer."""
+    """One request on its way, and its answer on the way back."""
 
     line: "Line"
     process: Process
     errand: Errand
     apply: Callable[[], T]
-    phase: Phase | None
+    luck: Luck
     answer: "asyncio.Future[T]"
     arrival: Callback = field(init=False)
-    back: float = 0.0
-    told: bool = True
 
     def arrive(self) -> None:
         """The server carries it out."""
@@ -149,14 +101,14 @@ class Trip(Generic[T]):
             outcome = self.apply()
         except OperatorError as error:
             outcome = error
-        if self.phase is Phase.APPLIED:
+        if self.luck.phase is Phase.APPLIED:
             self.line.crash(self.process, self.errand.label + " (applied)")
-        if self.told:
-            self.line.later(self.back, self.settle, outcome)
+        if self.luck.fate is Fate.FINE:
+            self.line.later(self.luck.back, self.settle, outcome)
 
     def settle(self, outcome: T | OperatorError) -> None:
         """The sender is told."""
-        if self.phase is Phase.ANSWERED:
+        if self.luck.phase is Phase.ANSWERED:
             self.line.crash(self.process, self.errand.label + " (answered)")
         if self.answer.done():
             return
@@ -176,11 +128,11 @@ class Line:
     """All requests of all processes to one server."""
 
     def __init__(
-        self, loop: VirtualLoop, source: random.Random, weather: Weather, tell: Callable[[str], None], window: float
+        self, loop: VirtualLoop, chance: Chance, weather: Weather, tell: Callable[[str], None], window: float
     ) -> None:
         """`window` is how long after its end a request may still be applied, seconds."""
         self._loop = loop
-        self._source = source
+        self._chance = chance
         self.weather = weather
         self._tell = tell
         self._window = window
@@ -192,17 +144,19 @@ class Line:
         process.calls += 1
         mishap = self._befalls(errand.label)
         phase = mishap.phase or process.crash_at.get(process.calls)
+        outlook = Outlook(self._loop.now, self.weather, errand.possible, phase)
+        luck = self._chance.luck(process.name, errand.label, outlook)
+        if mishap.fate is not Fate.FINE:
+            luck = luck._replace(fate=mishap.fate)
+        phase = luck.phase
         if phase is Phase.BEFORE:
             errand.over()
             self.crash(process, errand.label + " (not sent)")
             await self._loop.create_future()
         if self.tells_requests:
             self._tell(f"{process.name} -> {errand.label}")
-        trip = Trip(self, process, errand, apply, phase, self._loop.create_future())
-        fate = mishap.fate
-        if fate is Fate.FINE:
-            fate = self.weather.draw(self._source, self._loop.now, errand.possible)
-        self._send(trip, fate)
+        trip = Trip(self, process, errand, apply, luck, self._loop.create_future())
+        self._send(trip)
         if phase is Phase.UNDERWAY:
             self.crash(process, errand.label + " (underway)")
         try:
@@ -212,38 +166,37 @@ class Line:
             raise
         return answer
 
-    def _send(self, trip: "Trip[T]", fate: Fate) -> None:
+    def _send(self, trip: "Trip[T]") -> None:
         """Plan when it arrives, if it does, and when its sender is told what."""
-        call_later, errand = self._loop.call_later, trip.errand
-        there, trip.back = self._latency(), self._latency()
-        trip.told = fate is Fate.FINE
-        wait = there
+        call_later, errand, luck = self._loop.call_later, trip.errand, trip.luck
+        fate, latency = luck.fate, self.weather.latency
+        wait = there = latency * luck.there
         if fate is not Fate.FINE:
             self._tell(f"{trip.process.name} {errand.label}: {fate.name}")
-            patience = errand.timeout * (1.0 if self._source.random() < 0.5 else 0.1)
+            patience, back = errand.timeout * luck.patience, latency * luck.back
             delay = there if fate in QUICK else patience
-            call_later(delay + trip.back, trip.settle, errand.fail(fate), context=WORLD)
+            call_later(delay + back, trip.settle, errand.fail(fate, luck.refusal), context=WORLD)
             if fate is Fate.LATE:
-                wait = patience + trip.back + self._source.random() * self._window
+                wait = patience + back + luck.lateness * self._window
         if fate is Fate.FINE or fate in ARRIVING:
             trip.arrival = call_later(wait, trip.arrive, context=WORLD)
             trip.process.underway[trip] = None
         else:
             errand.over()
 
-    def later(self, seconds: float, action: Callable[[Any], None], given: object) -> None:
-        """In the world outside, after that many seconds."""
-        self._loop.call_later(seconds, action, given, context=WORLD)
+    def later(self, latencies: float, action: Callable[[Any], None], given: object) -> None:
+        """In the world outside, after so many times the latency."""
+        self._loop.call_later(self.weather.latency * latencies, action, given, context=WORLD)
 
     def kill(self, process: Process) -> None:
         """End a process at once: what it sent may arrive or not, and not later than a late commit can."""
         process.owner.alive = False
         process.owner.stash.clear()
         for trip in list(process.underway):
-            if self._source.random() < 0.5:
-                trip.cancel()
-            else:
+            if trip.luck.arrives:
                 self._end(process, trip)
+            else:
+                trip.cancel()
         process.on_death()
 
     def crash(self, process: Process, where: str) -> None:
@@ -252,16 +205,12 @@ class Line:
             self._tell(f"{process.name} CRASHES at {where}")
             self.kill(process)
 
-    def choose(self, count: int) -> int:
-        """A number below `count`, drawn."""
-        return int(self._source.random() * count)
-
     def _end(self, process: Process, trip: "Trip[T]") -> None:
         """The request has ended for its sender: it is applied by the end of the window, or never."""
         latest = self._window * 0.99
         if trip in process.underway and trip.arrival.due > self._loop.now + latest:
             trip.arrival.cancel()
-            trip.arrival = self._loop.call_later(self._source.random() * latest, trip.arrive, context=WORLD)
+            trip.arrival = self._loop.call_later(trip.luck.lateness * latest, trip.arrive, context=WORLD)
 
     def _befalls(self, label: str) -> Mishap:
         if not self.mishaps:
@@ -271,6 +220,3 @@ class Line:
             self.mishaps.remove(found)
             found.meanwhile()
         return found
-
-    def _latency(self) -> float:
-        return self.weather.latency * (0.2 + self._source.random())

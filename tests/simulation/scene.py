@@ -15,8 +15,9 @@ from netbird_streaming.core.resources import (
 from netbird_streaming.core.status import Condition
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from tests.simulation.chance import Fate, Phase
 from tests.simulation.ledger import ready_of
-from tests.simulation.network import Fate, Mishap, Phase
+from tests.simulation.network import Mishap
 from tests.simulation.watching import Watch
 from tests.simulation.world import TEAM, Climate, World
 from tests.support.netbird.behaviour import Behaviour

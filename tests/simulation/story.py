@@ -1,11 +1,15 @@
 """From a seed to a story: what users, strangers, the network and the machines do, and when; then a long quiet time."""
 
+import random
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
-from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED
-from tests.simulation.network import WORLD, Phase
+from netbird_streaming.core.resources import ConnectionKind
+from tests.simulation.chance import Phase
+from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED, draw_climate
+from tests.simulation.network import WORLD
+from tests.simulation.plan import Cast, Deed, Plan
 from tests.simulation.users import Users
 from tests.simulation.world import World
 
@@ -15,37 +19,33 @@ class Story(Users):
 
     def run(self) -> World:
         """Let it happen, all of it."""
-        world, draw = self.world, self.draw
+        world = self.world
         world.token("tok-a", "acc-a", self.token)
-        self._connect("main")
-        for name in self.cast.resources:
-            world.at(draw.uniform(0, 20) if draw.random() < 0.7 else 0.0, partial(self.create, name))
-        if draw.random() < 0.15:
-            world.at(draw.uniform(0, 10), lambda: self.stranger_makes(same=draw.random() < 0.7))
-        world.at(draw.uniform(0, 15), self.lead)
-        for _ in range(draw.choice((0, 1, 1, 2, 2, 3, 4))):
-            self._plan(draw.uniform(10, ACTIVE))
-        if draw.random() < 0.12:
-            world.at(draw.uniform(5, ACTIVE - 60), self.overlap)
-        elif draw.random() < 0.12:
-            world.at(draw.uniform(5, ACTIVE), self.roll)
-        world.at(REPAIRED, self.repair)
+        self.connect("main")
+        for deed in self.plan.deeds:
+            world.at(deed.at, partial(self._do, deed))
+        world.at(REPAIRED, self._repair)
         world.run_until(SETTLED)
         self.quiet_calls -= sum(each.calls for each in world.processes)
         world.run_until(END)
         self.quiet_calls += sum(each.calls for each in world.processes)
         return world
 
+    def _do(self, deed: Deed) -> None:
+        """Each deed draws its details from a seed of its own, so that it is the same whatever else happens."""
+        self.draw = random.Random(deed.seed)
+        act = ACTS[deed.what]
+        self.world.tell(act.words.format(name=deed.name))
+        act.do(self, deed.name)
+
     # The operator.
 
-    def lead(self) -> None:
-        """Start a process that leads, with a crash before it if it is to crash."""
-        crash_at: dict[int, Phase] = {}
-        if self.crashes > 0:
-            self.crashes -= 1
-            crash_at = {self.draw.randint(1, 30): self.draw.choice(list(Phase))}
-        delay = self.draw.uniform(0.5, 20)
-        self.leader = self.world.start(crash_at, lambda: self._succeed(delay))
+    def lead(self, _name: str = "") -> None:
+        """Start a process that leads; another one follows where it dies."""
+        number = len(self.world.processes)
+        crashes = dict(self.plan.crashes[number : number + 1]) if self.world.loop.now < 1000 + REPAIRED else {}
+        delay = random.Random((self.plan.seed << 16) + number).uniform(0.5, 20)
+        self.leader = self.world.start(crashes, lambda: self._succeed(delay))
 
     def _succeed(self, delay: float) -> None:
         self.world.loop.call_later(delay, self._lead_if_none, context=WORLD)
@@ -54,12 +54,18 @@ class Story(Users):
         if self.leader is None or not self.leader.owner.alive:
             self.lead()
 
-    def roll(self) -> None:
+    def roll(self, _name: str) -> None:
         """A rolling update: the old one ends, the new one begins."""
         if self.leader is not None and self.leader.owner.alive:
             self.world.stop(self.leader)
 
-    def overlap(self) -> None:
+    def crash(self, _name: str) -> None:
+        """The leader dies between two steps of its own, wherever it is then."""
+        old = self.leader
+        if old is not None and old.owner.alive:
+            old.owner.burn(self.draw.randint(0, 60), partial(self.world.kill, old))
+
+    def overlap(self, _name: str) -> None:
         """The leader freezes; another one leads by the time that it goes on."""
         old = self.leader
         if old is None or not old.owner.alive:
@@ -70,49 +76,92 @@ class Story(Users):
         self.world.loop.call_later(start, self.lead, context=WORLD)
         self.world.loop.call_later(self.draw.uniform(12, 45), self.world.thaw, old, context=WORLD)
 
-    # What happens.
-
-    def _plan(self, moment: float) -> None:
-        draw = self.draw
-        name = draw.choice(self.cast.resources)
-        happening = draw.choices(_HAPPENINGS, weights=_WEIGHTS)[0]
-        self.world.at(moment, lambda: happening(self, name))
-
-    def repair(self) -> None:
+    def _repair(self) -> None:
         """Most users mend what they broke, in the end; the machines and the network are well from now on."""
         self.world.tell("--- everything works from now on ---")
-        self.crashes = 0
         for process in self.world.processes:
             process.crash_at.clear()
-        if self.draw.random() < 0.7:
+        if self.leader is None:
+            self.lead()
+        if random.Random(self.plan.seed).random() < 0.7:
             for name in sorted(self.lost_secrets):
                 self.set_value(name)
-            for name in self.cast.resources:
+            for name in self.plan.cast.resources:
                 if (found := self.find(name)) is not None and found.spec.suspend:
                     self.suspend(name)
 
 
-_TABLE: Final[tuple[tuple[Callable[[Users, str], None], int], ...]] = (
-    (Users.edit_url, 8),
-    (Users.toggle, 6),
-    (Users.suspend, 4),
-    (Users.set_value, 8),
-    (Users.lose_secret, 4),
-    (Users.request, 4),
-    (Users.touch, 5),
-    (Users.delete, 7),
-    (Users.recreate, 6),
-    (Users.restore, 3),
-    (Users.orphan, 3),
-    (Users.strip, 2),
-    (Users.move, 4),
-    (Users.adopt, 4),
-    (Users.rotate_token, 3),
-    (Users.delete_all, 2),
-    (Users.stranger_edits, 6),
-    (Users.fight, 2),
-    (Users.stranger_deletes, 5),
-    (Users.stranger_creates, 4),
-)
-_HAPPENINGS: Final = [each for each, _ in _TABLE]
-_WEIGHTS: Final = [weight for _, weight in _TABLE]
+class Act(NamedTuple):
+    """Something that can happen: how, how often among all that happens by the way, and its line in the story."""
+
+    do: Callable[[Story, str], None]
+    weight: int
+    words: str
+
+
+ACTS: Final = {
+    each.do.__name__: each
+    for each in (
+        Act(Story.edit_url, 8, "a user declares another URL in {name}"),
+        Act(Story.toggle, 6, "a user switches {name} on or off"),
+        Act(Story.suspend, 4, "a user suspends {name}, or lets it go on"),
+        Act(Story.set_value, 8, "a user rotates the Secret of {name}"),
+        Act(Story.lose_secret, 4, "a user deletes the Secret of {name}"),
+        Act(Story.request, 4, "a user asks for a reconcile of {name}"),
+        Act(Story.touch, 5, "another controller writes annotations on {name}"),
+        Act(Story.delete, 7, "a user deletes {name}"),
+        Act(Story.recreate, 6, "a user deletes {name} and creates it anew"),
+        Act(Story.restore, 3, "{name} is lost and comes back from a backup, with its status"),
+        Act(Story.orphan, 3, "a user wants the integration of {name} left in NetBird"),
+        Act(Story.strip, 2, "kubectl replace takes the finalizers of {name} away"),
+        Act(Story.move, 4, "a user moves {name} to another connection"),
+        Act(Story.adopt, 4, "a user lets {name} adopt"),
+        Act(Story.rotate_token, 3, "the administrator rotates the token"),
+        Act(Story.delete_all, 2, "the namespace is deleted whole, Secrets first"),
+        Act(Story.stranger_edits, 6, "a stranger edits the integration of {name}"),
+        Act(Story.fight, 2, "a stranger's script sets the integration of {name} back again and again"),
+        Act(Story.stranger_deletes, 5, "a stranger deletes the integration of {name}"),
+        Act(Story.stranger_creates, 4, "a stranger creates an integration"),
+        Act(Story.crash, 2, "the operator's process dies in a moment"),
+        Act(Story.create, 0, "a user creates {name}"),
+        Act(Story.lead, 0, "the operator starts"),
+        Act(Story.roll, 0, "the operator is updated"),
+        Act(Story.overlap, 0, "the operator's machine stands still for a while"),
+    )
+}
+_NAMES: Final = list(ACTS)
+_WEIGHTS: Final = [each.weight for each in ACTS.values()]
+
+
+def draw_plan(seed: int) -> Plan:
+    """Draw a story: each kind of trouble may be absent from it."""
+    draw = random.Random(seed)
+    climate = draw_climate(draw)
+    count = draw.choice((1, 1, 2, 2, 3))
+    cast = Cast(
+        resources=tuple(f"r{number}" for number in range(count)),
+        kind=ConnectionKind.CLUSTER if draw.random() < 0.25 else ConnectionKind.NAMESPACED,
+        twins=draw.random() < 0.15,
+        datadog=seed % 2 == 1,
+        allow_adoption=draw.random() < 0.8,
+    )
+    crashes = [(draw.randint(1, 30), draw.choice(list(Phase))) for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
+    return Plan(seed, cast, climate, tuple(_draw_deeds(draw, cast)), tuple(crashes))
+
+
+def _draw_deeds(draw: random.Random, cast: Cast) -> list[Deed]:
+    def deed(at: float, what: str, name: str = "") -> Deed:
+        return Deed(at, what, name, draw.getrandbits(32))
+
+    deeds = [deed(draw.uniform(0, 20) if draw.random() < 0.7 else 0.0, "create", name) for name in cast.resources]
+    if draw.random() < 0.15:
+        deeds.append(deed(draw.uniform(0, 10), "stranger_creates", "r0"))
+    deeds.append(deed(draw.uniform(0, 15), "lead"))
+    for _ in range(draw.choice((0, 1, 1, 2, 2, 3, 4))):
+        moment, name = draw.uniform(10, ACTIVE), draw.choice(cast.resources)
+        deeds.append(deed(moment, draw.choices(_NAMES, weights=_WEIGHTS)[0], name))
+    if draw.random() < 0.12:
+        deeds.append(deed(draw.uniform(5, ACTIVE - 60), "overlap"))
+    elif draw.random() < 0.12:
+        deeds.append(deed(draw.uniform(5, ACTIVE), "roll"))
+    return deeds

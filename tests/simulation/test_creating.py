@@ -6,7 +6,8 @@ import pytest
 
 from netbird_streaming.core.status import Origin
 from netbird_streaming.reasons import Reason
-from tests.simulation.network import Fate, Mishap, Phase
+from tests.simulation.chance import Fate, Phase
+from tests.simulation.network import Mishap
 from tests.simulation.scene import Scene
 
 

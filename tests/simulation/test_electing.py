@@ -9,8 +9,8 @@ import pytest
 
 from netbird_streaming.cluster import lease
 from netbird_streaming.cluster.election import LONGEST, RELEASED, Observation, Record, Timing
+from tests.simulation.chance import Fate, Weather
 from tests.simulation.electing import Electorate, Replica
-from tests.simulation.network import Fate, Weather
 
 SEEDS: Final = range(120)
 CHUNK: Final = 30

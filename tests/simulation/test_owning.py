@@ -10,8 +10,9 @@ from netbird_streaming.core.resources import (
 )
 from netbird_streaming.core.status import Origin
 from netbird_streaming.reasons import Reason
+from tests.simulation.chance import Fate
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.network import Fate, Mishap
+from tests.simulation.network import Mishap
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 from tests.support.netbird.records import Draft

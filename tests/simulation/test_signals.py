@@ -13,7 +13,8 @@ import pytest
 from netbird_streaming.core.resources import DeletionPolicy, DriftPolicy, Identity, NetBirdConnection
 from netbird_streaming.logs import JsonFormatter
 from netbird_streaming.reasons import Reason
-from tests.simulation.network import Fate, Mishap, Weather
+from tests.simulation.chance import Fate, Weather
+from tests.simulation.network import Mishap
 from tests.simulation.sabotage import Around, with_cluster
 from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM

@@ -3,15 +3,15 @@
 `SEEDS=100000 make test T=tests/simulation/test_simulation.py` runs more of them, `SEED=7` tells one.
 """
 
-import io
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
-from tests.simulation.seeds import run_seed, run_seeds_on
+from tests.simulation.runner import run_many
+from tests.simulation.seeds import run_seed
+from tests.simulation.shrink import shrink_seed
 
 SEEDS = int(os.environ.get("SEEDS", "10000"))
 SEED = os.environ.get("SEED")
@@ -23,10 +23,9 @@ def test_no_seed_breaks_a_promise() -> None:
         result = run_seed(int(SEED), output=sys.stdout)
         assert not result.breaches, str(result)
         return
-    output, began = io.StringIO(), time.perf_counter()
-    status = run_seeds_on(os.cpu_count() or 1, 0, SEEDS, output)
-    sys.stdout.write(f"{SEEDS} seeds in {time.perf_counter() - began:.1f} s\n")
-    assert status == 0, output.getvalue()
+    report = run_many(os.cpu_count() or 1, 0, most=SEEDS)
+    sys.stdout.write(f"{report}\n")
+    assert not report.failed, f"{report.failed[0]}\n{shrink_seed(report.failed[0].seed)}"
 
 
 @pytest.mark.parametrize("seed", [3, 16, 47, 92])

@@ -27,8 +27,10 @@ from netbird_streaming.core.resources import (
     NetBirdConnection,
     Platform,
 )
-from tests.simulation.climate import REPAIRED, RESYNC, Cast, draw_climate
+from tests.simulation.chance import Chance
+from tests.simulation.climate import REPAIRED, RESYNC
 from tests.simulation.network import WORLD, Process
+from tests.simulation.plan import Plan
 from tests.simulation.world import OPERATOR, TEAM, MakeController, World
 from tests.support.netbird.records import Draft
 
@@ -36,21 +38,19 @@ from tests.support.netbird.records import Draft
 class Users:
     """Who lives in a world, and what they do there; each deed is skipped where it makes no sense."""
 
-    def __init__(self, seed: int, make: MakeController, *, output: TextIO | None = None) -> None:
-        """Draw who there is."""
-        self.seed = seed
-        self.draw = random.Random(seed)
-        self.world = World(seed, draw_climate(self.draw), make, output=output)
-        draw = self.draw
-        count = draw.choice((1, 1, 2, 2, 3))
-        kind = ConnectionKind.CLUSTER if draw.random() < 0.25 else ConnectionKind.NAMESPACED
-        self.cast = Cast(tuple(f"r{number}" for number in range(count)), kind, twins=draw.random() < 0.15)
+    def __init__(
+        self, plan: Plan, make: MakeController, *, chance: Chance | None = None, output: TextIO | None = None
+    ) -> None:
+        """Take the plan; `chance` and `output` are the world's."""
+        self.plan = plan
+        self.draw = random.Random(plan.seed)
+        """What the details of the deed at hand are drawn from."""
+        self.world = World(plan.seed, plan.climate, make, chance=chance, output=output)
         self.leader: Process | None = None
         self.lost_secrets: set[str] = set()
         self.revision = 0
         self.quiet_calls = 0
         self.token = "CANARY-main-v0"
-        self.crashes = draw.choice((0, 0, 0, 1, 1, 2))
         self.backups: dict[str, EventStreamingIntegration] = {}
 
     def identity(self, name: str) -> Identity:
@@ -62,13 +62,14 @@ class Users:
         found = self.world.api.objects.get(self.identity(name))
         return found if isinstance(found, EventStreamingIntegration) else None
 
-    def _connect(self, name: str) -> None:
-        kind = self.cast.reference(name).kind
+    def connect(self, name: str) -> None:
+        """An administrator creates a connection and its Secret."""
+        kind = self.plan.cast.reference(name).kind
         space = OPERATOR if kind is ConnectionKind.CLUSTER else TEAM
         self.world.put_secret(f"token-{name}", f"CANARY-{name}-v0", space)
         ref = KeyReference(name=f"token-{name}", key="key")
         if kind is ConnectionKind.CLUSTER:
-            access = (Access(namespaces=(TEAM,), allow_adoption=self.draw.random() < 0.8),)
+            access = (Access(namespaces=(TEAM,), allow_adoption=self.plan.cast.allow_adoption),)
             spec = ClusterConnectionSpec(token_secret_ref=ref, access=access, resync_interval=RESYNC)
             self.world.api.create(ClusterNetBirdConnection, None, name, spec)
         else:
@@ -84,7 +85,7 @@ class Users:
         policy = draw.choice((DriftPolicy.CORRECT,) * 5 + (DriftPolicy.REPORT,))
         adoption = Adoption(policy=AdoptionPolicy.MATCH) if draw.random() < 0.1 else Adoption()
         spec = IntegrationSpec(
-            connection_ref=self.cast.reference(),
+            connection_ref=self.plan.cast.reference(),
             platform=Platform.DATADOG,
             enabled=draw.random() < 0.8,
             adoption=adoption,
@@ -95,13 +96,13 @@ class Users:
         self.world.api.create(EventStreamingIntegration, TEAM, name, spec.model_copy(update={"platform": platform}))
 
     def _url(self, name: str) -> str:
-        shared = "shared" if self.cast.twins else name
+        shared = "shared" if self.plan.cast.twins else name
         return f"https://hook.example/{shared}/{self.revision if self.draw.random() < 0.3 else 0}"
 
     def _block(self, name: str, url: str) -> dict[str, Datadog | GenericHTTP | None]:
         """The platform's block: by the name, so that a resource keeps its platform for ever."""
         ref = KeyReference(name=f"secret-{name}", key="key")
-        if self.seed % 2 or self.cast.twins:
+        if self.plan.cast.datadog or self.plan.cast.twins:
             return {"datadog": Datadog(api_url=url, api_key_secret_ref=ref)}
         return {"generic_http": GenericHTTP(url=url, auth=Auth(bearer=BearerAuth(token_secret_ref=ref)))}
 
@@ -137,7 +138,6 @@ class Users:
     def lose_secret(self, name: str) -> None:
         """A user deletes the Secret; most bring it back."""
         self.lost_secrets.add(name)
-        self.world.tell(f"user deletes the secret of {name}")
         self.world.promises.secret_value(name, None)
         self.world.api.delete_secret(TEAM, f"secret-{name}")
         if self.draw.random() < 0.6:
@@ -200,7 +200,6 @@ class Users:
         """`kubectl replace` takes all finalizers away."""
         found = self.find(name)
         if found is not None and FINALIZER in found.metadata.finalizers:
-            self.world.tell(f"user strips the finalizers of {name}")
             self.world.api.set_finalizers(found.identity, ())
 
     def move(self, name: str) -> None:
@@ -211,14 +210,14 @@ class Users:
         where = "second" if self.draw.random() < 0.6 else "foreign"
         self.world.token(f"tok-{where}", "acc-a" if where == "second" else "acc-b", f"CANARY-{where}-v0")
         if Identity(ConnectionKind.NAMESPACED.value, TEAM, where) not in self.world.api.objects:
-            self._connect(where)
-        self.world.api.edit(found.identity, connection_ref=self.cast.reference(where))
+            self.connect(where)
+        self.world.api.edit(found.identity, connection_ref=self.plan.cast.reference(where))
         if self.draw.random() < 0.4:
             self._later(self.draw.uniform(1, 50), lambda: self._move_back(name))
 
     def _move_back(self, name: str) -> None:
         if (found := self.find(name)) is not None and not found.deleting:
-            self.world.api.edit(found.identity, connection_ref=self.cast.reference())
+            self.world.api.edit(found.identity, connection_ref=self.plan.cast.reference())
 
     def adopt(self, name: str) -> None:
         """A user lets a resource adopt: what matches, or an id that a stranger has."""
@@ -237,21 +236,21 @@ class Users:
         """The administrator rotates the connection's token."""
         self.revision += 1
         value = f"CANARY-main-v{self.revision}"
-        space = OPERATOR if self.cast.kind is ConnectionKind.CLUSTER else TEAM
+        space = OPERATOR if self.plan.cast.kind is ConnectionKind.CLUSTER else TEAM
         self.world.token("tok-a", "acc-a", value)
         self.token = value
         self._later(self.draw.uniform(0, 5), lambda: self.world.put_secret("token-main", self.token, space))
 
     def delete_all(self, _name: str) -> None:
         """A namespace is deleted whole: Secrets first."""
-        for each in self.cast.resources:
+        for each in self.plan.cast.resources:
             self.lost_secrets.add(each)
             self.world.promises.secret_value(each, None)
             self.world.api.delete_secret(TEAM, f"secret-{each}")
-        if self.cast.kind is ConnectionKind.NAMESPACED:
+        if self.plan.cast.kind is ConnectionKind.NAMESPACED:
             self.world.drop_secret("token-main")
             self.world.api.delete(Identity(ConnectionKind.NAMESPACED.value, TEAM, "main"))
-        for each in self.cast.resources:
+        for each in self.plan.cast.resources:
             self.delete(each)
 
     def stranger_edits(self, name: str) -> None:
@@ -277,11 +276,8 @@ class Users:
             self.world.stranger_deletes(integration_id)
 
     def stranger_creates(self, name: str) -> None:
-        """Somebody makes an integration in the dashboard, some of them just like a resource's."""
-        self.stranger_makes(same=self.draw.random() < 0.5, name=name)
-
-    def stranger_makes(self, *, same: bool, name: str = "r0") -> None:
-        """Make it; the secret is the stranger's own."""
+        """Somebody makes an integration in the dashboard, some of them just like a resource's; the secret is theirs."""
+        same = self.draw.random() < 0.5
         url = self._url(name) if same else "https://stranger.example/1"
         if "datadog" in self._block(name, url):
             draft = Draft("datadog", {"api_url": url, "api_key": "CANARY-stranger-v1"})
@@ -294,4 +290,11 @@ class Users:
         return found.status.id if found is not None else None
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        self.world.loop.call_later(seconds, action, context=WORLD)
+        """Of the same deed, and so drawn from the same seed."""
+        draw = self.draw
+
+        def go_on() -> None:
+            self.draw = draw
+            action()
+
+        self.world.loop.call_later(seconds, go_on, context=WORLD)

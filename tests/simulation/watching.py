@@ -69,11 +69,13 @@ class Watcher:
             if begin <= now - 1000 < end:
                 self._miss(change, end)
                 return
-        lag = world.climate.watch.lag * (0.2 + world.random.random())
-        self._latest = max(self._latest, now + lag)
+        watch = world.climate.watch
+        passage = world.chance.passage(process.name, f"watch {change.label}", now, watch.stale)
+        self._latest = max(self._latest, now + watch.lag * passage.lag)
         self._deliver(change, self._latest)
-        if world.random.random() < world.climate.watch.stale:
-            self._deliver(change, self._latest + world.random.random() * 5)
+        if passage.again is not None:
+            world.tell(f"{process.name} sees an old copy of {change.label} in {passage.again:.1f} s")
+            self._deliver(change, self._latest + passage.again)
 
     def _miss(self, change: Change, end: float) -> None:
         if change.secret is not None:

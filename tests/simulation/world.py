@@ -14,12 +14,13 @@ from netbird_streaming.core.resources import (
 )
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.simulation.apiserver import ApiServer, Change
+from tests.simulation.chance import Chance, Dice, Phase, Weather
 from tests.simulation.cluster import SimCluster
 from tests.simulation.ledger import key_of
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH, RememberingKey, SimClock
 from tests.simulation.netbird import SimNetBirdFactory
-from tests.simulation.network import WORLD, Line, Phase, Process, Weather
+from tests.simulation.network import WORLD, Line, Process
 from tests.simulation.promises import Promises
 from tests.simulation.watching import ControllerLike, Watch, Watcher
 from tests.support.netbird.behaviour import Behaviour
@@ -52,9 +53,18 @@ class Climate:
 class World:
     """The world, its story so far, and what was promised."""
 
-    def __init__(self, seed: int, climate: Climate, make: MakeController, *, output: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        climate: Climate,
+        make: MakeController,
+        *,
+        chance: Chance | None = None,
+        output: TextIO | None = None,
+    ) -> None:
         """`output` gets the story as it happens; each request is told only then, since most stories nobody reads."""
-        self.random = random.Random(seed)
+        self._seed = seed
+        self.chance: Chance = chance or Dice(seed + 1)
         self.climate = climate
         self.make = make
         self._output = output
@@ -66,9 +76,8 @@ class World:
         self.events: list[tuple[Identity, EventNote]] = []
         self.api = ApiServer(self.now, self._changed)
         self.netbird = NetBird(climate.behaviour)
-        source = random.Random(seed + 1)
-        self.to_cluster = Line(self.loop, source, climate.cluster, self.tell, LATE_COMMIT)
-        self.to_netbird = Line(self.loop, source, climate.netbird, self.tell, LATE_COMMIT)
+        self.to_cluster = Line(self.loop, self.chance, climate.cluster, self.tell, LATE_COMMIT)
+        self.to_netbird = Line(self.loop, self.chance, climate.netbird, self.tell, LATE_COMMIT)
         self.to_cluster.tells_requests = self.to_netbird.tells_requests = output is not None
         self.processes: list[Process] = []
         self._watchers: list[Watcher] = []
@@ -107,16 +116,16 @@ class World:
     def start(self, crash_at: dict[int, Phase] | None = None, on_death: Callable[[], None] = lambda: None) -> Process:
         """Start a process; it holds the Lease until somebody takes it away."""
         number = len(self.processes)
+        own = random.Random((self._seed << 16) + number)
         process = Process(
             name=f"p{number}",
             loop=self.loop,
-            skew=self.random.uniform(-20, 20),
-            monotonic_base=self.random.uniform(0, 10_000),
+            skew=own.uniform(-20, 20),
+            monotonic_base=own.uniform(0, 10_000),
             crash_at=crash_at or {},
         )
         cluster = SimCluster(self.api, self.to_cluster, process, self._act, self._published)
         netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
-        own = random.Random(number + 7)
         clock, tally = SimClock(process), Tally()
         ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=KEY, meter=tally)
         settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)

@@ -1,0 +1,73 @@
+"""A seed that breaks a promise is told again exactly, and shrunk to a story that a person can read."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.simulation import sabotage
+from tests.simulation.chance import Dice, Record, Script
+from tests.simulation.plan import Deed
+from tests.simulation.seeds import run_plan, run_seed
+from tests.simulation.shrink import Struck, shrink, shrink_seed
+from tests.simulation.story import draw_plan
+from tests.simulation.world import MakeController
+
+MOST_SEEDS = 150
+MOST_PARTS = 6
+
+WRONG: tuple[tuple[str, str, MakeController], ...] = (
+    ("an unanswered POST repeated", "S1", sabotage.with_netbird(sabotage.PostsAgain)),
+    ("no wait for a late commit", "S1", sabotage.impatient),
+    ("a stranger's integration deleted", "S3", sabotage.with_netbird(sabotage.DeletesTheFirst)),
+    ("PUT again and again", "S5", sabotage.with_netbird(sabotage.PutsTwice)),
+    ("a DELETE that is not sent", "S8", sabotage.with_netbird(sabotage.DeletesNothing)),
+    ("blind to what is there", "L1", sabotage.with_netbird(sabotage.SeesNothing)),
+)
+
+
+def first_broken(promise: str, make: MakeController) -> int:
+    """The first seed in which that promise is the first to break."""
+    return next(seed for seed in range(MOST_SEEDS) if [*run_seed(seed, make).breaches, "none"][0].split()[0] == promise)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7, 16, 47, 92])
+def test_a_story_whose_luck_is_given_is_the_one_whose_luck_was_drawn(seed: int) -> None:
+    plan = draw_plan(seed)
+    record = Record(Dice(seed + 1))
+    told = run_plan(plan, chance=record)
+    assert told.story == run_seed(seed).story
+    assert run_plan(plan, chance=Script(record.kept)).story == told.story
+
+
+@pytest.mark.parametrize(("promise", "make"), [each[1:] for each in WRONG], ids=[each[0] for each in WRONG])
+def test_a_broken_promise_is_shrunk_to_a_few_parts_that_break_the_same(promise: str, make: MakeController) -> None:
+    shrunk = shrink_seed(first_broken(promise, make), make)
+    assert shrunk.result.breaches[0].split()[0] == promise
+    assert 1 <= len(shrunk.parts) <= MOST_PARTS
+    told = str(shrunk)
+    assert f"seed {shrunk.plan.seed} in {len(shrunk.parts)} parts:" in told
+    assert f"broken: {promise}" in told
+
+
+def test_the_lost_answer_behind_a_second_post_is_told_in_words() -> None:
+    make = sabotage.with_netbird(sabotage.PostsAgain)
+    shrunk = shrink_seed(first_broken("S1", make), make)
+    (deed,) = (each for each in shrunk.parts if isinstance(each, Deed))
+    (struck,) = (each for each in shrunk.parts if isinstance(each, Struck))
+    assert (deed.what, struck.occasion.what) == ("create", "netbird CREATE")
+    assert f"a user creates {deed.name}\n" in str(shrunk)
+    assert "netbird CREATE (no. 1) is carried out, and its answer is lost\n" in str(shrunk)
+
+
+def test_what_is_left_breaks_and_nothing_in_it_can_be_left_out() -> None:
+    def breaks(parts: Sequence[int]) -> bool:
+        return {3, 70} <= set(parts) and (11 in parts or 12 in parts)
+
+    left = shrink(tuple(range(100)), breaks)
+    assert breaks(left)
+    assert left == (3, 11, 70)
+
+
+def test_a_seed_that_breaks_nothing_is_not_shrunk() -> None:
+    with pytest.raises(ValueError, match="seed 3 breaks no promise"):
+        shrink_seed(3)
