@@ -55,6 +55,23 @@ def test_an_update_costs_one_write_and_one_put(settled: Scene, change: Callable[
     settled.kept()
 
 
+def test_an_answered_update_is_not_sent_again_where_its_status_meets_a_conflict_and_can_not_be_read_again(
+    settled: Scene,
+) -> None:
+    def annotate() -> None:
+        settled.world.api.annotate(settled.identity(), "example.com/noise", "1")
+        settled.world.to_cluster.mishaps.append(Mishap("GET team/r0", Fate.BROKEN))
+
+    settled.world.to_cluster.mishaps.append(Mishap("WRITE STATUS team/r0", meanwhile=annotate))
+    settled.rotate("r0")
+    settled.wait(60)
+    writes, calls = settled.costs()
+    assert calls.count("UPDATE") == 1
+    assert writes == ["WRITE STATUS team/r0"]
+    assert settled.ready().reason == Reason.SYNCED
+    settled.kept()
+
+
 def test_a_deletion_costs_one_write_and_one_delete(settled: Scene) -> None:
     settled.delete()
     settled.wait(60)

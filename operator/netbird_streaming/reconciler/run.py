@@ -70,16 +70,23 @@ class Run:
         if not self.is_dirty:
             return True
         try:
-            written = await self.world.ports.cluster.write_status(self.resource, self.status)
-        except (ConflictError, ObjectGoneError):
-            await self.read_again()
-            return False
+            written = await self._write()
         except OperatorError:
             self.entry.unsaved = (self.base, self.status)
             self.entry.resource = None
             raise
+        if written is None:
+            return False
         self.landed(written)
         return True
+
+    async def _write(self) -> EventStreamingIntegration | None:
+        """As it is written, or None after a conflict. Raises where the newest version can't be read then either."""
+        try:
+            return await self.world.ports.cluster.write_status(self.resource, self.status)
+        except (ConflictError, ObjectGoneError):
+            await self.read_again()
+            return None
 
     def landed(self, written: EventStreamingIntegration) -> None:
         """The status is with the server."""
