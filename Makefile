@@ -26,7 +26,7 @@ SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
 SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
-PROOF := crashes simulation
+PROOF := crashes simulation bugs
 
 .PHONY: help
 help: ## List the targets
@@ -177,6 +177,10 @@ proof-simulation: $(VENV) ## Five minutes of seeds of the simulation, those of m
 .PHONY: nightly
 nightly: $(VENV) ## Seeds that nobody has tried, until one fails (ARGS=--seconds=3600: for so long)
 	@$(PYTHON) -m tests.simulation --fresh $(ARGS)
+
+.PHONY: proof-bugs
+proof-bugs: $(VENV) ## Bugs that others have had, seeded one at a time: a test catches each (ARGS=--slow: all of them)
+	@$(PYTHON) -m tests.proof.bugs $(ARGS)
 
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator

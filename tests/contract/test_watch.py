@@ -19,15 +19,17 @@ from aiohttp import web
 from netbird_streaming.cluster.connection import Credentials
 from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
-from netbird_streaming.handlers import Scope, Watch
+from netbird_streaming.handlers import SILENT_SECONDS, Scope, Watch
 
 PATIENCE = 15.0
 PASTED = "pasted-api-key"
 
 
 class WallClock:
+    ahead = 0.0
+
     def monotonic(self) -> float:
-        return monotonic()
+        return monotonic() + self.ahead
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -159,12 +161,13 @@ async def watching(
     scope: Scope | None = None,
     reclaim: Callable[[], None] = nothing,
     known: Collection[tuple[Identity, str, str]] = (),
+    clock: WallClock | None = None,
 ) -> AsyncIterator[tuple[Watch, Seen]]:
     async def login() -> Credentials:
         return Credentials(server.url, "Bearer token", None, None, None, None, insecure=False)
 
     seen = Seen(known)
-    watch = Watch(scope or Scope(), seen, login, WallClock(), reclaim)
+    watch = Watch(scope or Scope(), seen, login, clock or WallClock(), reclaim)
     task = asyncio.create_task(watch.run())
     try:
         yield watch, seen
@@ -231,6 +234,17 @@ async def test_an_expired_page_of_a_list_ends_kopf_and_not_the_watch() -> None:
     server.refuse = lambda request: next(expired, 0) if request.path.endswith("/netbirdconnections") else 0
     async with serving(server), watching(server) as (watch, seen):
         await until(lambda: watch.restarts == 1 and seen.observed == ["a@1"])
+
+
+async def test_a_watch_that_has_gone_silent_is_begun_anew() -> None:
+    clock = WallClock()
+    async with (
+        serving(ApiServer(objects=[connection("a")])) as server,
+        watching(server, clock=clock) as (watch, seen),
+    ):
+        await all_watched(server)
+        clock.ahead = SILENT_SECONDS + 1
+        await until(lambda: watch.restarts == 1 and seen.observed == ["a@1", "a@1"])
 
 
 @pytest.mark.parametrize("code", [403, 500, 503])

@@ -98,6 +98,14 @@ def test_a_reconcile_settles_or_waits_for_a_list_and_nothing_is_put_back(settled
     assert tally(settled).outcomes[KIND, Outcome.WAITING] == 1
 
 
+def test_what_is_known_already_is_no_work(settled: Scene) -> None:
+    settled.wait(60)
+    before = sum(tally(settled).outcomes.values())
+    settled.controllers[-1].observe(settled.find())
+    settled.wait(5)
+    assert sum(tally(settled).outcomes.values()) == before
+
+
 def test_a_refused_write_is_a_failure_that_is_put_back_for_its_reason(scene: Scene) -> None:
     scene.lead()
     scene.wait(5)

@@ -52,6 +52,7 @@ def test_an_update_costs_one_write_and_one_put(settled: Scene, change: Callable[
     writes, calls = settled.costs()
     assert (len(writes), calls) in [(1, ["UPDATE"]), (0, ["UPDATE"])]
     assert settled.ready().status == "True"
+    assert settled.find().status.observed_generation == settled.find().metadata.generation
     settled.kept()
 
 
@@ -142,6 +143,16 @@ def test_a_refused_create_is_sent_again_without_a_wait(scene: Scene, fate: Fate)
     scene.kept()
 
 
+def test_what_fails_is_tried_again_ever_more_rarely(scene: Scene) -> None:
+    for _ in range(40):
+        scene.mishap("CREATE", Fate.LIMITED)
+    scene.lead()
+    scene.create()
+    scene.wait(300)
+    assert 5 < scene.posts() < 25
+    scene.kept()
+
+
 @pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize("moment", ["ADD FINALIZER team/r0", "WRITE STATUS team/r0", "CREATE", "LIST"])
 def test_a_crash_at_any_moment_of_a_create_makes_no_second_integration(scene: Scene, moment: str, phase: Phase) -> None:
@@ -172,6 +183,21 @@ def test_a_crash_before_the_result_is_written_is_made_good(scene: Scene) -> None
     scene.wait(200)
     assert scene.posts() == 1
     assert scene.find().status.origin is Origin.INFERRED
+    scene.kept()
+
+
+@pytest.mark.parametrize("fate", [Fate.BROKEN, Fate.DROPPED, Fate.LIMITED])
+def test_an_id_whose_write_fails_is_kept_until_it_lands(scene: Scene, fate: Fate) -> None:
+    lost = Mishap("WRITE STATUS team/r0", fate)
+    scene.world.to_netbird.mishaps.append(
+        Mishap("CREATE", meanwhile=lambda: scene.world.to_cluster.mishaps.append(lost))
+    )
+    scene.lead()
+    scene.create()
+    scene.wait(50)
+    assert scene.find().status.origin is Origin.CREATED
+    assert scene.remote() == [scene.find().status.id]
+    assert scene.posts() == 1
     scene.kept()
 
 

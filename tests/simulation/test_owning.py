@@ -1,5 +1,7 @@
 """Single stories of who owns what: twins, strangers, restored and torn resources, drift, deletion, missing secrets."""
 
+import pytest
+
 from netbird_streaming.core.resources import (
     FINALIZER,
     Adoption,
@@ -10,6 +12,7 @@ from netbird_streaming.core.resources import (
 )
 from netbird_streaming.core.status import Origin
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.entries import version_of
 from tests.simulation.chance import Fate
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Mishap
@@ -42,6 +45,19 @@ def test_of_two_identical_resources_created_at_once_one_has_it(scene: Scene) -> 
     assert sorted([scene.ready("r0").reason, scene.ready("r1").reason]) == [Reason.OWNERSHIP_CONFLICT, Reason.SYNCED]
     assert scene.posts() == 1
     scene.kept()
+
+
+def test_a_deletion_that_is_told_late_takes_nothing_from_a_namesake(settled: Scene) -> None:
+    before = settled.find().metadata.uid
+    settled.delete()
+    settled.wait(60)
+    settled.create()
+    settled.wait(60)
+    settled.controllers[-1].forget(settled.identity(), before)
+    settled.create("r1", "https://hook.example/r0/0")
+    settled.wait(30)
+    assert settled.ready("r1").reason == Reason.OWNERSHIP_CONFLICT
+    settled.kept()
 
 
 def test_an_identical_stranger_blocks_until_it_is_adopted(scene: Scene) -> None:
@@ -122,6 +138,36 @@ def test_what_was_made_for_a_resource_that_is_no_more_is_deleted_by_its_id(scene
     assert scene.remote() == [scene.find().status.id]
     assert scene.ready().reason == Reason.SYNCED
     scene.kept()
+
+
+@pytest.mark.parametrize("fate", [Fate.BROKEN, Fate.REFUSED, Fate.LIMITED])
+def test_a_deletion_that_fails_keeps_the_resource_and_is_tried_again(settled: Scene, fate: Fate) -> None:
+    gone: list[bool] = []
+    settled.mishap("DELETE", fate)
+    settled.world.to_netbird.mishaps.append(Mishap("DELETE", meanwhile=lambda: gone.append(settled.is_gone())))
+    settled.delete()
+    settled.wait(400)
+    assert gone == [False]
+    assert settled.is_gone()
+    assert not settled.remote()
+    settled.kept()
+
+
+def test_a_late_answer_takes_back_nothing_that_is_known(settled: Scene) -> None:
+    late = settled.find()
+    settled.edit(enabled=False)
+    settled.wait(60)
+    world = settled.controllers[-1]._world
+    entry = world.entries[settled.identity()]
+    world.took(entry, late)
+    assert entry.version == version_of(settled.find()) > version_of(late)
+
+
+def test_what_was_deleted_unseen_is_forgotten_with_the_next_list(settled: Scene) -> None:
+    settled.wait(400)
+    del settled.world.api.objects[settled.identity()]
+    settled.wait(700)
+    assert settled.identity() not in settled.controllers[-1]._world.entries
 
 
 def test_a_drift_is_corrected_once(settled: Scene) -> None:

@@ -30,6 +30,15 @@ def test_equivalent_urls_are_the_same(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wanted", "other"),
+    [("https://siem.example", "https://SIEM.example:443/"), ("https://siem.example/", "https://siem.example")],
+)
+def test_a_url_that_the_server_writes_in_its_own_form_is_no_difference(wanted: str, other: str) -> None:
+    ours = {"url": wanted, "headers": "{}", "body_template": ""}
+    assert compare.differences("generic_http", ours, shown(**{**ours, "url": other}), KEY) == {}
+
+
+@pytest.mark.parametrize(
     "other",
     [
         "https://siem.example/IN",

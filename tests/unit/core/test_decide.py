@@ -166,6 +166,12 @@ class TestUnknownOutcome:
     def test_what_can_not_be_ours_is_not_bound(self, stranger: Any) -> None:
         assert not isinstance(decide(self.case(stranger)), Bind)
 
+    def test_what_was_there_before_the_attempt_is_not_bound(self) -> None:
+        resource = integration(status=Status(creation=intent_of(integration(), known_ids=(9,)), owner_uid=UID))
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        action = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
+        assert reason_of(action) is Reason.IDENTICAL_EXISTS
+
     def test_what_another_resource_holds_is_not_bound(self) -> None:
         assert not isinstance(decide(self.case(item(9), holders=Others({9: "team-b/web"}))), Bind)
 

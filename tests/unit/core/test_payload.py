@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbird_streaming.core.payload import Payload, resolve, secret_names, url_fault, value_fault
-from netbird_streaming.core.resources import IntegrationSpec
+from netbird_streaming.core.remote import Endpoint
+from netbird_streaming.core.resources import IntegrationSpec, TokenType
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
 from tests.support.cases import KEY
@@ -72,6 +73,14 @@ def test_a_url_from_a_secret_is_nowhere_to_be_seen() -> None:
     for said in (str(made.public), str(made.signature), made.fingerprint, repr(made)):
         assert "sesame" not in said
         assert "hooks.example" not in said
+
+
+def test_nothing_that_holds_a_secret_shows_it() -> None:
+    endpoint = Endpoint("https://api.netbird.io", "hunter2", TokenType.PERSONAL_ACCESS_TOKEN)
+    made = http({"creds": {"a": b"hunter2"}}, headers=[{"name": "X-Key", "valueFrom": {"secretKeyRef": REF}}])
+    assert "hunter2" in str(dict(made.request.config))
+    for each in (endpoint, made, made.request, [endpoint], {"payload": made}):
+        assert "hunter2" not in f"{each} {each!r}"
 
 
 def test_a_query_is_no_public_part_of_a_url() -> None:

@@ -1,7 +1,7 @@
 """What is kept of each resource."""
 
 from netbird_streaming.core.status import Applied, Intent, Status
-from netbird_streaming.reconciler.entries import entry_for
+from netbird_streaming.reconciler.entries import entry_for, number
 from tests.support.cases import ACCOUNT, UID, URL, WALL, integration
 
 STATUS = Status(
@@ -39,3 +39,7 @@ def test_a_newer_version_replaces_a_packed_one() -> None:
 def test_resources_of_one_connection_share_what_names_it() -> None:
     first, second = (entry_for(integration(name=name, uid=name)) for name in ("a", "b"))
     assert first.connection is second.connection
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert number("1000") > number("999") > number("no number") == 0
