@@ -48,7 +48,7 @@ async def look(run: Run, case: Case, since: float) -> bool:
         return False
     queue, identity, priority = run.world.queue, run.entry.identity, run.priority
     run.keep(run.resource)
-    run.way.account.park(identity, since, priority, lambda: queue.add(identity, priority))
+    run.way.account.park(identity, since, priority, lambda: queue.add(identity, priority, ahead=True))
     run.outcome = Outcome.WAITING
     return True
 

@@ -29,6 +29,7 @@ class _Pending(Generic[K]):
     lane: Hashable
     priority: Priority
     due: float
+    ahead: bool = False
     begun: float = 0.0
 
 
@@ -57,8 +58,13 @@ class KeyQueue(Generic[K]):
         self._busy: dict[Hashable, int] = {}
         self._wake = asyncio.Event()
 
-    def add(self, key: K, priority: Priority = Priority.CLOCK, *, at: float | None = None) -> None:
-        """Work on the key, at once or at a monotonic second; the earlier moment and the better priority win."""
+    def add(
+        self, key: K, priority: Priority = Priority.CLOCK, *, at: float | None = None, ahead: bool = False
+    ) -> None:
+        """Work on the key, at once or at a monotonic second; the earlier moment and the better priority win.
+
+        What is `ahead` goes before the others of its priority: a burst finishes what it has begun before it begins more.
+        """
         now = self._clock.monotonic()
         due = now if at is None else max(at, now)
         known = self._pending.get(key)
@@ -66,7 +72,7 @@ class KeyQueue(Generic[K]):
             if known.due <= due and known.priority <= priority:
                 return
             priority, due = min(known.priority, priority), min(known.due, due)
-        pending = self._pending[key] = _Pending(key, self._lane(key), priority, due)
+        pending = self._pending[key] = _Pending(key, self._lane(key), priority, due, ahead)
         if key not in self._running:
             self._schedule(pending)
 
@@ -142,7 +148,11 @@ class KeyQueue(Generic[K]):
     def _schedule(self, pending: _Pending[K]) -> None:
         if pending.due <= self._clock.monotonic():
             lanes = self._ready[pending.priority]
-            lanes.setdefault(pending.lane, deque()).append(pending)
+            lane = lanes.setdefault(pending.lane, deque())
+            if pending.ahead:
+                lane.appendleft(pending)
+            else:
+                lane.append(pending)
         else:
             self._serial += 1
             heapq.heappush(self._timers, (pending.due, self._serial, pending))

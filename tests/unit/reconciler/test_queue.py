@@ -86,6 +86,21 @@ async def test_people_go_before_clocks() -> None:
     assert done == ["u", "c3", "c1", "c2"]
 
 
+async def test_what_is_begun_goes_before_what_is_not() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: "one lane")
+    done: list[str] = []
+
+    async def work(key: str, priority: Priority) -> None:
+        done.append(key)
+
+    for number in range(3):
+        queue.add(f"new {number}")
+    queue.add("begun", ahead=True)
+    queue.add("a person's", Priority.USER)
+    await drain(queue, work)
+    assert done == ["a person's", "begun", "new 0", "new 1", "new 2"]
+
+
 async def test_a_sick_lane_holds_up_no_other() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 2, lambda key: key[0])
     stuck, done = asyncio.Event(), asyncio.Event()
