@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from benchmarks.figures import Report
-from benchmarks.rig import TEAM, TOKEN, Creation, Rig, usage
+from benchmarks.rig import DEFAULT, TEAM, TOKEN, Creation, Rig, usage
 
 EDITED: Final = 100
 """Of the created resources, how many are then updated and deleted to count what that costs."""
@@ -84,7 +84,7 @@ async def bare_burst(rig: Rig, count: int, netbird: str, writes: int) -> float:
 @asynccontextmanager
 async def _bare(rig: Rig, netbird: str, writes: int) -> AsyncIterator[asyncio.subprocess.Process]:
     arguments = [f"--kubeconfig={rig.plane.kubeconfig}", f"--namespace={TEAM}", f"--url={rig.netbird.url}"]
-    arguments += [f"--token={TOKEN}", f"--netbird={netbird}", f"--writes={writes}"]
+    arguments += [f"--token={TOKEN}_{DEFAULT}", f"--netbird={netbird}", f"--writes={writes}"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.bare", *arguments, stdin=asyncio.subprocess.PIPE
     )

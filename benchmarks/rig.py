@@ -21,6 +21,9 @@ from tests.support.operator import NAMESPACE, Installation, Operator, install
 
 TEAM: Final = "bench"
 TOKEN: Final = "nbp_bench"  # noqa: S105  # the simulated server's
+DEFAULT: Final = "default"
+OTHER: Final = "other"
+"""A connection to an account of its own."""
 CREATORS: Final = 16
 NO_LIMIT: Final = 60_000
 PATIENCE: Final = 120.0
@@ -77,12 +80,13 @@ class Rig:
     async def create(self, names: Sequence[str], *, created: "Creation | None" = None) -> None:
         """Create resources, each with a URL of its own, sixteen at once."""
         left = iter(names)
+        connection = DEFAULT if created is None else created.connection
 
         async def creator() -> None:
             for name in left:
                 if created is not None:
                     created.begun[name] = time.monotonic()
-                await self.kubernetes.call("POST", BASE.format(namespace=TEAM), manifest(name))
+                await self.kubernetes.call("POST", BASE.format(namespace=TEAM), manifest(name, connection))
                 if created is not None:
                     created.told(name)
 
@@ -154,6 +158,7 @@ class Creation:
     """When each resource was created and when it was Ready, by the clock of the process that watches."""
 
     total: int
+    connection: str = DEFAULT
     begun: dict[str, float] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
     feed: asyncio.StreamWriter | None = None
@@ -200,13 +205,18 @@ def _is_ready(condition: dict[str, Any]) -> bool:
     return bool(condition["type"] == "Ready" and condition["status"] == "True")
 
 
-def manifest(name: str) -> dict[str, Any]:
+def manifest(name: str, connection: str) -> dict[str, Any]:
     """A generic HTTP resource with a URL of its own."""
+    reference = {"kind": "ClusterNetBirdConnection", "name": connection}
     return {
         "apiVersion": "integrations.netbird.io/v1alpha1",
         "kind": "EventStreamingIntegration",
         "metadata": {"name": name},
-        "spec": {"platform": "generic_http", "genericHTTP": {"url": f"https://siem.example.com/{name}"}},
+        "spec": {
+            "connectionRef": reference,
+            "platform": "generic_http",
+            "genericHTTP": {"url": f"https://siem.example.com/{name}"},
+        },
     }
 
 
@@ -217,26 +227,27 @@ async def rig(python: str) -> AsyncIterator[Rig]:
         netbird.control.change_behaviour(
             requests_per_minute=float(NO_LIMIT), burst=NO_LIMIT, post_ignores_enabled=False, put_answers_before=False
         )
-        netbird.control.add_account(Account(TEAM))
-        netbird.control.add_token(Token("bench", TOKEN, TEAM))
         installation = install(plane)
         plane.kubectl("create", "namespace", TEAM)
-        plane.kubectl(
-            "create", "secret", "generic", "netbird", f"--namespace={NAMESPACE}", f"--from-literal=token={TOKEN}"
-        )
-        plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(_connection(netbird.url)))
+        for name in (DEFAULT, OTHER):
+            token = f"{TOKEN}_{name}"
+            netbird.control.add_account(Account(name))
+            netbird.control.add_token(Token(name, token, name))
+            secret = ("secret", "generic", name, f"--namespace={NAMESPACE}", f"--from-literal=token={token}")
+            plane.kubectl("create", *secret)
+            plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(_connection(name, netbird.url)))
         async with connect(plane.kubeconfig) as kubernetes:
             yield Rig(plane, netbird, installation, kubernetes, python)
 
 
-def _connection(url: str) -> dict[str, Any]:
+def _connection(name: str, url: str) -> dict[str, Any]:
     return {
         "apiVersion": "integrations.netbird.io/v1alpha1",
         "kind": "ClusterNetBirdConnection",
-        "metadata": {"name": "default"},
+        "metadata": {"name": name},
         "spec": {
             "url": url,
-            "tokenSecretRef": {"name": "netbird", "key": "token"},
+            "tokenSecretRef": {"name": name, "key": "token"},
             "rateLimit": {"requestsPerMinute": NO_LIMIT, "burst": NO_LIMIT},
             "resyncInterval": "1m",
             "access": [{"namespaces": [TEAM]}],
