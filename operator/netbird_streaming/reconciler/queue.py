@@ -63,7 +63,7 @@ class KeyQueue(Generic[K]):
     ) -> None:
         """Work on the key, at once or at a monotonic second; the earlier moment and the better priority win.
 
-        What is `ahead` goes before the others of its priority: a burst finishes what it has begun before it begins more.
+        What is `ahead` goes before the others of its priority: a burst finishes what it began before it begins more.
         """
         now = self._clock.monotonic()
         due = now if at is None else max(at, now)

@@ -87,7 +87,7 @@ async def test_people_go_before_clocks() -> None:
 
 
 async def test_what_is_begun_goes_before_what_is_not() -> None:
-    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: "one lane")
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda _: "one lane")
     done: list[str] = []
 
     async def work(key: str, priority: Priority) -> None:
