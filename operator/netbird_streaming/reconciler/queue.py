@@ -58,9 +58,7 @@ class KeyQueue(Generic[K]):
         self._busy: dict[Hashable, int] = {}
         self._wake = asyncio.Event()
 
-    def add(
-        self, key: K, priority: Priority = Priority.CLOCK, *, at: float | None = None, ahead: bool = False
-    ) -> None:
+    def add(self, key: K, priority: Priority = Priority.CLOCK, *, at: float | None = None, ahead: bool = False) -> None:
         """Work on the key, at once or at a monotonic second; the earlier moment and the better priority win.
 
         What is `ahead` goes before the others of its priority: a burst finishes what it began before it begins more.
