@@ -200,8 +200,9 @@ class Operator:
                     if secret_watch is not None:
                         group.create_task(secret_watch.run(), name="secret watch")
                         await secret_watch.ready()  # what it lists first it does not tell
-                    group.create_task(controller.run(), name="controller")
                     group.create_task(watch.run(), name="watch")
+                    await watch.begun()  # what is there by then the controller lists
+                    group.create_task(controller.run(), name="controller")
                     group.create_task(self._give_back(), name="heap")
             finally:
                 self._leading = None

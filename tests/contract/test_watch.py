@@ -23,6 +23,7 @@ from netbird_streaming.handlers import SILENT_SECONDS, Scope, Watch
 
 PATIENCE = 15.0
 PASTED = "pasted-api-key"
+LISTED = f"/apis/{GROUP}/{VERSION}/netbirdconnections"
 
 
 class WallClock:
@@ -65,6 +66,7 @@ class Seen:
     known: Collection[tuple[Identity, str, str]] = ()
     observed: list[str] = field(default_factory=list)
     forgotten: list[tuple[Identity, str]] = field(default_factory=list)
+    relisted: list[str] = field(default_factory=list)
 
     def is_news(self, identity: Identity, uid: str, version: str) -> bool:
         return (identity, uid, version) not in self.known
@@ -75,10 +77,16 @@ class Seen:
     def forget(self, identity: Identity, uid: str) -> None:
         self.forgotten.append((identity, uid))
 
+    def relist(self, kind: str) -> None:
+        self.relisted.append(kind)
+
 
 @dataclass
 class ApiServer:
-    """Lists and watches of our kinds. `refuse` maps a request to a status code, or lets it pass by 0."""
+    """Lists, none of which ends with its first page, and watches of our kinds.
+
+    `refuse` maps a request to a status code, or lets it pass by 0.
+    """
 
     served: bool = True
     objects: list[dict[str, Any]] = field(default_factory=list)
@@ -105,7 +113,8 @@ class ApiServer:
             return await self.stream(request)
         plural = request.path.rsplit("/", 1)[-1]
         items = [each for each in self.objects if KINDS[each["kind"]].plural == plural]
-        return web.json_response({"metadata": {"resourceVersion": "10"}, "items": items})
+        metadata = {"resourceVersion": "10", "continue": "more"}
+        return web.json_response({"metadata": metadata, "items": items[: int(request.query["limit"])]})
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -187,29 +196,33 @@ async def all_watched(server: ApiServer) -> None:
     await until(lambda: len(server.watches) == len(KINDS))
 
 
-async def test_what_is_listed_and_what_changes_reaches_the_reconciler() -> None:
+async def test_what_changes_reaches_the_reconciler_and_what_is_there_is_its_own_to_list() -> None:
     async with serving(ApiServer(objects=[connection("a")])) as server, watching(server) as (watch, seen):
+        await watch.begun()
+        assert sorted(seen.relisted) == sorted(KINDS)
         await all_watched(server)
         server.send("NetBirdConnection", {"type": "ADDED", "object": connection("b", 11)})
         server.send("NetBirdConnection", {"type": "MODIFIED", "object": connection("a", 12)})
         server.send("NetBirdConnection", {"type": "DELETED", "object": connection("b", 13)})
-        await until(lambda: bool(seen.forgotten) and len(seen.observed) == 3)
-        assert sorted(seen.observed) == ["a@1", "a@12", "b@11"]
+        await until(lambda: bool(seen.forgotten) and len(seen.observed) == 2)
+        assert sorted(seen.observed) == ["a@12", "b@11"]
         assert seen.forgotten == [(Identity("NetBirdConnection", "team-a", "b"), "uid-b")]
         assert watch.restarts == 0
         assert watch.silence() < PATIENCE
         assert watch.unanswered() < PATIENCE
         assert all(each.startswith(("get ", "watch ")) for each in server.requests)
+        asked = [each for each in server.requests if each == f"get {LISTED}"]
+        assert len(asked) == 1
 
 
 async def test_what_the_reconciler_knows_already_is_not_told_again() -> None:
-    known = [(Identity("NetBirdConnection", "team-a", "a"), "uid-a", "1")]
-    listed = ApiServer(objects=[connection("a"), connection("b", 5)])
-    async with serving(listed) as server, watching(server, known=known) as (_, seen):
+    known = [(Identity("NetBirdConnection", "team-a", "a"), "uid-a", "11")]
+    async with serving(ApiServer()) as server, watching(server, known=known) as (_, seen):
         await all_watched(server)
-        server.send("NetBirdConnection", {"type": "MODIFIED", "object": connection("a", 12)})
+        for version in (11, 12):
+            server.send("NetBirdConnection", {"type": "MODIFIED", "object": connection("a", version)})
         await until(lambda: "a@12" in seen.observed)
-        assert sorted(seen.observed) == ["a@12", "b@5"]
+        assert seen.observed == ["a@12"]
 
 
 async def test_namespaces_are_watched_each_and_the_cluster_kind_once() -> None:
@@ -225,15 +238,24 @@ async def test_an_error_event_ends_kopf_and_not_the_watch(code: int) -> None:
     async with serving(ApiServer(objects=[connection("a")])) as server, watching(server) as (watch, seen):
         await all_watched(server)
         server.send("NetBirdConnection", {"type": "ERROR", "object": {"kind": "Status", "code": code}})
-        await until(lambda: watch.restarts == 1 and seen.observed == ["a@1", "a@1"])
+        await until(lambda: watch.restarts == 1 and sorted(seen.relisted) == sorted([*KINDS, *KINDS]))
+
+
+async def test_a_watch_that_lost_its_place_begins_anew_and_says_so() -> None:
+    async with serving(ApiServer()) as server, watching(server) as (watch, seen):
+        await all_watched(server)
+        server.send("NetBirdConnection", {"type": "ERROR", "object": {"kind": "Status", "code": 410}})
+        await until(lambda: seen.relisted.count("NetBirdConnection") == 2)
+        assert len(seen.relisted) == len(KINDS) + 1
+        assert watch.restarts == 0
 
 
 async def test_an_expired_page_of_a_list_ends_kopf_and_not_the_watch() -> None:
     expired = iter([410])
-    server = ApiServer(objects=[connection("a")])
+    server = ApiServer()
     server.refuse = lambda request: next(expired, 0) if request.path.endswith("/netbirdconnections") else 0
     async with serving(server), watching(server) as (watch, seen):
-        await until(lambda: watch.restarts == 1 and seen.observed == ["a@1"])
+        await until(lambda: watch.restarts == 1 and seen.relisted.count("NetBirdConnection") == 1)
 
 
 async def test_a_watch_that_has_gone_silent_is_begun_anew() -> None:
@@ -250,7 +272,7 @@ async def test_a_watch_that_has_gone_silent_is_begun_anew() -> None:
 @pytest.mark.parametrize("code", [403, 500, 503])
 async def test_refusals_are_asked_again_for_ever_and_hold_up_no_other_namespace(code: int) -> None:
     allowed = False
-    server = ApiServer(objects=[connection("a")])
+    server = ApiServer()
     server.refuse = lambda request: 0 if allowed or "/namespaces/team-b/" not in request.path else code
     async with serving(server), watching(server, Scope(("team-a", "team-b"))) as (watch, seen):
         await until(
@@ -259,27 +281,27 @@ async def test_refusals_are_asked_again_for_ever_and_hold_up_no_other_namespace(
                 > 4
             )
         )
-        assert seen.observed == ["a@1"]
+        assert seen.relisted.count("NetBirdConnection") == 1
         assert watch.restarts == 0
         assert watch.silence() < PATIENCE
         allowed = True
-        await until(lambda: seen.observed == ["a@1", "a@1"])
+        await until(lambda: seen.relisted.count("NetBirdConnection") == 2)
 
 
 async def test_a_rejected_token_is_replaced_by_another_login() -> None:
     rejected = iter([401])
-    server = ApiServer(objects=[connection("a")])
+    server = ApiServer()
     server.refuse = lambda request: next(rejected, 0) if request.path.endswith("/netbirdconnections") else 0
     async with serving(server), watching(server) as (watch, seen):
-        await until(lambda: seen.observed == ["a@1"])
+        await until(lambda: "NetBirdConnection" in seen.relisted)
         assert watch.restarts <= 1
 
 
 async def test_definitions_that_come_late_are_found() -> None:
-    async with serving(ApiServer(served=False, objects=[connection("a")])) as server, watching(server) as (watch, seen):
+    async with serving(ApiServer(served=False)) as server, watching(server) as (watch, seen):
         await until(lambda: "get /apis" in server.requests)
         server.served = True
-        await until(lambda: seen.observed == ["a@1"])
+        await until(lambda: sorted(seen.relisted) == sorted(KINDS))
         assert watch.restarts == 1
         assert watch.silence() < PATIENCE
 

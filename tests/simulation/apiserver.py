@@ -62,6 +62,8 @@ class ApiServer:
         self._uids = 0
         self.objects: dict[Identity, Resource] = {}
         self.secrets: dict[tuple[str, str], SecretObject] = {}
+        self.unreadable: set[Identity] = set()
+        """Objects that the operator's version can't parse."""
 
     # What users do.
 

@@ -44,10 +44,14 @@ class SimCluster:
         """The object as it is now."""
         return await self._read(f"GET {identity.label}", lambda: self._api.objects.get(identity))
 
-    async def list_resources(self, kind: str, seen: Callable[[Resource], None]) -> None:
+    async def list_resources(
+        self, kind: str, is_news: Callable[[Identity, str, str], bool], seen: Callable[[Resource], None]
+    ) -> None:
         """All objects of one kind."""
         for each in await self._read(f"LIST {kind}", lambda: list(self._api.of_kind(kind))):
-            seen(each)
+            is_told = is_news(each.identity, each.metadata.uid, each.metadata.resource_version)
+            if is_told and each.identity not in self._api.unreadable:
+                seen(each)
 
     async def add_finalizer(self, resource: R) -> R:
         """Add ours; no request where it is there."""

@@ -47,11 +47,16 @@ class NaiveController:
     def secret_changed(self, namespace: str, name: str) -> None:
         pass
 
+    def relist(self, kind: str) -> None:
+        pass
+
     async def run(self) -> None:
         while True:
             found: list[Resource] = []
             try:
-                await self._ports.cluster.list_resources(EventStreamingIntegration.__name__, found.append)
+                await self._ports.cluster.list_resources(
+                    EventStreamingIntegration.__name__, lambda *_: True, found.append
+                )
                 for each in found:
                     await self._reconcile(each)
             except OperatorError:

@@ -1,5 +1,7 @@
 """A world without faults but those that a test asks for, with one connection."""
 
+from dataclasses import replace
+
 from netbird_streaming.core.resources import (
     ConnectionKind,
     ConnectionReference,
@@ -61,6 +63,10 @@ class Scene:
         value = f"CANARY-{name}-v{self.values}"
         self.world.promises.secret_value(name, value)
         self.world.api.put_secret(TEAM, f"secret-{name}", {"key": value.encode()})
+
+    def break_watches(self, seconds: float) -> None:
+        watch = replace(self.world.climate.watch, gaps=((self.now, self.now + seconds),))
+        self.world.climate = replace(self.world.climate, watch=watch)
 
     def create(self, name: str = "r0", url: str | None = None, **more: object) -> None:
         self.rotate(name)

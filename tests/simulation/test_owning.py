@@ -256,3 +256,32 @@ def test_time_passes_only_where_somebody_waits() -> None:
     loop = VirtualLoop()
     loop.run_until(5_000.0)
     assert loop.now == 5_000.0
+
+
+def test_what_changed_while_a_watch_was_broken_is_acted_on_once_it_works(scene: Scene) -> None:
+    scene.lead()
+    scene.create("kept")
+    scene.create("edited")
+    scene.create("deleted")
+    scene.wait(30)
+    held = {name: scene.find(name).status.id for name in ("kept", "edited", "deleted")}
+    scene.break_watches(20)
+    scene.edit("edited", enabled=False)
+    scene.delete("deleted")
+    scene.create("made")
+    scene.wait(19)
+    assert scene.remote() == sorted(each for each in held.values() if each is not None)
+    scene.wait(10)
+    assert scene.find("edited").status.enabled is False
+    assert scene.is_gone("deleted")
+    assert scene.ready("made").reason == Reason.SYNCED
+    assert len(scene.remote()) == 3
+    scene.kept()
+
+
+def test_a_resource_that_can_no_longer_be_read_is_not_forgotten(settled: Scene) -> None:
+    settled.world.api.unreadable.add(settled.identity())
+    settled.edit(enabled=False)
+    settled.wait(700)
+    assert sum(settled.controllers[-1].snapshot().standing.values()) == 2
+    settled.kept()

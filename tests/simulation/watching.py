@@ -1,4 +1,4 @@
-"""Watches: in order, late, with gaps after which all is listed anew, and now and then a stale copy."""
+"""Watches: in order, late, with gaps of which they tell no more than that, and now and then a stale copy."""
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -34,6 +34,10 @@ class ControllerLike(Protocol):
         """A Secret changed."""
         ...
 
+    def relist(self, kind: str) -> None:
+        """A watch of this kind begins anew."""
+        ...
+
     def run(self) -> Coroutine[Any, Any, None]:
         """Work until cancelled."""
         ...
@@ -49,7 +53,7 @@ class Watch:
 
 
 class Watcher:
-    """One process' watches: in order, late, with gaps after which all is listed anew, and now and then a stale copy."""
+    """One process' watches: in order, late, with gaps of which they tell no more than that, and stale copies."""
 
     def __init__(self, world: "World", process: Process, controller: ControllerLike) -> None:
         self._world = world
@@ -82,16 +86,16 @@ class Watcher:
             self._missed_secrets[change.secret] = None
         if not self._missed:
             self._missed = True
-            self._world.at(end + 0.1, self.relist)
+            self._world.at(end + 0.1, self._begin_anew)
 
-    def relist(self) -> None:
-        """A fresh list: it says what is there, and nothing of what went meanwhile."""
+    def _begin_anew(self) -> None:
+        """The watches work again, and tell nothing of what happened meanwhile."""
         if not self._process.owner.alive:
             return
         self._missed = False
+        now, context = self._world.loop.now, self._process.context
         for kind in KINDS:
-            for resource in self._world.api.of_kind(kind):
-                self._deliver(Change(0, resource), self._world.loop.now + 0.01)
+            self._world.loop.call_at(now + 0.01, self._controller.relist, kind, context=context)
         missed, self._missed_secrets = self._missed_secrets, {}
         for secret in missed:
             self._deliver(Change(0, secret=secret), self._world.loop.now + 0.02)
@@ -104,5 +108,5 @@ class Watcher:
         elif change.resource is not None and change.gone:
             uid = change.resource.metadata.uid
             call_at(moment, controller.forget, change.resource.identity, uid, context=context)
-        elif change.resource is not None:
+        elif change.resource is not None and change.resource.identity not in self._world.api.unreadable:
             call_at(moment, controller.observe, change.resource, context=context)

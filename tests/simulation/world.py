@@ -145,7 +145,6 @@ class World:
         self.tell(f"{process.name} starts")
         process.task = process.context.run(self._spawn, controller)
         process.task.add_done_callback(lambda task: self._ended(process, task), context=WORLD)
-        watcher.relist()
         return process
 
     def _spawn(self, controller: ControllerLike) -> Any:

@@ -63,6 +63,13 @@ def identity(raw: Mapping[str, Any]) -> Identity:
     return Identity(str(raw.get("kind") or ""), str(namespace) if namespace else None, str(names.get("name") or ""))
 
 
+def edition(raw: Mapping[str, Any]) -> tuple[Identity, str, str]:
+    """Which object it is, its uid, and which version of it."""
+    metadata = raw.get("metadata")
+    names: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
+    return identity(raw), str(names.get("uid")), str(names.get("resourceVersion"))
+
+
 def _fields(error: ValidationError, model: type[Resource]) -> str:
     """The paths that an error names, without its inputs: a key of a map is the user's text, so it becomes `*`."""
     known = _field_names(model)

@@ -7,13 +7,13 @@ would be ignored on `/status`.
 import base64
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar, cast
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
 from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.merge_patch import document, merge_patch
-from netbird_streaming.cluster.parsing import API_VERSION, KINDS, identity, parse
+from netbird_streaming.cluster.parsing import API_VERSION, KINDS, edition, identity, parse
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity, Resource
 from netbird_streaming.core.status import ConnectionStatus, Status
@@ -64,8 +64,15 @@ class Resources:
         raw = await self._find(Request(_subject(identity), path))
         return None if raw is None else parse(raw)
 
-    async def list_resources(self, kind: str, seen: Callable[[Resource], None]) -> None:
-        """A consistent LIST, each readable object handed to `seen`; a failing namespace does not hold up the others.
+    async def list_resources(
+        self, kind: str, is_news: Callable[[Identity, str, str], bool], seen: Callable[[Resource], None]
+    ) -> None:
+        """A consistent LIST; a failing namespace does not hold up the others.
+
+        Args:
+            kind: One of ours.
+            is_news: Asked of each object, by its uid and version: whether it is worth parsing.
+            seen: Handed each that is, if it can be read.
 
         Raises:
             OperatorError: The first failure, after all namespaces were tried; what was seen by then is not all.
@@ -77,7 +84,9 @@ class Resources:
         failures: list[OperatorError] = []
         for namespace in scopes:
             try:
-                await self._list(kind, namespace, seen)
+                async for raw in self._list(kind, namespace):
+                    if is_news(*edition(raw)):
+                        self._hand_over(raw, seen)
             except OperatorError as error:
                 failures.append(error)
         if failures:
@@ -140,14 +149,14 @@ class Resources:
         request = Request(f"{subresource[1:]} {_subject(target)}".strip(), path, "PATCH", _WRITE_QUERY, body)
         return await self._api.call(request, guard=self._guard)
 
-    async def _list(self, kind: str, namespace: str | None, seen: Callable[[Resource], None]) -> None:
+    async def _list(self, kind: str, namespace: str | None) -> AsyncIterator[Json]:
         where = f" of namespace {namespace}" if namespace else ""
         continuation = ""
         while True:
             query = {"limit": _PAGE, **({"continue": continuation} if continuation else {})}
             page = await self._api.call(Request(f"the list of {kind}{where}", _path(kind, namespace), query=query))
             for raw in page.get("items") or ():
-                self._hand_over(raw, seen)
+                yield raw
             continuation = (page.get("metadata") or {}).get("continue") or ""
             if not continuation:
                 return

@@ -1,15 +1,32 @@
-"""The HTTP session through which kopf lists and watches: as the same user as ours, and with its signs of life seen."""
+"""The HTTP session through which kopf watches: as the same user as ours, and with its signs of life seen.
+
+kopf lists before it watches, which would bring each object a second time. So a LIST tells it nothing but the version to
+watch from.
+"""
 
 import ssl
 from collections.abc import Callable
+from enum import Enum, auto
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Credentials
 
-Seen = Callable[[str, bool], None]
-"""Told of a request's path, and whether the API server has just answered it."""
+
+class Sign(Enum):
+    """What has just become of a request."""
+
+    ASKED = auto()
+    """It was sent, or failed."""
+    ANSWERED = auto()
+    LISTED = auto()
+    """A LIST was answered: a watch begins there, and tells nothing of what came before."""
+
+
+Seen = Callable[[str, Sign], None]
+"""Told of a request's path, and what has just become of it."""
 
 
 def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
@@ -24,17 +41,18 @@ def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
     trace = aiohttp.TraceConfig()
 
     async def sent(_: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestStartParams) -> None:
-        seen(parameters.url.path, False)  # noqa: FBT003 # a callback takes no keywords
+        seen(parameters.url.path, Sign.ASKED)
 
     async def answered(
         _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestEndParams
     ) -> None:
-        seen(parameters.url.path, parameters.response.ok)
+        sign = Sign.LISTED if "limit" in parameters.url.query else Sign.ANSWERED
+        seen(parameters.url.path, sign if parameters.response.ok else Sign.ASKED)
 
     async def failed(
         _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestExceptionParams
     ) -> None:
-        seen(parameters.url.path, False)  # noqa: FBT003 # a callback takes no keywords
+        seen(parameters.url.path, Sign.ASKED)
 
     trace.on_request_start.append(sent)
     trace.on_request_end.append(answered)
@@ -48,7 +66,20 @@ def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
         headers=headers,
         proxy=credentials.proxy,
         trace_configs=[trace],
+        response_class=_Response,
     )
+
+
+class _Response(aiohttp.ClientResponse):
+    """An answer; of a LIST, without the objects and the next page."""
+
+    async def json(self, **options: Any) -> Any:  # noqa: ANN401 # as aiohttp has it
+        """Give the answer's JSON."""
+        answer = await super().json(**options)
+        if not isinstance(answer, dict) or "items" not in answer:
+            return answer
+        version = (answer.get("metadata") or {}).get("resourceVersion")
+        return {**answer, "metadata": {"resourceVersion": version}, "items": []}
 
 
 def _tls(credentials: Credentials) -> ssl.SSLContext:

@@ -1,13 +1,15 @@
 """The only module that knows kopf: it watches our three kinds and feeds what it sees to the reconciler.
 
 kopf patches nothing, stores nothing and decides nothing here: `@kopf.on.event` handlers, no finalizer and no annotation
-of its own. It ends by itself on several answers of a healthy API server (an ERROR event, an expired page of a LIST, a
-404 while the CRDs are replaced), so `Watch` starts it again for as long as it is run.
+of its own. It tells what changes, and never what is there: that the reconciler lists, once. It ends by itself on
+several answers of a healthy API server (an ERROR event, an expired page of a LIST, a 404 while the CRDs are replaced),
+so `Watch` starts it again for as long as it is run.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -15,8 +17,8 @@ from typing import Any, Final, Protocol
 import kopf
 
 from netbird_streaming.cluster.connection import Credentials
-from netbird_streaming.cluster.parsing import KINDS, Kind, identity, parse
-from netbird_streaming.cluster.watch_session import open_session
+from netbird_streaming.cluster.parsing import KINDS, Kind, edition, parse
+from netbird_streaming.cluster.watch_session import Sign, open_session
 from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.handlers import tasks
@@ -51,6 +53,10 @@ class Sink(Protocol):
         """Take note that a resource is gone."""
         ...
 
+    def relist(self, kind: str) -> None:
+        """List this kind: a watch of it begins now, and tells nothing of what came before."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -63,15 +69,15 @@ class Scope:
         """Give the kinds that are watched."""
         return {name: kind for name, kind in KINDS.items() if kind.namespaced or self.cluster_connections}
 
-    def paths(self) -> frozenset[str]:
-        """Give the URL path of each watch."""
+    def paths(self) -> Mapping[str, str]:
+        """Give the URL path of each watch, with its kind."""
         base = f"/apis/{GROUP}/{VERSION}"
         places = tuple(f"/namespaces/{namespace}" for namespace in self.namespaces) or ("",)
-        return frozenset(
-            f"{base}{place}/{kind.plural}"
-            for kind in self.kinds().values()
+        return {
+            f"{base}{place}/{kind.plural}": name
+            for name, kind in self.kinds().items()
             for place in (places if kind.namespaced else ("",))
-        )
+        }
 
 
 class Watch:
@@ -97,6 +103,8 @@ class Watch:
         self._clock = clock
         self._reclaim_signals = reclaim_signals
         self._seen: dict[str, float] = {}
+        self._listed: set[str] = set()
+        self._begun = asyncio.Event()
         self._started = clock.monotonic()
         self._discovered = self._answered = self._started
         self._logged_in: float | None = None
@@ -116,6 +124,12 @@ class Watch:
     def unanswered(self) -> float:
         """Seconds since the API server last answered any of the watches' requests well: how long it may be down."""
         return self._clock.monotonic() - self._answered
+
+    async def begun(self) -> None:
+        """Return once all watches have begun; or without one that can't begin, which holds up nothing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_SECONDS):
+                await self._begun.wait()
 
     async def run(self) -> None:
         """Watch until cancelled; nothing else ends it."""
@@ -184,23 +198,23 @@ class Watch:
     async def _event(self, event: Mapping[str, Any], **_: object) -> None:
         """Pass one event on."""
         raw = event["object"]
-        uid = str(raw.get("metadata", {}).get("uid"))
+        about, uid, version = edition(raw)
         if event["type"] == "DELETED":
             self._unreadable.pop(uid, None)
-            self._context.run(self._sink.forget, identity(raw), uid)
+            self._context.run(self._sink.forget, about, uid)
             return
-        if not self._sink.is_news(identity(raw), uid, str(raw.get("metadata", {}).get("resourceVersion"))):
+        if not self._sink.is_news(about, uid, version):
             return
         try:
             resource = parse(raw)
         except OperatorError as error:
             if self._unreadable.get(uid) != error.message:
                 self._unreadable[uid] = error.message
-                logger.warning("%s", error.message, extra=_about(identity(raw)))
+                logger.warning("%s", error.message, extra=_fields(about))
             return
         except Exception as error:  # noqa: BLE001 # whatever a later version's object does to the parser, watching goes on
             problem = type(error).__name__  # its text may hold values
-            logger.error("a resource can't be read (%s)", problem, extra=_about(identity(raw)))  # noqa: TRY400 # see above
+            logger.error("a resource can't be read (%s)", problem, extra=_fields(about))  # noqa: TRY400 # see above
             return
         self._unreadable.pop(uid, None)
         self._context.run(self._sink.observe, resource)
@@ -221,14 +235,20 @@ class Watch:
             self._sessions.append(kopf.AiohttpSession(server=credentials.server, aiohttp_session=session))
             return self._sessions[-1]
 
-    def _mark(self, path: str, answered: bool) -> None:  # noqa: FBT001 # a callback takes no keywords
+    def _mark(self, path: str, sign: Sign) -> None:
         now = self._clock.monotonic()
-        if answered:
+        if sign is not Sign.ASKED:
             self._answered = now
-        if path in self._paths:
-            self._seen[path] = now
-        else:
+        kind = self._paths.get(path)
+        if kind is None:
             self._discovered = now
+            return
+        self._seen[path] = now
+        if sign is Sign.LISTED:
+            self._listed.add(path)
+            self._context.run(self._sink.relist, kind)
+            if self._listed.issuperset(self._paths):
+                self._begun.set()
 
 
 def _outcome(task: asyncio.Task[Any]) -> str:
@@ -236,6 +256,6 @@ def _outcome(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()}: {'ended' if error is None else type(error).__name__}"
 
 
-def _about(about: Identity) -> dict[str, str]:
+def _fields(about: Identity) -> dict[str, str]:
     """Give the fields that a log line about a resource carries."""
     return {"kind": about.kind, "namespace": about.namespace or "", "resource": about.name}

@@ -8,8 +8,8 @@ import kopf
 from kopf._core.engines.peering import Identity  # arguments of the public spawn_tasks
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
-PAGE: Final = 100
-"""Objects: a whole page is in memory at once, as dictionaries of some 12 KB each."""
+PAGE: Final = 1
+"""Objects: none of them is told to kopf, which needs no more of a LIST than its version."""
 RENEW_SECONDS: Final = 120
 """How long one watch request lasts, so each watch shows life at least this often. Sent verbatim as `timeoutSeconds`:
 a fraction would be answered by 400."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -44,6 +45,8 @@ class Controller:
         self._world = World(ports, settings)
         self._failures: dict[Identity, int] = {}
         self._repeats = Repeats()
+        self._unheard: set[str] = set()
+        self._interrupted = asyncio.Event()
 
     def is_news(self, identity: Identity, uid: str, version: str) -> bool:
         """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
@@ -51,9 +54,12 @@ class Controller:
 
     def observe(self, resource: Resource) -> None:
         """A watch event: the newest version wins, older ones are ignored."""
+        self._observe(resource, Priority.USER)
+
+    def _observe(self, resource: Resource, priority: Priority) -> None:
         match resource:
             case EventStreamingIntegration():
-                self._world.observe(resource)
+                self._world.observe(resource, priority)
             case NetBirdConnection() | ClusterNetBirdConnection():
                 self._world.observe_connection(resource)
             case _:
@@ -65,6 +71,11 @@ class Controller:
             self._world.forget(identity, uid)
         else:
             self._world.forget_connection(identity, uid)
+
+    def relist(self, kind: str) -> None:
+        """A watch of this kind begins anew: what it does not tell is listed."""
+        self._unheard.add(kind)
+        self._interrupted.set()
 
     def secret_changed(self, namespace: str, name: str) -> None:
         """A Secret was created, changed or deleted."""
@@ -80,7 +91,8 @@ class Controller:
 
     async def run(self) -> None:
         """List everything, work until cancelled, then finish what is begun within the grace time."""
-        await self._list_all()
+        for kind in KINDS:
+            await self._list(kind, Priority.CLOCK)
         relister = asyncio.create_task(self._relist())
         try:
             await self._world.queue.run(self._work, self._settings.grace)
@@ -89,32 +101,31 @@ class Controller:
             for link in self._world.connections:
                 self._world.connections.forget(link.connection.identity)
 
-    async def _list_all(self) -> None:
-        """A consistent list of each kind; what is known and not in it was deleted unseen."""
+    async def _list(self, kind: str, priority: Priority) -> None:
+        """A consistent list of one kind; what is known and not in it was deleted unseen."""
         pause, repeats = RETRY_PAUSE, Repeats()
-        for kind in KINDS:
-            while True:
-                before = self._known(kind)
-                seen: dict[Identity, str] = {}
-                try:
-                    await self._ports.cluster.list_resources(kind, partial(self._listed, seen))
-                except OperatorError as problem:
-                    level = repeats.level(logging.WARNING, problem.message)
-                    log.log(level, "can't list: %s", problem.message, extra={"kind": kind, "reason": problem.reason})
-                    await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
-                    pause = min(pause * 2, LAST_PAUSE)
-                    continue
-                for identity, uid in before.items():
-                    if seen.get(identity) != uid:
-                        self.forget(identity, uid)
-                break
+        while True:
+            self._unheard.discard(kind)
+            before = self._known(kind)
+            seen: dict[Identity, str] = {}
+            try:
+                await self._ports.cluster.list_resources(
+                    kind, partial(self._is_news, seen), partial(self._observe, priority=priority)
+                )
+            except OperatorError as problem:
+                level = repeats.level(logging.WARNING, problem.message)
+                log.log(level, "can't list: %s", problem.message, extra={"kind": kind, "reason": problem.reason})
+                await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
+                pause = min(pause * 2, LAST_PAUSE)
+                continue
+            for identity, uid in before.items():
+                if seen.get(identity) != uid:
+                    self.forget(identity, uid)
+            return
 
-    def _listed(self, seen: dict[Identity, str], resource: Resource) -> None:
-        seen[resource.identity] = resource.metadata.uid
-        if isinstance(resource, EventStreamingIntegration):
-            self._world.observe(resource, Priority.CLOCK)
-        else:
-            self.observe(resource)
+    def _is_news(self, seen: dict[Identity, str], identity: Identity, uid: str, version: str) -> bool:
+        seen[identity] = uid
+        return self.is_news(identity, uid, version)
 
     def _known(self, kind: str) -> dict[Identity, str]:
         if kind == INTEGRATION:
@@ -123,10 +134,21 @@ class Controller:
         return {each.identity: each.metadata.uid for each in connections if each.identity.kind == kind}
 
     async def _relist(self) -> None:
-        """A watch that broke never reports what was deleted meanwhile, so now and then all is compared."""
+        """List what a watch does not tell, and now and then everything, whatever the watches tell."""
         while True:
-            await self._ports.clock.sleep(self._settings.relist_interval * self._ports.random.uniform(0.9, 1.1))
-            await self._list_all()
+            for kind in await self._to_list():
+                await self._list(kind, Priority.USER)
+
+    async def _to_list(self) -> Sequence[str]:
+        """Wait until there is a reason to list, and give the kinds."""
+        self._interrupted.clear()
+        try:
+            async with asyncio.timeout(self._settings.relist_interval * self._ports.random.uniform(0.9, 1.1)):
+                while not self._unheard:
+                    await self._interrupted.wait()
+        except TimeoutError:
+            return KINDS
+        return [kind for kind in KINDS if kind in self._unheard]
 
     async def _work(self, key: Identity, priority: Priority) -> None:
         """One reconcile. Whatever goes wrong, the key is looked at again, and the others go on."""

@@ -97,8 +97,13 @@ class Cluster(Protocol):
         """The object as it is now (a consistent read), or None."""
         ...
 
-    async def list_resources(self, kind: str, seen: Callable[[Resource], None]) -> None:
-        """A consistent LIST of one kind in all watched namespaces, page by page (500), each object handed to `seen`."""
+    async def list_resources(
+        self, kind: str, is_news: Callable[[Identity, str, str], bool], seen: Callable[[Resource], None]
+    ) -> None:
+        """A consistent LIST of one kind in all watched namespaces, page by page.
+
+        `is_news` is asked of each object (its uid, its version); those that are, and can be read, go to `seen`.
+        """
         ...
 
     async def add_finalizer(self, resource: R) -> R:

@@ -121,8 +121,8 @@ class Settings:
             Group.WORK,
             30,
             86400,
-            "How often all resources are listed and compared with what is known: a watch that has lost its place "
-            "does not tell what was deleted meanwhile.",
+            "How often all resources are listed and compared with what is known, besides whenever a watch begins anew: "
+            "for what a watch should ever leave out.",
         ),
     )
     shutdown_grace: float = setting(

@@ -30,6 +30,10 @@ def adapter(api: ScriptedApi, **options: Any) -> Resources:
     return Resources(api.api, publisher, **options)
 
 
+def anything(_identity: Identity, _uid: str, _version: str) -> bool:
+    return True
+
+
 def test_it_is_the_port() -> None:
     port: Cluster = adapter(ScriptedApi(lambda _: GONE))
     assert asyncio.run(port.read(Identity("ClusterNetBirdConnection", None, "default"))) is None
@@ -83,7 +87,7 @@ def test_the_guard_stops_writes_and_not_reads() -> None:
 
 def listed(api: ScriptedApi, **options: Any) -> list[str]:
     seen: list[Resource] = []
-    asyncio.run(adapter(api, **options).list_resources("EventStreamingIntegration", seen.append))
+    asyncio.run(adapter(api, **options).list_resources("EventStreamingIntegration", anything, seen.append))
     return [f"{resource.metadata.namespace}/{resource.metadata.name}" for resource in seen]
 
 
@@ -99,13 +103,29 @@ def test_a_list_goes_through_all_pages() -> None:
     assert [dict(request.query) for request in api.requests] == [{"limit": "100"}, {"limit": "100", "continue": "more"}]
 
 
+def test_what_is_no_news_is_told_of_and_not_parsed(caplog: pytest.LogCaptureFixture) -> None:
+    broken = {**raw_integration(name="broken"), "spec": {"platform": "hunter2"}}
+    asked: list[str] = []
+    seen: list[Resource] = []
+
+    def is_news(identity: Identity, uid: str, version: str) -> bool:
+        asked.append(f"{identity.label} {uid}@{version}")
+        return identity.name == "fine"
+
+    cluster = adapter(ScriptedApi(lambda _: {"items": [broken, raw_integration(name="fine")]}))
+    asyncio.run(cluster.list_resources("EventStreamingIntegration", is_news, seen.append))
+    assert asked == ["team-a/broken 5f7a@7", "team-a/fine 5f7a@7"]
+    assert [resource.metadata.name for resource in seen] == ["fine"]
+    assert not caplog.records
+
+
 def test_what_can_not_be_read_is_told_of_and_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
     broken = {**raw_integration(name="broken"), "spec": {"platform": "hunter2"}}
     api = ScriptedApi(lambda _: {"items": [broken, raw_integration(name="fine")]})
     cluster = adapter(api)
     for _ in range(2):
         seen: list[Resource] = []
-        asyncio.run(cluster.list_resources("EventStreamingIntegration", seen.append))
+        asyncio.run(cluster.list_resources("EventStreamingIntegration", anything, seen.append))
         assert [resource.metadata.name for resource in seen] == ["fine"]
     assert len(caplog.records) == 1
     assert "hunter2" not in caplog.text
@@ -116,7 +136,7 @@ def test_kinds_without_a_namespace_are_not_asked_for_where_they_are_not_watched(
     api = ScriptedApi(lambda _: {"items": []})
     cluster = adapter(api, namespaces=("a",), cluster_kinds=False)
     for kind in KINDS:
-        asyncio.run(cluster.list_resources(kind, lambda _: None))
+        asyncio.run(cluster.list_resources(kind, anything, lambda _: None))
     assert [request.path.rpartition("/")[2] for request in api.requests] == [
         "eventstreamingintegrations",
         "netbirdconnections",
@@ -132,13 +152,13 @@ def test_a_namespace_that_fails_does_not_hide_the_others() -> None:
     seen: list[Resource] = []
     cluster = adapter(ScriptedApi(answer), namespaces=("a", "b", "c"))
     with pytest.raises(WaitError):
-        asyncio.run(cluster.list_resources("EventStreamingIntegration", seen.append))
+        asyncio.run(cluster.list_resources("EventStreamingIntegration", anything, seen.append))
     assert [resource.metadata.namespace for resource in seen] == ["a", "c"]
 
 
 def test_a_kind_without_a_namespace_is_listed_in_the_cluster() -> None:
     api = ScriptedApi(lambda _: {"items": []})
-    asyncio.run(adapter(api, namespaces=("a",)).list_resources("ClusterNetBirdConnection", lambda _: None))
+    asyncio.run(adapter(api, namespaces=("a",)).list_resources("ClusterNetBirdConnection", anything, lambda _: None))
     assert api.requests[0].path == "/apis/integrations.netbird.io/v1alpha1/clusternetbirdconnections"
 
 
