@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from typing import Final
 
+from netbird_streaming.cluster.election import Timing
 from tests.simulation.chance import Fate, Weather
 from tests.simulation.watching import Watch
 from tests.simulation.world import Climate
@@ -15,6 +16,9 @@ REPAIRED: Final = 150.0
 SETTLED: Final = 1_500.0
 END: Final = 2_110.0
 """From `SETTLED` on nothing is written any more."""
+ELECTIONS: Final = (Timing(), Timing(30, 20, 5), Timing(30, 20, 5), *(Timing(60, 40, 10),) * 2)
+ELECTED: Final = 0.15
+"""The part of the stories with two replicas and an election: to look at the Lease for half an hour costs the most."""
 RESYNC: Final = "5m"
 
 
@@ -38,7 +42,8 @@ def draw_climate(draw: random.Random) -> Climate:
     if draw.random() < 0.2:
         begin = draw.uniform(0, 60)
         watch = replace(watch, gaps=((begin, begin + draw.uniform(1, 60)),))
-    return Climate(_weather(draw), _weather(draw), watch, behaviour, reads_accounts=draw.random() < 0.7)
+    election = draw.choice(ELECTIONS) if draw.random() < ELECTED else None
+    return Climate(_weather(draw), _weather(draw), watch, election, behaviour, reads_accounts=draw.random() < 0.7)
 
 
 def _weather(draw: random.Random) -> Weather:

@@ -5,62 +5,24 @@ guard again and again, as the clients do before each request.
 """
 
 import asyncio
-import inspect
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from netbird_streaming.cluster.connection import Api, Json, Request
 from netbird_streaming.cluster.election import Timing
-from netbird_streaming.cluster.lease import Elector, LeaseName
-from netbird_streaming.errors import ConflictError, Effect, LeaseLostError, ObjectGoneError, OperatorError, RetryError
-from netbird_streaming.reasons import Reason
+from netbird_streaming.cluster.lease import Elector
+from netbird_streaming.errors import LeaseLostError
 from tests.simulation.chance import Dice, Fate, Weather
-from tests.simulation.loop import BEGIN, MOST_UNWINDINGS, VirtualLoop
+from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
+from tests.simulation.loop import BEGIN, VirtualLoop
 from tests.simulation.machine import EPOCH
-from tests.simulation.network import WORLD, Errand, Line, Process
+from tests.simulation.network import WORLD, Line, Process
 
-FATES: Final = frozenset(Fate) - {Fate.FINE, Fate.LIMITED, Fate.REFUSED}
 LATEST: Final = 20.0
 """Seconds after which a write to the API server is applied or never will be."""
 HUNG: Final = Weather(1.0, float("inf"), (Fate.DROPPED, Fate.UNANSWERED, Fate.LATE))
-DRIFT: Final = 200e-6
-"""How much faster or slower than the true one a machine's clock may go."""
-
-
-class LeaseServer:
-    """The Lease as the API server keeps it: a write names the newest version, or is refused."""
-
-    def __init__(self) -> None:
-        """Start without one."""
-        self.stored: Json | None = None
-        self._version = 100
-
-    def serve(self, request: Request) -> Json:
-        """Carry a request out. Raises what the client would."""
-        if request.method == "POST":
-            if self.stored is not None:
-                raise ConflictError(Reason.PROGRESSING, "the Lease is there")
-            return self._store(request.body or {})
-        if self.stored is None:
-            raise ObjectGoneError(Reason.KUBERNETES_REFUSED, "there is no Lease")
-        if request.body is None:
-            return self.stored
-        if request.body["metadata"]["resourceVersion"] != self.stored["metadata"]["resourceVersion"]:
-            raise ConflictError(Reason.PROGRESSING, "the Lease has changed")
-        return self._store(request.body)
-
-    def edit(self, **spec: object) -> None:
-        """What a person does with `kubectl edit`."""
-        if self.stored is not None:
-            self._store({"spec": {**self.stored["spec"], **spec}})
-
-    def _store(self, body: Json) -> Json:
-        self._version += 1
-        self.stored = {"metadata": {"resourceVersion": str(self._version)}, "spec": dict(body["spec"])}
-        return self.stored
 
 
 @dataclass(slots=True, eq=False)
@@ -126,10 +88,6 @@ class Electorate:
 
     def dispose(self) -> None:
         """Drop all that goes on."""
-        asyncio.events._set_running_loop(cast("asyncio.AbstractEventLoop", self.loop))
-        for each in self.replicas:
-            if each.process.task is not None:
-                _unwind(each.process.task.get_coro())
         self.loop.dispose()
 
     def start(self, timing: Timing | None = None) -> Replica:
@@ -137,15 +95,11 @@ class Electorate:
         name = f"p{len(self.replicas)}"
         process = Process(name=name, loop=self.loop)
         line = Line(self.loop, self.chance, self.weather, self.tell, LATEST)
-        base, rate = self.random.uniform(0, 10_000), 1 + self.random.uniform(-DRIFT, DRIFT)
-        elector = Elector(
-            cast("Api", LeaseApi(self.server, line, process)),
-            LeaseName("operator", "lease", name),
-            # A wall clock that jumps: nothing may depend on it.
-            lambda: EPOCH + timedelta(seconds=self.random.uniform(-1e9, 1e9)),
-            clock=lambda: base + rate * self.loop.now,
-            timing=timing,
-        )
+        process.monotonic_base = self.random.uniform(0, 10_000)
+        process.rate = 1 + self.random.uniform(-DRIFT, DRIFT)
+        # A wall clock that jumps: nothing may depend on it.
+        wall = lambda: EPOCH + timedelta(seconds=self.random.uniform(-1e9, 1e9))  # noqa: E731  # said in one line
+        elector = elector_of(LeaseApi(self.server, line, process), process, wall, timing)
         replica = Replica(process, line, elector, name)
         self.replicas.append(replica)
         self.tell(f"{name} starts")
@@ -226,37 +180,3 @@ class Electorate:
     def _gone(self, replica: Replica) -> None:
         replica.process.owner.alive = False
         self.tell(f"{replica.identity} has stopped")
-
-
-class LeaseApi:
-    """The part of `Api` that the elector uses, over a network that fails."""
-
-    def __init__(self, server: LeaseServer, line: Line, process: Process) -> None:
-        """Take one process' line to the server."""
-        self._server = server
-        self._line = line
-        self._process = process
-
-    async def call(self, request: Request, *, seconds: float, urgent: bool) -> Json:
-        """As `Api.call`."""
-        assert urgent, "a renewal must not wait behind others"
-        label = f"{request.method} {request.subject}"
-        errand = Errand(label, FATES, timeout=seconds, fail=_unanswered)
-        return await self._line.call(self._process, errand, lambda: self._server.serve(request))
-
-
-def _unanswered(fate: Fate, _: float) -> OperatorError:
-    return RetryError(Reason.UNAVAILABLE, f"no answer ({fate.name})", effect=Effect.UNKNOWN)
-
-
-def _unwind(coroutine: object) -> None:
-    """Close a coroutine of a killed process: from within, since each may await something yet as it ends."""
-    for _ in range(MOST_UNWINDINGS):
-        if not inspect.iscoroutine(coroutine):
-            return
-        _unwind(coroutine.cr_await)
-        try:
-            coroutine.close()
-        except BaseException:  # noqa: BLE001, S112 - whatever a torn-down coroutine says is of no interest
-            continue
-        return

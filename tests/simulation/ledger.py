@@ -67,6 +67,11 @@ class Life:
     unknown_posts: int = 0
     taken: set[int] = field(default_factory=set)
 
+    def intends(self, url: str) -> bool:
+        """Whether its status holds an intent for this URL: it may declare another one by now."""
+        intent = self.resource.status.creation
+        return intent is not None and url in {each.lower().rstrip("/") for each in intent.config.values()}
+
 
 @dataclass(slots=True)
 class Pending:

@@ -10,6 +10,7 @@ SIGKILL), a frozen one's are kept until it thaws (as after SIGSTOP, or a long pa
 
 import asyncio
 import heapq
+import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
@@ -239,9 +240,12 @@ class VirtualLoop:
         self._timers.clear()
 
 
-def _unwind(coroutine: Any) -> None:
-    """Close a coroutine, through all that its `finally` blocks would still await."""
+def _unwind(coroutine: object) -> None:
+    """Close a coroutine of a killed process: from within, since each may await something yet as it ends."""
     for _ in range(MOST_UNWINDINGS):
+        if not inspect.iscoroutine(coroutine):
+            return
+        _unwind(coroutine.cr_await)
         try:
             coroutine.close()
         except BaseException:  # noqa: BLE001, S112 - whatever a torn-down coroutine says is of no interest

@@ -11,6 +11,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from netbird_streaming.cluster.lease import Elector
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Chance, Fate, Luck, Outlook, Phase, Weather
@@ -31,21 +32,35 @@ class Process:
     skew: float = 0.0
     monotonic_base: float = 0.0
     crash_at: dict[int, Phase] = field(default_factory=dict)
+    rate: float = 1.0
     lease_until: float = float("inf")
+    elector: Elector | None = None
     owner: Owner = field(init=False)
     context: Context = field(init=False)
     calls: int = 0
+    renewals: int = 0
+    """How many of the calls were about the Lease."""
     underway: dict["Trip[Any]", None] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
     on_death: Callable[[], None] = field(default=lambda: None)
+    acting: Callable[[], None] = field(default=lambda: None)
+    """Hears of each write that the guard let through."""
 
     def __post_init__(self) -> None:
         """Give it an owner of its own, and the context that carries it."""
         self.owner = Owner(self.name)
         self.context = within(self.owner)
 
+    @property
+    def may_act(self) -> bool:
+        """Whether the guard would let it act now, were it not frozen."""
+        return self.owner.alive and (self.elector is None or self.elector.is_leader)
+
     def guard(self) -> None:
         """What is asked at the last moment before a write leaves. Raises LeaseLostError."""
+        if self.elector is not None:
+            self.elector.guard()
+            self.acting()
         if self.loop.now >= self.lease_until:
             raise LeaseLostError(Reason.PROGRESSING, "this process does not hold the Lease any more")
 

@@ -144,7 +144,7 @@ def _of_others(story: Story, life: Life) -> set[Reason]:
     found: set[Reason] = set()
     url = url_of(resource.spec)
     others = [each for each in promises.lives.values() if each is not life and not each.gone]
-    if any(url_of(each.resource.spec) == url or _holds(promises, each, url) for each in others):
+    if any(url_of(each.resource.spec) == url or _holds(promises, each, url) or each.intends(url) for each in others):
         found |= {Reason.OWNERSHIP_CONFLICT, Reason.IDENTICAL_EXISTS}
     strangers = [each for each in promises.remotes.values() if each.live and each.maker != life.uid]
     if any(each.key[0] == url for each in strangers):

@@ -59,11 +59,10 @@ class Promises(KubernetesPromises, Witness):
     def _check_twins(self, life: Life, url: str) -> None:
         """One resource for each account and public configuration: who holds an intent keeps it."""
         for other in self.lives.values():
-            intent = other.resource.status.creation
-            if other is life or other.gone or intent is None or other.resource.status.owner_uid != other.uid:
+            if other is life or other.gone or other.resource.status.owner_uid != other.uid:
                 continue
             named = other.resource.spec.connection_ref == life.resource.spec.connection_ref
-            if named and url in {each.lower().rstrip("/") for each in intent.config.values()}:
+            if named and other.intends(url):
                 self.breach(
                     "S1", f"a POST for {life.identity.label} while {other.identity.label} has an intent for the same"
                 )
@@ -180,6 +179,10 @@ class Promises(KubernetesPromises, Witness):
                 self.failed(each.request, unknown=True)
         for life in self.lives.values():
             life.unknown_posts += life.resource.status.creation is not None
+        self.leads()
+
+    def leads(self) -> None:
+        """A process begins to lead: it can't know what another one, dead or frozen, has not written yet."""
         for remote in self.remotes.values():
             remote.excused |= remote.unsaved
 

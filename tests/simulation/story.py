@@ -8,13 +8,12 @@ from typing import Final, NamedTuple
 from netbird_streaming.core.resources import ConnectionKind
 from tests.simulation.chance import Phase
 from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED, draw_climate
-from tests.simulation.network import WORLD
+from tests.simulation.operators import Operators
 from tests.simulation.plan import Cast, Deed, Plan
-from tests.simulation.users import Users
 from tests.simulation.world import World
 
 
-class Story(Users):
+class Story(Operators):
     """A world with users in it, and what happens there."""
 
     def run(self) -> World:
@@ -26,10 +25,14 @@ class Story(Users):
             world.at(deed.at, partial(self._do, deed))
         world.at(REPAIRED, self._repair)
         world.run_until(SETTLED)
-        self.quiet_calls -= sum(each.calls for each in world.processes)
+        before = self._calls()
         world.run_until(END)
-        self.quiet_calls += sum(each.calls for each in world.processes)
+        self.quiet_calls = self._calls() - before
         return world
+
+    def _calls(self) -> int:
+        """Requests so far, but for those about the Lease: they never end."""
+        return sum(each.calls - each.renewals for each in self.world.processes)
 
     def _do(self, deed: Deed) -> None:
         """Each deed draws its details from a seed of its own, so that it is the same whatever else happens."""
@@ -38,51 +41,11 @@ class Story(Users):
         self.world.tell(act.words.format(name=deed.name))
         act.do(self, deed.name)
 
-    # The operator.
-
-    def lead(self, _name: str = "") -> None:
-        """Start a process that leads; another one follows where it dies."""
-        number = len(self.world.processes)
-        crashes = dict(self.plan.crashes[number : number + 1]) if self.world.loop.now < 1000 + REPAIRED else {}
-        delay = random.Random((self.plan.seed << 16) + number).uniform(0.5, 20)
-        self.leader = self.world.start(crashes, lambda: self._succeed(delay))
-
-    def _succeed(self, delay: float) -> None:
-        self.world.loop.call_later(delay, self._lead_if_none, context=WORLD)
-
-    def _lead_if_none(self) -> None:
-        if self.leader is None or not self.leader.owner.alive:
-            self.lead()
-
-    def roll(self, _name: str) -> None:
-        """A rolling update: the old one ends, the new one begins."""
-        if self.leader is not None and self.leader.owner.alive:
-            self.world.stop(self.leader)
-
-    def crash(self, _name: str) -> None:
-        """The leader dies between two steps of its own, wherever it is then."""
-        old = self.leader
-        if old is not None and old.owner.alive:
-            old.owner.burn(self.draw.randint(0, 60), partial(self.world.kill, old))
-
-    def overlap(self, _name: str) -> None:
-        """The leader freezes; another one leads by the time that it goes on."""
-        old = self.leader
-        if old is None or not old.owner.alive:
-            return
-        old.on_death = lambda: self.world.promises.died(old)
-        self.world.freeze(old)
-        start = self.draw.uniform(15.5, 25)
-        self.world.loop.call_later(start, self.lead, context=WORLD)
-        self.world.loop.call_later(self.draw.uniform(12, 45), self.world.thaw, old, context=WORLD)
-
     def _repair(self) -> None:
         """Most users mend what they broke, in the end; the machines and the network are well from now on."""
         self.world.tell("--- everything works from now on ---")
         for process in self.world.processes:
             process.crash_at.clear()
-        if self.leader is None:
-            self.lead()
         if random.Random(self.plan.seed).random() < 0.7:
             for name in sorted(self.lost_secrets):
                 self.set_value(name)
@@ -146,10 +109,12 @@ def draw_plan(seed: int) -> Plan:
         allow_adoption=draw.random() < 0.8,
     )
     crashes = [(draw.randint(1, 30), draw.choice(list(Phase))) for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
-    return Plan(seed, cast, climate, tuple(_draw_deeds(draw, cast)), tuple(crashes))
+    return Plan(
+        seed, cast, climate, tuple(_draw_deeds(draw, cast, elects=climate.election is not None)), tuple(crashes)
+    )
 
 
-def _draw_deeds(draw: random.Random, cast: Cast) -> list[Deed]:
+def _draw_deeds(draw: random.Random, cast: Cast, *, elects: bool) -> list[Deed]:
     def deed(at: float, what: str, name: str = "") -> Deed:
         return Deed(at, what, name, draw.getrandbits(32))
 
@@ -160,8 +125,8 @@ def _draw_deeds(draw: random.Random, cast: Cast) -> list[Deed]:
     for _ in range(draw.choice((0, 1, 1, 2, 2, 3, 4))):
         moment, name = draw.uniform(10, ACTIVE), draw.choice(cast.resources)
         deeds.append(deed(moment, draw.choices(_NAMES, weights=_WEIGHTS)[0], name))
-    if draw.random() < 0.12:
+    if draw.random() < (0.5 if elects else 0.12):
         deeds.append(deed(draw.uniform(5, ACTIVE - 60), "overlap"))
-    elif draw.random() < 0.12:
+    elif draw.random() < (0.4 if elects else 0.12):
         deeds.append(deed(draw.uniform(5, ACTIVE), "roll"))
     return deeds

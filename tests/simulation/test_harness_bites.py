@@ -2,11 +2,12 @@
 
 import pytest
 
+from netbird_streaming.cluster.lease import Elector
 from tests.simulation import sabotage
 from tests.simulation.seeds import run_seed
 from tests.simulation.world import MakeController
 
-MOST_SEEDS = 150
+MOST_SEEDS = 400
 
 WRONG: tuple[tuple[str, str, MakeController], ...] = (
     ("no intent at all", "S1", sabotage.NaiveController),
@@ -46,3 +47,9 @@ def test_a_failed_seed_says_how_to_replay_it_and_how_it_came_to_that() -> None:
     assert "python -m tests.simulation --seed 1 " in told
     assert "!!! L3" in told
     assert "p0 starts" in told
+
+
+def test_a_leader_that_trusts_its_lease_for_ever_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Elector, "is_leader", property(lambda self: self._deadline is not None))
+    broken = {breach for seed in range(MOST_SEEDS) for breach in run_seed(seed).breaches}
+    assert any(breach.startswith("S1 ") and " acts while " in breach for breach in broken)

@@ -29,7 +29,7 @@ from netbird_streaming.core.resources import (
 )
 from tests.simulation.chance import Chance
 from tests.simulation.climate import REPAIRED, RESYNC
-from tests.simulation.network import WORLD, Process
+from tests.simulation.network import WORLD
 from tests.simulation.plan import Plan
 from tests.simulation.world import OPERATOR, TEAM, MakeController, World
 from tests.support.netbird.records import Draft
@@ -46,7 +46,6 @@ class Users:
         self.draw = random.Random(plan.seed)
         """What the details of the deed at hand are drawn from."""
         self.world = World(plan.seed, plan.climate, make, chance=chance, output=output)
-        self.leader: Process | None = None
         self.lost_secrets: set[str] = set()
         self.revision = 0
         self.quiet_calls = 0

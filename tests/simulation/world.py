@@ -1,11 +1,13 @@
 """One simulated world: a cluster, NetBird, users, strangers, and the operator's processes one after another."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, TextIO
 
+from netbird_streaming.cluster.election import Timing
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import (
     EventStreamingIntegration,
@@ -16,6 +18,7 @@ from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.simulation.apiserver import ApiServer, Change
 from tests.simulation.chance import Chance, Dice, Phase, Weather
 from tests.simulation.cluster import SimCluster
+from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
 from tests.simulation.ledger import key_of
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.machine import EPOCH, RememberingKey, SimClock
@@ -46,6 +49,8 @@ class Climate:
     cluster: Weather = field(default_factory=Weather)
     netbird: Weather = field(default_factory=Weather)
     watch: Watch = field(default_factory=Watch)
+    election: Timing | None = None
+    """With one, processes lead as the shipped elector says; without, each from its start on."""
     behaviour: Behaviour = field(default_factory=Behaviour)
     reads_accounts: bool = True
 
@@ -75,6 +80,7 @@ class World:
         self._known: dict[Identity, Resource] = {}
         self.events: list[tuple[Identity, EventNote]] = []
         self.api = ApiServer(self.now, self._changed)
+        self._lease = LeaseServer()
         self.netbird = NetBird(climate.behaviour)
         self.to_cluster = Line(self.loop, self.chance, climate.cluster, self.tell, LATE_COMMIT)
         self.to_netbird = Line(self.loop, self.chance, climate.netbird, self.tell, LATE_COMMIT)
@@ -129,13 +135,26 @@ class World:
         clock, tally = SimClock(process), Tally()
         ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=KEY, meter=tally)
         settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)
-        controller = process.context.run(self.make, ports, settings)
         self.processes.append(process)
         self.clusters.append(cluster)
         self.clients.append(netbird)
         self.tallies.append(tally)
-        watcher = Watcher(self, process, controller)
-        self._watchers.append(watcher)
+        if self.climate.election is not None:
+            process.rate = 1 + own.uniform(-DRIFT, DRIFT)
+            lease = LeaseApi(self._lease, self.to_cluster, process)
+            process.elector = elector_of(lease, process, clock.now, self.climate.election)
+            process.acting = lambda: self._check_alone(process)
+
+        async def lead() -> None:
+            self.promises.leads()
+            controller = self.make(ports, settings)
+            watcher = Watcher(self, process, controller)
+            self._watchers.append(watcher)
+            try:
+                await controller.run()
+            finally:
+                self._watchers.remove(watcher)
+                self.promises.died(process)
 
         def died() -> None:
             self.promises.died(process)
@@ -143,12 +162,19 @@ class World:
 
         process.on_death = died
         self.tell(f"{process.name} starts")
-        process.task = process.context.run(self._spawn, controller)
+        work = lead if process.elector is None else partial(process.elector.run, lead)
+        process.task = process.context.run(self._spawn, work)
         process.task.add_done_callback(lambda task: self._ended(process, task), context=WORLD)
         return process
 
-    def _spawn(self, controller: ControllerLike) -> Any:
-        return self.loop.create_task(controller.run(), name="controller", context=None)
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> Any:
+        return self.loop.create_task(work(), name="controller", context=None)
+
+    def _check_alone(self, process: Process) -> None:
+        """Only one may act at any time, be it that another one is frozen."""
+        able = [each.name for each in self.processes if each.may_act]
+        if able != [process.name]:
+            self.promises.breach("S1", f"{process.name} acts while {able} may")
 
     def stop(self, process: Process) -> None:
         """Ask a process to end, as SIGTERM does."""
@@ -166,14 +192,16 @@ class World:
         """Stop it in its tracks: its Lease runs out unnoticed."""
         self.tell(f"{process.name} freezes")
         process.owner.frozen = True
-        process.lease_until = self.loop.now + LEASE * 0.6
+        if process.elector is None:
+            process.lease_until = self.loop.now + LEASE * 0.6
 
     def thaw(self, process: Process) -> None:
-        """Let it go on, and notice a moment later that another one leads."""
+        """Let it go on, and notice a moment later that another one leads; where there is an elector, it does."""
         if process.owner.alive:
             self.tell(f"{process.name} goes on")
             self.loop.thaw(process.owner)
-            self.loop.call_later(0.5, self.stop, process, context=WORLD)
+            if process.elector is None:
+                self.loop.call_later(0.5, self.stop, process, context=WORLD)
 
     def _ended(self, process: Process, task: Any) -> None:
         if not process.owner.alive:
