@@ -1,12 +1,13 @@
 """The reconciler's `Cluster` port for one process, over the simulated API server and a network that fails."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import Connection, EventStreamingIntegration, Identity, Resource
 from netbird_streaming.core.status import ConnectionStatus, Status
-from netbird_streaming.errors import Effect, OperatorError, RetryError
+from netbird_streaming.errors import Effect, ObjectGoneError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 from tests.simulation.apiserver import ApiServer
 from tests.simulation.chance import Fate
@@ -60,9 +61,10 @@ class SimCluster:
         return await self._write("ADD FINALIZER", resource, lambda: self._api.add_finalizer(resource))
 
     async def remove_finalizer(self, resource: Resource) -> None:
-        """Remove ours; no request where it is not there."""
+        """Remove ours; no request where it is not there, and fine where the object is gone."""
         if resource.has_finalizer:
-            await self._write("REMOVE FINALIZER", resource, lambda: self._api.remove_finalizer(resource))
+            with suppress(ObjectGoneError):
+                await self._write("REMOVE FINALIZER", resource, lambda: self._api.remove_finalizer(resource))
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
         """Replace the status; no request where it is that already."""

@@ -139,7 +139,7 @@ class Promises(KubernetesPromises, Witness):
 
     def _replaced(self, remote: Remote, key: Key, *, late: bool) -> None:
         """NetBird has a PUT of ours; what a stranger does from now on is a new excuse."""
-        if remote.answered == key and not remote.excused:
+        if remote.answered == key and not remote.excused and not late:
             # A server that keeps a URL in its own form is corrected once for each: nobody can know better before.
             remote.corrected_forms.add(key[0])
         remote.key = key
@@ -166,7 +166,10 @@ class Promises(KubernetesPromises, Witness):
         if request.operation is Operation.CREATE and pending.life is not None:
             pending.life.unknown_posts += 1
         if request.integration_id in self.remotes:
-            self.remotes[request.integration_id].excused = True
+            remote = self.remotes[request.integration_id]
+            remote.excused = True
+            if request.operation is Operation.UPDATE:
+                remote.corrected_forms.discard(key_of_request(request)[0])
 
     def over(self, request: Request) -> None:
         """The request can't be applied any more: it was, or it never will be."""

@@ -1,0 +1,107 @@
+"""The simulation's API server answers as the real one does: the same scenarios against both, compared word for word."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netbird_streaming.cluster.connection import Api, Request, load_configuration
+from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.parsing import parse
+from netbird_streaming.cluster.resources import Resources
+from netbird_streaming.errors import ObjectGoneError
+from tests.simulation.scenarios import KIND, NOISE, SCENARIOS, SPEC, Side, Transcript
+from tests.simulation.simulated_side import SimulatedSide
+from tests.support.controlplane import ControlPlane
+from tests.support.kubernetes import BASE, Kubernetes, connect
+
+CRDS = Path(__file__).parents[2] / "crds"
+
+
+class RealSide:
+    """A namespace of a real API server; users act by merge patches, as the simulated ones do by fields."""
+
+    def __init__(self, api: Api, cluster: Resources, namespace: str) -> None:
+        self.namespace = namespace
+        self.cluster = cluster
+        self.lease = api
+        self._api = api
+        self.path = BASE.format(namespace=namespace)
+        self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
+
+    async def _call(self, method: Any, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return await self._api.call(Request("a user", path, method, body=body))
+
+    async def create(self, name: str) -> None:
+        spec = SPEC.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        await self._call(
+            "POST",
+            self.path,
+            {"apiVersion": "integrations.netbird.io/v1alpha1", "kind": KIND, "metadata": {"name": name}, "spec": spec},
+        )
+
+    async def edit(self, name: str, *, enabled: bool) -> None:
+        await self._call("PATCH", f"{self.path}/{name}", {"spec": {"enabled": enabled}})
+
+    async def annotate(self, name: str, value: str) -> None:
+        await self._call("PATCH", f"{self.path}/{name}", {"metadata": {"annotations": {NOISE: value}}})
+
+    async def set_finalizers(self, name: str, finalizers: tuple[str, ...]) -> None:
+        await self._call("PATCH", f"{self.path}/{name}", {"metadata": {"finalizers": list(finalizers)}})
+
+    async def delete(self, name: str) -> None:
+        await self._call("DELETE", f"{self.path}/{name}")
+
+    async def put_secret(self, name: str, value: str) -> None:
+        try:
+            await self._call("PATCH", f"{self._secrets}/{name}", {"stringData": {"key": value}})
+        except ObjectGoneError:
+            await self._call("POST", self._secrets, {"metadata": {"name": name}, "stringData": {"key": value}})
+
+    async def delete_secret(self, name: str) -> None:
+        await self._call("DELETE", f"{self._secrets}/{name}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def crds(control_plane: ControlPlane) -> None:
+    control_plane.kubectl("apply", "--server-side", f"--filename={CRDS}")
+    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRDS}")
+
+
+@pytest.fixture
+async def real(control_plane: ControlPlane, namespace: str) -> AsyncIterator[RealSide]:
+    api = Api(await load_configuration({"KUBECONFIG": str(control_plane.kubeconfig)}, time.monotonic))
+    async with EventPublisher(api, "pod", lambda: datetime.now(UTC)) as publisher:
+        yield RealSide(api, Resources(api, publisher, namespaces=(namespace,)), namespace)
+    await api.close()
+    # aiohttp ends TLS connections a moment later, and the test's loop would not live to see it.
+    await asyncio.sleep(0.1)
+
+
+async def watched(kubernetes: Kubernetes, side: RealSide, version: str, told: Transcript) -> list[str]:
+    """What a watch from that version says, until it tells of an object that is made for its end."""
+    await side.create("end")
+    lines = []
+    async for event in kubernetes.watch(side.path, version):
+        if event["object"]["metadata"]["name"] == "end":
+            break
+        what = {"ADDED": "stored", "MODIFIED": "stored", "DELETED": "gone"}[event["type"]]
+        lines.append(f"{what}: {told.shown(parse(event['object']))}")
+    return lines
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+async def test_both_tell_the_same(
+    real: RealSide, control_plane: ControlPlane, scenario: Callable[[Side, Transcript], Awaitable[None]]
+) -> None:
+    told = Transcript()
+    async with connect(control_plane.kubeconfig) as kubernetes:
+        version = (await kubernetes.call("GET", real.path))["metadata"]["resourceVersion"]
+        await scenario(real, told)
+        told.lines += await watched(kubernetes, real, version, told)
+    simulated = await asyncio.to_thread(SimulatedSide(real.namespace).play, scenario)
+    assert told.lines == simulated
