@@ -18,6 +18,7 @@ from aiohttp import web
 
 from netbird_streaming.cluster.connection import Credentials
 from netbird_streaming.cluster.parsing import KINDS
+from netbird_streaming.cluster.watch_session import LIST_SECONDS
 from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
 from netbird_streaming.handlers import SILENT_SECONDS, Scope, Watch
 
@@ -267,6 +268,18 @@ async def test_a_watch_that_has_gone_silent_is_begun_anew() -> None:
         await all_watched(server)
         clock.ahead = SILENT_SECONDS + 1
         await until(lambda: watch.restarts == 1 and seen.observed == ["a@1", "a@1"])
+
+
+async def test_an_api_server_that_forgets_at_once_is_listed_no_more_than_once_in_a_while() -> None:
+    server = ApiServer(objects=[connection("a")])
+    server.refuse = lambda request: 410 if "watch" in request.query else 0
+    path = "get /apis/integrations.netbird.io/v1alpha1/netbirdconnections"
+    async with serving(server), watching(server) as (watch, _):
+        await until(lambda: path in server.requests)
+        began = monotonic()
+        await until(lambda: server.requests.count(path) == 4)
+        assert monotonic() - began > 2.5 * LIST_SECONDS
+        assert watch.restarts == 0
 
 
 @pytest.mark.parametrize("code", [403, 500, 503])

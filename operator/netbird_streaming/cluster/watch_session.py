@@ -4,15 +4,20 @@ kopf lists before it watches, which would bring each object a second time. So a 
 watch from.
 """
 
+import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Credentials
+
+
+LIST_SECONDS: Final = 1.0
+"""Between two lists of the same objects: kopf lists again at once, however often a watch of it has expired."""
 
 
 class Sign(Enum):
@@ -38,16 +43,22 @@ def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
         credentials: Those in use now; a session whose token has expired is answered by 401 and must be replaced.
         seen: Must not raise.
     """
-    trace = aiohttp.TraceConfig()
+    trace, pace = aiohttp.TraceConfig(), _Pace()
 
     async def sent(_: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestStartParams) -> None:
+        if _is_list(parameters.url.query):
+            await pace.keep(parameters.url.path)
         seen(parameters.url.path, Sign.ASKED)
 
     async def answered(
         _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestEndParams
     ) -> None:
-        sign = Sign.LISTED if "limit" in parameters.url.query else Sign.ANSWERED
-        seen(parameters.url.path, sign if parameters.response.ok else Sign.ASKED)
+        path, sign = parameters.url.path, Sign.ASKED
+        if parameters.response.ok:
+            sign = Sign.LISTED if _is_list(parameters.url.query) else Sign.ANSWERED
+        if sign is Sign.LISTED:
+            pace.heard(path)
+        seen(path, sign)
 
     async def failed(
         _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestExceptionParams
@@ -68,6 +79,26 @@ def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
         trace_configs=[trace],
         response_class=_Response,
     )
+
+
+class _Pace:
+    """Holds a list back that follows too soon on one that was answered: some API server may always forget at once."""
+
+    def __init__(self) -> None:
+        self._answered: dict[str, float] = {}
+
+    async def keep(self, path: str) -> None:
+        """Wait until it may be asked."""
+        due = self._answered.get(path, -LIST_SECONDS) + LIST_SECONDS
+        await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+
+    def heard(self, path: str) -> None:
+        """It was answered well."""
+        self._answered[path] = asyncio.get_running_loop().time()
+
+
+def _is_list(query: Mapping[str, str]) -> bool:
+    return "limit" in query
 
 
 class _Response(aiohttp.ClientResponse):
