@@ -217,9 +217,9 @@ async def _act(run: Run, case: Case, action: Action) -> bool:  # noqa: C901, PLR
         case Bind():
             return await writes.bind(run, case, action)
         case AddFinalizer():
-            return await writes.add_finalizer(run)
+            return await writes.add_finalizer(run, case)
         case Release():
-            return await writes.release(run, action)
+            return await writes.release(run, case, action)
         case Create():
             return await writes.create(run, case, action)
         case Update():

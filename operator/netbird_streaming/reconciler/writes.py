@@ -6,6 +6,7 @@ from typing import Final
 
 from netbird_streaming.core import transitions
 from netbird_streaming.core.actions import Bind, Create, Delete, Release, Update
+from netbird_streaming.core.actions import failed as standing
 from netbird_streaming.core.drift import is_of_somebody_else
 from netbird_streaming.core.events import release_note
 from netbird_streaming.core.facts import Case, Memory, Posted
@@ -29,21 +30,23 @@ log = logging.getLogger(__name__)
 _BINDINGS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"}
 
 
-async def add_finalizer(run: Run) -> bool:
+async def add_finalizer(run: Run, case: Case) -> bool:
     """Put our finalizer on the resource, and on the connection whose token will be needed to delete."""
-    if isinstance(run.way, Way):
-        await run.world.secure(run.way.link)
     try:
+        if isinstance(run.way, Way):
+            await run.world.secure(run.way.link)
         resource = await run.world.ports.cluster.add_finalizer(run.resource)
     except (ConflictError, ObjectGoneError):
         await run.read_again()
         return False
+    except OperatorError as problem:
+        return await _refused(run, case, problem)
     run.entry.memory = run.entry.memory.having(finalizer_seen=run.world.ports.clock.monotonic())
     run.take(resource)
     return False
 
 
-async def release(run: Run, action: Release) -> bool:
+async def release(run: Run, case: Case, action: Release) -> bool:
     """Let the resource go."""
     try:
         await run.world.ports.cluster.remove_finalizer(run.resource)
@@ -52,6 +55,8 @@ async def release(run: Run, action: Release) -> bool:
         return False
     except ObjectGoneError:
         pass
+    except OperatorError as problem:
+        return await _refused(run, case, problem)
     note = release_note(run.status, action)
     if note is not None:
         run.world.ports.cluster.publish(run.resource, [note])
@@ -59,6 +64,14 @@ async def release(run: Run, action: Release) -> bool:
     _did("orphaned" if action.note is not None else "released", Reason.DELETING, run.status.id)
     run.world.forget(run.entry.identity, run.entry.uid)
     return True
+
+
+async def _refused(run: Run, case: Case, problem: OperatorError) -> bool:
+    """Kubernetes fails a write of the resource: its status, which is authorised and admitted apart, says why."""
+    if not isinstance(problem, LeaseLostError):
+        run.status = transitions.reported(case, standing(problem))
+        await run.flush()
+    raise problem
 
 
 async def bind(run: Run, case: Case, action: Bind) -> bool:
