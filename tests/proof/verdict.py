@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from netbird_streaming.core.status import CONDITION_TYPES
 from netbird_streaming.reasons import Reason
 from tests.proof.user import CANARIES, User
 from tests.proof.wanted import Writes
@@ -35,6 +36,8 @@ class Verdict:
                 self._breach("S8", f"{found['metadata']['name']} is gone, and {held} is still in NetBird")
             return
         for each in status.get("conditions", ()):
+            if each["type"] not in CONDITION_TYPES:
+                continue
             if each["reason"] not in _REASONS or not each["message"]:
                 self._breach("L3", f"a condition without reason or cure: {each}")
             is_current = each.get("observedGeneration") == found["metadata"]["generation"]

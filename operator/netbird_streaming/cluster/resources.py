@@ -16,7 +16,7 @@ from netbird_streaming.cluster.merge_patch import document, merge_patch
 from netbird_streaming.cluster.parsing import API_VERSION, KINDS, edition, identity, parse
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity, Resource
-from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.core.status import ConnectionStatus, Status, others
 from netbird_streaming.errors import EditError, ObjectGoneError, OperatorError
 
 # Objects: a whole page is in memory at once, as dictionaries of some 12 KB each.
@@ -137,7 +137,9 @@ class Resources:
         self._publisher.publish(resource, notes)
 
     async def _write_status(self, resource: R, old: Status | ConnectionStatus, new: Status | ConnectionStatus) -> R:
-        changes = merge_patch(document(old), document(new))
+        # A merge patch writes a list whole: others' conditions go with ours, as they are in this version.
+        whole = new.model_copy(update={"conditions": (*new.conditions, *others(old.conditions))})
+        changes = merge_patch(document(old), document(whole))
         if not changes:
             return resource
         return cast("R", parse(await self._patch(resource, {"status": changes}, "/status")))

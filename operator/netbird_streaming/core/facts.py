@@ -10,7 +10,7 @@ from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration, Listing
 from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Intent, Status
+from netbird_streaming.core.status import Applied, Intent, Status, own
 from netbird_streaming.errors import OperatorError
 
 _BLANK: Final = Status()
@@ -168,7 +168,7 @@ class Remembered:
 
 def recall(resource: EventStreamingIntegration, memory: Memory) -> Remembered:
     """Tell our own status from one that was restored or copied from another resource."""
-    status = resource.status
+    status = own(resource.status)
     if status.owner_uid == resource.metadata.uid or status == _BLANK:
         return Remembered(status, memory, claim=status.claimed_id)
     return Remembered(_BLANK, memory, claim=status.id)

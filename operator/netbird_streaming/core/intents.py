@@ -31,9 +31,8 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
     platform = payload.request.platform
     limits = case.limits
     span = timedelta(seconds=limits.intent_age + limits.post + limits.late_commit)
-    previous = case.status.creation
     return Intent(
-        attempt=previous.attempt + 1 if previous is not None else len(case.status.unresolved_creations) + 1,
+        attempt=_attempt(case),
         endpoint=route.endpoint,
         account_id=route.account if isinstance(route.account, str) else None,
         platform=platform,
@@ -44,6 +43,14 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
         since=view.date,
         until=view.date + span if view.date is not None else None,
     )
+
+
+def _attempt(case: Case) -> int:
+    """Counts POSTs. An intent whose write was not answered and landed has sent none yet, and serves as it is."""
+    previous = case.status.creation
+    if previous is None:
+        return len(case.status.unresolved_creations) + 1
+    return previous.attempt + (previous != case.memory.unsent)
 
 
 def unresolved(case: Case) -> tuple[Intent, ...]:

@@ -20,6 +20,9 @@ MAX_ANSWERED: Final = 64 * 1024
 MAX_ANNOTATION: Final = 256 * 1024
 """Kubernetes' limit for all annotations of an object together, in bytes."""
 
+CONDITION_TYPES: Final = frozenset({"Ready", "Reconciling", "Stalled", "Drifted", "Suspended"})
+"""Ours. The list is a map by type, so other controllers may have conditions beside them, which are theirs alone."""
+
 _BY_TYPE: Final = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 
 Digest = Annotated[str, doc("A keyed digest, which tells nothing of what it was made of.", maxLength=MAX_DIGEST)]
@@ -225,6 +228,19 @@ class Status(Model):
             **_BY_TYPE,
         ),
     ] = ()
+
+
+def others(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """The conditions of other controllers."""
+    return tuple(each for each in conditions if each.type not in CONDITION_TYPES)
+
+
+def own(status: Status) -> Status:
+    """A status without what other controllers wrote beside it."""
+    if not others(status.conditions):
+        return status
+    ours = tuple(each for each in status.conditions if each.type in CONDITION_TYPES)
+    return status.model_copy(update={"conditions": ours})
 
 
 class ConfirmedAccount(Model):

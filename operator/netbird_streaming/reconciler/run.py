@@ -6,7 +6,7 @@ from netbird_streaming.core.facts import recall
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.status import Status
+from netbird_streaming.core.status import Status, own
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
 from netbird_streaming.reconciler import signals
 from netbird_streaming.reconciler.connections import Way
@@ -92,7 +92,7 @@ class Run:
         """The status is with the server."""
         self.tell(written, self.base)
         self.entry.unsaved = None
-        self.base = self.status = written.status
+        self.base = self.status = own(written.status)
         self.resource = written
         self.world.took(self.entry, written)
         memory = self.entry.memory

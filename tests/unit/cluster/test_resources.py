@@ -13,7 +13,7 @@ from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.core.resources import FINALIZER, Identity, Resource
-from netbird_streaming.core.status import Status
+from netbird_streaming.core.status import Condition, Status
 from netbird_streaming.errors import LeaseLostError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi, integration, raw_integration
@@ -58,6 +58,22 @@ def test_a_status_is_patched_where_it_differs_with_the_version_that_was_read() -
     assert (request.method, request.path) == ("PATCH", f"{base}/status")
     assert request.body == {"status": {"id": 5}, "metadata": {"resourceVersion": "7"}}
     assert request.query == {"fieldManager": "netbird-streaming-operator", "fieldValidation": "Strict"}
+
+
+def test_conditions_of_others_are_kept_and_no_reason_to_write() -> None:
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    theirs, ours = (
+        Condition(type=name, status="True", reason="Why", message="said", last_transition_time=moment)
+        for name in ("Seen", "Ready")
+    )
+    api = ScriptedApi(lambda _: raw_integration())
+    resource = integration().model_copy(update={"status": Status(conditions=(theirs,))})
+    assert asyncio.run(adapter(api).write_status(resource, Status())) is resource
+    asyncio.run(adapter(api).write_status(resource, Status(conditions=(ours,))))
+    (request,) = api.requests
+    assert request.body is not None
+    assert [each["type"] for each in request.body["status"]["conditions"]] == ["Ready", "Seen"]
+    assert request.body["status"]["conditions"][1]["message"] == "said"
 
 
 def test_finalizers_of_others_are_kept() -> None:
