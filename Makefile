@@ -26,7 +26,7 @@ SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
 SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
-PROOF := crashes simulation bugs
+PROOF := crashes simulation cluster bugs
 
 .PHONY: help
 help: ## List the targets
@@ -181,6 +181,10 @@ nightly: $(VENV) ## Seeds that nobody has tried, until one fails (ARGS=--seconds
 .PHONY: proof-bugs
 proof-bugs: $(VENV) ## Bugs that others have had, seeded one at a time: a test catches each (ARGS=--slow: all of them)
 	@$(PYTHON) -m tests.proof.bugs $(ARGS)
+
+.PHONY: proof-cluster
+proof-cluster: $(VENV) ## The API server, etcd, rights, admission and other writers fail a life with three resources
+	@$(PYTHON) -m pytest tests/proof/cluster -v -o faulthandler_timeout=900 $(ARGS)
 
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator

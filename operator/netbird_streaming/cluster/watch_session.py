@@ -15,7 +15,6 @@ import aiohttp
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Credentials
 
-
 LIST_SECONDS: Final = 1.0
 """Between two lists of the same objects: kopf lists again at once, however often a watch of it has expired."""
 

@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from aiohttp.typedefs import Middleware
+
 from tests.proof.crashes.flows import Flow
 from tests.proof.crashes.nursery import kill, nursery
 from tests.proof.crashes.points import Plan, cluster_label, netbird_label, plans
@@ -132,8 +134,11 @@ async def _live_through(flow: Flow, run: Run) -> list[str]:
 
 
 @asynccontextmanager
-async def running(run: Run) -> AsyncIterator[Run]:
-    """Everything but an operator, until the block ends; operators that are left then are killed."""
+async def running(run: Run, *before: Middleware) -> AsyncIterator[Run]:
+    """Everything but an operator, until the block ends; operators that are left then are killed.
+
+    The middlewares are between the operator and the tap before the API server.
+    """
     server, tls, token = credentials(run.installation.kubeconfig)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(run.netbird)
@@ -146,6 +151,7 @@ async def running(run: Run) -> AsyncIterator[Run]:
                 run.gate,
                 lambda request: cluster_label(request.method, request.path, watch="watch" in request.query),
                 tls,
+                *before,
             )
         )
         run.prepare(netbird, cluster, token)

@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from tests.proof.crashes.points import Gate, Side, event_label
 from tests.support.netbird.sending import reset
@@ -102,11 +103,13 @@ def _broken(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def tapped(target: str, gate: Gate, label: Label, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Put a tap before a server; the value is the address to use instead of the server's."""
+async def tapped(
+    target: str, gate: Gate, label: Label, tls: ssl.SSLContext | None = None, *before: Middleware
+) -> AsyncIterator[str]:
+    """Put a tap before a server, and middlewares before the tap; the value is the address to use instead of its own."""
     connector = aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
-        app = web.Application(client_max_size=8 * 2**20)
+        app = web.Application(client_max_size=8 * 2**20, middlewares=before)
         app.router.add_route("*", "/{path:.*}", Tap(target, session, gate, label).serve)
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await runner.setup()

@@ -1,0 +1,44 @@
+"""Try some cases again, and say how each went:
+
+`python -m tests.proof.cluster "no rights" 503`
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+
+from tests.proof.cluster.cases import CASES
+from tests.proof.cluster.lanes import Lanes, lanes_on
+from tests.proof.cluster.life import Case, live_through
+from tests.support.controlplane import ControlPlane
+
+
+async def _try(lanes: Lanes, case: Case) -> bool:
+    async with lanes.trial() as trial:
+        began = time.monotonic()
+        breaches = await live_through(case, trial)
+    print(f"{time.monotonic() - began:6.1f} s  {case}  {'; '.join(breaches) or 'kept'}", flush=True)
+    return not breaches
+
+
+async def run(cases: list[Case], width: int) -> int:
+    """Try them side by side; answers 0 where no promise was broken."""
+    with ControlPlane.start() as plane:
+        async with lanes_on(plane, width) as lanes:
+            kept = await asyncio.gather(*(_try(lanes, each) for each in cases))
+    return 0 if all(kept) else 1
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="tests.proof.cluster", description=__doc__)
+    parser.add_argument("case", nargs="*", help="of " + ", ".join(f'"{each}"' for each in CASES))
+    parser.add_argument("--width", type=int, default=8, help="how many at once (%(default)s)")
+    options = parser.parse_args()
+    chosen = [each for each in CASES if not options.case or each.name in options.case]
+    return asyncio.run(run(chosen, options.width))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
