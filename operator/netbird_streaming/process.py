@@ -104,7 +104,7 @@ class Operator:
             OSError: An endpoint's address can't be listened on.
             WaitError: There is no usable Kubernetes configuration.
         """
-        heap.keep_thresholds()
+        heap.tune()
         async with AsyncExitStack() as open_until_the_end:
             for server in await self._serve():
                 open_until_the_end.push_async_callback(server.close)

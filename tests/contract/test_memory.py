@@ -35,7 +35,7 @@ def resident():
     with open("/proc/self/statm") as numbers:
         return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-heap.keep_thresholds()
+heap.tune()
 pieces = [bytes(10_000) for _ in range(2_000)]
 last = bytes(10_000)
 del pieces
