@@ -203,7 +203,7 @@ class Operator:
                     group.create_task(watch.run(), name="watch")
                     await watch.begun()  # what is there by then the controller lists
                     group.create_task(controller.run(), name="controller")
-                    group.create_task(self._give_back(), name="heap")
+                    group.create_task(self._give_back(controller), name="heap")
             finally:
                 self._leading = None
 
@@ -219,9 +219,10 @@ class Operator:
             allow_http=settings.allow_http,
         )
 
-    async def _give_back(self) -> None:
+    async def _give_back(self, controller: Controller) -> None:
         while True:
             await self._clock.sleep(HEAP_SECONDS)
+            controller.let_go()
             heap.give_back()
 
     def _resources(self, api: Api, publisher: EventPublisher, guard: Callable[[], None]) -> Resources:

@@ -1,10 +1,6 @@
 """Timestamps as NetBird writes them: RFC 3339, in UTC or with an offset, up to nine digits of fraction."""
 
-import re
 from datetime import datetime, timedelta
-from typing import Final
-
-_FRACTION: Final = re.compile(r"\.(\d{6})\d+")
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -12,7 +8,7 @@ def parse_time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r".\1", text))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None

@@ -87,10 +87,13 @@ class Account:
     @property
     def view(self) -> View | None:
         """The last LIST, while it is recent."""
-        view = self._view
-        if view is not None and self._clock.monotonic() - view.begun > VIEW_LIFETIME:
-            view = self._view = None
-        return view
+        self.let_go()
+        return self._view
+
+    def let_go(self) -> None:
+        """Keep the last LIST no longer if it is old."""
+        if self._view is not None and self._clock.monotonic() - self._view.begun > VIEW_LIFETIME:
+            self._view = None
 
     @property
     def is_listed(self) -> bool:

@@ -3,6 +3,7 @@
 Claims are made before anything is awaited, so that two resources that are worked on at once see each other's.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -85,10 +86,14 @@ class Claims:
         before = self._held.get(uid)
         if before is not None and before != integration_id:
             self._drop(uid, before)
-        if integration_id is not None:
+        if integration_id is None:
+            return
+        # Many resources name the same account, each in a text of its own.
+        holder = Holder(uid, identity, None if account_id is None else sys.intern(account_id))
+        holders = self._ids.get(integration_id, ())
+        if holder not in holders:
             self._held[uid] = integration_id
-            others = _without(uid, self._ids.get(integration_id, ()))
-            self._ids[integration_id] = (*others, Holder(uid, identity, account_id))
+            self._ids[integration_id] = (*_without(uid, holders), holder)
 
     def holders(self, uid: str, account_id: str | None) -> HoldersBut:
         """The others' ids."""

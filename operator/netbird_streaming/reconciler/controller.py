@@ -85,6 +85,12 @@ class Controller:
         """How all of it stands now."""
         return snapshot_of(self._world)
 
+    def let_go(self) -> None:
+        """Let go of LISTs that are too old to be of use, which else stay until somebody asks for one."""
+        for link in self._world.connections:
+            for account in link.accounts.values():
+                account.let_go()
+
     def stuck_for(self) -> float:
         """Seconds without progress while there is something to do: liveness."""
         return self._world.queue.stuck_for()
@@ -107,7 +113,7 @@ class Controller:
         while True:
             self._unheard.discard(kind)
             before = self._known(kind)
-            seen: dict[Identity, str] = {}
+            seen: set[str] = set()
             try:
                 await self._ports.cluster.list_resources(
                     kind, partial(self._is_news, seen), partial(self._observe, priority=priority)
@@ -119,12 +125,12 @@ class Controller:
                 pause = min(pause * 2, LAST_PAUSE)
                 continue
             for identity, uid in before.items():
-                if seen.get(identity) != uid:
+                if uid not in seen:
                     self.forget(identity, uid)
             return
 
-    def _is_news(self, seen: dict[Identity, str], identity: Identity, uid: str, version: str) -> bool:
-        seen[identity] = uid
+    def _is_news(self, seen: set[str], identity: Identity, uid: str, version: str) -> bool:
+        seen.add(uid)
         return self.is_news(identity, uid, version)
 
     def _known(self, kind: str) -> dict[Identity, str]:

@@ -10,7 +10,7 @@ from netbird_streaming.core.facts import Case
 from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connections import Way
-from netbird_streaming.reconciler.entries import Entry, digest
+from netbird_streaming.reconciler.entries import digest
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.run import Run
 
@@ -96,7 +96,7 @@ def _rest(run: Run, case: Case, action: Report) -> None:
         if action.drifted is None:
             run.world.drifted.discard(entry.identity)
         run.keep(None)
-        _remember_look(entry, case, action)
+        _remember_look(run, case, action)
         return
     run.keep(run.resource)
     if action.state is State.HELD:
@@ -110,8 +110,8 @@ def _rest(run: Run, case: Case, action: Report) -> None:
     run.world.retry(entry, first=first, last=last, at_least=run.retry_after or 0.0)
 
 
-def _remember_look(entry: Entry, case: Case, action: Report) -> None:
+def _remember_look(run: Run, case: Case, action: Report) -> None:
     view = case.observed.view
     if action.item is not None and view is not None:
-        entry.seen = digest(action.item)
-        entry.memory = entry.memory.having(looked=view.begun, missing=None)
+        run.entry.seen = digest(action.item)
+        run.world.rest(run.entry, looked=view.begun)

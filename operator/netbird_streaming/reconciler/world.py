@@ -11,7 +11,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
 from netbird_streaming.reconciler.connections import Connections, Link
-from netbird_streaming.reconciler.entries import Entry, digest, entry_for, number, version_of
+from netbird_streaming.reconciler.entries import BLANK, Entry, digest, entry_for, number, version_of
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
 
@@ -40,6 +40,7 @@ class World:
         self.connections = Connections(
             ports, self, namespace=settings.operator_namespace, allow_http=settings.allow_http
         )
+        self._at_rest = BLANK
         self._unheard: dict[str, tuple[Identity, Mapping[str, str], Identity]] = {}
         self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
         self._by_connection: dict[Identity, dict[Identity, None]] = {}
@@ -186,6 +187,16 @@ class World:
             item = view.by_id.get(entry.id) if entry.id is not None else None
             if item is None or entry.seen != digest(item) or entry.open:
                 self.queue.add(entry.identity)
+
+    def rest(self, entry: Entry, *, looked: float) -> None:
+        """It is in order, as the LIST that began at `looked` shows: what is remembered of all of these is one object.
+
+        When the finalizer was seen matters only to a creation, and a later moment is as good there.
+        """
+        memory = entry.memory.having(looked=looked, missing=None, finalizer_seen=None)
+        if memory != self._at_rest:
+            self._at_rest = memory
+        entry.memory = self._at_rest
 
     def found_drift(self, entry: Entry) -> None:
         """Somebody else changed or deleted its integration; that counts once, until it is in order again."""
