@@ -26,7 +26,7 @@ SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
 SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
-PROOF := crashes simulation cluster bugs
+PROOF := crashes simulation cluster bugs fuzz
 
 .PHONY: help
 help: ## List the targets
@@ -185,6 +185,10 @@ proof-bugs: $(VENV) ## Bugs that others have had, seeded one at a time: a test c
 .PHONY: proof-cluster
 proof-cluster: $(VENV) ## The API server, etcd, rights, admission and other writers fail a life with three resources
 	@$(PYTHON) -m pytest tests/proof/cluster -v -o faulthandler_timeout=900 $(ARGS)
+
+.PHONY: proof-fuzz
+proof-fuzz: $(VENV) ## Two minutes of a coverage-guided fuzzer on everything that parses (ARGS="resource --seconds=600")
+	@$(PYTHON) -m tests.proof.fuzz $(ARGS)
 
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator

@@ -34,7 +34,7 @@ def test_each_applies_to_the_code_as_it_is(bug: Bug) -> None:
     done = subprocess.run(
         ["git", "apply", "-C1", "--check", str(bug.path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.stderr == ""
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

@@ -70,4 +70,5 @@ async def _allowed(api: Api, right: Right) -> bool:
         "spec": {"resourceAttributes": attributes},
     }
     answer = await api.call(Request(f"the right to {right}", _PATH, "POST", body=body))
-    return bool((answer.get("status") or {}).get("allowed"))
+    status = answer.get("status")
+    return isinstance(status, dict) and status.get("allowed") is True

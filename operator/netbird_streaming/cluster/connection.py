@@ -137,7 +137,7 @@ class Api:
         body = await self.call_raw(request, guard=guard, seconds=seconds, urgent=urgent)
         try:
             answer = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise failure(error, request.subject, write=request.write) from None
         if not isinstance(answer, dict):
             raise failure(TypeError(), request.subject, write=request.write)
@@ -242,7 +242,7 @@ async def _refusal(response: _Answer) -> ApiException:
 def _status_of(body: bytes) -> Json | None:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) and answer.get("kind") == "Status" else None
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from netbird_streaming.errors import RetryError
+from netbird_streaming.reasons import Reason
+
 Json = dict[str, Any]
 
 LONGEST: Final = 300.0
@@ -96,15 +99,31 @@ def may_take(observation: Observation, mine: Record | None, duration: float, now
 
 
 def parse(raw: Json, default_duration: float) -> Record:
-    """The record of a Lease (coordination.k8s.io/v1); each field of its spec may be absent."""
-    spec = raw.get("spec") or {}
+    """The record of a Lease (coordination.k8s.io/v1); each field of its spec may be absent.
+
+    Raises:
+        RetryError: It is none, whoever answered in the API server's place.
+    """
+    spec, metadata = raw.get("spec") or {}, raw.get("metadata")
+    if not isinstance(spec, dict) or not isinstance(metadata, dict):
+        raise _none()
     return Record(
         holder=str(spec.get("holderIdentity") or ""),
-        version=str(raw["metadata"]["resourceVersion"]),
-        duration=float(spec.get("leaseDurationSeconds") or default_duration),
-        transitions=int(spec.get("leaseTransitions") or 0),
+        version=str(metadata.get("resourceVersion") or ""),
+        duration=float(_count(spec.get("leaseDurationSeconds")) or default_duration),
+        transitions=_count(spec.get("leaseTransitions")),
         acquired=str(spec.get("acquireTime") or ""),
     )
+
+
+def _count(value: object) -> int:
+    if value is not None and type(value) is not int:
+        raise _none()
+    return min(max(value or 0, 0), _MOST_TRANSITIONS)
+
+
+def _none() -> RetryError:
+    return RetryError(Reason.UNAVAILABLE, "the Lease: the Kubernetes API server's answer is none; it is asked again.")
 
 
 def claim(before: Record | None, mine: Record | None, identity: str, duration: float, now: datetime) -> Record:

@@ -1,7 +1,6 @@
 """The installation's fingerprint key: 32 random bytes in a Secret of the operator's namespace."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import Final
 
@@ -58,7 +57,7 @@ def _secret(name: str, key: bytes) -> Json:
 def _key(raw: Json, subject: str) -> bytes:
     try:
         key = base64.b64decode((raw.get("data") or {}).get(_ENTRY) or "", validate=True)
-    except (binascii.Error, ValueError):
+    except (ValueError, TypeError, AttributeError):
         key = b""
     if len(key) != KEY_BYTES:
         cure = "restore it from a backup, or delete it to have each integration sent to NetBird once more"

@@ -7,11 +7,12 @@ would be ignored on `/status`.
 import base64
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, TypeVar, cast
 
 from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
 from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.failures import failure
 from netbird_streaming.cluster.merge_patch import document, merge_patch
 from netbird_streaming.cluster.parsing import API_VERSION, KINDS, edition, identity, parse
 from netbird_streaming.core.events import EventNote
@@ -120,17 +121,22 @@ class Resources:
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         """The decoded data of a Secret, or None where there is none."""
         raw = await self._find_named(namespace, "Secret", name)
-        return None if raw is None else {key: base64.b64decode(text) for key, text in _data(raw)}
+        subject = f"Secret {namespace}/{name}"
+        try:
+            return None if raw is None else {key: base64.b64decode(text) for key, text in _data(raw, subject).items()}
+        except ValueError as error:
+            raise failure(error, subject, write=False) from None
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """The data of a ConfigMap, or None where there is none."""
         raw = await self._find_named(namespace, "ConfigMap", name)
-        return None if raw is None else dict(_data(raw))
+        return None if raw is None else _data(raw, f"ConfigMap {namespace}/{name}")
 
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
         """The labels of a namespace; raises `ObjectGoneError` where there is none, since no labels would match."""
-        raw = await self._api.call(Request(f"Namespace {name}", f"/api/v1/namespaces/{name}"))
-        return dict(raw["metadata"].get("labels") or {})
+        subject = f"Namespace {name}"
+        raw = await self._api.call(Request(subject, f"/api/v1/namespaces/{name}"))
+        return _texts(_object(raw, "metadata", subject), "labels", subject)
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
         """Hand over Events, to be published soon: nothing waits for it, failing to is logged and never raised."""
@@ -152,16 +158,18 @@ class Resources:
         return await self._api.call(request, guard=self._guard)
 
     async def _list(self, kind: str, namespace: str | None) -> AsyncIterator[Json]:
-        where = f" of namespace {namespace}" if namespace else ""
+        subject = f"the list of {kind}" + (f" of namespace {namespace}" if namespace else "")
         continuation = ""
         while True:
             query = {"limit": _PAGE, **({"continue": continuation} if continuation else {})}
-            page = await self._api.call(Request(f"the list of {kind}{where}", _path(kind, namespace), query=query))
-            for raw in page.get("items") or ():
+            page = await self._api.call(Request(subject, _path(kind, namespace), query=query))
+            for raw in _items(page, subject):
                 yield raw
-            continuation = (page.get("metadata") or {}).get("continue") or ""
+            before, continuation = continuation, str(_object(page, "metadata", subject).get("continue") or "")
             if not continuation:
                 return
+            if continuation == before:
+                raise failure(ValueError(), subject, write=False)
 
     def _hand_over(self, raw: Json, seen: Callable[[Resource], None]) -> None:
         name = identity(raw)
@@ -189,8 +197,30 @@ class Resources:
             return None
 
 
-def _data(raw: Json) -> Iterator[tuple[str, str]]:
-    yield from (raw.get("data") or {}).items()
+def _object(raw: Json, name: str, subject: str) -> Json:
+    """An object's part that is an object; empty where it is absent. Raises for whatever else a proxy may answer."""
+    part = raw.get(name) or {}
+    if not isinstance(part, dict):
+        raise failure(TypeError(), subject, write=False)
+    return part
+
+
+def _texts(raw: Json, name: str, subject: str) -> dict[str, str]:
+    part = _object(raw, name, subject)
+    if not all(isinstance(each, str) for each in part.values()):
+        raise failure(TypeError(), subject, write=False)
+    return part
+
+
+def _items(page: Json, subject: str) -> list[Json]:
+    items = page.get("items") or []
+    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+        raise failure(TypeError(), subject, write=False)
+    return items
+
+
+def _data(raw: Json, subject: str) -> dict[str, str]:
+    return _texts(raw, "data", subject)
 
 
 def _version(resource: Resource) -> Json:

@@ -40,7 +40,7 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
 
 def resync_interval(spec: ConnectionSpec, accounts: int) -> float:
     """Seconds between two sweeps of an account, stretched while all would take more than a quarter of the budget."""
-    fair_share = spec.rate_limit.requests_per_minute / 60 / 4
+    fair_share = max(spec.rate_limit.requests_per_minute, 1) / 60 / 4
     return max(seconds(spec.resync_interval), accounts / fair_share)
 
 

@@ -1,0 +1,1 @@
+"""Whatever comes from outside is read or refused in our own words: what parses is fuzzed, guided by coverage."""

@@ -1,0 +1,190 @@
+"""What the API server, or a proxy in its place, may answer: targets that need a loop."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from kubernetes.aio.client import Configuration
+
+from netbird_streaming.cluster.access import missing_rights, secret_rights
+from netbird_streaming.cluster.connection import Api, Credentials
+from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.keystore import fingerprint_key
+from netbird_streaming.cluster.lease import Elector, LeaseName
+from netbird_streaming.cluster.resources import Resources
+from netbird_streaming.cluster.secrets import SecretWatch, Timing
+from netbird_streaming.core.resources import EventStreamingIntegration, Identity, Resource
+from netbird_streaming.errors import OperatorError
+from netbird_streaming.handlers import Scope, Watch
+from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SECRET, changed, decoded, like
+from tests.support.cases import WALL
+
+NAME: Final = Identity("EventStreamingIntegration", "team-a", "web")
+READ: Final = EventStreamingIntegration.model_validate(INTEGRATION)
+LISTED: Final = {"metadata": {"resourceVersion": "10"}, "items": [INTEGRATION]}
+QUIET: Final = Timing(first_retry=0, longest_retry=0, denied_retry=0)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    _loop().run_until_complete(work)
+
+
+class _Answer:
+    """What of an HTTP client's answer is used."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.headers = {"Retry-After": body[:3].decode("latin-1")}
+        self._body = body
+        self.response = self
+
+    async def read(self) -> bytes:
+        return self._body
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def content(self) -> AsyncIterator[bytes]:
+        return self._lines()
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        for line in self._body.split(b"\n"):
+            yield line
+
+
+class _Client:
+    """Answers every request alike."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self._answer = _Answer(status, body)
+
+    async def request(self, *_: object, **__: object) -> _Answer:
+        await asyncio.sleep(0)
+        return self._answer
+
+
+@cache
+def _connection() -> Api:
+    """One for all: making it reads certificates."""
+    return Api(Configuration())
+
+
+def _api(status: int, body: bytes) -> Api:
+    api = _connection()
+    api._client = _Client(status, body)  # type: ignore[assignment]  # what of it is used
+    return api
+
+
+def kubernetes_answer(data: bytes) -> None:
+    """One answer to everything that is asked of the API server: only our own errors."""
+    head, _, body = data.partition(b"\n")
+    status = int(head) if head.isdigit() and len(head) == 3 else 200
+    _run(_ask(status, _body(body)))
+
+
+def _body(data: bytes) -> bytes:
+    """The bytes as they are where they begin with a space, else what they make of something valid."""
+    if data[:1] == b" ":
+        return data
+    change = decoded(data)
+    valid = {**changed(SECRET, {}), **changed(LISTED, {}), **LEASE, "kind": "Status", "status": {"allowed": True}}
+    return json.dumps(changed(valid, change)).encode()
+
+
+async def _ask(status: int, body: bytes) -> None:
+    api = _api(status, body)
+    resources = Resources(api, EventPublisher(api, "pod", lambda: WALL))
+    seen: list[Resource] = []
+    questions: tuple[Callable[[], Coroutine[Any, Any, object]], ...] = (
+        lambda: resources.read(NAME),
+        lambda: resources.list_resources(NAME.kind, _Sink().is_news, seen.append),
+        lambda: resources.add_finalizer(
+            READ.model_copy(update={"metadata": READ.metadata.model_copy(update={"finalizers": ()})})
+        ),
+        lambda: resources.remove_finalizer(READ),
+        lambda: resources.write_status(READ, READ.status.model_copy(update={"id": 9})),
+        lambda: resources.secret("team-a", "s"),
+        lambda: resources.config_map("team-a", "s"),
+        lambda: resources.namespace_labels("team-a"),
+        lambda: fingerprint_key(api, "ns", "key", bytes),
+        lambda: missing_rights(api, secret_rights(None)),
+    )
+    for ask in questions:
+        with suppress(OperatorError):
+            await ask()
+    elector = Elector(api, LeaseName("ns", "lease", "we"), lambda: WALL, clock=lambda: 0.0)
+    assert await elector._tried() in {True, False}
+
+
+def secret_watch(data: bytes) -> None:
+    """Pages and lines of the watch of Secrets: it goes on whatever they hold."""
+    body = data if data[:1] == b" " else _lines(data)
+    _run(_watch(body))
+
+
+def _lines(data: bytes) -> bytes:
+    page = {"metadata": {"resourceVersion": "10"}, "items": [SECRET], "type": "MODIFIED", "object": SECRET}
+    return b"\n".join(json.dumps(changed(page, decoded(line))).encode() for line in data.split(b"\n"))
+
+
+async def _watch(body: bytes) -> None:
+    told: list[tuple[str, str]] = []
+    watch = SecretWatch(_api(200, body), lambda space, name: told.append((space, name)), lambda: 0.0, timing=QUIET)
+    running = asyncio.create_task(watch.run())
+    for _ in range(30):
+        await asyncio.sleep(0)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait({running})
+
+
+class _Sink:
+    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
+        return bool(identity) or bool(uid) or bool(version)
+
+    def observe(self, resource: Resource) -> None:
+        assert resource.metadata.name is not None
+
+    def forget(self, identity: Identity, uid: str) -> None:
+        assert identity is not None
+        assert uid is not None
+
+    def relist(self, kind: str) -> None:
+        assert kind
+
+
+class _Clock:
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now(self) -> datetime:
+        return WALL
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+async def _login() -> Credentials:
+    raise AssertionError
+
+
+def watch_event(data: bytes) -> None:
+    """An event of kopf's: passed on, or said of in one line."""
+    event = like({"type": "MODIFIED", "object": INTEGRATION}, data)
+    if isinstance(event.get("object"), dict) and isinstance(event.get("type"), str):
+        watch = Watch(Scope(), _Sink(), _login, _Clock(), lambda: None)
+        _run(watch._event(event))
+    connection = like({"type": "DELETED", "object": CONNECTION}, data)
+    if isinstance(connection.get("object"), dict) and isinstance(connection.get("type"), str):
+        watch = Watch(Scope(), _Sink(), _login, _Clock(), lambda: None)
+        _run(watch._event(connection))
