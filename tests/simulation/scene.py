@@ -98,6 +98,11 @@ class Scene:
         assert found is not None
         return found
 
+    def connection(self) -> Condition:
+        found = self.world.api.objects[Identity(ConnectionKind.NAMESPACED.value, TEAM, "main")]
+        assert isinstance(found, NetBirdConnection)
+        return next(each for each in found.status.conditions if each.type == "Ready")
+
     def edit(self, name: str = "r0", **spec: object) -> None:
         self.world.api.edit(self.identity(name), **spec)
 

@@ -1,9 +1,12 @@
 """Single stories of who owns what: twins, strangers, restored and torn resources, drift, deletion, missing secrets."""
 
+from typing import Any
+
 import pytest
 
 from netbird_streaming.core.resources import (
     FINALIZER,
+    RECONCILE_ANNOTATION,
     Adoption,
     AdoptionPolicy,
     ConnectionKind,
@@ -19,6 +22,7 @@ from tests.simulation.network import Mishap
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 from tests.support.netbird.records import Draft
+from tests.support.netbird.wire import Answer, Operation, Request, refusal
 
 
 def test_of_two_identical_resources_the_older_has_it(scene: Scene) -> None:
@@ -231,6 +235,41 @@ def test_a_revoked_token_is_said_and_a_new_one_needs_no_edit(settled: Scene) -> 
     settled.world.put_secret("token-main", "CANARY-main-v9")
     settled.wait(10)
     assert settled.ready().reason == Reason.SYNCED
+    settled.kept()
+
+
+@pytest.mark.parametrize("operation", [Operation.UPDATE, Operation.DELETE])
+def test_a_404_for_what_the_list_shows_is_told_and_not_asked_for_without_a_pause(
+    settled: Scene, monkeypatch: pytest.MonkeyPatch, operation: Operation
+) -> None:
+    netbird = settled.world.netbird
+    honest = netbird.apply
+
+    def lying(request: Request, *given: Any) -> Answer:
+        return refusal(404, "not found") if request.operation is operation else honest(request, *given)
+
+    monkeypatch.setattr(netbird, "apply", lying)
+    settled.rotate("r0")
+    if operation is Operation.DELETE:
+        settled.delete()
+    settled.wait(60)
+    assert settled.ready().reason == Reason.UNEXPECTED_ANSWER
+    assert str(settled.find().status.id) in settled.ready().message
+    assert len(settled.costs()[1]) < 20
+    monkeypatch.undo()
+    settled.wait(120)
+    assert settled.is_gone() if operation is Operation.DELETE else settled.ready().reason == Reason.SYNCED
+    settled.kept()
+
+
+def test_a_connection_is_ready_again_soon_after_a_list_that_failed_for_a_resource(settled: Scene) -> None:
+    settled.wait(10)
+    settled.mishap("LIST", Fate.BROKEN)
+    settled.world.api.annotate(settled.identity(), RECONCILE_ANNOTATION, "now")
+    settled.wait(2)
+    assert settled.connection().reason == Reason.UNAVAILABLE
+    settled.wait(15)
+    assert settled.connection().reason == Reason.SYNCED
     settled.kept()
 
 

@@ -97,14 +97,22 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
     problem = account.failure(identity)
     if problem is not None:
         world.ports.meter.put_back(identity.kind, problem.reason)
-        pause = min(_interval(link), FIRST_RETRY * 2 ** min(account.failures, 16))
-        account.due_at = now + pause * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
+        account.due_at = now + _pause(world, link, account)
         return Outcome.FAILED
+    if account.problem is not None:
+        # A LIST that somebody else asked for: the connection says so, and must not say so until the next sweep.
+        account.due_at = min(account.due_at, now + _pause(world, link, account))
     if account.due_at > now and not urgent:
         return Outcome.SETTLED
     account.due_at = now if urgent else min(account.due_at, now)
     account.park(identity, account.due_at, priority, lambda: world.queue.add(identity, priority))
     return Outcome.WAITING
+
+
+def _pause(world: World, link: Link, account: Account) -> float:
+    """Seconds until an account whose LIST failed is looked at again."""
+    pause: float = min(_interval(link), FIRST_RETRY * 2 ** min(account.failures, 16))
+    return pause * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
 
 
 async def _write_status(world: World, link: Link) -> None:

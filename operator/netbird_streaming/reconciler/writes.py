@@ -19,6 +19,7 @@ from netbird_streaming.errors import (
     NotFoundError,
     ObjectGoneError,
     OperatorError,
+    RetryError,
 )
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connections import Way
@@ -158,8 +159,7 @@ async def update(run: Run, case: Case, action: Update) -> bool:
         async with run.world.queue.released():
             answer = await run.way.account.client.update(action.id, action.payload.request, run.priority)
     except NotFoundError:
-        run.entry.memory = memory.having(missing=clock.monotonic())
-        return False
+        return await _not_there(run, case, action.id)
     except LeaseLostError:
         raise
     except OperatorError as problem:
@@ -176,7 +176,7 @@ def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
     doubtful = action.correction is not None or memory.unknown_write is not None
     run.world.accepted(run.entry)
     now = run.world.ports.clock.monotonic()
-    run.entry.memory = memory.having(written=now, unknown_write=None, doubtful=doubtful)
+    run.entry.memory = memory.having(written=now, unknown_write=None, doubtful=doubtful, missing=None)
     run.status = transitions.updated(_with_status(case, run), action, answer)
     if action.correction is None:
         _did("updated", Reason.PROGRESSING, action.id)
@@ -193,8 +193,7 @@ async def delete(run: Run, case: Case, action: Delete) -> bool:
         async with run.world.queue.released():
             await account.client.delete(action.id, run.priority)
     except NotFoundError:
-        run.entry.memory = memory.having(missing=clock.monotonic())
-        return False
+        return await _not_there(run, case, action.id)
     except LeaseLostError:
         raise
     except OperatorError as problem:
@@ -204,6 +203,19 @@ async def delete(run: Run, case: Case, action: Delete) -> bool:
     account.deleted_at = clock.monotonic()
     run.entry.memory = memory.having(deleted=True, posted=None)
     _did("deleted", Reason.DELETING, action.id)
+    return False
+
+
+async def _not_there(run: Run, case: Case, integration_id: int) -> bool:
+    """Half of a proof that it is gone; where a LIST since the last such answer showed it, a contradiction."""
+    missing = case.memory.missing
+    view = case.seen_since(missing) if missing is not None else None
+    if view is not None and integration_id in view.by_id:
+        message = (
+            f"NetBird's list shows integration {integration_id}, but by id NetBird has none (404). It is tried again."
+        )
+        return await failed(run, case, RetryError(Reason.UNEXPECTED_ANSWER, message))
+    run.entry.memory = run.entry.memory.having(missing=run.world.ports.clock.monotonic())
     return False
 
 
