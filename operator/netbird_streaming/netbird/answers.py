@@ -172,6 +172,9 @@ def _not_found(subject: Subject, answer: Answer) -> OperatorError:
     """A router's page says that the path is unknown; only JSON can say that an integration is."""
     if subject.operation is Operation.ACCOUNT:
         return _wait(subject, Reason.ACCOUNT_UNCONFIRMED, "this NetBird server does not tell it (404)")
+    if answer.fault is not None:
+        # Its body would tell whose it is; either way nothing was done.
+        return RetryError(Reason.UNEXPECTED_ANSWER, unreadable(subject, answer.fault).message)
     if not is_api_404(answer):
         return _wait(subject, Reason.NOT_LICENSED, "this NetBird server offers no event streaming (404)")
     if subject.operation.is_by_id:

@@ -103,6 +103,13 @@ def test_only_json_says_that_an_integration_is_absent(operation: Operation) -> N
         assert (type(problem), problem.reason) == (WaitError, Reason.NOT_LICENSED)
 
 
+@pytest.mark.parametrize("operation", [*BY_ID, Operation.LIST, Operation.CREATE])
+def test_a_404_that_was_cut_off_says_neither_that_nor_that_there_is_no_event_streaming(operation: Operation) -> None:
+    problem = error(operation, Answer(404, b"", answers.CUT_OFF))
+    assert (type(problem), problem.reason, problem.effect) == (RetryError, Reason.UNEXPECTED_ANSWER, Effect.NONE)
+    assert answers.CUT_OFF in problem.message
+
+
 @pytest.mark.parametrize("body", [JSON_404, b"404 page not found"])
 def test_a_collection_is_never_an_absent_integration(body: bytes) -> None:
     for operation in (Operation.LIST, Operation.CREATE):
