@@ -140,12 +140,16 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, str | None
     """The body, which nothing needs to decode, or what keeps it from being read."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return b"", "it is compressed, which was not asked for"
+    too_large = f"it is larger than {limit // 2**20} MiB"
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        return b"", too_large
     body = bytearray()
     try:
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > limit:
-                return b"", f"it is larger than {limit // 2**20} MiB"
+                return b"", too_large
     except httpx.TransportError:
         return b"", CUT_OFF
     return bytes(body), None
