@@ -26,7 +26,7 @@ SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
 SOURCES := $(wildcard operator tests benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
-PROOF := crashes simulation cluster bugs fuzz
+PROOF := crashes simulation answers cluster bugs fuzz
 
 .PHONY: help
 help: ## List the targets
@@ -170,6 +170,10 @@ proof-crashes: $(VENV) ## Every point of every flow: lost, unanswered, late, or 
 	@$(PYTHON) -m pytest tests/proof/crashes -v -o faulthandler_timeout=900 $(ARGS)
 
 # Seeds that make test has not run, as many as the time gives. Nightly ones are new each time.
+.PHONY: proof-answers
+proof-answers: $(VENV) ## Every answer of NetBird's to every call of every flow: what users read, and that it heals
+	@$(PYTHON) -m pytest tests/proof/answers -q -o faulthandler_timeout=900 $(ARGS)
+
 .PHONY: proof-simulation
 proof-simulation: $(VENV) ## Five minutes of seeds of the simulation, those of make test not among them
 	@$(PYTHON) -m tests.simulation --first=10000 --seconds=300 $(ARGS)

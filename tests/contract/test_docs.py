@@ -9,6 +9,8 @@ import pytest
 from netbird_streaming.core.events import PASSING, Happening
 from netbird_streaming.core.resources import Platform
 from netbird_streaming.reasons import Reason
+from tests.proof.answers import page as faults
+from tests.proof.answers.cells import CELLS
 from tests.support import pages
 from tests.support.docs import BEGIN, END, SIGNALS, STATUSES, reasons_table, rows_of, with_table
 from tests.support.pages import COMMANDS, ROOT, Block
@@ -41,6 +43,13 @@ def test_the_page_about_events_has_all_that_there_are_and_no_others() -> None:
     assert [row[0] for row in rows_of(SIGNALS, "Normal")] == [f"`{each}`" for each in Happening]
     (passing,) = re.findall(r"These are none,\nsince nobody has to act: ([^.]+)\.", SIGNALS.read_text())
     assert re.findall(r"`(\w+)`", passing) == [each for each in Reason if each in PASSING]
+
+
+def test_the_page_about_faults_tells_of_every_cell_as_the_proof_writes_it() -> None:
+    page = faults.PAGE.read_text()
+    known = faults.read(page)
+    assert [str(cell) for cell in CELLS if cell not in known] == [], "run `python -m tests.proof.answers`"
+    assert faults.with_tables(page, {cell: known[cell] for cell in CELLS}) == page
 
 
 def test_no_cure_breaks_the_table() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -21,9 +21,8 @@ from tests.support.netbird.server import SimulatedNetBird
 from tests.support.netbird.tenancy import Account, Token
 from tests.support.sinks import objects_sink
 
-ACCOUNT: Final = "account"
 TOKENS: Final = {name: f"nbp_{canary(name, '-')}" for name in ("netbird", "other")}
-"""The value of each connection's token, by the connection's name; all of them act in one account."""
+"""How the value of each connection's token begins, by the connection's name; all of a user's act in one account."""
 SECRET: Final = canary("key", "/+=%&?")
 CANARIES: Final = Canaries({**TOKENS, "key": SECRET})
 FOREIGN_URL: Final = "https://siem.example.com/foreign"
@@ -65,10 +64,19 @@ class User:
     def __post_init__(self) -> None:
         """Prepare what needs no server."""
         model = NetBird(Behaviour(requests_per_minute=float(_NO_LIMIT), burst=_NO_LIMIT, post_ignores_enabled=False))
-        model.directory.add_account(Account(ACCOUNT))
-        for name, value in TOKENS.items():
-            model.directory.add_token(Token(name, value, ACCOUNT))
+        model.directory.add_account(Account(self.account))
+        for name in TOKENS:
+            model.directory.add_token(Token(name, self.token(name), self.account))
         self.netbird = SimulatedNetBird(model)
+
+    @property
+    def account(self) -> str:
+        """The user's account in NetBird."""
+        return f"account-of-{self.namespace}"
+
+    def token(self, name: str = "netbird") -> str:
+        """A connection's token: nobody else's value, since a later NetBird may get the port of an earlier one."""
+        return f"{TOKENS[name]}-{self.namespace}"
 
     # What a user does.
 
@@ -79,7 +87,7 @@ class User:
 
     async def connect(self, name: str = "netbird", **spec: Any) -> None:
         """Make a connection and its token."""
-        await self.secret(name, token=TOKENS[name])
+        await self.secret(name, token=self.token(name))
         whole = {
             "url": self.netbird_url,
             "tokenSecretRef": {"name": name, "key": "token"},
@@ -87,6 +95,15 @@ class User:
             **spec,
         }
         await self._post(f"{_OURS}/{self.namespace}/netbirdconnections", "NetBirdConnection", name, spec=whole)
+
+    async def reconnect(self, name: str = "netbird", **spec: Any) -> None:
+        """Change a connection's spec."""
+        path = f"{_OURS}/{self.namespace}/netbirdconnections/{name}"
+        await self.kubernetes.call("PATCH", path, {"spec": spec}, patch=True)
+
+    async def disconnect(self, name: str = "netbird") -> None:
+        """Delete a connection."""
+        await self.kubernetes.call("DELETE", f"{_OURS}/{self.namespace}/netbirdconnections/{name}")
 
     async def secret(self, name: str, **values: str) -> None:
         """Make a Secret, or give it other values."""
@@ -117,6 +134,11 @@ class User:
         """Change an integration's spec."""
         await self.kubernetes.call("PATCH", self._path(name), {"spec": spec}, patch=True)
 
+    async def annotate(self, name: str, key: str, value: str) -> None:
+        """Annotate an integration."""
+        change = {"metadata": {"annotations": {key: value}}}
+        await self.kubernetes.call("PATCH", self._path(name), change, patch=True)
+
     async def delete(self, name: str) -> None:
         """Delete an integration."""
         self.wanted.pop(name, None)
@@ -130,7 +152,7 @@ class User:
     def foreign(self) -> int:
         """Somebody makes an integration in NetBird's dashboard; the answer is its id."""
         config = {"url": FOREIGN_URL, "headers": "{}", "body_template": ""}
-        made = self.netbird.model.dashboard_create(ACCOUNT, Draft("generic_http", config), self.netbird.now())
+        made = self.netbird.model.dashboard_create(self.account, Draft("generic_http", config), self.netbird.now())
         self.leave(made)
         return made
 
@@ -211,17 +233,33 @@ class User:
 
     async def follow(self, see: Callable[[str, dict[str, Any]], None]) -> None:
         """Watch the integrations until cancelled; each event is told."""
-        listed = await self.kubernetes.call("GET", self._path())
-        version = listed["metadata"]["resourceVersion"]
+        async for kind, found in self.events("eventstreamingintegrations"):
+            name = found["metadata"]["name"]
+            self.objects[name] = found
+            if kind == "DELETED":
+                self.gone[name] = self.objects.pop(name)
+            see(kind, found)
+
+    async def events(self, plural: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """The namespace's objects of a kind, and then what happens to them, without end: what it is, and the object."""
+        path = f"{_OURS}/{self.namespace}/{plural}"
+        known: dict[str, dict[str, Any]] = {}
         while True:
-            async for event in self.kubernetes.watch(self._path(), version):
-                found = event["object"]
-                version = found["metadata"]["resourceVersion"]
-                name = found["metadata"]["name"]
-                self.objects[name] = found
+            listed = await self.kubernetes.call("GET", path)
+            found = {each["metadata"]["name"]: each for each in listed["items"]}
+            for name in known.keys() - found.keys():
+                yield "DELETED", known[name]
+            for each in found.values():
+                yield "ADDED", each
+            known = found
+            async for event in self.kubernetes.watch(path, listed["metadata"]["resourceVersion"]):
+                if event["type"] == "ERROR":
+                    break  # too much has happened since the list
+                name = event["object"]["metadata"]["name"]
+                known[name] = event["object"]
                 if event["type"] == "DELETED":
-                    self.gone[name] = self.objects.pop(name)
-                see(event["type"], found)
+                    del known[name]
+                yield event["type"], event["object"]
 
     async def rest(self, seconds: float) -> None:
         """Return once nothing has changed for so long."""

@@ -41,7 +41,8 @@ class Verdict:
             if each["reason"] not in _REASONS or not each["message"]:
                 self._breach("L3", f"a condition without reason or cure: {each}")
             is_current = each.get("observedGeneration") == found["metadata"]["generation"]
-            if each["type"] == "Ready" and each["status"] == "True" and is_current and held not in live:
+            is_missed = held not in live and held not in self._lost()
+            if each["type"] == "Ready" and each["status"] == "True" and is_current and is_missed:
                 self._breach("S4", f"Ready, and NetBird has no integration {held}")
 
     async def end(self, writes: Writes, slack: int) -> None:
@@ -60,13 +61,13 @@ class Verdict:
         live: dict[int, str] = {}
         left = self.user.left
         for moment, effect in enumerate(self.user.netbird.model.history):
+            if effect.operation is Operation.DELETE:
+                live.pop(effect.integration_id, None)
             if effect.by == DASHBOARD:
                 continue
             if moment >= left.get(effect.integration_id, moment + 1):
                 self._breach("S3", f"{effect.operation} of {effect.integration_id}, which was to be left alone")
-            if effect.operation is Operation.DELETE:
-                live.pop(effect.integration_id, None)
-            elif effect.operation is Operation.CREATE:
+            if effect.operation is Operation.CREATE:
                 url = effect.config["url"]
                 if url in live.values():
                     self._breach("S1", f"a second integration for {url}")
@@ -76,7 +77,7 @@ class Verdict:
         """S5: as many as there are changes; one PUT more where an answer was lost, and one for what was inferred."""
         counted = self._effects() - self._before
         inferred = any(each.get("status", {}).get("origin") == "Inferred" for each in self.user.objects.values())
-        most = wanted.puts + (slack + inferred if slack else 0)
+        most = wanted.puts + slack + inferred
         posts, puts, deletes = (counted[each] for each in (Operation.CREATE, Operation.UPDATE, Operation.DELETE))
         if posts != wanted.posts or deletes > wanted.deletes or not wanted.puts <= puts <= most:
             self._breach("S5", f"NetBird was changed by {dict(counted)}, and {wanted} was called for")
@@ -85,6 +86,10 @@ class Verdict:
         """S6: in nothing that anybody but the Secrets' readers can see."""
         for leak in CANARIES.search(await self.user.survey()):
             self._breach("S6", str(leak))
+
+    def _lost(self) -> set[int]:
+        """What somebody else deleted, which is noticed by and by."""
+        return {id_ for id_, stone in self.user.netbird.model.tombstones.items() if stone.by == DASHBOARD}
 
     def _effects(self) -> Counter[Operation]:
         ours = (each for each in self.user.netbird.model.history if each.by != DASHBOARD)

@@ -72,6 +72,14 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True)
+class Interim:
+    """The true answer, after an interim one (RFC 9110, section 15.2) that says nothing of it."""
+
+    status: int = 103
+    kind: Literal["interim"] = "interim"
+
+
+@dataclass(frozen=True, slots=True)
 class Redirect:
     """A redirect to `location`, which a client must not follow with its token."""
 
@@ -80,8 +88,8 @@ class Redirect:
     kind: Literal["redirect"] = "redirect"
 
 
-Failure = Reset | Hang | Reply | Truncate | Oversize | Slow | Redirect
-_NEEDS_ANSWER = (Truncate, Oversize, Slow)
+Failure = Reset | Hang | Reply | Truncate | Oversize | Slow | Interim | Redirect
+_NEEDS_ANSWER = (Truncate, Oversize, Slow, Interim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +233,7 @@ def spoilt(failure: Failure, answer: Answer | None) -> Answer | None:
         case Oversize():
             content = answer.content if answer else b""
             return answer and Answer(answer.status, content.ljust(failure.size), answer.content_type, answer.headers)
-        case Truncate() | Slow():
+        case Truncate() | Slow() | Interim():
             return answer
         case _:
             assert_never(failure)

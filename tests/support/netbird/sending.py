@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from tests.support.netbird.faults import Delivery, Hang, Slow, Truncate
+from tests.support.netbird.faults import Delivery, Hang, Interim, Slow, Truncate
 from tests.support.netbird.wire import Answer
 
 _SLOW_PIECES = 20
@@ -31,6 +31,10 @@ async def send(request: web.Request, delivery: Delivery, date: datetime | None) 
         case Slow(header=header, body=body):
             await asyncio.sleep(header)
             return await _trickled(request, answer, date, body)
+        case Interim(status=status):
+            if request.transport is not None:
+                request.transport.write(f"HTTP/1.1 {status} Interim\r\n\r\n".encode())
+            return whole(answer, date)
         case _:
             return whole(answer, date)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import httpx
@@ -212,6 +212,18 @@ async def test_an_answer_that_can_t_be_believed_leaves_a_write_unknown(name: str
         await OPERATIONS[name](network.client())
     assert (caught.value.reason, caught.value.effect) == (Reason.UNEXPECTED_ANSWER, Effect.UNKNOWN)
     assert len(network.requests) == 1
+
+
+async def test_an_answer_that_announces_too_large_a_body_is_not_read() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        read.append(True)
+        yield b"["
+
+    read = list[bool]()
+    network = Network(lambda _: httpx.Response(200, headers={"Content-Length": str(33 * 2**20)}, content=body()))
+    with pytest.raises(RetryError, match="larger than 32 MiB"):
+        await network.client().list_integrations(Priority.USER)
+    assert read == []
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

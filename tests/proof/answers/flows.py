@@ -1,0 +1,185 @@
+"""What users do, each with the calls that it makes of NetBird: any of them can be answered wrongly."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import uuid4
+
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION
+from netbird_streaming.reasons import Reason
+from tests.proof.answers.tenant import Tenant
+from tests.proof.user import SECRET, TOKENS
+from tests.proof.wanted import Wanted, Writes
+from tests.support.netbird.faults import Fault, Moment, Reset
+from tests.support.netbird.tenancy import Account, Token
+from tests.support.netbird.wire import Operation
+
+NO_WRITES: Final = Writes()
+Step = Callable[[Tenant], Awaitable[None]]
+CHANGED: Final = "https://siem.example.com/changed"
+EVENTS: Final = "events"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One flow: `act` makes these calls, the first of them first, and changes NetBird by these writes.
+
+    `about` is the kind of what the user then looks at; `misled` says that the connection's URL can be wrong meanwhile.
+    """
+
+    name: str
+    prepare: Step
+    act: Step
+    calls: tuple[Operation, ...]
+    writes: Writes = NO_WRITES
+    about: str = "integration"
+    misled: bool = False
+
+    def __str__(self) -> str:
+        """As the page and pytest name it."""
+        return self.name
+
+
+async def _nothing(tenant: Tenant) -> None:
+    await tenant.secret("siem", key=SECRET)
+
+
+async def _connect(tenant: Tenant) -> None:
+    """Beside an integration that is somebody else's."""
+    tenant.foreign()
+    await _nothing(tenant)
+    await tenant.connect()
+    await tenant.connected()
+
+
+async def _connect_literally(tenant: Tenant) -> None:
+    """To a server whose POST does not heed `enabled`."""
+    tenant.behave(post_ignores_enabled=True)
+    await _connect(tenant)
+
+
+async def _connect_to_customer(tenant: Tenant) -> None:
+    """With a provider's token, in the account of a customer who has nothing yet."""
+    directory = tenant.netbird.model.directory
+    customer = tenant.customer
+    directory.add_account(Account(customer))
+    for name in TOKENS:
+        directory.add_token(Token(name, tenant.token(name), tenant.account, tenants=frozenset({customer})))
+    await _nothing(tenant)
+
+
+async def _have_one(tenant: Tenant) -> None:
+    await _connect(tenant)
+    await tenant.create(EVENTS)
+    await tenant.ready(EVENTS)
+
+
+async def _have_lost(tenant: Tenant) -> None:
+    """Somebody has deleted it in NetBird."""
+    await _have_one(tenant)
+    tenant.netbird.model.dashboard_delete(tenant.held(), tenant.netbird.now())
+
+
+async def _have_edited(tenant: Tenant) -> None:
+    """Somebody has changed it in NetBird."""
+    await _have_one(tenant)
+    tenant.netbird.model.dashboard_edit(tenant.held(), tenant.netbird.now(), config={"url": CHANGED})
+
+
+async def _have_unanswered(tenant: Tenant) -> None:
+    """A create whose answer was lost, though it was carried out."""
+    await _connect(tenant)
+    tenant.netbird.exchange.faults.add(Fault(Reset(), Moment.AFTER, Operation.CREATE))
+    await tenant.create(EVENTS, deletionPolicy="Orphan")
+    await tenant.until(lambda: tenant.says(Reason.CREATE_OUTCOME_UNKNOWN), "the answer is lost")
+    (made,) = tenant.netbird.model.integrations.keys() - tenant.left.keys()
+    tenant.leave(made)
+
+
+async def _make_connection(tenant: Tenant) -> None:
+    await tenant.connect(**tenant.misleading)
+
+
+async def _make_customer(tenant: Tenant) -> None:
+    await tenant.connect(tenantID=tenant.customer)
+    await tenant.connected()
+    await tenant.create(EVENTS)
+
+
+async def _create(tenant: Tenant) -> None:
+    await tenant.create(EVENTS)
+
+
+async def _create_disabled(tenant: Tenant) -> None:
+    await tenant.create(EVENTS, enabled=False)
+
+
+async def _update(tenant: Tenant) -> None:
+    tenant.wanted[EVENTS] = Wanted({"url": CHANGED})
+    await tenant.patch(EVENTS, genericHTTP={"url": CHANGED})
+
+
+async def _rotate(tenant: Tenant) -> None:
+    key = f"{SECRET}-rotated"
+    _want(tenant, config={"headers": f'{{"Authorization": "Bearer {key}"}}'})
+    await tenant.secret("siem", key=key)
+
+
+async def _rotate_token(tenant: Tenant) -> None:
+    await tenant.replace_token()
+    await _update(tenant)
+
+
+async def _disable(tenant: Tenant) -> None:
+    _want(tenant, enabled=False)
+    await tenant.patch(EVENTS, enabled=False)
+
+
+async def _delete(tenant: Tenant) -> None:
+    await tenant.delete(EVENTS)
+
+
+async def _adopt(tenant: Tenant) -> None:
+    (found,) = tenant.left
+    await tenant.create(EVENTS, adoption={"policy": "Override", "id": found})
+    del tenant.left[found]
+
+
+async def _look(tenant: Tenant) -> None:
+    """The user asks for a reconcile now, which is a sweep that need not be waited for."""
+    await tenant.annotate(EVENTS, RECONCILE_ANNOTATION, uuid4().hex)
+
+
+async def _restart(tenant: Tenant) -> None:
+    await tenant.restart.join(tenant.namespace)
+
+
+def _want(tenant: Tenant, **changes: Any) -> None:
+    tenant.wanted[EVENTS] = replace(tenant.wanted[EVENTS], **changes)
+
+
+_LIST, _GET = Operation.LIST, Operation.GET
+_POST, _PUT, _DELETE = Operation.CREATE, Operation.UPDATE, Operation.DELETE
+_MADE, _CHANGED = Writes(posts=1), Writes(puts=1)
+
+RESTART: Final = Flow("restart", _have_one, _restart, (_LIST,), about="connection")
+"""It waits for all other flows to end."""
+
+FLOWS: Final = (
+    Flow("create", _connect, _create, (_LIST, _POST), _MADE, misled=True),
+    Flow("create disabled", _connect_literally, _create_disabled, (_PUT,), Writes(posts=1, puts=1)),
+    Flow("update", _have_one, _update, (_PUT,), _CHANGED, misled=True),
+    Flow("rotate", _have_one, _rotate, (_PUT,), _CHANGED, misled=True),
+    Flow("disable", _have_one, _disable, (_PUT,), _CHANGED),
+    Flow("delete", _have_one, _delete, (_DELETE,), Writes(deletes=1), misled=True),
+    Flow("delete what is gone", _have_lost, _delete, (_LIST,)),
+    Flow("adopt", _connect, _adopt, (_LIST, _PUT), _CHANGED, misled=True),
+    Flow("orphan an unanswered create", _have_unanswered, _delete, (_LIST,)),
+    Flow("resync", _have_one, _look, (_LIST,), misled=True),
+    Flow("resync after an edit", _have_edited, _look, (_PUT,), _CHANGED),
+    Flow("resync after a deletion", _have_lost, _look, (_GET, _POST), _MADE),
+    Flow("rotate the token", _have_one, _rotate_token, (_LIST,), _CHANGED),
+    Flow("connect", _nothing, _make_connection, (_LIST, Operation.ACCOUNTS), about="connection", misled=True),
+    Flow("connect to a tenant", _connect_to_customer, _make_customer, (Operation.ACCOUNTS,), _MADE),
+    RESTART,
+)

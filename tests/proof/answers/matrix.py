@@ -1,0 +1,129 @@
+"""All cells at once, before one operator: they mostly wait."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.proof.answers.answers import DEADLINE, WINDOW
+from tests.proof.answers.cells import Cell
+from tests.proof.answers.flows import RESTART
+from tests.proof.answers.life import Life, Stage, live
+from tests.proof.answers.tenant import Gathering
+from tests.support.controlplane import ControlPlane
+from tests.support.kubernetes import connect
+from tests.support.netbird.server import SimulatedNetBird
+from tests.support.operator import Installation, Operator, install
+
+WIDTH: Final = 100
+"""Cells at once."""
+TLS: Final = Path(__file__).parents[2] / "contract" / "netbird_tls"
+_FLAGS: Final = (
+    "--cluster-connections=false",
+    "--lease=false",
+    "--log-level=debug",
+    "--metrics=false",
+    f"--request-timeout={DEADLINE}s",
+    f"--late-commit-window={WINDOW}s",
+)
+
+
+class Service:
+    """The one operator, which can be restarted."""
+
+    def __init__(self, installation: Installation) -> None:
+        """Start nothing yet; all that are started write into one log."""
+        self._installation = installation
+        self.log: Final = installation.plane.folder / "answers.log"
+        self._operator: Operator | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it serves."""
+        self._operator = await asyncio.to_thread(Operator, self._installation, *_FLAGS, log=self.log)
+        await asyncio.to_thread(self._operator.ready)
+
+    async def stop(self) -> None:
+        """End it in good order."""
+        if self._operator is not None:
+            await asyncio.to_thread(self._operator.stop)
+            self._operator.kill()  # what is open of it is closed
+            self._operator = None
+
+    async def restart(self) -> None:
+        """End it, and start it anew."""
+        await self.stop()
+        await self.start()
+
+    def logged(self) -> str:
+        """What it has logged."""
+        return self.log.read_text(errors="replace")
+
+
+class Matrix:
+    """The chosen cells, and a future of what comes of each; made by `living`."""
+
+    def __init__(self, cells: Sequence[Cell], service: Service) -> None:
+        """Nothing happens yet."""
+        self.service: Final = service
+        self.lives: Final[Mapping[str, asyncio.Future[Life]]] = {str(cell): asyncio.Future() for cell in cells}
+        self._cells = {f"cell-{number}": cell for number, cell in enumerate(cells)}
+        self._free = asyncio.Semaphore(WIDTH)
+
+    @property
+    def restarting(self) -> set[str]:
+        """The namespaces of the cells that wait for a restart."""
+        return {namespace for namespace, cell in self._cells.items() if cell.flow is RESTART}
+
+    async def run(self, stage: Stage) -> None:
+        """Live through all; those that restart the operator come last, and all at once."""
+        restarting = self.restarting
+        await asyncio.gather(*(self._live(each, stage) for each in self._cells if each not in restarting))
+        await asyncio.gather(*(self._live(each, stage) for each in restarting))
+
+    async def _live(self, namespace: str, stage: Stage) -> None:
+        cell = self._cells[namespace]
+        future = self.lives[str(cell)]
+        try:
+            async with self._free:
+                future.set_result(await live(cell, namespace, stage))
+        except Exception as error:  # noqa: BLE001 # it is that cell's, and raised where the cell is looked at
+            future.set_exception(error)
+
+
+@asynccontextmanager
+async def living(plane: ControlPlane, cells: Sequence[Cell]) -> AsyncIterator[Matrix]:
+    """Begin to live through these cells; all ends with the block."""
+    installation = await asyncio.to_thread(install, plane)
+    service = Service(installation)
+    matrix = Matrix(cells, service)
+    async with AsyncExitStack() as stack:
+        kubernetes = await stack.enter_async_context(connect(plane.kubeconfig))
+        places = await _places(stack)
+        stack.push_async_callback(service.stop)
+        await service.start()
+        stage = Stage(kubernetes, places, Gathering(matrix.restarting, service.restart), service.log)
+        task = asyncio.create_task(matrix.run(stage))
+        try:
+            yield matrix
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _places(stack: AsyncExitStack) -> dict[str, str]:
+    """URLs at which no NetBird is to be reached, by what is wrong with them."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    server = SimulatedNetBird()
+    untrusted = await server.start(tls=tls)
+    stack.push_async_callback(server.stop)
+    taken = stack.enter_context(socket.socket())
+    taken.bind(("127.0.0.1", 0))  # taken, and nobody listens
+    return {
+        "unresolved": "https://netbird.invalid",
+        "untrusted": untrusted,
+        "refused": f"http://127.0.0.1:{taken.getsockname()[1]}",
+    }

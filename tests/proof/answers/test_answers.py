@@ -1,0 +1,31 @@
+"""Whatever NetBird answers, whenever: no promise is broken, a user reads what docs/faults.md says, and it heals."""
+
+from collections import Counter
+
+import pytest
+
+from tests.proof.answers import page
+from tests.proof.answers.cells import CELLS, Cell
+from tests.proof.answers.matrix import Matrix
+from tests.proof.user import CANARIES
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+async def test_a_wrong_answer_breaks_no_promise_and_heals(matrix: Matrix, cell: Cell) -> None:
+    life = await matrix.lives[str(cell)]
+    assert life.breaches == []
+    assert life.seen == page.read(page.PAGE.read_text()).get(cell), "run `python -m tests.proof.answers`"
+
+
+async def test_no_secret_and_no_word_of_the_server_is_in_the_log(
+    matrix: Matrix, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lives = [await each for each in matrix.lives.values()]
+    log = matrix.service.logged()
+    assert '"level": "debug"' in log
+    assert CANARIES.search({"log": log}) == []
+    requests = Counter(life.requests for life in lives)
+    with capsys.disabled():
+        print(f"\n{len(lives)} cells; requests until healed: {sorted(requests.items())}")  # noqa: T201 # what was covered
