@@ -1,0 +1,206 @@
+"""What the simulation's NetBird client answers is what the shipped one does, over HTTP, before the same server.
+
+The same scenario is played by both; what they answer is compared field by field. Moments are numbered as they come up.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from netbird_streaming.core.remote import Endpoint, IntegrationRequest, Listing, Priority
+from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.errors import EditError, NotFoundError, OperatorError, RetryError, WaitError
+from netbird_streaming.netbird.client import Surroundings
+from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.reconciler.ports import NetBird as Client
+from tests.simulation.chance import Fate, Script, Weather
+from tests.simulation.loop import BEGIN, VirtualLoop
+from tests.simulation.machine import EPOCH
+from tests.simulation.netbird import NOBODY, SimNetBirdFactory
+from tests.simulation.network import Line, Mishap, Process
+from tests.support.netbird import faults
+from tests.support.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
+from tests.support.netbird.faults import Fault, Moment, error_reply
+from tests.support.netbird.model import NetBird
+from tests.support.netbird.server import SimulatedNetBird
+from tests.support.netbird.tenancy import Account, Token
+from tests.support.netbird.wire import Operation
+
+TOKEN: Final = Token("robot", "nbp_personal", "acc-1", tenants=frozenset({"acc-2"}))
+PLENTY: Final = RateLimit(requests_per_minute=60_000, burst=60_000)
+REJECTED: Final = "rejected-key"
+DATADOG: Final = IntegrationRequest("datadog", {"api_url": "https://IN.example/", "api_key": "key"}, enabled=True)
+WEBHOOK: Final = IntegrationRequest(
+    "generic_http", {"url": "https://siem.example/in", "headers": '{"X-Key":"v"}', "body_template": ""}, enabled=False
+)
+PLAIN: Final = Behaviour(
+    post_ignores_enabled=False, put_answers_before=False, thin_get=False, null_when_empty=False, burst=100_000
+)
+HARD: Final = Behaviour(burst=100_000)
+BRANCHES: Final = (NotFoundError, RetryError, EditError, WaitError)
+LONG: Final = 600.0
+HABITS: Final = {
+    "plain": PLAIN,
+    "hard": HARD,
+    "replaces": replace(PLAIN, update_form=UpdateForm.REPLACE, mask_headers=HeaderMask.VALUES, date_header=False),
+    "forms": replace(HARD, normalise_urls=True, mask_headers=HeaderMask.NONE, time_form=TimeForm.UTC),
+    "one for each platform": replace(PLAIN, one_per_platform=True),
+    "rejects by 422": replace(PLAIN, rejection_status=422),
+}
+
+
+class Clock:
+    """The machine's."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 1000)
+
+
+class Told:
+    """What was answered, a line each."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._moments: dict[str, int] = {}
+
+    async def says(self, what: str, asked: Awaitable[Any]) -> Any:
+        try:
+            answer = await asked
+        except OperatorError as error:
+            branch = next(each for each in BRANCHES if isinstance(error, each))
+            self.lines.append(f"{what}: {branch.__name__}, {error.reason}, {error.effect.name}")
+            return None
+        self.lines.append(f"{what}: {self._shown(answer)}")
+        return answer
+
+    def _shown(self, answer: object) -> str:
+        if isinstance(answer, Listing):
+            return f"{[self._shown(each) for each in answer.items]}, {'dated' if answer.date else 'undated'}"
+        if not is_dataclass(answer):
+            return repr(answer)
+        shown = {each.name: getattr(answer, each.name) for each in fields(answer)}
+        for name in ("created_at", "updated_at"):
+            if shown[name] is not None:
+                shown[name] = self._moments.setdefault(str(shown[name]), len(self._moments))
+        return repr(shown)
+
+
+def model(habits: Behaviour) -> NetBird:
+    made = NetBird(replace(habits, rejected_secrets=frozenset({REJECTED})), first_id=2**53 + 1)
+    for account in ("acc-1", "acc-2"):
+        made.directory.add_account(Account(account))
+    made.directory.add_token(TOKEN)
+    return made
+
+
+async def play(server: NetBird, client: Client, told: Told) -> None:
+    """Every operation, where it works and where it does not."""
+    await told.says("nothing", client.list_integrations(Priority.CLOCK))
+    await told.says("account", client.account_id(Priority.CLOCK))
+    made = await told.says("made", client.create(DATADOG, Priority.USER))
+    await told.says("made again", client.create(DATADOG, Priority.USER))
+    await told.says("made off", client.create(WEBHOOK, Priority.USER))
+    await told.says("listed", client.list_integrations(Priority.CLOCK))
+    await told.says("got", client.get(made.id, Priority.CLOCK))
+    await told.says("switched off", client.update(made.id, replace(DATADOG, enabled=False), Priority.USER))
+    await told.says("listed after", client.list_integrations(Priority.CLOCK))
+    rejected = replace(DATADOG, config={**DATADOG.config, "api_key": REJECTED})
+    await told.says("rejected", client.create(rejected, Priority.USER))
+    await told.says("rejected update", client.update(made.id, rejected, Priority.USER))
+    await told.says("deleted", client.delete(made.id, Priority.USER))
+    for what, asked in (
+        ("no get", client.get(made.id, Priority.CLOCK)),
+        ("no update", client.update(made.id, DATADOG, Priority.USER)),
+        ("no delete", client.delete(made.id, Priority.USER)),
+    ):
+        await told.says(what, asked)
+    server.directory.add_token(replace(TOKEN, may_write=False, may_read_accounts=False))
+    await told.says("may not write", client.create(DATADOG, Priority.USER))
+    await told.says("may not read accounts", client.account_id(Priority.CLOCK))
+    server.directory.revoke_token(TOKEN.id)
+    await told.says("unknown token", client.list_integrations(Priority.CLOCK))
+    await told.says("unknown token writes", client.create(DATADOG, Priority.USER))
+
+
+async def fail(client: Client, told: Told) -> None:
+    """One write and one read, whatever becomes of them."""
+    await told.says("write", client.create(DATADOG, Priority.USER))
+    await told.says("read", client.list_integrations(Priority.CLOCK))
+
+
+class Virtual:
+    """The simulation's client, under a virtual clock."""
+
+    def __init__(self, habits: Behaviour = PLAIN) -> None:
+        self.loop = VirtualLoop()
+        self.server = model(habits)
+        self.line = Line(self.loop, Script({}), Weather(), lambda _: None, 0.0)
+
+    def client(self, tenant: str | None = None) -> Client:
+        process = Process("p0", self.loop)
+        clients = SimNetBirdFactory(
+            self.server, lambda: EPOCH + timedelta(seconds=self.loop.now), self.line, process, NOBODY
+        )
+        return clients.client(Endpoint("", TOKEN.value, TokenType.PERSONAL_ACCESS_TOKEN, tenant_id=tenant), PLENTY)
+
+    def run(self, played: Any) -> None:
+        task = self.loop.create_task(played)
+        self.loop.run_until(BEGIN + LONG)
+        task.result()
+
+
+def factory(timeout: float) -> ClientFactory:
+    surroundings = Surroundings(Clock(), random.Random(1), lambda: None)
+    return ClientFactory(surroundings, timeout=timeout, initial_share=1.0)
+
+
+@pytest.mark.parametrize("tenant", [None, "acc-2"], ids=["home", "tenant"])
+@pytest.mark.parametrize("habits", HABITS)
+async def test_both_answer_the_same_to_every_operation(habits: str, tenant: str | None) -> None:
+    real, simulated = Told(), Told()
+    async with SimulatedNetBird(model(HABITS[habits])) as server, factory(timeout=10) as clients:
+        endpoint = Endpoint(server.url, TOKEN.value, TokenType.PERSONAL_ACCESS_TOKEN, tenant_id=tenant)
+        client = clients.client(endpoint, PLENTY)  # its connections last as long as it does
+        await play(server.model, client, real)
+    virtual = Virtual(HABITS[habits])
+    await asyncio.to_thread(virtual.run, play(virtual.server, virtual.client(tenant), simulated))
+    assert simulated.lines == real.lines
+
+
+@pytest.mark.parametrize(
+    ("fate", "failure", "moment"),
+    [
+        (Fate.DROPPED, faults.Hang(), Moment.BEFORE),
+        (Fate.UNANSWERED, faults.Hang(), Moment.AFTER),
+        (Fate.BROKEN, error_reply(503), Moment.BEFORE),
+        (Fate.BROKEN_APPLIED, error_reply(500), Moment.AFTER),
+        (Fate.LIMITED, error_reply(429), Moment.BEFORE),
+        # The first of the refusals that the simulation chooses from.
+        (Fate.REFUSED, error_reply(401), Moment.BEFORE),
+    ],
+)
+async def test_both_tell_the_same_of_a_failure(fate: Fate, failure: Any, moment: Moment) -> None:
+    real, simulated = Told(), Told()
+    async with SimulatedNetBird(model(PLAIN)) as server, factory(timeout=0.3) as clients:
+        for operation in (Operation.CREATE, Operation.LIST):
+            server.exchange.faults.add(Fault(failure, moment, operation, times=None))
+        endpoint = Endpoint(server.url, TOKEN.value, TokenType.PERSONAL_ACCESS_TOKEN)
+        client = clients.client(endpoint, PLENTY)
+        await fail(client, real)
+        made = len(server.model.integrations)
+    virtual = Virtual()
+    virtual.line.mishaps = [Mishap("CREATE", fate), Mishap("LIST", fate)]
+    await asyncio.to_thread(virtual.run, fail(virtual.client(), simulated))
+    assert simulated.lines == real.lines
+    assert len(virtual.server.integrations) == made
