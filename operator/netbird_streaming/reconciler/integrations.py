@@ -134,7 +134,8 @@ def _note(run: Run) -> None:
     if run.resource.has_finalizer and memory.finalizer_seen is None:
         memory = memory.having(finalizer_seen=now)
     if run.status.creation is not None and memory.intent_over is None:
-        memory = memory.having(intent_over=now)
+        # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
+        memory = memory.having(intent_over=now + run.world.limits.post)
     asked = run.resource.metadata.annotations.get(RECONCILE_ANNOTATION)
     if asked is not None and asked != memory.asked:
         memory = memory.having(asked=asked, asked_at=now)
