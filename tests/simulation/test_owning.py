@@ -273,6 +273,22 @@ def test_a_connection_is_ready_again_soon_after_a_list_that_failed_for_a_resourc
     settled.kept()
 
 
+def test_an_account_that_netbird_fails_to_tell_is_asked_for_again_and_no_other_token_is_called_for(
+    settled: Scene,
+) -> None:
+    (made,) = settled.remote()
+    settled.world.stranger_deletes(made)
+    for _ in range(3):
+        settled.mishap("ACCOUNTS", Fate.BROKEN)
+    settled.world.token("tok", "acc-a", "CANARY-main-v9")
+    settled.world.put_secret("token-main", "CANARY-main-v9")
+    settled.wait(1)
+    assert settled.ready().reason == Reason.UNAVAILABLE
+    settled.wait(60)
+    assert settled.ready().reason == Reason.SYNCED
+    settled.kept()
+
+
 def test_a_frozen_leaders_create_lands_late_and_is_found_by_the_next(scene: Scene) -> None:
     scene.lead()
     scene.wait(2)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from netbird_streaming.core.facts import View
 from netbird_streaming.core.remote import Endpoint, Priority
 from netbird_streaming.core.resources import Identity
-from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Clock, NetBird
 
@@ -145,6 +145,8 @@ class Account:
         self.asked_for = self.proof
         try:
             self.account_id = await self.client.account_id(priority)
+        except RetryError as problem:
+            return problem
         except OperatorError as problem:
             message = (
                 "No listed integration and no answer of NetBird's tells which account the token is for "
