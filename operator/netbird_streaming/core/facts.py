@@ -126,6 +126,7 @@ class Memory:
     - `finalizer_seen`: when our finalizer was first known to be on it: a LIST begun later sees all that came before.
     - `intent_over`: when the POST of the intent in status had surely ended, as far as this process is concerned.
     - `unsent`: an intent whose write was not answered, so that its POST was never sent.
+    - `unanswered`: what became of that POST instead of an answer, as a sentence.
     - `posted`: an answered POST whose id is not in the status yet.
     - `written`: when the last accepted write ended; a LIST begun later shows its outcome.
     - `doubtful`: that write undid somebody else's, or repeated one that was not answered: it is compared at once.
@@ -139,6 +140,7 @@ class Memory:
     finalizer_seen: float | None = None
     intent_over: float | None = None
     unsent: Intent | None = None
+    unanswered: str | None = None
     posted: Posted | None = None
     written: float | None = None
     doubtful: bool = False

@@ -106,7 +106,7 @@ def settle_open_intent(case: Case) -> Action | None:
         return elsewhere
     over = (case.memory.intent_over or case.observed.now) + case.limits.late_commit
     if case.observed.now < over:
-        return Report(State.WORKING, Reason.CREATE_OUTCOME_UNKNOWN, _UNKNOWN, retry_at=over)
+        return Report(State.WORKING, Reason.CREATE_OUTCOME_UNKNOWN, _unknown(case), retry_at=over)
     view = case.seen_since(over)
     return Look(over) if view is None else choose(case, intent, candidates(case, intent, view))
 
@@ -142,6 +142,11 @@ def _ambiguous(found: list[Integration]) -> Report:
         f"{Reason.CREATE_AMBIGUOUS.cure}"
     )
     return Report(State.STALLED, Reason.CREATE_AMBIGUOUS, message)
+
+
+def _unknown(case: Case) -> str:
+    """With what was met instead of an answer: a server that never answers well has to be mended."""
+    return _UNKNOWN if case.memory.unanswered is None else f"{case.memory.unanswered} {_UNKNOWN}"
 
 
 def _other_endpoint(intent: Intent, route: Route) -> Action | None:

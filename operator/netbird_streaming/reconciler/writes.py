@@ -141,6 +141,7 @@ async def _not_created(run: Run, case: Case, problem: OperatorError) -> bool:
     """Refused, so that nothing happened: the intent goes. Unknown: it stays, and the decision knows what follows."""
     if problem.effect is Effect.UNKNOWN:
         log.warning("create unanswered: %s", problem.message, extra={"reason": problem.reason})
+        run.entry.memory = run.entry.memory.having(unanswered=problem.message)
         return False
     run.status = transitions.refused(run.status)
     return await failed(run, _with_status(case, run), problem)

@@ -129,6 +129,13 @@ class TestUnknownOutcome:
         assert isinstance(action, Report)
         assert action.retry_at == NOW + 50
 
+    def test_it_says_what_was_met_instead_of_an_answer(self) -> None:
+        known = self.case(over=NOW - 10)
+        memory = known.memory.having(unanswered="NetBird failed (500).")
+        said = decide(replace(known, remembered=replace(known.remembered, memory=memory)))
+        assert isinstance(said, Report)
+        assert said.message.startswith("NetBird failed (500). The answer to the create was lost.")
+
     def test_it_looks_with_a_list_begun_after_the_wait(self) -> None:
         assert decide(self.case(begun=NOW - 2)) == Look(NOW - 1)
 
