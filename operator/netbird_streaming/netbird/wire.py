@@ -6,13 +6,13 @@ field that nobody knows is left alone.
 """
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic_core import from_json
 
 from netbird_streaming.core.remote import Integration, IntegrationRequest
+from netbird_streaming.netbird.json_list import elements
 
 MAX_ID: Final = 2**63 - 1
 """An id is a 64-bit integer (the vendor's OpenAPI); 0 is what a Go server writes for none."""
@@ -20,11 +20,31 @@ MAX_ID: Final = 2**63 - 1
 MAX_TEXT: Final = 256
 """Of an account's id, a platform, a time: what ends up in a status must fit into it."""
 
+_NOT_JSON: Final = "it is not JSON"
 _JSON_NAMES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
 
 
 class UnreadableError(ValueError):
     """A body that is not what the reference promises; the message holds no value of it."""
+
+
+class _Texts:
+    """Each text of an answer, once: those that are equal become one, which keeps a LIST small."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def one(self, text: str) -> str:
+        """Give the first that was equal; raises `UnreadableError` for half of a surrogate pair, which can't be sent."""
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UnreadableError(_NOT_JSON) from None
+        self._known[text] = text
+        return text
 
 
 def encode_request(request: IntegrationRequest) -> bytes:
@@ -35,18 +55,24 @@ def encode_request(request: IntegrationRequest) -> bytes:
 
 def parse_listing(body: bytes) -> tuple[Integration, ...]:
     """All integrations of a LIST, where `null` is none. One that can't be read makes the whole LIST unreadable."""
-    parsed = _parse(body)
-    if parsed is None:
-        return ()
-    if not isinstance(parsed, list):
+    if not body.lstrip().startswith(b"["):
+        parsed = _parse(body)
+        if parsed is None:
+            return ()
         message = f"a list was expected, not {_shape(parsed)}"
         raise UnreadableError(message)
-    return tuple([_integration(item) for item in parsed])
+    texts = _Texts()
+    try:
+        return tuple([_integration(item, texts) for item in elements(body.decode())])
+    except UnreadableError:
+        raise
+    except (ValueError, RecursionError):
+        raise UnreadableError(_NOT_JSON) from None
 
 
 def parse_integration(body: bytes, expected_id: int | None = None) -> Integration:
     """One integration, thin or whole; of another id than the expected one it is not believed."""
-    item = _integration(_parse(body))
+    item = _integration(_parse(body), _Texts())
     if expected_id is not None and item.id != expected_id:
         message = "it is about another integration"
         raise UnreadableError(message)
@@ -59,7 +85,7 @@ def parse_account_id(body: bytes) -> str:
     if not isinstance(parsed, list) or len(parsed) != 1 or not isinstance(parsed[0], dict):
         message = "a list of exactly one account was expected"
         raise UnreadableError(message)
-    account_id = _text(parsed[0], "id")
+    account_id = _text(parsed[0], "id", _Texts())
     if account_id is None:
         message = "the account has no id"
         raise UnreadableError(message)
@@ -83,15 +109,14 @@ def is_json_object(body: bytes) -> bool:
 
 
 def _parse(body: bytes) -> Any:  # noqa: ANN401  # JSON can be anything until it has been looked at
-    """Raises for what is not JSON, nested deeply or not UTF-8. Equal strings become one, which keeps a LIST small."""
+    """Raises for what is not JSON, nested deeply or not UTF-8."""
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError:
-        message = "it is not JSON" if body.strip() else "it is empty"
-        raise UnreadableError(message) from None
+        raise UnreadableError(_NOT_JSON if body.strip() else "it is empty") from None
 
 
-def _integration(item: object) -> Integration:
+def _integration(item: object, texts: "_Texts") -> Integration:
     if not isinstance(item, dict):
         message = f"an integration was expected, not {_shape(item)}"
         raise UnreadableError(message)
@@ -105,19 +130,18 @@ def _integration(item: object) -> Integration:
     if config is not None and not isinstance(config, dict):
         message = f"config of an integration is {_shape(config)}"
         raise UnreadableError(message)
-    platform = _text(item, "platform")
     return Integration(
         id_,
-        _text(item, "account_id"),
-        None if platform is None else sys.intern(platform),
+        _text(item, "account_id", texts),
+        _text(item, "platform", texts),
         enabled,
-        None if config is None else _config(config),
-        _text(item, "created_at"),
-        _text(item, "updated_at"),
+        None if config is None else _config(config, texts),
+        _text(item, "created_at", texts),
+        _text(item, "updated_at", texts),
     )
 
 
-def _text(item: Mapping[str, object], key: str) -> str | None:
+def _text(item: Mapping[str, object], key: str, texts: "_Texts") -> str | None:
     """A field's text; an empty one is what a Go server writes for none."""
     value = item.get(key)
     if value is not None and not isinstance(value, str):
@@ -126,15 +150,12 @@ def _text(item: Mapping[str, object], key: str) -> str | None:
     if value and len(value) > MAX_TEXT:
         message = f"{key} has more than {MAX_TEXT} characters"
         raise UnreadableError(message)
-    return value or None
+    return texts.one(value) if value else None
 
 
-def _config(config: dict[str, Any]) -> dict[str, str]:
+def _config(config: dict[str, Any], texts: "_Texts") -> dict[str, str]:
     """Every value of a configuration is a string; what some server has decoded already is encoded again."""
-    for value in config.values():
-        if type(value) is not str:
-            return {key: _as_string(value) for key, value in config.items() if value is not None}
-    return config
+    return {texts.one(key): texts.one(_as_string(value)) for key, value in config.items() if value is not None}
 
 
 def _as_string(value: object) -> str:

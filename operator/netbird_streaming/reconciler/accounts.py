@@ -17,7 +17,7 @@ from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Clock, NetBird
 
-VIEW_LIFETIME: Final = 60.0
+VIEW_LIFETIME: Final = 45.0
 """Seconds for which a LIST is kept: ten thousand integrations are some megabytes."""
 PAUSE_FACTOR: Final = 8
 """In a burst, a LIST that took a second is followed by a pause of this many, so that more creates share the next."""
@@ -178,6 +178,7 @@ class Account:
 
     async def _list(self, begun: float, priority: Priority) -> OperatorError | None:
         proof = self.proof
+        self.let_go()
         try:
             listing = await self.client.list_integrations(priority)
         except OperatorError as problem:
