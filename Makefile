@@ -19,6 +19,7 @@ IMAGE ?= netbird-streaming-operator:dev
 PYTHON := .venv/bin/python
 VENV := .venv/.stamp
 RUNTIME := .venv-runtime/.stamp
+MUTATION := .venv-mutation/.stamp
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --progress-bar off
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -194,6 +195,18 @@ proof-cluster: $(VENV) ## The API server, etcd, rights, admission and other writ
 proof-fuzz: $(VENV) ## Two minutes of a coverage-guided fuzzer on everything that parses (ARGS="resource --seconds=600")
 	@$(PYTHON) -m tests.proof.fuzz $(ARGS)
 
+.PHONY: mutation
+mutation: $(MUTATION) ## Change core/ in every small way, and see which changes no test notices (an hour)
+	@$(PYTHON) -m tests.support.mutation $(ARGS)
+
+# mutmut brings much that nothing else needs; what the tests need it finds in .venv.
+$(MUTATION): requirements/mutation.lock | $(VENV)
+	@$(PYTHON) -m venv --clear .venv-mutation
+	@.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$(.venv-mutation/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tests.pth"
+	@touch $@
+
 .PHONY: monitoring
 monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator
 	@$(PYTHON) -m pytest tests/monitoring -o faulthandler_timeout=600 $(ARGS)
@@ -202,9 +215,10 @@ monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scr
 lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)
 	@$(UV_COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.lock
 	@$(UV_COMPILE) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.lock --output-file requirements/dev.lock
+	@$(UV_COMPILE) $(ARGS) --group mutation --output-file requirements/mutation.lock
 
 .PHONY: clean
 clean: ## Remove what was made here: .venv, caches, a running control plane (the binaries' cache stays)
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m tests.support.controlplane stop
-	@rm -rf .venv .venv-runtime .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@rm -rf .venv .venv-runtime .venv-mutation .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	@find operator tests -name __pycache__ -type d -prune -exec rm -rf {} +
