@@ -1,5 +1,6 @@
 """All that one process knows of its resources, and the triggers that make it look again."""
 
+import logging
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -16,6 +17,7 @@ from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
 
 K = TypeVar("K")
+log = logging.getLogger(__name__)
 
 STRAY: Final = "Stray"
 """The kind of a key for an integration of our making whose resource was gone before its id could be written."""
@@ -34,6 +36,8 @@ class World:
         self.limits = Limits(late_commit=settings.late_commit_window, post=settings.request_timeout)
         self.entries: dict[Identity, Entry] = {}
         self.strays: dict[Identity, Account] = {}
+        self.releasing: set[str] = set()
+        """The uids of resources that go because we let them."""
         self.drifted: set[Identity] = set()
         self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, self._lane)
         self.claims = Claims(self.queue.add)
@@ -118,6 +122,10 @@ class World:
         if entry is None or entry.uid != uid:
             return
         del self.entries[identity]
+        if entry.id is not None and not entry.memory.deleted and uid not in self.releasing:
+            # Its finalizer was removed by hand. Whether somebody wants the integration nobody knows: it stays.
+            fields = {"kind": identity.kind, "resource": identity.label, "integration": entry.id}
+            log.warning("gone without us: its integration may be left in NetBird", extra=fields)
         self._unindex(entry)
         self.drifted.discard(identity)
         self.queue.discard(identity)

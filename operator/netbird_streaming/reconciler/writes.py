@@ -49,6 +49,15 @@ async def add_finalizer(run: Run, case: Case) -> bool:
 
 async def release(run: Run, case: Case, action: Release) -> bool:
     """Let the resource go."""
+    # Its watch may tell that it is gone before the write is answered.
+    run.world.releasing.add(run.entry.uid)
+    try:
+        return await _release(run, case, action)
+    finally:
+        run.world.releasing.discard(run.entry.uid)
+
+
+async def _release(run: Run, case: Case, action: Release) -> bool:
     try:
         await run.world.ports.cluster.remove_finalizer(run.resource)
     except ConflictError:
