@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -55,6 +55,8 @@ class User:
     gone: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The last version of what is no more."""
     wanted: dict[str, Wanted] = field(default_factory=dict)
+    forced: set[str] = field(default_factory=set)
+    """Whose finalizers the user removes, whatever is left in NetBird by that."""
     left: dict[int, int] = field(default_factory=dict)
     """Integrations that are nobody's from a moment on: foreign ones, and those that the user orphaned.
 
@@ -233,17 +235,22 @@ class User:
 
     async def follow(self, see: Callable[[str, dict[str, Any]], None]) -> None:
         """Watch the integrations until cancelled; each event is told."""
-        async for kind, found in self.events("eventstreamingintegrations"):
+        async for kind, found in self.events("eventstreamingintegrations", self.objects):
             name = found["metadata"]["name"]
             self.objects[name] = found
             if kind == "DELETED":
                 self.gone[name] = self.objects.pop(name)
             see(kind, found)
 
-    async def events(self, plural: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """The namespace's objects of a kind, and then what happens to them, without end: what it is, and the object."""
+    async def events(
+        self, plural: str, before: Mapping[str, dict[str, Any]] | None = None
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """The namespace's objects of a kind, and then what happens to them, without end: what it is, and the object.
+
+        What was there `before`, by its name, and is there no more was deleted.
+        """
         path = f"{_OURS}/{self.namespace}/{plural}"
-        known: dict[str, dict[str, Any]] = {}
+        known = dict(before or {})
         while True:
             listed = await self.kubernetes.call("GET", path)
             found = {each["metadata"]["name"]: each for each in listed["items"]}

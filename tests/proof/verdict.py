@@ -32,7 +32,8 @@ class Verdict:
         live = self.user.netbird.model.integrations
         held = status.get("id")
         if kind == "DELETED":
-            if held in live and held not in self.user.left:
+            is_forced = found["metadata"]["name"] in self.user.forced
+            if held in live and held not in self.user.left and not is_forced:
                 self._breach("S8", f"{found['metadata']['name']} is gone, and {held} is still in NetBird")
             return
         for each in status.get("conditions", ()):

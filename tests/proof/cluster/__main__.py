@@ -1,6 +1,6 @@
 """Try some cases again, and say how each went:
 
-`python -m tests.proof.cluster "no rights" 503`
+`python -m tests.proof.cluster "no rights" "restored with status"`
 """
 
 import argparse
@@ -9,20 +9,20 @@ import sys
 import time
 
 from tests.proof.cluster.cases import CASES
+from tests.proof.cluster.histories import HISTORIES, History
 from tests.proof.cluster.lanes import Lanes, lanes_on
-from tests.proof.cluster.life import Case, live_through
+from tests.proof.cluster.life import Case
 from tests.support.controlplane import ControlPlane
 
 
-async def _try(lanes: Lanes, case: Case) -> bool:
-    async with lanes.trial() as trial:
-        began = time.monotonic()
-        breaches = await live_through(case, trial)
+async def _try(lanes: Lanes, case: Case | History) -> bool:
+    began = time.monotonic()
+    breaches = await lanes.attempt(case)
     print(f"{time.monotonic() - began:6.1f} s  {case}  {'; '.join(breaches) or 'kept'}", flush=True)
     return not breaches
 
 
-async def run(cases: list[Case], width: int) -> int:
+async def run(cases: list[Case | History], width: int) -> int:
     """Try them side by side; answers 0 where no promise was broken."""
     with ControlPlane.start() as plane:
         async with lanes_on(plane, width) as lanes:
@@ -32,11 +32,12 @@ async def run(cases: list[Case], width: int) -> int:
 
 def main() -> int:
     """Read the command line."""
+    every: tuple[Case | History, ...] = (*CASES, *HISTORIES)
     parser = argparse.ArgumentParser(prog="tests.proof.cluster", description=__doc__)
-    parser.add_argument("case", nargs="*", help="of " + ", ".join(f'"{each}"' for each in CASES))
+    parser.add_argument("case", nargs="*", help="of " + ", ".join(f'"{each}"' for each in every))
     parser.add_argument("--width", type=int, default=8, help="how many at once (%(default)s)")
     options = parser.parse_args()
-    chosen = [each for each in CASES if not options.case or each.name in options.case]
+    chosen = [each for each in every if not options.case or each.name in options.case]
     return asyncio.run(run(chosen, options.width))
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import aiohttp
 
 from netbird_streaming.core.resources import GROUP
-from tests.proof.cluster.life import Lasting, Trial
+from tests.proof.cluster.life import Lasting
+from tests.proof.cluster.trial import Trial
 from tests.proof.cluster.weather import Fault
 from tests.support.kubernetes import BASE
 

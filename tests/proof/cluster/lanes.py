@@ -4,15 +4,18 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, assert_never
 
-from tests.proof.cluster.life import Trial
+from tests.proof.cluster.histories import History
+from tests.proof.cluster.life import Case, judged, live_through
+from tests.proof.cluster.trial import Trial
 from tests.proof.crashes.explorer import running
 from tests.proof.crashes.nursery import nursery
 from tests.proof.crashes.run import Stage
 from tests.support.controlplane import ControlPlane
 from tests.support.kubernetes import connect
 from tests.support.operator import Installation, install
+from tests.support.sinks import audit_sink
 
 NAME: Final = "lane-"
 
@@ -27,6 +30,21 @@ class Lanes:
         for each in installations:
             self._free.put_nowait(each)
         self._numbers = itertools.count()
+
+    async def attempt(self, case: Case | History) -> list[str]:
+        """Try one case as soon as an installation is free; answers which promises were broken."""
+        async with self.trial() as trial:
+            match case:
+                case Case():
+                    return await live_through(case, trial)
+                case History():
+                    return await judged(trial, case.tell, case.writes)
+                case _:
+                    assert_never(case)
+
+    def asked(self) -> bytes:
+        """What all operators so far have asked of the API server, by its audit log."""
+        return audit_sink(self.stage.plane.audit_log, f"system:serviceaccount:{NAME}")
 
     @asynccontextmanager
     async def trial(self) -> AsyncIterator[Trial]:

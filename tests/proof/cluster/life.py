@@ -1,19 +1,16 @@
 """The same life under each fault: one integration stays, one is made and one goes while the fault lasts."""
 
 import asyncio
-import json
-import os
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import ClientResponseError
 
 from netbird_streaming.reasons import Reason
-from tests.proof.cluster.weather import Weather
+from tests.proof.cluster.trial import MOST_REQUESTS, Load, Trial
 from tests.proof.crashes.nursery import is_alive
-from tests.proof.crashes.run import Run
 from tests.proof.user import SECRET, StuckError
 from tests.proof.verdict import Verdict
 from tests.proof.wanted import Wanted, Writes, is_ready
@@ -21,37 +18,8 @@ from tests.proof.wanted import Wanted, Writes, is_ready
 CHANGED: Final = "https://siem.example.com/changed"
 RESTED_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 200.0
-MOST_REQUESTS: Final = 15.0
-"""Requests a second to the API server, and to NetBird, of an operator with three resources."""
-MOST_CPU: Final = 0.5
-"""Of a core, while nothing can be done."""
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(slots=True, kw_only=True)
-class Trial(Run):
-    """A run with weather."""
-
-    weather: Weather = field(default_factory=Weather)
-    breaches: list[str] = field(default_factory=list)
-    """Promises that were broken while a fault lasted."""
-
-    @property
-    def user(self) -> str:
-        """Whom the API server takes the operator for."""
-        namespace = self.installation.namespace
-        return f"system:serviceaccount:{namespace}:{namespace}"
-
-    def processor_seconds(self) -> float:
-        """How much its operator has computed so far."""
-        fields = Path(f"/proc/{self.processes[0]}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
-
-    def warnings(self, offset: int = 0) -> list[dict[str, Any]]:
-        """What the operator has logged for a person to read, from that many characters on."""
-        lines = (json.loads(line) for line in self.logged()[offset:].splitlines() if line.startswith("{"))
-        return [each for each in lines if each["level"] in {"warning", "error"}]
-
+LIFE: Final = Writes(posts=1, puts=1, deletes=1)
+"""How NetBird is changed by `act`."""
 
 Lasting = Callable[[Trial], AbstractAsyncContextManager[None]]
 """A fault, which lasts as long as its block."""
@@ -84,22 +52,42 @@ class Case:
 
 async def live_through(case: Case, trial: Trial) -> list[str]:
     """Have a life under the fault; answers which promises were broken."""
+
+    async def endure(trial: Trial) -> None:
+        async with case.lasting(trial):
+            offset, load = len(trial.logged()), Load(trial)
+            await act(trial)
+            await asyncio.sleep(case.seconds)
+            trial.breaches += load.breaches(case.requests) + _silent(case, trial, offset)
+
+    trial.leased = case.leased
+    return await judged(trial, endure, LIFE, slack=case.lost_answers)
+
+
+async def judged(trial: Trial, tell: Callable[[Trial], Awaitable[None]], writes: Writes, slack: int = 0) -> list[str]:
+    """Let something befall what has settled, and see that all comes to rest as it shall be.
+
+    Args:
+        trial: whose operator it befalls; one has to run when it is over.
+        tell: what happens.
+        writes: how NetBird is to be changed by it.
+        slack: how many PUTs may be repeated.
+    """
     verdict = Verdict(trial)
     follower = asyncio.create_task(trial.follow(verdict.see))
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
-            trial.leased = case.leased
             await settle(trial)
             verdict.begin()
-            async with case.lasting(trial):
-                trial.breaches += await _endure(case, trial)
+            trial.mark()
+            await tell(trial)
             await trial.until(lambda: trial.missing() is None, "all is as it shall be")
             await trial.rest(RESTED_SECONDS)
-            await verdict.end(Writes(posts=1, puts=1, deletes=1), slack=case.lost_answers)
+            await verdict.end(writes, slack)
             if not is_alive(trial.processes[0]):
                 verdict.breaches.append("L4: the process has ended")
             await trial.stop()
-    except StuckError as error:
+    except (StuckError, ClientResponseError) as error:
         verdict.breaches.append(f"L1: {error}")
     except TimeoutError:
         verdict.breaches.append(f"L1: not within {LONGEST_SECONDS:.0f} s; {trial.story()}")
@@ -130,25 +118,6 @@ async def act(trial: Trial) -> None:
     await trial.delete("doomed")
 
 
-async def _endure(case: Case, trial: Trial) -> list[str]:
-    offset, asked, before = len(trial.logged()), trial.weather.asked.total(), trial.processor_seconds()
-    remote, began = len(trial.netbird.journal.entries), time.monotonic()
-    await act(trial)
-    await asyncio.sleep(case.seconds)
-    seconds = time.monotonic() - began
-    breaches = []
-    if trial.weather.asked.total() - asked > case.requests * seconds:
-        often = ", ".join(f"{path} ({count})" for path, count in trial.weather.asked.most_common(4))
-        breaches.append(
-            f"L4: {trial.weather.asked.total() - asked} requests to the API server in {seconds:.0f} s, mostly {often}"
-        )
-    if len(trial.netbird.journal.entries) - remote > MOST_REQUESTS * seconds:
-        breaches.append(f"L4: {len(trial.netbird.journal.entries) - remote} requests to NetBird in {seconds:.0f} s")
-    if trial.processor_seconds() - before > MOST_CPU * seconds:
-        breaches.append(f"L4: {trial.processor_seconds() - before:.1f} s of CPU in {seconds:.0f} s")
-    return breaches + list(_silent(case, trial, offset))
-
-
 def _silent(case: Case, trial: Trial, offset: int) -> list[str]:
     """L3: whatever is not as it shall be is explained, by its condition or by the log where none can be written."""
     if case.harmless:
@@ -158,12 +127,9 @@ def _silent(case: Case, trial: Trial, offset: int) -> list[str]:
     return [
         f"L3: {name} does not say what keeps it: {found.get('status', {}).get('conditions')}"
         for name, found in trial.objects.items()
-        if not is_ready(found) and not _is_explained(found)
+        if not is_ready(found) and not _is_explained(trial, name)
     ]
 
 
-def _is_explained(found: dict[str, Any]) -> bool:
-    conditions = {each["type"]: each for each in found.get("status", {}).get("conditions", ())}
-    ready = conditions.get("Ready", {})
-    current = ready.get("observedGeneration") == found["metadata"]["generation"]
-    return current and ready["reason"] == Reason.KUBERNETES_REFUSED and bool(ready["message"])
+def _is_explained(trial: Trial, name: str) -> bool:
+    return trial.reason(name) == Reason.KUBERNETES_REFUSED

@@ -148,6 +148,15 @@ class ControlPlane:
         self._start(APISERVER, commands.apiserver(self.binaries, self._files, self._ports))
         self._wait("the API server", self._ready)
 
+    def stop_etcd(self) -> None:
+        """Kill etcd, and leave the rest; its data stay in the folder."""
+        self._processes.pop(ETCD).kill()
+
+    def start_etcd(self) -> None:
+        """Start it, again on the same port, and wait until the API server works with it."""
+        self._start(ETCD, commands.etcd(self.binaries, self._files, self._ports))
+        self._wait("the API server", self._ready)
+
     def restart_apiserver(self, down_seconds: float = 0.0) -> None:
         """Kill the API server, leave it down for that long, and wait until it is ready again."""
         self.stop_apiserver()
