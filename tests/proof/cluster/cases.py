@@ -25,10 +25,11 @@ CASES: Final = (
     Case("a quota without Events", hands.no_room_for_events, harmless=True),
     Case("no rights", hands.without_rights),
     # Each write of the other's is an event, and a reason to look.
-    Case("another writer", hands.another_writer, harmless=True, requests=100.0),
+    Case("another writer", hands.another_writer, seconds=15.0, harmless=True, requests=100.0),
     Case(
         "another writer, watches cut",
         hands.together(hands.another_writer, hands.under_cuts()),
+        seconds=15.0,
         harmless=True,
         requests=100.0,
     ),

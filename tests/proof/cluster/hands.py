@@ -15,6 +15,8 @@ from tests.proof.cluster.trial import Trial
 from tests.proof.cluster.weather import Fault
 from tests.support.kubernetes import BASE
 
+WRITER_SECONDS: Final = 0.1
+"""Between two writes of another writer: often enough to meet ours, and not so often that none of ours gets through."""
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 _PROBE: Final = "proof/probe"
@@ -181,7 +183,7 @@ async def _write(trial: Trial, name: str) -> None:
             others = [each for each in found.get("status", {}).get("conditions", ()) if each["type"] != "Seen"]
             found["status"] = {**found.get("status", {}), "conditions": [*others, condition]}
             await trial.kubernetes.call("PUT", f"{path}/status", found)
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(WRITER_SECONDS)
 
 
 def together(*all_of_them: Lasting) -> Lasting:
