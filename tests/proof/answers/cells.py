@@ -9,15 +9,20 @@ from tests.proof.answers.answers import ANSWERS, PLACES, Answer
 from tests.proof.answers.flows import FLOWS, Flow
 from tests.support.netbird.wire import Operation
 
-ANY_CALL: Final = "any call"
-CALLS: Final = (*(operation.value for operation in Operation), ANY_CALL)
+EVERY_CALL: Final = "every call"
+CALLS: Final = (*(operation.value for operation in Operation), EVERY_CALL)
 """What is answered, as the page names it."""
+OUTAGES: Final = frozenset(
+    {"401", "403", "404 as HTML", "429", "500", "503, Retry-After 2", "307 elsewhere", "200, a page of HTML"}
+    | {"none in time", "a reset"}
+)
+"""The answers that a server, or what stands in front of it, may give to everything for a while."""
 _ID: Final = re.compile(r"\b\d{16,}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One answer to one call (None: whichever comes first) of one flow."""
+    """One answer to one call of one flow; None stands for each call that there is."""
 
     flow: Flow
     call: Operation | None
@@ -26,7 +31,7 @@ class Cell:
     @property
     def called(self) -> str:
         """The call, as the page names it."""
-        return ANY_CALL if self.call is None else self.call.value
+        return EVERY_CALL if self.call is None else self.call.value
 
     def __str__(self) -> str:
         """How pytest names it."""
@@ -53,8 +58,8 @@ def _cells() -> Iterator[Cell]:
     for answer in ANSWERS:
         for flow in FLOWS:
             yield from (Cell(flow, call, answer) for call in flow.calls if call in answer.operations)
-    for answer in PLACES:
-        yield from (Cell(flow, None, answer) for flow in FLOWS if flow.misled)
+    for answer in (*(each for each in ANSWERS if each.name in OUTAGES), *PLACES):
+        yield from (Cell(flow, None, answer) for flow in FLOWS if flow.in_outage)
 
 
 CELLS: Final = tuple(_cells())

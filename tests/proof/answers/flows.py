@@ -24,7 +24,7 @@ EVENTS: Final = "events"
 class Flow:
     """One flow: `act` makes these calls, the first of them first, and changes NetBird by these writes.
 
-    `about` is the kind of what the user then looks at; `misled` says that the connection's URL can be wrong meanwhile.
+    `about` is the kind of what the user then looks at; `in_outage` says that it is also tried while every call fails.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Flow:
     calls: tuple[Operation, ...]
     writes: Writes = NO_WRITES
     about: str = "integration"
-    misled: bool = False
+    in_outage: bool = False
 
     def __str__(self) -> str:
         """As the page and pytest name it."""
@@ -166,20 +166,20 @@ RESTART: Final = Flow("restart", _have_one, _restart, (_LIST,), about="connectio
 """It waits for all other flows to end."""
 
 FLOWS: Final = (
-    Flow("create", _connect, _create, (_LIST, _POST), _MADE, misled=True),
+    Flow("create", _connect, _create, (_LIST, _POST), _MADE, in_outage=True),
     Flow("create disabled", _connect_literally, _create_disabled, (_PUT,), Writes(posts=1, puts=1)),
-    Flow("update", _have_one, _update, (_PUT,), _CHANGED, misled=True),
-    Flow("rotate", _have_one, _rotate, (_PUT,), _CHANGED, misled=True),
+    Flow("update", _have_one, _update, (_PUT,), _CHANGED, in_outage=True),
+    Flow("rotate", _have_one, _rotate, (_PUT,), _CHANGED, in_outage=True),
     Flow("disable", _have_one, _disable, (_PUT,), _CHANGED),
-    Flow("delete", _have_one, _delete, (_DELETE,), Writes(deletes=1), misled=True),
+    Flow("delete", _have_one, _delete, (_DELETE,), Writes(deletes=1), in_outage=True),
     Flow("delete what is gone", _have_lost, _delete, (_LIST,)),
-    Flow("adopt", _connect, _adopt, (_LIST, _PUT), _CHANGED, misled=True),
+    Flow("adopt", _connect, _adopt, (_LIST, _PUT), _CHANGED, in_outage=True),
     Flow("orphan an unanswered create", _have_unanswered, _delete, (_LIST,)),
-    Flow("resync", _have_one, _look, (_LIST,), misled=True),
+    Flow("resync", _have_one, _look, (_LIST,), in_outage=True),
     Flow("resync after an edit", _have_edited, _look, (_PUT,), _CHANGED),
     Flow("resync after a deletion", _have_lost, _look, (_GET, _POST), _MADE),
     Flow("rotate the token", _have_one, _rotate_token, (_LIST,), _CHANGED),
-    Flow("connect", _nothing, _make_connection, (_LIST, Operation.ACCOUNTS), about="connection", misled=True),
+    Flow("connect", _nothing, _make_connection, (_LIST, Operation.ACCOUNTS), about="connection", in_outage=True),
     Flow("connect to a tenant", _connect_to_customer, _make_customer, (Operation.ACCOUNTS,), _MADE),
     RESTART,
 )

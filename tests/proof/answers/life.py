@@ -115,8 +115,7 @@ async def _begin(cell: Cell, tenant: Tenant, stage: Stage) -> None:
         if tenant.connections:
             await tenant.reconnect(**tenant.misleading)
         return
-    assert cell.call is not None
-    failure = answer.make(cell.call, tenant.netbird.now())
+    failure = answer.make(cell.call or Operation.LIST, tenant.netbird.now())
     tenant.netbird.exchange.faults.add(Fault(failure, answer.moment, cell.call, times=None, late=answer.late))
 
 

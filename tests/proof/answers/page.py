@@ -19,7 +19,7 @@ TITLES: Final = {
     "update": "An update (PUT)",
     "delete": "A deletion (DELETE)",
     "accounts": "The token's account",
-    "any call": "No server is reached",
+    "every call": "Every call, or no server at all",
 }
 
 
