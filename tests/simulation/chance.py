@@ -70,15 +70,21 @@ EVEN_PASSAGE: Final = Passage()
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """How bad the network is: the chance of a fault for each request, until when, and which faults there are."""
+    """How bad the network is: the chance of a fault for each request, until when, and which faults there are.
+
+    In an outage (from, to) no request arrives.
+    """
 
     chance: float = 0.0
     until: float = 0.0
     fates: tuple[Fate, ...] = ()
     latency: float = 0.02
+    outages: tuple[tuple[float, float], ...] = ()
 
     def draw(self, source: random.Random, now: float, possible: frozenset[Fate]) -> Fate:
         """The fate of a request that is sent now."""
+        if any(begin <= now < end for begin, end in self.outages):
+            return Fate.DROPPED
         if now >= self.until or source.random() >= self.chance:
             return Fate.FINE
         fate = self.fates[int(source.random() * len(self.fates))]

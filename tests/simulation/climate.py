@@ -6,6 +6,7 @@ from typing import Final
 
 from netbird_streaming.cluster.election import Timing
 from tests.simulation.chance import Fate, Weather
+from tests.simulation.loop import BEGIN
 from tests.simulation.watching import Watch
 from tests.simulation.world import Climate
 from tests.support.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
@@ -49,4 +50,7 @@ def draw_climate(draw: random.Random) -> Climate:
 def _weather(draw: random.Random) -> Weather:
     fates = [each for each in Fate if each is not Fate.FINE and draw.random() < 0.5] or [Fate.UNANSWERED]
     chance = draw.choice((0.0, 0.02, 0.1, 0.3))
-    return Weather(chance, 1000 + draw.uniform(30, REPAIRED), tuple(fates), draw.choice((0.005, 0.05, 0.5)))
+    until, latency = BEGIN + draw.uniform(30, REPAIRED), draw.choice((0.005, 0.05, 0.5))
+    begin = BEGIN + draw.uniform(0, ACTIVE)
+    outages = ((begin, begin + draw.uniform(1, 30)),) if draw.random() < 0.1 else ()
+    return Weather(chance, until, tuple(fates), latency, outages)

@@ -72,6 +72,13 @@ class Life:
         intent = self.resource.status.creation
         return intent is not None and url in {each.lower().rstrip("/") for each in intent.config.values()}
 
+    def may_share_account(self, other: "Life") -> bool:
+        """Whether both intend something in one account, as far as their intents say."""
+        accounts = {
+            each.resource.status.creation and each.resource.status.creation.account_id for each in (self, other)
+        }
+        return len(accounts - {None}) <= 1
+
 
 @dataclass(slots=True)
 class Pending:

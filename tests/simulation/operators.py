@@ -6,10 +6,10 @@ from functools import partial
 from tests.simulation.climate import REPAIRED
 from tests.simulation.loop import BEGIN
 from tests.simulation.network import WORLD, Process
-from tests.simulation.users import Users
+from tests.simulation.strangers import Strangers
 
 
-class Operators(Users):
+class Operators(Strangers):
     """Processes, one after another or two at once; another one follows each that dies."""
 
     @property

@@ -114,10 +114,13 @@ def _of_the_connection(story: Story, life: Life) -> set[Reason]:
         found |= {Reason.ACCOUNT_MISMATCH, Reason.ACCOUNT_UNCONFIRMED}
     if ref.name == "second" and not story.world.climate.reads_accounts:
         found |= {Reason.ACCOUNT_UNCONFIRMED}
-    account = "acc-b" if ref.name == "foreign" else "acc-a"
+    account = {"main": story.account, "foreign": "acc-b"}.get(ref.name, "acc-a")
     listed = any(each.live and each.account_id == account for each in story.world.promises.remotes.values())
     moved = any(spec.connection_ref != ref for _, spec in life.specs.values())
-    if (not story.world.climate.reads_accounts and not listed) or (moved and life.resource.status.creation is not None):
+    elsewhere = moved or story.switched
+    if (not story.world.climate.reads_accounts and not listed) or (
+        elsewhere and life.resource.status.creation is not None
+    ):
         found |= {Reason.ACCOUNT_UNCONFIRMED}
     if life.resource.status.account_id not in (None, account):
         found |= {Reason.ACCOUNT_MISMATCH}

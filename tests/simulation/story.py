@@ -19,7 +19,7 @@ class Story(Operators):
     def run(self) -> World:
         """Let it happen, all of it."""
         world = self.world
-        world.token("tok-a", "acc-a", self.token)
+        world.token("tok-acc-a", self.account, self.token)
         self.connect("main")
         for deed in self.plan.deeds:
             world.at(deed.at, partial(self._do, deed))
@@ -74,6 +74,8 @@ ACTS: Final = {
         Act(Story.touch, 5, "another controller writes annotations on {name}"),
         Act(Story.delete, 7, "a user deletes {name}"),
         Act(Story.recreate, 6, "a user deletes {name} and creates it anew"),
+        Act(Story.rename, 4, "a user gives {name} another name"),
+        Act(Story.switch_account, 2, "the administrator takes another account's token"),
         Act(Story.restore, 3, "{name} is lost and comes back from a backup, with its status"),
         Act(Story.orphan, 3, "a user wants the integration of {name} left in NetBird"),
         Act(Story.strip, 2, "kubectl replace takes the finalizers of {name} away"),

@@ -1,4 +1,4 @@
-"""Users and strangers: everything that they do in a story."""
+"""Users and administrators: everything that they do in a story."""
 
 import random
 from collections.abc import Callable
@@ -29,10 +29,10 @@ from netbird_streaming.core.resources import (
 )
 from tests.simulation.chance import Chance
 from tests.simulation.climate import REPAIRED, RESYNC
+from tests.simulation.ledger import url_of
 from tests.simulation.network import WORLD
 from tests.simulation.plan import Plan
 from tests.simulation.world import OPERATOR, TEAM, MakeController, World
-from tests.support.netbird.records import Draft
 
 
 class Users:
@@ -50,6 +50,9 @@ class Users:
         self.revision = 0
         self.quiet_calls = 0
         self.token = "CANARY-main-v0"
+        self.account = "acc-a"
+        """That of the main connection's token."""
+        self.switched = False
         self.backups: dict[str, EventStreamingIntegration] = {}
 
     def identity(self, name: str) -> Identity:
@@ -89,16 +92,17 @@ class Users:
             enabled=draw.random() < 0.8,
             adoption=adoption,
             drift_policy=policy,
-            **self._block(name, self._url(name)),
+            **self.block(name, self.url(name)),
         )
         platform = Platform.DATADOG if spec.datadog is not None else Platform.GENERIC_HTTP
         self.world.api.create(EventStreamingIntegration, TEAM, name, spec.model_copy(update={"platform": platform}))
 
-    def _url(self, name: str) -> str:
+    def url(self, name: str) -> str:
+        """A URL for a resource; that of its twins where there are twins."""
         shared = "shared" if self.plan.cast.twins else name
         return f"https://hook.example/{shared}/{self.revision if self.draw.random() < 0.3 else 0}"
 
-    def _block(self, name: str, url: str) -> dict[str, Datadog | GenericHTTP | None]:
+    def block(self, name: str, url: str) -> dict[str, Datadog | GenericHTTP | None]:
         """The platform's block: by the name, so that a resource keeps its platform for ever."""
         ref = KeyReference(name=f"secret-{name}", key="key")
         if self.plan.cast.datadog or self.plan.cast.twins:
@@ -120,7 +124,7 @@ class Users:
         if found is not None and not found.deleting:
             self.revision += 1
             url = f"https://hook.example/{name}/{self.revision}"
-            self.world.api.edit(found.identity, **self._block(name, url))
+            self.world.api.edit(found.identity, **self.block(name, url))
 
     def toggle(self, name: str) -> None:
         """A user switches the integration on or off."""
@@ -140,7 +144,7 @@ class Users:
         self.world.promises.secret_value(name, None)
         self.world.api.delete_secret(TEAM, f"secret-{name}")
         if self.draw.random() < 0.6:
-            self._later(self.draw.uniform(1, 40), lambda: self.set_value(name))
+            self.later(self.draw.uniform(1, 40), lambda: self.set_value(name))
 
     def request(self, name: str) -> None:
         """A user asks for a reconcile."""
@@ -152,7 +156,7 @@ class Users:
     def touch(self, name: str) -> None:
         """Another controller writes an annotation, again and again: versions change under the operator's hands."""
         for _ in range(5):
-            self._later(self.draw.uniform(0, 3), lambda: self._annotate(name))
+            self.later(self.draw.uniform(0, 3), lambda: self._annotate(name))
 
     def _annotate(self, name: str) -> None:
         found = self.find(name)
@@ -170,17 +174,35 @@ class Users:
     def recreate(self, name: str) -> None:
         """A user deletes a resource and creates one of the same name as soon as that goes."""
         self.delete(name)
-        self._later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=False))
+        self.later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=False))
+
+    def rename(self, name: str) -> None:
+        """A user wants another name: a resource of the same settings comes before the old one goes, or after."""
+        found = self.find(name)
+        if found is None or found.deleting:
+            return
+        actions = [lambda: self.delete(name), lambda: self._create_like(f"{name}x", found)]
+        self.draw.shuffle(actions)
+        actions[0]()
+        self.later(self.draw.uniform(0, 20), actions[1])
+
+    def _create_like(self, name: str, other: EventStreamingIntegration) -> None:
+        if self.find(name) is None:
+            self.set_value(name)
+            block = self.block(name, url_of(other.spec))
+            self.world.api.create(
+                EventStreamingIntegration, TEAM, name, other.spec.model_copy(update={**block, "suspend": False})
+            )
 
     def restore(self, name: str) -> None:
         """A resource is lost with its namespace and comes back from a backup, with its status."""
         self.delete(name)
-        self._later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=True))
+        self.later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=True))
 
     def _create_when_gone(self, name: str, *, restored: bool) -> None:
         if self.find(name) is not None:
             if self.world.loop.now < 1000 + REPAIRED:
-                self._later(2.0, lambda: self._create_when_gone(name, restored=restored))
+                self.later(2.0, lambda: self._create_when_gone(name, restored=restored))
             return
         self.create(name)
         if restored and name in self.backups:
@@ -193,7 +215,7 @@ class Users:
         if found is not None:
             self.world.api.edit(found.identity, deletion_policy=DeletionPolicy.ORPHAN)
             if self.draw.random() < 0.5:
-                self._later(self.draw.uniform(0.05, 20), lambda: self.delete(name))
+                self.later(self.draw.uniform(0.05, 20), lambda: self.delete(name))
 
     def strip(self, name: str) -> None:
         """`kubectl replace` takes all finalizers away."""
@@ -212,7 +234,7 @@ class Users:
             self.connect(where)
         self.world.api.edit(found.identity, connection_ref=self.plan.cast.reference(where))
         if self.draw.random() < 0.4:
-            self._later(self.draw.uniform(1, 50), lambda: self._move_back(name))
+            self.later(self.draw.uniform(1, 50), lambda: self._move_back(name))
 
     def _move_back(self, name: str) -> None:
         if (found := self.find(name)) is not None and not found.deleting:
@@ -233,12 +255,31 @@ class Users:
 
     def rotate_token(self, _name: str) -> None:
         """The administrator rotates the connection's token."""
+        self._make_token(self.account)
+        self.later(self.draw.uniform(0, 5), self._put_token)
+
+    def switch_account(self, _name: str) -> None:
+        """The administrator takes another account's token for the connection; most put it right again."""
+        if not self.plan.climate.reads_accounts:
+            return  # nobody could know then whose token it is, while nothing is listed
+        self.switched = True
+        self._make_token("acc-b")
+        self._put_token()
+        if self.draw.random() < 0.7:
+            self.later(self.draw.uniform(1, 40), self._switch_back)
+
+    def _switch_back(self) -> None:
+        self._make_token("acc-a")
+        self._put_token()
+
+    def _make_token(self, account: str) -> None:
         self.revision += 1
-        value = f"CANARY-main-v{self.revision}"
+        self.account, self.token = account, f"CANARY-main-v{self.revision}"
+        self.world.token(f"tok-{account}", account, self.token)
+
+    def _put_token(self) -> None:
         space = OPERATOR if self.plan.cast.kind is ConnectionKind.CLUSTER else TEAM
-        self.world.token("tok-a", "acc-a", value)
-        self.token = value
-        self._later(self.draw.uniform(0, 5), lambda: self.world.put_secret("token-main", self.token, space))
+        self.world.put_secret("token-main", self.token, space)
 
     def delete_all(self, _name: str) -> None:
         """A namespace is deleted whole: Secrets first."""
@@ -252,43 +293,7 @@ class Users:
         for each in self.plan.cast.resources:
             self.delete(each)
 
-    def stranger_edits(self, name: str) -> None:
-        """Somebody changes the integration in the dashboard."""
-        if (integration_id := self._held(name)) is not None:
-            if self.draw.random() < 0.6:
-                self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
-            else:
-                self.world.stranger_edits(integration_id, enabled=self.draw.random() < 0.5)
-
-    def fight(self, name: str) -> None:
-        """Somebody's script sets the integration back again and again."""
-        for number in range(4):
-            self._later(number * 150.0, lambda: self._quarrel(name))
-
-    def _quarrel(self, name: str) -> None:
-        if (integration_id := self._held(name)) is not None:
-            self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
-
-    def stranger_deletes(self, name: str) -> None:
-        """Somebody deletes the integration in the dashboard."""
-        if (integration_id := self._held(name)) is not None:
-            self.world.stranger_deletes(integration_id)
-
-    def stranger_creates(self, name: str) -> None:
-        """Somebody makes an integration in the dashboard, some of them just like a resource's; the secret is theirs."""
-        same = self.draw.random() < 0.5
-        url = self._url(name) if same else "https://stranger.example/1"
-        if "datadog" in self._block(name, url):
-            draft = Draft("datadog", {"api_url": url, "api_key": "CANARY-stranger-v1"})
-        else:
-            draft = Draft("generic_http", {"url": url, "headers": '{"Authorization": "x"}', "body_template": ""})
-        self.world.stranger_creates("acc-a", draft)
-
-    def _held(self, name: str) -> int | None:
-        found = self.find(name)
-        return found.status.id if found is not None else None
-
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Of the same deed, and so drawn from the same seed."""
         draw = self.draw
 

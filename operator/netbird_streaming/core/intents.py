@@ -101,7 +101,7 @@ def settle_open_intent(case: Case) -> Action | None:
     intent, route = open_intent(case), case.observed.route
     if intent is None or isinstance(route, OperatorError):
         return None
-    elsewhere = _other_endpoint(intent, route)
+    elsewhere = _elsewhere(intent, route)
     if elsewhere is not None:
         return elsewhere
     over = (case.memory.intent_over or case.observed.now) + case.limits.late_commit
@@ -149,16 +149,17 @@ def _unknown(case: Case) -> str:
     return _UNKNOWN if case.memory.unanswered is None else f"{case.memory.unanswered} {_UNKNOWN}"
 
 
-def _other_endpoint(intent: Intent, route: Route) -> Action | None:
-    if intent.endpoint == route.endpoint:
+def _elsewhere(intent: Intent, route: Route) -> Action | None:
+    """Whether this way, or the token that it has by now, may lead to another account than the intent's."""
+    if intent.endpoint == route.endpoint and intent.account_id is None:
         return None
     if route.account is None:
         return ConfirmAccount()
     if intent.account_id is not None and route.account == intent.account_id:
         return None
     message = (
-        "A create whose answer was lost went through another connection, and it is not known to lead to the same "
-        "account. Go back to that connection until the create is settled, or delete the resource with "
+        "A create whose answer was lost went through another connection or token, and this one is not known to lead to "
+        "the same account. Go back to that one until the create is settled, or delete the resource with "
         "deletionPolicy Orphan."
     )
     return Report(State.STALLED, Reason.ACCOUNT_UNCONFIRMED, message)

@@ -192,6 +192,14 @@ class TestUnknownOutcome:
         elsewhere = Route(endpoint="endpoint-2", account="acc-2", allow_adoption=True)
         assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
+    def test_with_another_accounts_token_nothing_is_concluded(self) -> None:
+        elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
+        assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
+
+    def test_the_account_is_confirmed_before_anything_is_concluded(self) -> None:
+        unknown = Route(endpoint="endpoint-1", account=None, allow_adoption=True)
+        assert decide(self.case(route=unknown)) == ConfirmAccount()
+
     def test_an_answered_post_is_bound_before_anything_else(self) -> None:
         payload = payload_of(integration())
         posted = Posted(item(9), Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True)

@@ -1,0 +1,44 @@
+"""Strangers: what others do in NetBird's dashboard."""
+
+from tests.simulation.users import Users
+from tests.support.netbird.records import Draft
+
+
+class Strangers(Users):
+    """They know nothing of Kubernetes, and the operator knows nothing of them."""
+
+    def stranger_edits(self, name: str) -> None:
+        """Somebody changes the integration in the dashboard."""
+        if (integration_id := self._held(name)) is not None:
+            if self.draw.random() < 0.6:
+                self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
+            else:
+                self.world.stranger_edits(integration_id, enabled=self.draw.random() < 0.5)
+
+    def fight(self, name: str) -> None:
+        """Somebody's script sets the integration back again and again."""
+        for number in range(4):
+            self.later(number * 150.0, lambda: self._quarrel(name))
+
+    def _quarrel(self, name: str) -> None:
+        if (integration_id := self._held(name)) is not None:
+            self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
+
+    def stranger_deletes(self, name: str) -> None:
+        """Somebody deletes the integration in the dashboard."""
+        if (integration_id := self._held(name)) is not None:
+            self.world.stranger_deletes(integration_id)
+
+    def stranger_creates(self, name: str) -> None:
+        """Somebody makes an integration in the dashboard, some of them just like a resource's; the secret is theirs."""
+        same = self.draw.random() < 0.5
+        url = self.url(name) if same else "https://stranger.example/1"
+        if "datadog" in self.block(name, url):
+            draft = Draft("datadog", {"api_url": url, "api_key": "CANARY-stranger-v1"})
+        else:
+            draft = Draft("generic_http", {"url": url, "headers": '{"Authorization": "x"}', "body_template": ""})
+        self.world.stranger_creates("acc-a", draft)
+
+    def _held(self, name: str) -> int | None:
+        found = self.find(name)
+        return found.status.id if found is not None else None
