@@ -123,7 +123,9 @@ def differences(platform: str, config: Mapping[str, str], item: Integration, key
     found: dict[str, str] = {}
     for name in COMPARABLE.get(platform, ()):
         shown, wanted = _shown(item, name), config.get(name, "")
-        if shown is None or (_same_headers(wanted, shown) if name == "headers" else _same(name, wanted, shown)):
+        if shown in (None, wanted):
+            continue
+        if _same_headers(wanted, shown) if name == "headers" else _same(name, wanted, shown):
             continue
         found[name] = key.digest("shown", name, identifying(name, wanted), shown)
     return found

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -37,15 +37,20 @@ _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 class Payload:
     """What NetBird should hold: the whole request, and what may be said of it.
 
-    `public` is fit for a status, `fingerprint` changes with any value, `signature` with those that tell integrations
-    apart. The request holds secrets: it has no repr of its own to leak them.
+    `fingerprint` changes with any value, `signature` with those that tell integrations apart. The request holds
+    secrets: it has no repr of its own to leak them.
     """
 
+    spec: IntegrationSpec = field(repr=False)
     request: IntegrationRequest
-    public: Mapping[str, str]
     fingerprint: str
     signature: Mapping[str, str]
     key_id: str
+
+    @property
+    def public(self) -> Mapping[str, str]:
+        """What of the configuration is fit for a status; asked for only where something is written."""
+        return _public(self.spec, self.request.config)
 
 
 def secret_names(spec: IntegrationSpec) -> frozenset[str]:
@@ -67,8 +72,8 @@ def resolve(spec: IntegrationSpec, secrets: Mapping[str, SecretData | None], key
     config = _config(block, _Reader(secrets))
     platform = spec.platform.value
     return Payload(
+        spec=spec,
         request=IntegrationRequest(platform=platform, config=config, enabled=spec.enabled),
-        public=_public(spec, config),
         fingerprint=key.digest("request", platform, str(spec.enabled), json.dumps(config, sort_keys=True)),
         signature=compare.signature(platform, config, key),
         key_id=key.id,
