@@ -17,6 +17,8 @@ from tests.support.controlplane import ControlPlane
 from tests.support.kubernetes import connect
 from tests.support.netbird.server import SimulatedNetBird
 from tests.support.operator import Installation, Operator, install
+from tests.support.scene import USER
+from tests.support.sinks import audit_sink, process_sinks
 
 WIDTH: Final = 100
 """Cells at once."""
@@ -60,6 +62,12 @@ class Service:
     def logged(self) -> str:
         """What it has logged."""
         return self.log.read_text(errors="replace")
+
+    def survey(self) -> dict[str, str | bytes]:
+        """All that is to be seen of it while it runs, by place: there is no secret in it."""
+        assert self._operator is not None
+        asked = audit_sink(self._installation.plane.audit_log, USER)
+        return {"requests": asked, **process_sinks(self._operator.pid, self._operator.temporary)}
 
 
 class Matrix:

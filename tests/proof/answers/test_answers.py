@@ -19,13 +19,11 @@ async def test_a_wrong_answer_breaks_no_promise_and_heals(matrix: Matrix, cell: 
     assert life.seen == page.read(page.PAGE.read_text()).get(cell), "run `python -m tests.proof.answers`"
 
 
-async def test_no_secret_and_no_word_of_the_server_is_in_the_log(
-    matrix: Matrix, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_no_secret_is_to_be_seen_of_the_operator(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
     lives = [await each for each in matrix.lives.values()]
     log = matrix.service.logged()
     assert '"level": "debug"' in log
-    assert CANARIES.search({"log": log}) == []
+    assert CANARIES.search({"log": log, **matrix.service.survey()}) == []
     requests = Counter(life.requests for life in lives)
     with capsys.disabled():
         print(f"\n{len(lives)} cells; requests until healed: {sorted(requests.items())}")  # noqa: T201 # what was covered
