@@ -173,6 +173,40 @@ class TestUnknownOutcome:
     def test_what_can_not_be_ours_is_not_bound(self, stranger: Any) -> None:
         assert not isinstance(decide(self.case(stranger)), Bind)
 
+    @pytest.mark.parametrize(
+        ("created_at", "bound"),
+        [
+            ("2026-05-01T09:58:59Z", False),
+            ("2026-05-01T09:59:01Z", True),
+            ("2026-05-01T12:00:59Z", True),
+            ("2026-05-01T12:01:01Z", False),
+            ("no time", True),
+            (None, True),
+        ],
+    )
+    def test_a_minute_of_difference_between_clocks_is_allowed_for(self, created_at: str | None, bound: bool) -> None:  # noqa: FBT001 # pytest passes it
+        assert isinstance(decide(self.case(item(9, created_at=created_at))), Bind) is bound
+
+    @pytest.mark.parametrize("missing", [{"since": None}, {"until": None}, {"since": None, "until": None}])
+    def test_where_the_server_tells_no_time_none_is_compared(self, missing: dict[str, None]) -> None:
+        resource = integration(status=Status(creation=intent_of(integration(), **missing), owner_uid=UID))
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        late = item(9, created_at="2026-05-01T15:00:00Z")
+        action = decide(case(resource, memory=memory, view=view(late, begun=NOW - 0.5)))
+        assert action == Bind(late, Origin.INFERRED)
+
+    def test_attempts_that_are_alike_are_remembered_as_one(self) -> None:
+        first = intent_of(integration(), until=WALL - timedelta(minutes=9))
+        others = [intent_of(integration(), signature={"url": each}) for each in ("one", "two")]
+        last = intent_of(integration(), attempt=4)
+        status = Status(creation=last, unresolved_creations=(others[0], first, others[1]), owner_uid=UID)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        action = decide(case(integration(status=status), memory=memory, view=view(begun=NOW - 0.5)))
+        assert isinstance(action, Create)
+        merged = first.model_copy(update={"until": last.until, "attempt": 4})
+        assert action.unresolved == (others[0], merged, others[1])
+        assert action.intent.attempt == 5
+
     def test_what_was_there_before_the_attempt_is_not_bound(self) -> None:
         resource = integration(status=Status(creation=intent_of(integration(), known_ids=(9,)), owner_uid=UID))
         memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
@@ -212,6 +246,23 @@ class TestUnknownOutcome:
         action = decide(case(integration(status=status), view=view(item(5), item(9))))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
+    def test_a_late_commit_is_looked_for_as_long_as_all_was_not_well(self) -> None:
+        resource = integration()
+        synced = Condition(type="Ready", status="True", reason=Reason.SYNCED.value, last_transition_time=WALL)
+        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 1)
+        for conditions, looks in (((), True), ((synced,), False)):
+            status = held(resource, unresolved_creations=(intent_of(resource),), conditions=conditions)
+            assert (decide(case(integration(status=status), memory=memory)) == Look(NOW)) is looks
+
+    @pytest.mark.parametrize(("number", "refused"), [(8, False), (9, True)])
+    def test_after_many_different_attempts_none_is_tried_any_more(self, number: int, refused: bool) -> None:  # noqa: FBT001 # pytest passes it
+        attempts = tuple(intent_of(integration(), signature={"url": str(each)}) for each in range(number))
+        resource = integration(status=Status(unresolved_creations=attempts, owner_uid=UID))
+        action = decide(case(resource, view=view()))
+        assert isinstance(action, Report if refused else Create)
+        if refused:
+            assert reason_of(action) is Reason.CREATE_AMBIGUOUS
+
 
 class TestKeeping:
     def test_nothing_changed_is_ready(self) -> None:
@@ -229,6 +280,34 @@ class TestKeeping:
         resource = integration({"enabled": False})
         action = decide(case(integration({"enabled": False}, status=held(resource, enabled=True)), view=view(item())))
         assert isinstance(action, Update)
+
+    def test_a_put_is_about_the_id_that_is_held_and_sends_what_is_wanted(self) -> None:
+        resource = integration({"enabled": False}, status=held(integration()))
+        assert decide(case(resource, view=view(item()))) == Update(5, payload_of(resource))
+
+    def test_no_put_while_suspended_nor_where_another_has_the_better_claim(self) -> None:
+        changed = {"enabled": False}
+        suspended = integration({**changed, "suspend": True}, status=held(integration()))
+        action = decide(case(suspended, view=view(item())))
+        assert reason_of(action) is Reason.SUSPENDED
+        assert isinstance(action, Report)
+        assert action.message.startswith("Updating the integration waits: ")
+        rivalled = case(integration(changed, status=held(integration())), view=view(item()), rival="team-a/older")
+        assert reason_of(decide(rivalled)) is Reason.OWNERSHIP_CONFLICT
+
+    @pytest.mark.parametrize(
+        ("looked", "seconds", "foreign"), [(None, 5, False), (None, 15, True), (NOW - 3, 5, True), (NOW - 60, 5, False)]
+    )
+    def test_a_server_may_stamp_our_own_write_a_little_later_until_it_was_compared(
+        self,
+        looked: float | None,
+        seconds: int,
+        foreign: bool,  # noqa: FBT001 # pytest passes it
+    ) -> None:
+        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 5, looked=looked)
+        touched = item(updated_at=f"2026-05-01T11:00:{seconds:02}.000001Z")
+        action = decide(case(integration(status=held(integration())), memory=memory, view=view(touched)))
+        assert isinstance(action, Update) is foreign
 
     def test_an_unanswered_put_is_repeated_only_after_a_look(self) -> None:
         resource = integration({"enabled": False}, status=held(integration()))
@@ -326,6 +405,12 @@ class TestAdopting:
     def test_match_takes_the_only_identical_one(self) -> None:
         assert decide(case(self.adopting("Match"), view=view(item(9)))) == Bind(item(9), Origin.ADOPTED)
 
+    def test_of_several_identical_ones_none_is_taken(self) -> None:
+        action = decide(case(integration({"adoption": {"policy": "Match"}}), view=view(item(5), item(9))))
+        assert reason_of(action) is Reason.ADOPTION_AMBIGUOUS
+        assert isinstance(action, Report)
+        assert action.message.startswith("Integrations 5, 9 are identical to the resource.")
+
     def test_match_creates_where_there_is_none(self) -> None:
         assert isinstance(decide(case(self.adopting("Match"), view=view())), Create)
 
@@ -387,6 +472,14 @@ class TestDeleting:
 
     def test_nothing_held_is_released_without_a_connection(self) -> None:
         assert decide(case(self.gone(), route=BROKEN)) == Release()
+
+    def test_what_attempts_that_were_given_up_have_made_is_looked_for_before_it_is_let_go(self) -> None:
+        status = Status(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
+        resource = self.gone(status=status)
+        assert decide(case(resource)) == Look(NOW)
+        assert decide(case(resource, view=view(item(9)))) == Bind(item(9), Origin.INFERRED)
+        assert reason_of(decide(case(resource, view=view(item(9), item(10))))) is Reason.CREATE_AMBIGUOUS
+        assert decide(case(resource, view=view())) == Release()
 
     def test_a_broken_connection_is_a_visible_wait_with_the_ways_out(self) -> None:
         action = decide(case(self.gone(status=held(integration())), route=BROKEN))

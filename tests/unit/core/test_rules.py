@@ -1,6 +1,7 @@
 """Small pure rules: who may use a connection, durations, timestamps, conditions."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from netbird_streaming.core.access import access_of, selects
 from netbird_streaming.core.actions import State
-from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.conditions import UNTOLD, Readiness, Standing, conditions, readiness
 from netbird_streaming.core.connections import resync_interval, seconds, url_fault
 from netbird_streaming.core.resources import ClusterConnectionSpec, ConnectionSpec, LabelSelector
+from netbird_streaming.core.status import Condition
 from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.reasons import Reason
 from tests.support.cases import WALL
@@ -113,6 +115,18 @@ def test_conditions_follow_kstatus() -> None:
     assert types(State.WORKING) == [("Ready", "False"), ("Reconciling", "True")]
     assert types(State.STALLED) == [("Ready", "False"), ("Stalled", "True")]
     assert types(State.HELD) == [("Ready", "False")]
+
+
+def test_what_ready_says_is_told_in_short() -> None:
+    def said(name: str, status: Literal["True", "False", "Unknown"], reason: str) -> Condition:
+        return Condition(type=name, status=status, reason=reason, last_transition_time=WALL)
+
+    stalled = said("Stalled", "True", Reason.CONTENDED.value)
+    assert readiness((stalled, said("Ready", "True", Reason.SYNCED.value))) == Readiness(
+        ready=True, reason=Reason.SYNCED
+    )
+    assert readiness((said("Ready", "Unknown", Reason.SYNCED.value),)) == Readiness(ready=False, reason=Reason.SYNCED)
+    assert readiness(()) == readiness((stalled,)) == readiness((said("Ready", "True", "Later"),)) == UNTOLD
 
 
 def test_nothing_changes_while_nothing_changes() -> None:
