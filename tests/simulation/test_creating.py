@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from netbird_streaming.core.status import Origin
+from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate, Phase
 from tests.simulation.network import Mishap
@@ -54,6 +55,30 @@ def test_an_update_costs_one_write_and_one_put(settled: Scene, change: Callable[
     assert settled.ready().status == "True"
     assert settled.find().status.observed_generation == settled.find().metadata.generation
     settled.kept()
+
+
+@pytest.mark.parametrize("write", ["add_finalizer", "remove_finalizer"])
+def test_a_finalizer_that_kubernetes_does_not_let_us_write_is_said_and_written_when_it_does(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    def refuse(_: object) -> None:
+        raise WaitError(Reason.KUBERNETES_REFUSED, "refused")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(scene.world.api, write, refuse)
+        scene.lead()
+        scene.create()
+        scene.wait(30)
+        if write == "remove_finalizer":
+            assert scene.ready().reason == Reason.SYNCED
+            scene.delete()
+            scene.wait(30)
+        assert scene.ready().reason == Reason.KUBERNETES_REFUSED
+        assert scene.remote() == []
+    scene.wait(90)
+    assert scene.is_gone() or scene.ready().reason == Reason.SYNCED
+    assert scene.is_gone() is (write == "remove_finalizer")
+    scene.kept()
 
 
 def test_an_answered_update_is_not_sent_again_where_its_status_meets_a_conflict_and_can_not_be_read_again(
