@@ -262,6 +262,29 @@ def test_a_404_for_what_the_list_shows_is_told_and_not_asked_for_without_a_pause
     settled.kept()
 
 
+def test_a_drift_that_netbird_refuses_to_have_undone_is_not_called_in_order_meanwhile(
+    settled: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netbird = settled.world.netbird
+    honest = netbird.apply
+
+    def refusing(request: Request, *given: Any) -> Answer:
+        return refusal(400, "no") if request.operation is Operation.UPDATE else honest(request, *given)
+
+    monkeypatch.setattr(netbird, "apply", refusing)
+    (made,) = settled.remote()
+    settled.world.stranger_edits(made, url="https://elsewhere.example/")
+    settled.world.api.annotate(settled.identity(), RECONCILE_ANNOTATION, "now")
+    for _ in range(20):
+        settled.wait(10)
+        assert settled.ready().reason == Reason.CONFIGURATION_REJECTED
+    monkeypatch.undo()
+    settled.wait(200)
+    assert settled.ready().reason == Reason.SYNCED
+    assert netbird.integrations[made].config["api_url"] == "https://hook.example/r0/0"
+    settled.kept()
+
+
 def test_a_connection_is_ready_again_soon_after_a_list_that_failed_for_a_resource(settled: Scene) -> None:
     settled.wait(10)
     settled.mishap("LIST", Fate.BROKEN)

@@ -173,6 +173,8 @@ async def update(run: Run, case: Case, action: Update) -> bool:
     except LeaseLostError:
         raise
     except OperatorError as problem:
+        # What was to be undone is still there, and is compared with again however old the LIST is by then.
+        run.entry.memory = memory = memory.having(doubtful=memory.doubtful or action.correction is not None)
         if problem.effect is Effect.UNKNOWN:
             run.entry.memory = memory.having(unknown_write=clock.monotonic())
             run.status = transitions.corrected(run.status, action.correction)
