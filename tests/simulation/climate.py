@@ -17,8 +17,8 @@ REPAIRED: Final = 150.0
 SETTLED: Final = 1_500.0
 END: Final = 2_110.0
 """From `SETTLED` on nothing is written any more."""
-ELECTIONS: Final = (Timing(), Timing(30, 20, 5), Timing(30, 20, 5), *(Timing(60, 40, 10),) * 2)
-ELECTED: Final = 0.15
+ELECTIONS: Final = (Timing(), Timing(30, 20, 5), *(Timing(60, 40, 10),) * 4)
+ELECTED: Final = 0.1
 """The part of the stories with two replicas and an election: to look at the Lease for half an hour costs the most."""
 RESYNC: Final = "5m"
 
