@@ -46,7 +46,6 @@ async def rest(rig: Rig, count: int, report: Report) -> None:
         report.most("RSS peak since the start", after.peak, 130, "MiB")
         await singles(rig, count, report)
         await beside_a_hanging_one(rig, report)
-    await rig.wipe()
 
 
 def known(operator: Operator, count: int) -> bool:
