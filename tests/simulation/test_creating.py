@@ -174,7 +174,7 @@ def test_what_fails_is_tried_again_ever_more_rarely(scene: Scene) -> None:
     scene.lead()
     scene.create()
     scene.wait(300)
-    assert 5 < scene.posts() < 25
+    assert 5 < scene.posts() < 12
     scene.kept()
 
 

@@ -289,7 +289,7 @@ def test_a_connection_is_ready_again_soon_after_a_list_that_failed_for_a_resourc
     settled.wait(10)
     settled.mishap("LIST", Fate.BROKEN)
     settled.world.api.annotate(settled.identity(), RECONCILE_ANNOTATION, "now")
-    settled.wait(2)
+    settled.wait(0.7)
     assert settled.connection().reason == Reason.UNAVAILABLE
     settled.wait(15)
     assert settled.connection().reason == Reason.SYNCED

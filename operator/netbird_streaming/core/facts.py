@@ -129,7 +129,8 @@ class Memory:
     - `unanswered`: what became of that POST instead of an answer, as a sentence.
     - `posted`: an answered POST whose id is not in the status yet.
     - `written`: when the last accepted write ended; a LIST begun later shows its outcome.
-    - `doubtful`: that write undid somebody else's, or repeated one that was not answered: it is compared at once.
+    - `doubtful`: that write undid somebody else's, repeated one that was not answered, or was followed by a problem: it
+      is compared with a LIST at once.
     - `unknown_write`: when a PUT or DELETE ended unknown: it is repeated only after a look.
     - `missing`: when NetBird answered a JSON 404 for the id.
     - `deleted`: NetBird accepted our DELETE.

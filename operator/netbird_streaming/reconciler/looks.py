@@ -99,6 +99,8 @@ def _rest(run: Run, case: Case, action: Report) -> None:
         _remember_look(run, case, action)
         return
     run.keep(run.resource)
+    # However old the LIST is when it is looked at again: what is not in order is not called so without another.
+    entry.memory = entry.memory.having(doubtful=True)
     if action.state is State.HELD:
         return
     run.outcome = Outcome.FAILED

@@ -70,23 +70,21 @@ class Run:
         if not self.is_dirty:
             return True
         try:
-            written = await self._write()
+            return await self._write()
         except OperatorError:
             self.entry.unsaved = (self.base, self.status)
             self.entry.resource = None
             raise
-        if written is None:
-            return False
-        self.landed(written)
-        return True
 
-    async def _write(self) -> EventStreamingIntegration | None:
-        """As it is written, or None after a conflict. Raises where the newest version can't be read then either."""
+    async def _write(self) -> bool:
+        """Whether it is written. Raises also where the newest version can't be read after a conflict."""
         try:
-            return await self.world.ports.cluster.write_status(self.resource, self.status)
+            with self.world.writing(self.entry):
+                self.landed(await self.world.ports.cluster.write_status(self.resource, self.status))
         except (ConflictError, ObjectGoneError):
             await self.read_again()
-            return None
+            return False
+        return True
 
     def landed(self, written: EventStreamingIntegration) -> None:
         """The status is with the server."""

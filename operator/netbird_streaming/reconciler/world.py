@@ -1,7 +1,8 @@
 """All that one process knows of its resources, and the triggers that make it look again."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from netbird_streaming.core.facts import Limits, recall
@@ -45,6 +46,7 @@ class World:
             ports, self, namespace=settings.operator_namespace, allow_http=settings.allow_http
         )
         self._at_rest = BLANK
+        self._seen_meanwhile: dict[str, EventStreamingIntegration | None] = {}
         self._unheard: dict[str, tuple[Identity, Mapping[str, str], Identity]] = {}
         self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
         self._by_connection: dict[Identity, dict[Identity, None]] = {}
@@ -70,10 +72,27 @@ class World:
             self._claim(entry, resource)
         elif version_of(resource) <= entry.version:
             return
+        elif entry.uid in self._seen_meanwhile:
+            self._seen_meanwhile[entry.uid] = resource
+            return
         else:
             self._retake(entry, resource)
         self.put_by(entry)
         self.queue.add(identity, priority)
+
+    @contextmanager
+    def writing(self, entry: Entry) -> Iterator[None]:
+        """While the block writes to the resource and takes the answer: a watch may tell of the write before that.
+
+        Somebody else's change would be tried at once, whatever failed. What is newer than the answer still is.
+        """
+        self._seen_meanwhile[entry.uid] = None
+        try:
+            yield
+        finally:
+            seen = self._seen_meanwhile.pop(entry.uid)
+            if seen is not None and self.entries.get(entry.identity) is entry:
+                self.observe(seen)
 
     def put_by(self, entry: Entry) -> None:
         """It waits for its turn: where many may, packed."""

@@ -36,14 +36,14 @@ async def add_finalizer(run: Run, case: Case) -> bool:
     try:
         if isinstance(run.way, Way):
             await run.world.secure(run.way.link)
-        resource = await run.world.ports.cluster.add_finalizer(run.resource)
+        with run.world.writing(run.entry):
+            run.take(await run.world.ports.cluster.add_finalizer(run.resource))
     except (ConflictError, ObjectGoneError):
         await run.read_again()
         return False
     except OperatorError as problem:
         return await _refused(run, case, problem)
     run.entry.memory = run.entry.memory.having(finalizer_seen=run.world.ports.clock.monotonic())
-    run.take(resource)
     return False
 
 
@@ -112,7 +112,8 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     if case.status.id is not None:
         run.world.found_drift(run.entry)  # what it held is proven to be gone, or it would not be created
     try:
-        written = await run.world.ports.cluster.write_status(run.resource, transitions.intending(case, action))
+        with run.world.writing(run.entry):
+            run.landed(await run.world.ports.cluster.write_status(run.resource, transitions.intending(case, action)))
     except (ConflictError, ObjectGoneError):
         await run.read_again()
         return False
@@ -120,7 +121,6 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         run.entry.resource = None
         run.entry.memory = memory.having(unsent=action.intent)
         raise
-    run.landed(written)
     run.world.claims.hold(run.entry.uid, run.entry.identity, None, None)
     run.entry.memory = Memory(finalizer_seen=memory.finalizer_seen, asked=memory.asked, asked_at=memory.asked_at)
     account = run.way.account
@@ -173,8 +173,6 @@ async def update(run: Run, case: Case, action: Update) -> bool:
     except LeaseLostError:
         raise
     except OperatorError as problem:
-        # What was to be undone is still there, and is compared with again however old the LIST is by then.
-        run.entry.memory = memory = memory.having(doubtful=memory.doubtful or action.correction is not None)
         if problem.effect is Effect.UNKNOWN:
             run.entry.memory = memory.having(unknown_write=clock.monotonic())
             run.status = transitions.corrected(run.status, action.correction)
