@@ -84,6 +84,11 @@ class Account:
         if before == self.endpoint:
             self._events.on_known(before, self)
 
+    def learn(self, account_id: str, proof: str) -> None:
+        """An answer tells the account: of the token that was asked with, which may be another one by now."""
+        if proof == self.proof:
+            self.account_id = account_id
+
     @property
     def view(self) -> View | None:
         """The last LIST, while it is recent."""
@@ -142,9 +147,9 @@ class Account:
 
     async def confirm(self, priority: Priority) -> OperatorError | None:
         """Find out which account it is, where no LIST has told: by `GET /api/accounts`. Answers why it can't be."""
-        self.asked_for = self.proof
+        self.asked_for = proof = self.proof
         try:
-            self.account_id = await self.client.account_id(priority)
+            self.learn(await self.client.account_id(priority), proof)
         except RetryError as problem:
             return problem
         except OperatorError as problem:

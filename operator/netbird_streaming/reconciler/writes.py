@@ -123,7 +123,7 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         raise
     run.world.claims.hold(run.entry.uid, run.entry.identity, None, None)
     run.entry.memory = Memory(finalizer_seen=memory.finalizer_seen, asked=memory.asked, asked_at=memory.asked_at)
-    account = run.way.account
+    account, proof = run.way.account, run.way.account.proof
     try:
         async with run.world.queue.released():
             item = await account.client.create(action.payload.request, run.priority)
@@ -140,7 +140,7 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
     run.world.accepted(run.entry)
     if item.account_id is not None and account.account_id is None:
-        account.account_id = item.account_id
+        account.learn(item.account_id, proof)
         run.world.queue.add(run.way.link.connection.identity)
     _did("created", Reason.PROGRESSING, item.id)
     return False
