@@ -194,6 +194,20 @@ def test_a_crash_at_any_moment_of_a_create_makes_no_second_integration(scene: Sc
     scene.kept()
 
 
+def test_an_answer_to_a_former_token_does_not_tell_the_account_of_the_next(scene: Scene) -> None:
+    def switch() -> None:
+        scene.world.token("tok-b", "acc-b", "CANARY-main-v9")
+        scene.world.put_secret("token-main", "CANARY-main-v9")
+
+    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=switch))
+    scene.lead()
+    scene.create()
+    scene.wait(300)
+    assert scene.posts() == 1
+    assert scene.ready().reason == Reason.ACCOUNT_MISMATCH
+    scene.kept()
+
+
 def test_a_crash_before_the_result_is_written_is_made_good(scene: Scene) -> None:
     lost = Mishap("WRITE STATUS team/r0", phase=Phase.BEFORE)
     scene.world.to_netbird.mishaps.append(
