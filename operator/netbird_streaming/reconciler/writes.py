@@ -133,17 +133,23 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         return await _not_created(run, case, problem)
     finally:
         run.entry.memory = run.entry.memory.having(intent_over=clock.monotonic())
-    payload = action.payload
-    applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
-    posted = Posted(item, applied, payload.public, payload.request.enabled)
-    run.entry.memory = run.entry.memory.having(posted=posted, written=clock.monotonic(), intent_over=None)
-    run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
-    run.world.accepted(run.entry)
     if item.account_id is not None and account.account_id is None:
         account.learn(item.account_id, proof)
         run.world.queue.add(run.way.link.connection.identity)
-    _did("created", Reason.PROGRESSING, item.id)
+    _created(run, action, item)
     return False
+
+
+def _created(run: Run, action: Create, item: Integration) -> None:
+    """The id is remembered until it is written, and is the resource's from now on."""
+    payload = action.payload
+    applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
+    posted = Posted(item, applied, payload.public, payload.request.enabled)
+    now = run.world.ports.clock.monotonic()
+    run.entry.memory = run.entry.memory.having(posted=posted, written=now, intent_over=None)
+    run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
+    run.world.accepted(run.entry)
+    _did("created", Reason.PROGRESSING, item.id)
 
 
 async def _not_created(run: Run, case: Case, problem: OperatorError) -> bool:
