@@ -9,12 +9,10 @@ from typing import Final, assert_never
 from tests.proof.cluster.histories import History
 from tests.proof.cluster.life import Case, judged, live_through
 from tests.proof.cluster.trial import Trial
-from tests.proof.crashes.explorer import running
-from tests.proof.crashes.nursery import nursery
+from tests.proof.crashes.explorer import running, staged
 from tests.proof.crashes.run import Stage
 from tests.support.controlplane import ControlPlane
-from tests.support.kubernetes import connect
-from tests.support.operator import Installation, install
+from tests.support.operator import Installation
 from tests.support.sinks import audit_sink
 
 NAME: Final = "lane-"
@@ -66,10 +64,6 @@ class Lanes:
 
 @asynccontextmanager
 async def lanes_on(plane: ControlPlane, width: int) -> AsyncIterator[Lanes]:
-    """Install the operator so many times; each installation has rights, a Lease and a fingerprint key of its own."""
-    installations = [
-        await asyncio.to_thread(install, plane, {"fullnameOverride": f"{NAME}{lane}"}, namespace=f"{NAME}{lane}")
-        for lane in range(width)
-    ]
-    async with connect(plane.kubeconfig) as kubernetes, nursery() as kept:
-        yield Lanes(Stage(plane, kubernetes, kept), installations)
+    """So many lanes at once."""
+    async with staged(plane, NAME, width) as (stage, installations):
+        yield Lanes(stage, installations)

@@ -172,9 +172,16 @@ async def running(run: Run, *before: Middleware) -> AsyncIterator[Run]:
 @asynccontextmanager
 async def exploring(plane: ControlPlane, width: int) -> AsyncIterator[Explorer]:
     """An explorer of so many runs at once."""
+    async with staged(plane, _LANE, width) as (stage, installations):
+        yield Explorer(stage, installations)
+
+
+@asynccontextmanager
+async def staged(plane: ControlPlane, prefix: str, width: int) -> AsyncIterator[tuple[Stage, list[Installation]]]:
+    """What all runs share, and so many installations: each has rights, a Lease and a fingerprint key of its own."""
+    names = [f"{prefix}{lane}" for lane in range(width)]
     installations = [
-        await asyncio.to_thread(install, plane, {"fullnameOverride": f"{_LANE}{lane}"}, namespace=f"{_LANE}{lane}")
-        for lane in range(width)
+        await asyncio.to_thread(install, plane, {"fullnameOverride": name}, namespace=name) for name in names
     ]
     async with connect(plane.kubeconfig) as kubernetes, nursery() as kept:
-        yield Explorer(Stage(plane, kubernetes, kept), installations)
+        yield Stage(plane, kubernetes, kept), installations
