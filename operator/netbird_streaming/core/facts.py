@@ -40,22 +40,25 @@ class View:
         """The items that nobody could tell from one made with this configuration."""
         if self._by_identity is None:
             self._by_identity = self._index()
-        names = compare.COMPARABLE.get(platform, ())
-        first = compare.identifying(names[0], config.get(names[0], "")) if names else None
-        candidates = self._by_identity.get((platform, first), []) + self._by_identity.get((platform, None), [])
+        values = dict.fromkeys((_first_value(platform, config), None))
+        candidates = (item for value in values for item in self._by_identity.get((platform, value), ()))
         return [item for item in candidates if compare.is_identical(platform, config, item)]
 
     def _index(self) -> dict[tuple[str, str | None], list[Integration]]:
         index: dict[tuple[str, str | None], list[Integration]] = {}
         for item in self.by_id.values():
-            index.setdefault((item.platform or "", _first_value(item)), []).append(item)
+            if item.platform is not None and item.config is not None:
+                index.setdefault((item.platform, _first_value(item.platform, item.config)), []).append(item)
         return index
 
 
-def _first_value(item: Integration) -> str | None:
-    names = compare.COMPARABLE.get(item.platform or "", ())
-    shown = item.config.get(names[0], "") if item.config is not None and names else "*"
-    return None if compare.is_masked(shown) else compare.identifying(names[0], shown)
+def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
+    """What an integration is looked up by; None where NetBird masks it, or the platform is none of ours."""
+    names = compare.COMPARABLE.get(platform)
+    if names is None:
+        return None
+    value = config.get(names[0], "")
+    return None if compare.is_masked(value) else compare.identifying(names[0], value)
 
 
 @dataclass(frozen=True, slots=True)

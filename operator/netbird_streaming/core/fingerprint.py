@@ -27,6 +27,6 @@ class FingerprintKey:
         mac = hmac.new(self._key, digestmod=hashlib.sha256)
         for part in parts:
             data = part.encode()
-            mac.update(len(data).to_bytes(8, "big"))
+            mac.update(len(data).to_bytes(8))
             mac.update(data)
         return mac.hexdigest()[:DIGEST_CHARACTERS]

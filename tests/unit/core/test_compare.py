@@ -96,3 +96,15 @@ def test_any_text_can_be_canonicalised_twice(url: str) -> None:
 def test_any_header_text_is_parsed_or_refused(value: str) -> None:
     parsed = compare.parse_headers(value)
     assert parsed is None or all(name == name.lower() for name in parsed)
+
+
+@given(*[st.sampled_from(["https://siem.example/in", "https://SIEM.example/in/", "https://other.example", ""])] * 2)
+def test_configurations_have_one_identity_where_each_could_be_taken_for_the_other(one: str, other: str) -> None:
+    for platform, keys in compare.COMPARABLE.items():
+        first, second = (dict.fromkeys(keys, "same") | {keys[0]: value} for value in (one, other))
+        identical = compare.is_identical(platform, first, Integration(id=1, platform=platform, config=second))
+        assert (compare.identity(platform, first) == compare.identity(platform, second)) is identical
+
+
+def test_of_an_unknown_platform_there_is_no_identity() -> None:
+    assert compare.identity("new", {"url": "https://siem.example"}) == ()

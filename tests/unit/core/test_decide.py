@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.core import transitions
+from netbird_streaming.core import transitions, upkeep
 from netbird_streaming.core.actions import (
     Action,
     AddFinalizer,
@@ -28,7 +28,7 @@ from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Memory, Posted, Route
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Condition, Correction, Intent, Origin, Status
-from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.support.cases import (
     ACCOUNT,
@@ -112,6 +112,17 @@ class TestCreating:
 
     def test_without_a_connection_it_says_so(self) -> None:
         assert reason_of(decide(case(integration(), route=BROKEN))) is Reason.CONNECTION_NOT_FOUND
+
+    @pytest.mark.parametrize("resource", [integration(), integration(status=held(integration()))])
+    def test_without_its_secrets_it_says_so(self, resource: EventStreamingIntegration) -> None:
+        missing = WaitError(Reason.SECRET_NOT_FOUND, "Secret x does not exist")
+        report = Report(State.WORKING, Reason.SECRET_NOT_FOUND, "Secret x does not exist")
+        assert decide(case(resource, payload=missing, view=view())) == report
+
+    def test_what_only_a_person_can_mend_is_stalled(self) -> None:
+        unusable = EditError(Reason.RESOURCE_UNREADABLE, "the block is missing")
+        report = Report(State.STALLED, Reason.RESOURCE_UNREADABLE, "the block is missing")
+        assert decide(case(integration(), payload=unusable)) == report
 
 
 class TestUnknownOutcome:
@@ -374,10 +385,38 @@ class TestKeeping:
         spec = {"driftPolicy": "Report"}
         resource = integration(spec, status=held(integration(spec)))
         missing = Memory(finalizer_seen=NOW - 100, missing=NOW - 0.9)
-        assert reason_of(decide(case(resource, memory=missing, view=view(begun=NOW)))) is Reason.REMOTE_DELETED
+        gone = decide(case(resource, memory=missing, view=view(begun=NOW)))
+        assert reason_of(gone) is Reason.REMOTE_DELETED
+        assert isinstance(gone, Report)
+        assert gone.drifted == gone.message
 
-    def test_a_stripped_finalizer_is_put_back(self) -> None:
-        assert decide(case(integration(status=held(integration()), finalizers=[]), route=BROKEN)) == AddFinalizer()
+    def test_a_list_from_before_our_own_write_does_not_make_it_doubtful(self) -> None:
+        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 0.5)
+        assert (
+            reason_of(decide(case(integration(status=held(integration())), memory=memory, view=view())))
+            is Reason.SYNCED
+        )
+
+    @pytest.mark.parametrize("missing", [None, NOW - 0.5])
+    def test_without_a_404_and_a_list_that_began_later_nothing_is_gone(self, missing: float | None) -> None:
+        assert not upkeep.is_gone(
+            case(integration(status=held(integration())), memory=Memory(missing=missing), view=view())
+        )
+
+    @pytest.mark.parametrize(
+        "status",
+        [
+            held(integration()),
+            Status(creation=intent_of(integration()), owner_uid=UID),
+            Status(unresolved_creations=(intent_of(integration()),), owner_uid=UID),
+        ],
+        ids=["an id", "an open create", "one that was given up"],
+    )
+    def test_a_stripped_finalizer_is_put_back_while_anything_may_be_in_netbird(self, status: Status) -> None:
+        assert decide(case(integration(status=status, finalizers=[]), route=BROKEN)) == AddFinalizer()
+
+    def test_where_nothing_can_be_none_is_put_on(self) -> None:
+        assert reason_of(decide(case(integration(finalizers=[]), route=BROKEN))) is Reason.CONNECTION_NOT_FOUND
 
     def test_in_another_account_nothing_is_touched(self) -> None:
         elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
@@ -496,7 +535,34 @@ class TestDeleting:
         spec = {"deletionPolicy": "Orphan"}
         action = decide(case(self.gone(spec, held(integration(spec))), route=BROKEN))
         assert isinstance(action, Release)
-        assert "integration 5" in (action.note or "")
+        assert action.note == "integration 5 of account acc-1 was left in NetBird"
+
+    def test_orphaning_settles_an_open_create_where_it_can(self) -> None:
+        status = Status(creation=intent_of(integration()), owner_uid=UID)
+        resource = self.gone({"deletionPolicy": "Orphan"}, status)
+        lost = Release("an integration may be left in NetBird: a create was never answered")
+        over = Memory(intent_over=NOW - 61)
+        assert reason_of(decide(case(resource, memory=Memory(intent_over=NOW)))) is Reason.CREATE_OUTCOME_UNKNOWN
+        assert decide(case(resource, memory=over)) == Look(NOW - 1)
+        found = decide(case(resource, memory=over, view=view(item(9), begun=NOW)))
+        assert found == Bind(item(9), Origin.INFERRED)
+        assert decide(case(resource, memory=over, view=view(item(9), item(10), begun=NOW))) == lost
+        assert decide(case(resource, memory=over, view=view(begun=NOW))) == lost
+        assert decide(case(resource, memory=over, route=BROKEN)) == lost
+
+    def test_an_unanswered_delete_is_repeated_only_after_a_look(self) -> None:
+        resource = self.gone(status=held(integration()))
+        memory = Memory(unknown_write=NOW - 1, written=NOW - 50)
+        assert decide(case(resource, memory=memory, view=view(item(), begun=NOW - 2))) == Look(NOW - 1)
+        assert decide(case(resource, memory=memory, view=view(item(), begun=NOW))) == Delete(5)
+
+    def test_beside_an_id_an_attempt_that_was_given_up_holds_no_deletion_up(self) -> None:
+        status = held(integration(), unresolved_creations=(intent_of(integration()),))
+        assert decide(case(self.gone(status=status), view=view(item(5), item(9)))) == Delete(5)
+
+    def test_a_list_from_before_our_own_write_proves_no_absence(self) -> None:
+        resource = self.gone(status=held(integration()))
+        assert decide(case(resource, memory=Memory(written=NOW - 0.5), view=view())) == Delete(5)
 
     def test_suspension_holds_no_deletion_up(self) -> None:
         assert decide(case(self.gone({"suspend": True}, held(integration())))) == Delete(5)

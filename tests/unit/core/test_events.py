@@ -137,6 +137,16 @@ def test_a_drift_that_is_only_reported_is_a_warning_though_the_resource_is_ready
     assert over.reason is Happening.RECOVERED
 
 
+def test_the_warning_about_a_drift_is_about_the_drift() -> None:
+    waits = Standing(State.READY, Reason.SUSPENDED, "it waits", drifted="it differs")
+    assert [each.note for each in told_of([SYNCED, waits])] == ["it differs"]
+
+
+@pytest.mark.parametrize("standing_of", [SYNCED, DRIFTED, REJECTED, GONE_QUIET])
+def test_the_last_reason_is_remembered_for_the_log(standing_of: Standing) -> None:
+    assert tell(standing(standing_of)).reason == standing_of.reason
+
+
 @pytest.mark.parametrize(
     ("origin", "happening"),
     [

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from netbird_streaming.core import compare
 from netbird_streaming.core.remote import Integration
-from tests.support.cases import URL, item, view
+from tests.support.cases import NOW, URL, case, integration, item, view
 
 CONFIG = {"url": URL, "headers": "{}", "body_template": ""}
 
@@ -32,3 +35,25 @@ def test_a_list_is_searched_for_what_nobody_could_tell_apart(other: Integration,
 
 def test_of_an_unknown_platform_nothing_is_identical() -> None:
     assert view(item(5), item(6, platform="new")).identical("other", CONFIG) == []
+
+
+VALUES = st.sampled_from(["", "*", "****", "https://a.example", "https://A.example:443/", "https://b.example", "{}"])
+KEYS = sorted({key for keys in compare.COMPARABLE.values() for key in keys})
+CONFIGS = st.dictionaries(st.sampled_from(KEYS), VALUES)
+PLATFORMS = st.sampled_from([*sorted(compare.COMPARABLE), "new"])
+
+
+@example("generic_http", {}, [("generic_http", {"url": ""}), ("generic_http", {})])
+@given(PLATFORMS, CONFIGS, st.lists(st.tuples(st.none() | PLATFORMS, st.none() | CONFIGS), max_size=6))
+def test_a_search_finds_each_that_is_identical_once(platform: str, config: dict[str, str], shown: list[Any]) -> None:
+    items = [item(number, platform=each, config=other) for number, (each, other) in enumerate(shown)]
+    found = view(*items).identical(platform, config)
+    assert sorted(each.id for each in found) == [
+        each.id for each in items if compare.is_identical(platform, config, each)
+    ]
+
+
+@pytest.mark.parametrize(("moment", "seen"), [(NOW - 2, True), (NOW - 1, True), (NOW - 0.5, False), (None, True)])
+def test_a_list_shows_what_was_when_it_began(moment: float | None, seen: bool) -> None:  # noqa: FBT001 # pytest passes it
+    begun = case(integration(), view=view(begun=NOW - 1)).seen_since(moment)
+    assert (begun is not None) is seen

@@ -47,6 +47,8 @@ def test_each_platform_sends_the_keys_that_netbird_reads() -> None:
 
 def test_what_is_not_set_is_sent_as_empty() -> None:
     assert http().request.config == {"url": "https://siem.example/in", "headers": "{}", "body_template": ""}
+    older = payload(platform="generic_http", genericHTTP={"headers": [{"name": "X-Team"}]})
+    assert older.request.config == {"url": "", "headers": '{"X-Team": ""}', "body_template": ""}
 
 
 @pytest.mark.parametrize(
@@ -83,8 +85,21 @@ def test_nothing_that_holds_a_secret_shows_it() -> None:
         assert "hunter2" not in f"{each} {each!r}"
 
 
-def test_a_query_is_no_public_part_of_a_url() -> None:
-    assert http(url="https://siem.example/in?token=sesame").public["url"] == "https://siem.example/in"
+@pytest.mark.parametrize(
+    "secret", ["https://siem.example/in?token=sesame", "https://user:sesame@siem.example/in#sesame"]
+)
+def test_a_query_or_a_password_is_no_public_part_of_a_url(secret: str) -> None:
+    assert http(url=secret).public == {"url": "https://siem.example/in"}
+    datadog = payload(platform="datadog", datadog={"apiURL": secret, "apiKeySecretRef": REF})
+    assert datadog.public == {"api_url": "https://siem.example/in"}
+
+
+def test_names_are_public() -> None:
+    aws = {"region": "eu-west-1", "accessKeySecretRef": REF, "secretKeySecretRef": OTHER}
+    firehose = payload(platform="firehose", firehose={"streamName": "logs/a?b", **aws})
+    assert firehose.public == {"stream_name": "logs/a?b", "region": "eu-west-1"}
+    named = http(headers=[{"name": "X-Team", "value": "a"}, {"name": "X-Key", "valueFrom": {"secretKeyRef": REF}}])
+    assert named.public == {"url": "https://siem.example/in", "headers": "X-Key, X-Team"}
 
 
 @pytest.mark.parametrize(
@@ -93,11 +108,13 @@ def test_a_query_is_no_public_part_of_a_url() -> None:
         (b"", "empty"),
         (b"key\n", "newline"),
         (b"key\r\n", "newline"),
+        (b"key\r", "newline"),
         (b"k\x00ey", "control character"),
         (b"k\ney", "control character"),
         ("schlüssel".encode(), "outside ASCII"),
         (b"\xff\xfe", "outside ASCII"),
         (b" key", "space"),
+        (b"key ", "space"),
     ],
 )
 def test_each_unusable_value_has_its_own_words(value: bytes, words: str) -> None:
@@ -156,6 +173,19 @@ def test_unusable_urls(url: str) -> None:
     assert "sesame" not in fault
 
 
+def test_a_url_may_be_as_long_as_the_field_is() -> None:
+    assert url_fault("https://siem.example/".ljust(2048, "a")) is None
+    assert url_fault("https://siem.example/".ljust(2049, "a")) is not None
+
+
+def test_a_url_from_a_secret_is_held_to_the_same() -> None:
+    secrets = {"creds": {"a": b"http://hooks.example/sesame"}}
+    with pytest.raises(WaitError, match="Secret creds, key a: the URL must begin with https://") as caught:
+        payload(secrets, platform="generic_http", genericHTTP={"urlSecretRef": REF})
+    assert caught.value.reason is Reason.SECRET_VALUE_INVALID
+    assert "sesame" not in caught.value.message
+
+
 @given(st.binary(max_size=20))
 def test_a_value_without_fault_can_be_sent_and_comes_back(value: bytes) -> None:
     if value_fault(value) is None:
@@ -174,3 +204,10 @@ def test_every_value_changes_the_fingerprint_and_no_secret_the_signature(value: 
     before, after = http(auth=auth), http({"creds": {"a": value.encode()}}, auth=auth)
     assert (before.fingerprint == after.fingerprint) == (value == "alpha")
     assert before.signature == after.signature
+
+
+def test_what_else_is_sent_changes_the_fingerprint_and_its_order_does_not() -> None:
+    one, other = {"name": "X-A", "value": "a"}, {"name": "X-B", "value": "b"}
+    assert http(headers=[one, other]).fingerprint == http(headers=[other, one]).fingerprint
+    disabled = payload(platform="generic_http", enabled=False, genericHTTP={"url": "https://siem.example/in"})
+    assert len({each.fingerprint for each in (http(), http(headers=[one]), disabled)}) == 3

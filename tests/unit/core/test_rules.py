@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.core.access import access_of, selects
+from netbird_streaming.core.access import access_of, needs_labels, selects
 from netbird_streaming.core.actions import State
 from netbird_streaming.core.conditions import UNTOLD, Readiness, Standing, conditions, readiness
 from netbird_streaming.core.connections import resync_interval, seconds, url_fault
-from netbird_streaming.core.resources import ClusterConnectionSpec, ConnectionSpec, LabelSelector
+from netbird_streaming.core.resources import ClusterConnectionSpec, ConnectionSpec, LabelSelector, RateLimit
 from netbird_streaming.core.status import Condition
 from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.reasons import Reason
@@ -34,6 +34,18 @@ def test_access_is_denied_by_default_and_the_first_match_decides() -> None:
     gold = access_of(spec, "team-b", {"tier": "gold"})
     assert gold is not None
     assert gold.allow_adoption
+
+
+@pytest.mark.parametrize(
+    ("access", "needed"),
+    [
+        ([], False),
+        ([{"namespaces": ["team-a"]}], False),
+        ([{"namespaces": ["team-a"]}, {"namespaceSelector": {}}], True),
+    ],
+)
+def test_a_namespaces_labels_are_read_only_where_a_selector_asks_for_them(access: list[object], needed: object) -> None:
+    assert needs_labels(ClusterConnectionSpec.model_validate({**TOKEN, "access": access})) is needed
 
 
 @pytest.mark.parametrize(
@@ -65,10 +77,14 @@ def test_durations(text: str, expected: float) -> None:
     assert seconds(text) == expected
 
 
-def test_sweeps_never_take_more_than_a_quarter_of_the_budget() -> None:
-    spec = ConnectionSpec.model_validate({**TOKEN, "resyncInterval": "1m", "rateLimit": {"requestsPerMinute": 6}})
-    accounts = 100
-    assert accounts / resync_interval(spec, accounts) <= 6 / 60 / 4
+@pytest.mark.parametrize(
+    ("a_minute", "accounts", "interval"),
+    [(6, 100, 4000), (6, 1, 60), (120, 1, 60), (1, 10, 2400), (0, 10, 2400)],
+)
+def test_sweeps_never_take_more_than_a_quarter_of_the_budget(a_minute: int, accounts: int, interval: float) -> None:
+    limit = RateLimit.model_construct(requests_per_minute=a_minute)
+    spec = ConnectionSpec.model_validate({**TOKEN, "resyncInterval": "1m"}).model_copy(update={"rate_limit": limit})
+    assert resync_interval(spec, accounts) == pytest.approx(interval)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +97,7 @@ def test_sweeps_never_take_more_than_a_quarter_of_the_budget() -> None:
         ("ftp://netbird.internal", True, False),
         ("https://", False, False),
         ("https://[::1", False, False),
+        ("https://api.netbird.io:99999", False, False),
     ],
 )
 def test_the_token_is_sent_in_clear_only_where_it_is_allowed(url: str, allow_http: object, accepted: object) -> None:
@@ -92,7 +109,7 @@ def test_timestamps_of_both_forms_are_the_same_moment() -> None:
     assert first == second
 
 
-@given(st.text())
+@given(st.text() | st.datetimes().map(str))
 def test_any_text_is_a_time_or_none(text: str) -> None:
     moment = parse_time(text)
     assert moment is None or moment.tzinfo is not None
@@ -101,6 +118,12 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
 def test_a_time_that_can_not_be_read_is_never_later() -> None:
     assert not is_later("nonsense", "2024-01-04T14:03:26Z", by=timedelta(0))
     assert not is_later("2024-01-04T14:03:26Z", None, by=timedelta(0))
+
+
+def test_a_time_is_later_by_more_than_it_may_be() -> None:
+    one, other = "2024-01-04T14:03:27Z", "2024-01-04T14:03:26Z"
+    assert is_later(one, other, by=timedelta(seconds=0.9))
+    assert not is_later(one, other, by=timedelta(seconds=1))
 
 
 def standing(state: State, message: str = "m") -> Standing:

@@ -1,0 +1,55 @@
+"""Digests outlive the version that made them: an upgrade that made others would write everything to NetBird again."""
+
+import json
+from typing import Final
+
+import pytest
+
+from netbird_streaming.core import compare
+from netbird_streaming.core.connections import endpoint_digest, proof
+from netbird_streaming.core.fingerprint import FingerprintKey
+from netbird_streaming.core.remote import Endpoint, Integration
+from netbird_streaming.core.resources import NetBirdConnection, TokenType
+from tests.support.cases import KEY, URL, integration, payload_of
+
+CONFIG: Final = {"url": URL, "headers": json.dumps({"X-Key": "one"}), "body_template": ""}
+SHOWN: Final = Integration(id=1, platform="generic_http", config={**CONFIG, "url": "https://other.example"})
+
+
+def connection() -> NetBirdConnection:
+    raw = {
+        "metadata": {"name": "n", "uid": "u", "resourceVersion": "7", "creationTimestamp": "2026-05-01T10:00:00Z"},
+        "spec": {"url": "https://api.netbird.io", "tokenSecretRef": {"name": "netbird", "key": "token"}},
+    }
+    return NetBirdConnection.model_validate(raw)
+
+
+def test_a_later_version_knows_the_digests_of_an_earlier_one() -> None:
+    assert FingerprintKey(bytes(range(32))).id == "75298059"
+    assert KEY.digest("one", "other") == "763002964ea1a7866d71133f0eaca978"
+    assert payload_of(integration()).fingerprint == "4d264497e89a93f88db5a2983213e127"
+    assert compare.signature("generic_http", CONFIG, KEY)["headers"] == "ce2021cd44c6dc5d6a13182cf9d9cbfd"
+    assert compare.differences("generic_http", CONFIG, SHOWN, KEY) == {"url": "37b322a4c41efe04fdaf777cbca2cc09"}
+
+
+@pytest.mark.parametrize(
+    ("tenant_id", "account", "way"),
+    [
+        ("tenant", "096f060f0616a4a1cd6601d09f588bd1", "3c6d297eb5c75d323570bc725fa7e1bf"),
+        (None, "9a963c9aec98222ef41744b1c14e4cce", "276e0ae8867028b648e9a0961938beb1"),
+    ],
+)
+def test_and_those_of_the_way_to_an_account(tenant_id: str | None, account: str, way: str) -> None:
+    token = Endpoint("https://api.netbird.io", "token", TokenType.OAUTH2, tenant_id)
+    assert proof(token, KEY) == account
+    assert endpoint_digest(connection(), tenant_id, KEY) == way
+
+
+def test_boundaries_between_parts_count() -> None:
+    assert len({KEY.digest("ab", "c"), KEY.digest("a", "bc"), KEY.digest("abc"), KEY.digest("abc", "")}) == 4
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_key_of_another_length_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match=f"a fingerprint key has 32 bytes, not {length}"):
+        FingerprintKey(bytes(length))
