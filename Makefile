@@ -197,7 +197,7 @@ proof-fuzz: $(VENV) ## Two minutes of a coverage-guided fuzzer on everything tha
 
 .PHONY: mutation
 mutation: $(MUTATION) ## Change core/ in every small way, and see which changes no test notices (an hour)
-	@$(PYTHON) -m tests.support.mutation $(ARGS)
+	@$(PYTHON) -m tests.proof.mutation $(ARGS)
 
 # mutmut brings much that nothing else needs; what the tests need it finds in .venv.
 $(MUTATION): requirements/mutation.lock | $(VENV)

@@ -1,0 +1,73 @@
+"""Change `core/` in every small way, one at a time, and see that each change is noticed: `make mutation`.
+
+A run that was ended goes on where it was; what survived is tried again, since there may be new tests. With names, as
+`ARGS='intents.*'` or `ARGS=intents.x__may_be__mutmut_3`, only those changes are tried. It fails where a change that
+nothing notices is not explained in `survivors.toml`, and where an explained one is noticed or is none any more.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from fnmatch import fnmatch
+from typing import Final
+
+from tests.proof.mutation import changes, explanations, workbench
+from tests.proof.mutation.changes import Change
+from tests.proof.mutation.explanations import Place
+
+NOTICED: Final = {"killed": "by unit tests", "timeout": "by unit tests", "caught by type check": "by types"}
+STORIES: Final = "by the simulation"
+WORDING: Final = "words of a message"
+EXPLAINED: Final = "explained"
+FINE: Final = frozenset({*NOTICED.values(), STORIES, WORDING, EXPLAINED})
+
+
+def main() -> int:
+    """Read the command line, try the changes; answer 0 where each is noticed or explained."""
+    parser = argparse.ArgumentParser(prog="tests.proof.mutation", description=__doc__)
+    parser.add_argument("names", nargs="*", help="changes, by their names or patterns of them (all)")
+    parser.add_argument("--width", type=int, default=os.cpu_count() or 1, help="how many at once (%(default)s)")
+    options = parser.parse_args()
+    workbench.prepare()
+    again = [name for name, result in workbench.results().items() if result in workbench.SURVIVED]
+    ended = workbench.mutate(options.names, options.width)
+    if ended == 0 and again and not options.names:
+        ended = workbench.mutate(again, options.width)
+    return ended or _report(options.names)
+
+
+def _report(names: list[str]) -> int:
+    """Say what became of the changes of these names, of all where there are none; answer the exit status."""
+    results, explained = workbench.results(), explanations.read(explanations.PATH.read_text())
+    found = [each for each in changes.read(workbench.CORE) if not names or any(fnmatch(each.name, n) for n in names)]
+    verdicts: Counter[str] = Counter()
+    survived: set[Place] = set()
+    for change in found:
+        place = Place(change.function, change.before, change.after)
+        verdict = _verdict(change, results[change.name], is_explained=place in explained)
+        verdicts[verdict] += 1
+        if verdict == EXPLAINED:
+            survived.add(place)
+        elif verdict not in FINE:
+            print(f"{verdict}: {change.name}\n    {place}", flush=True)
+    tried = {each.function for each in found}
+    needless = [each for each in explained if each not in survived and (not names or each.function in tried)]
+    for place in needless:
+        print(f"explained, and nothing survives there:\n    {place}")
+    print(f"{len(found)} changes: {', '.join(f'{number} {verdict}' for verdict, number in sorted(verdicts.items()))}")
+    return 1 if needless or not verdicts.keys() <= FINE else 0
+
+
+def _verdict(change: Change, result: str, *, is_explained: bool) -> str:
+    if result not in workbench.SURVIVED:
+        return NOTICED.get(result, result)
+    if change.is_wording:
+        return WORDING
+    if workbench.is_noticed_by_stories(change.name):
+        return STORIES
+    return EXPLAINED if is_explained else "unexplained"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
