@@ -73,11 +73,11 @@ class Life:
         return intent is not None and url in {each.lower().rstrip("/") for each in intent.config.values()}
 
     def may_share_account(self, other: "Life") -> bool:
-        """Whether both intend something in one account, as far as their intents say."""
-        accounts = {
-            each.resource.status.creation and each.resource.status.creation.account_id for each in (self, other)
-        }
-        return len(accounts - {None}) <= 1
+        """Whether both intend something through one connection and in one account, as far as their intents say."""
+        intents = [each.resource.status.creation for each in (self, other)]
+        endpoints = {each.endpoint for each in intents if each is not None}
+        accounts = {each.account_id for each in intents if each is not None} - {None}
+        return len(endpoints) <= 1 and len(accounts) <= 1
 
 
 @dataclass(slots=True)

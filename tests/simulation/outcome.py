@@ -117,10 +117,11 @@ def _of_the_connection(story: Story, life: Life) -> set[Reason]:
     account = {"main": story.account, "foreign": "acc-b"}.get(ref.name, "acc-a")
     listed = any(each.live and each.account_id == account for each in story.world.promises.remotes.values())
     moved = any(spec.connection_ref != ref for _, spec in life.specs.values())
-    elsewhere = moved or story.switched
-    if (not story.world.climate.reads_accounts and not listed) or (
-        elsewhere and life.resource.status.creation is not None
-    ):
+    intent = life.resource.status.creation
+    elsewhere = intent is not None and (moved or story.switched)
+    # Where NetBird did not tell which account a token was for, before another one came, nobody knows any more.
+    untold = intent is not None and intent.account_id is None and story.rotated
+    if (not story.world.climate.reads_accounts and not listed) or elsewhere or untold:
         found |= {Reason.ACCOUNT_UNCONFIRMED}
     if life.resource.status.account_id not in (None, account):
         found |= {Reason.ACCOUNT_MISMATCH}

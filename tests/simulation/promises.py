@@ -61,8 +61,7 @@ class Promises(KubernetesPromises, Witness):
         for other in self.lives.values():
             if other is life or other.gone or other.resource.status.owner_uid != other.uid:
                 continue
-            named = other.resource.spec.connection_ref == life.resource.spec.connection_ref
-            if named and other.intends(url) and other.may_share_account(life):
+            if other.intends(url) and other.may_share_account(life):
                 self.breach(
                     "S1", f"a POST for {life.identity.label} while {other.identity.label} has an intent for the same"
                 )

@@ -1,8 +1,11 @@
 """Stories that once broke a promise, as they were shrunk."""
 
+from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate, Luck, Occasion, Script
-from tests.simulation.plan import Deed, Plan
+from tests.simulation.plan import Cast, Deed, Plan
 from tests.simulation.seeds import run_plan
+from tests.simulation.world import Climate
+from tests.support.netbird.behaviour import Behaviour
 
 
 def test_a_frozen_leaders_create_goes_on_while_the_next_leader_waits_for_a_late_commit() -> None:
@@ -32,4 +35,56 @@ def test_a_create_whose_answer_was_lost_is_not_looked_for_with_another_accounts_
     lost = Luck(Fate.UNANSWERED)
     result = run_plan(plan, chance=Script({Occasion("p0", "netbird CREATE", 1): lost}))
     assert any("the administrator takes another account's token" in line for line in result.story)
+    assert not result.breaches, str(result)
+
+
+def test_what_the_former_token_shows_is_not_taken_for_a_create_of_another_accounts_token() -> None:
+    plan = Plan(
+        seed=14504,
+        climate=Climate(behaviour=Behaviour(date_header=False), reads_accounts=False),
+        deeds=(
+            Deed(1.0, "stranger_creates", "r0", 1),
+            Deed(5.0, "create", "r0", 3),
+            Deed(10.0, "lead", "", 0),
+            Deed(40.0, "switch_account", "", 1),
+        ),
+    )
+    lost = Luck(Fate.UNANSWERED)
+    result = run_plan(plan, chance=Script({Occasion("p0", "netbird CREATE", 1): lost}))
+    assert any(f"Ready=False/{Reason.ACCOUNT_UNCONFIRMED}" in line for line in result.story)
+    assert not result.breaches, str(result)
+
+
+def test_a_token_that_changes_after_the_intent_is_not_what_the_post_is_sent_with() -> None:
+    plan = Plan(
+        seed=14504,
+        deeds=(
+            Deed(5.0, "create", "r0", 3),
+            Deed(10.0, "lead", "", 0),
+            Deed(10.3, "switch_account", "", 1),
+        ),
+    )
+    slow, lost = Luck(back=50.0), Luck(Fate.UNANSWERED)
+    script = {Occasion("p0", "k8s WRITE STATUS team/r0", 1): slow, Occasion("p0", "netbird CREATE", 1): lost}
+    result = run_plan(plan, chance=Script(script))
+    assert sum("intent#1 Ready=False/Progressing" in line for line in result.story) == 2
+    assert not result.breaches, str(result)
+
+
+def test_a_resource_that_goes_while_its_status_is_written_is_not_taken_back() -> None:
+    plan = Plan(
+        seed=16103,
+        cast=Cast(resources=("r0", "r1"), twins=True),
+        deeds=(
+            Deed(0.0, "create", "r0", 3),
+            Deed(5.0, "lead", "", 0),
+            Deed(10.0, "create", "r1", 3),
+            Deed(10.3, "delete", "r1", 0),
+            Deed(20.0, "rotate_token", "", 0),
+        ),
+    )
+    slow = Luck(back=50.0)
+    result = run_plan(plan, chance=Script({Occasion("p0", "k8s WRITE STATUS team/r1", 1): slow}))
+    gone = f"gone by user: v113 g1 id=None Ready=False/{Reason.OWNERSHIP_CONFLICT} -"
+    assert any(gone in line for line in result.story)
     assert not result.breaches, str(result)

@@ -53,6 +53,7 @@ class Users:
         self.account = "acc-a"
         """That of the main connection's token."""
         self.switched = False
+        self.rotated = False
         self.backups: dict[str, EventStreamingIntegration] = {}
 
     def identity(self, name: str) -> Identity:
@@ -255,13 +256,12 @@ class Users:
 
     def rotate_token(self, _name: str) -> None:
         """The administrator rotates the connection's token."""
+        self.rotated = True
         self._make_token(self.account)
         self.later(self.draw.uniform(0, 5), self._put_token)
 
     def switch_account(self, _name: str) -> None:
         """The administrator takes another account's token for the connection; most put it right again."""
-        if not self.plan.climate.reads_accounts:
-            return  # nobody could know then whose token it is, while nothing is listed
         self.switched = True
         self._make_token("acc-b")
         self._put_token()

@@ -1,7 +1,7 @@
 """Builders for the frozen values that decisions rest on; what a test does not name is as a user would have it."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from netbird_streaming.core.facts import Case, Desired, Limits, Memory, Observed, Remembered, Route, View, recall
@@ -9,7 +9,7 @@ from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.payload import Payload, resolve, secret_names
 from netbird_streaming.core.remote import Integration, Listing
 from netbird_streaming.core.resources import FINALIZER, EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Status
+from netbird_streaming.core.status import Applied, Intent, Status
 from netbird_streaming.errors import OperatorError
 
 KEY: Final = FingerprintKey(bytes(range(32)))
@@ -91,6 +91,23 @@ def held(resource: EventStreamingIntegration, integration_id: int = 5, **changes
     return status.model_copy(update=changes)
 
 
+def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:
+    """The intent of a create of the resource, two hours ago, whose window ends now."""
+    payload = payload_of(resource)
+    intent = Intent(
+        attempt=1,
+        endpoint="endpoint-1",
+        account_id=ACCOUNT,
+        proof="proof-1",
+        platform="generic_http",
+        signature=dict(payload.signature),
+        key_id=KEY.id,
+        since=WALL - timedelta(hours=2),
+        until=WALL,
+    )
+    return intent.model_copy(update=changes)
+
+
 @dataclass(frozen=True)
 class Others:
     """Other resources' ids."""
@@ -113,7 +130,7 @@ def case(
     seen: dict[str, Any] = {
         "now": NOW,
         "wall": WALL,
-        "route": Route(endpoint="endpoint-1", account=ACCOUNT, allow_adoption=True),
+        "route": Route(endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=True),
         "holders": Others(),
         **observed,
     }

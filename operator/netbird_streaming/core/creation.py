@@ -135,7 +135,14 @@ def create(case: Case) -> Action | None:
         return unconfirmed
     since = max(case.memory.finalizer_seen or case.observed.now, case.observed.deleted_at)
     view = case.seen_since(since)
-    return Look(since) if view is None else _twin(case, view, payload) or _post(case, payload, route, view)
+    if view is None:
+        return Look(since)
+    return _twin(case, view, payload) or _name_account(route) or _post(case, payload, route, view)
+
+
+def _name_account(route: Route) -> Action | None:
+    """The intent says which account it went to, wherever NetBird tells: its token may be another one soon."""
+    return ConfirmAccount() if route.account is None and not route.asked else None
 
 
 def _confirm_tenant(route: Route) -> Action | None:

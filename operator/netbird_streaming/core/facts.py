@@ -65,14 +65,17 @@ def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
 class Route:
     """The way to NetBird that the resource's connection gives it.
 
-    `endpoint` is a keyed digest of connection, URL and tenant: what an intent can be held against; `account` is the
-    confirmed account's id, an error where confirming failed, None where it was not tried yet.
+    `endpoint` is a keyed digest of connection, URL and tenant, `proof` one of URL, token and tenant: what an intent can
+    be held against. `account` is the confirmed account's id, an error where confirming failed in this reconcile, None
+    where it was not tried; `asked` says that NetBird was asked for it before and did not tell.
     """
 
     endpoint: str
+    proof: str
     account: str | OperatorError | None
     allow_adoption: bool
     tenant_id: str | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An answered POST: the integration, and what it was made from."""
+    """An answered POST: the integration, what it was made from, and the `proof` of what it was sent with."""
 
     item: Integration
+    proof: str
     applied: Applied
     public: Mapping[str, str]
     enabled: bool
@@ -128,7 +132,7 @@ class Memory:
 
     - `finalizer_seen`: when our finalizer was first known to be on it: a LIST begun later sees all that came before.
     - `intent_over`: when the POST of the intent in status had surely ended, as far as this process is concerned.
-    - `unsent`: an intent whose write was not answered, so that its POST was never sent.
+    - `unsent`: an intent whose POST was never sent: its write was not answered, or the token changed after it.
     - `unanswered`: what became of that POST instead of an answer, as a sentence.
     - `posted`: an answered POST whose id is not in the status yet.
     - `written`: when the last accepted write ended; a LIST begun later shows its outcome.

@@ -11,11 +11,13 @@ from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import AdoptionPolicy
 from netbird_streaming.core.status import Intent, Origin
 from netbird_streaming.core.times import parse_time
-from netbird_streaming.errors import OperatorError
+from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 
 CLOCK_SLACK: Final = timedelta(seconds=60)
 """A proxy's `Date` may not be the database's clock; `known_ids` keeps apart what was there before."""
+ASK_AGAIN: Final = 5.0
+"""Seconds after which an account that NetBird failed to tell is asked for again."""
 MAX_UNRESOLVED: Final = 8
 _UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came of it when no late commit is possible."
 
@@ -35,6 +37,7 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
         attempt=_attempt(case),
         endpoint=route.endpoint,
         account_id=route.account if isinstance(route.account, str) else None,
+        proof=route.proof,
         platform=platform,
         config=dict(payload.public),
         signature=dict(payload.signature),
@@ -46,7 +49,7 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
 
 
 def _attempt(case: Case) -> int:
-    """Counts POSTs. An intent whose write was not answered and landed has sent none yet, and serves as it is."""
+    """Counts POSTs. An intent that has sent none yet serves as it is."""
     previous = case.status.creation
     if previous is None:
         return len(case.status.unresolved_creations) + 1
@@ -60,10 +63,22 @@ def unresolved(case: Case) -> tuple[Intent, ...]:
     if last is None:
         return attempts
     for index, each in enumerate(attempts):
-        if (each.signature, each.key_id) == (last.signature, last.key_id):
-            merged = each.model_copy(update={"until": last.until, "attempt": last.attempt})
+        if _are_alike(each, last):
+            account_id = each.account_id or last.account_id
+            merged = each.model_copy(
+                update={"until": last.until, "attempt": last.attempt, "account_id": account_id},
+            )
             return (*attempts[:index], merged, *attempts[index + 1 :])
     return (*attempts, last)
+
+
+def _are_alike(one: Intent, other: Intent) -> bool:
+    """Whether what came of either would look the same, in the same account."""
+    if (one.signature, one.key_id) != (other.signature, other.key_id):
+        return False
+    if one.account_id is not None and other.account_id is not None:
+        return one.account_id == other.account_id
+    return one.proof == other.proof
 
 
 def candidates(case: Case, intent: Intent, view: View) -> list[Integration]:
@@ -96,43 +111,89 @@ def is_provable(case: Case, intent: Intent) -> bool:
     return intent.key_id == case.key.id
 
 
+def _is_sent_with(case: Case, intent: Intent, route: Route) -> bool:
+    """Whether the POST went by this URL, token and tenant, as far as can be proven."""
+    return is_provable(case, intent) and intent.proof == route.proof
+
+
+def leads_there(case: Case, intent: Intent, route: Route) -> bool | None:
+    """Whether this way leads to the account that the POST went to; None where nothing tells.
+
+    A tenant's account has to be confirmed: NetBird ignores a tenant that the token has no right to. A version that kept
+    no `proof` held an intent without an account against the connection, whatever its token.
+    """
+    if intent.account_id is not None and isinstance(route.account, str):
+        return intent.account_id == route.account
+    if intent.proof is None:
+        return True if intent.account_id is None and intent.endpoint == route.endpoint else None
+    return True if route.tenant_id is None and _is_sent_with(case, intent, route) else None
+
+
+def placed(case: Case) -> Intent | None:
+    """The intent in the status, with the account that it went to as soon as that is known."""
+    intent, route = open_intent(case), case.observed.route
+    if intent is None or intent.account_id is not None or isinstance(route, OperatorError):
+        return case.status.creation
+    if not isinstance(route.account, str) or not _is_sent_with(case, intent, route):
+        return intent
+    return intent.model_copy(update={"account_id": route.account})
+
+
 def settle_open_intent(case: Case) -> Action | None:
     """Find out what came of a create whose answer is not known; None where nothing came of it, or none is open."""
     intent, route = open_intent(case), case.observed.route
     if intent is None or isinstance(route, OperatorError):
         return None
-    elsewhere = _elsewhere(intent, route)
-    if elsewhere is not None:
-        return elsewhere
+    if not leads_there(case, intent, route):
+        return _elsewhere(route)
     over = (case.memory.intent_over or case.observed.now) + case.limits.late_commit
     if case.observed.now < over:
-        return Report(State.WORKING, Reason.CREATE_OUTCOME_UNKNOWN, _unknown(case), retry_at=over)
+        return _wait(case, intent, route, over)
     view = case.seen_since(over)
     return Look(over) if view is None else choose(case, intent, candidates(case, intent, view))
 
 
+def _wait(case: Case, intent: Intent, route: Route, over: float) -> Action:
+    """Until no late commit is possible; meanwhile find out which account it went to, while its token is at hand."""
+    untold = intent.account_id is None and _is_sent_with(case, intent, route)
+    if untold and route.account is None:
+        return ConfirmAccount()
+    passing = untold and isinstance(route.account, RetryError)
+    retry_at = min(over, case.observed.now + ASK_AGAIN) if passing else over
+    return Report(State.WORKING, Reason.CREATE_OUTCOME_UNKNOWN, _unknown(case), retry_at=retry_at)
+
+
 def settle_unresolved(case: Case, view: View) -> Action | None:
-    """Name or bind what an attempt that was given up made after all."""
+    """Name or bind what an attempt that was given up made after all.
+
+    It was given up after a look into its own account: so what another account shows is none of it, and what one shows
+    that may be its own is named.
+    """
+    route = case.observed.route
+    if isinstance(route, OperatorError):
+        return None
     for intent in case.status.unresolved_creations:
-        found = candidates(case, intent, view)
-        if found and case.status.id is None:
-            return choose(case, intent, found)
-        if found:
-            return _ambiguous(found)
+        there = leads_there(case, intent, route)
+        found = [] if there is False else candidates(case, intent, view)
+        if not found:
+            continue
+        if there is None and route.account is None:
+            return ConfirmAccount()
+        return choose(case, intent, found) if case.status.id is None else _ambiguous(found)
     return None
 
 
 def choose(case: Case, intent: Intent, found: list[Integration]) -> Action | None:
-    """One candidate is bound, several are named and left alone, none is None."""
+    """One candidate is bound where the intent is proven to be its own, else all are named and left alone."""
     if not found:
         return None
     adoption = case.desired.resource.spec.adoption
     chosen = [item for item in found if adoption.policy is not AdoptionPolicy.NEVER and item.id == adoption.id]
     if chosen:
         return Bind(chosen[0], Origin.ADOPTED)
-    if len(found) == 1 and is_provable(case, intent):
-        return Bind(found[0], Origin.INFERRED)
-    return _ambiguous(found)
+    route = case.observed.route
+    proven = not isinstance(route, OperatorError) and is_provable(case, intent) and leads_there(case, intent, route)
+    return Bind(found[0], Origin.INFERRED) if proven and len(found) == 1 else _ambiguous(found)
 
 
 def _ambiguous(found: list[Integration]) -> Report:
@@ -149,14 +210,10 @@ def _unknown(case: Case) -> str:
     return _UNKNOWN if case.memory.unanswered is None else f"{case.memory.unanswered} {_UNKNOWN}"
 
 
-def _elsewhere(intent: Intent, route: Route) -> Action | None:
-    """Whether this way, or the token that it has by now, may lead to another account than the intent's."""
-    if intent.endpoint == route.endpoint and intent.account_id is None:
-        return None
+def _elsewhere(route: Route) -> Action:
+    """This way, or the token that it has by now, may lead to another account than the intent's."""
     if route.account is None:
         return ConfirmAccount()
-    if intent.account_id is not None and route.account == intent.account_id:
-        return None
     message = (
         "A create whose answer was lost went through another connection or token, and this one is not known to lead to "
         "the same account. Go back to that one until the create is settled, or delete the resource with "

@@ -73,7 +73,8 @@ class Intent(Model):
     """A create in flight: written before the POST, so that a lost answer can be looked for.
 
     `signature` holds a keyed digest of each value by which NetBird's LIST tells integrations apart, `known_ids` those
-    that had the same ones then, `since` the server's time (`Date`) of that LIST, absent where it sends none.
+    that had the same ones then, `since` the server's time (`Date`) of that LIST, absent where it sends none. What came
+    of it shows in the account that it went to and in no other: `proof` and `account_id` tell which one that is.
     """
 
     attempt: Annotated[int, doc("Which attempt it is, from 1 on.", minimum=1)]
@@ -85,6 +86,13 @@ class Intent(Model):
         str | None,
         doc("The NetBird account that it went to, where it was known then.", maxLength=MAX_ANSWERED),
     ] = Field(default=None, alias="accountID")
+    proof: Annotated[
+        str | None,
+        doc(
+            "A keyed digest of the URL, token and tenant that it was sent with: the same ones lead to where it went.",
+            maxLength=MAX_DIGEST,
+        ),
+    ] = None
     platform: Annotated[str, doc("The platform that was asked for.", maxLength=64)]
     config: Annotated[PublicConfig, doc("What of the settings is public, as in status.config.", maxProperties=16)] = (
         Field(default={})

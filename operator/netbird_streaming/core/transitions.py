@@ -6,11 +6,13 @@ from typing import Final
 from netbird_streaming.core.actions import Bind, Create, Report, State, Update
 from netbird_streaming.core.conditions import Standing, conditions
 from netbird_streaming.core.drift import MAX_CORRECTIONS, is_foreign_write
-from netbird_streaming.core.facts import Case
+from netbird_streaming.core.facts import Case, Posted
+from netbird_streaming.core.intents import placed
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Condition, Correction, Status
 from netbird_streaming.core.times import parse_time
+from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
 ANSWER_SLACK: Final = timedelta(seconds=5)
@@ -36,13 +38,11 @@ def intending(case: Case, create: Create) -> Status:
 def bound(case: Case, bind: Bind) -> Status:
     """The id of what was created, adopted or inferred; what was not answered has still to be accepted."""
     item, posted = bind.item, bind.posted
-    route = case.observed.route
-    account = getattr(route, "account", None)
     return case.status.model_copy(
         update={
             "id": item.id,
             "origin": bind.origin,
-            "account_id": item.account_id or (account if isinstance(account, str) else None),
+            "account_id": item.account_id or _account(case, posted),
             "platform": item.platform or case.desired.resource.spec.platform.value,
             "enabled": _enabled(bind),
             "config": None if posted is None else dict(posted.public),
@@ -57,6 +57,14 @@ def bound(case: Case, bind: Bind) -> Status:
             "conditions": _standing(case.desired.resource, _BINDING, case.observed.wall),
         }
     )
+
+
+def _account(case: Case, posted: Posted | None) -> str | None:
+    """The account that the way leads to, unless what is bound was made with another token."""
+    route = case.observed.route
+    if isinstance(route, OperatorError) or (posted is not None and posted.proof != route.proof):
+        return None
+    return route.account if isinstance(route.account, str) else None
 
 
 def _enabled(bind: Bind) -> bool | None:
@@ -110,6 +118,7 @@ def reported(case: Case, report: Report) -> Status:
         "last_handled_reconcile_at": case.desired.requested or case.status.last_handled_reconcile_at,
         "owner_uid": resource.metadata.uid,
         "claimed_id": case.remembered.claim,
+        "creation": placed(case),
         "conditions": _standing(resource, report, case.observed.wall),
     }
     if report.kept is not None:

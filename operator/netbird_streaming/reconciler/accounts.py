@@ -57,7 +57,8 @@ class Account:
         self.problem: OperatorError | None = None
         self.deleted_at = 0.0
         self.failures = 0
-        self.asked_for: str | None = None
+        self._asked_for: str | None = None
+        self._asking: asyncio.Task[OperatorError | None] | None = None
         self.due_at = float("-inf")
         self.swept_at = clock.monotonic()
         self._clock = clock
@@ -83,6 +84,17 @@ class Account:
         before, self.scope, self._account_id = self.scope, account_id, account_id
         if before == self.endpoint:
             self._events.on_known(before, self)
+
+    def leads_to(self, proof: str, account_id: str | None) -> bool:
+        """Whether what was made with this proof, in this account where that is known, is in the account."""
+        if account_id is not None and self._account_id is not None:
+            return account_id == self._account_id
+        return proof == self.proof
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether NetBird was asked which account the token in use is for, whatever came of it."""
+        return self._asked_for == self.proof and self._asking is not None and self._asking.done()
 
     def learn(self, account_id: str, proof: str) -> None:
         """An answer tells the account: of the token that was asked with, which may be another one by now."""
@@ -141,15 +153,24 @@ class Account:
         self._failures.pop(key, None)
 
     def close(self) -> None:
-        """Stop listing."""
-        if self._lister is not None:
-            self._lister.cancel()
+        """Stop listing and asking."""
+        for task in (self._lister, self._asking):
+            if task is not None:
+                task.cancel()
 
     async def confirm(self, priority: Priority) -> OperatorError | None:
-        """Find out which account it is, where no LIST has told: by `GET /api/accounts`. Answers why it can't be."""
-        self.asked_for = proof = self.proof
+        """Find out which account it is, where no LIST has told: by `GET /api/accounts`. Answers why it can't be.
+
+        It is asked once for all who want to know at a time.
+        """
+        if self._asking is None or self._asking.done() or self._asked_for != self.proof:
+            self._asked_for = self.proof
+            self._asking = asyncio.create_task(self._ask(self.client, self.proof, priority))
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self, client: NetBird, proof: str, priority: Priority) -> OperatorError | None:
         try:
-            self.learn(await self.client.account_id(priority), proof)
+            self.learn(await client.account_id(priority), proof)
         except RetryError as problem:
             return problem
         except OperatorError as problem:

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import NamedTuple, TypeVar
 
 from netbird_streaming.core.resources import Identity
+from netbird_streaming.core.status import Intent
 
 Scope = tuple[str, str]
 """An account (or, before it is known, an endpoint) and the digest of a configuration's signature."""
@@ -80,6 +81,7 @@ class Claims:
         self._held: dict[str, int] = {}
         self._scopes: dict[Scope, tuple[Claimant, ...]] = {}
         self._wanted: dict[str, tuple[Scope, ...]] = {}
+        self._unheard: dict[str, tuple[Identity, Intent]] = {}
 
     def hold(self, uid: str, identity: Identity, integration_id: int | None, account_id: str | None) -> None:
         """The resource holds this id and no other."""
@@ -98,6 +100,22 @@ class Claims:
     def holders(self, uid: str, account_id: str | None) -> HoldersBut:
         """The others' ids."""
         return HoldersBut(self._ids, uid, account_id)
+
+    def announce(self, uid: str, identity: Identity, intent: Intent) -> None:
+        """The resource was creating when we started: its status says what, until it is heard."""
+        self._unheard[uid] = (identity, intent)
+
+    def hear(self, uid: str) -> None:
+        """The resource was reconciled, and claims by itself what it may have created."""
+        self._unheard.pop(uid, None)
+
+    def unheard(self, endpoint: str, account_id: str | None, signature: Mapping[str, str]) -> str | None:
+        """The name of a resource that was creating this here when we started, and was not heard since."""
+        for identity, intent in self._unheard.values():
+            here = intent.endpoint == endpoint or (intent.account_id is not None and intent.account_id == account_id)
+            if here and intent.signature == signature:
+                return identity.label
+        return None
 
     def offer(self, wanted: Mapping[Scope, Hold], claimant: Claimant) -> str | None:
         """Want configurations, the first of them now; answers the name of the resource with a better claim to it.
@@ -133,6 +151,7 @@ class Claims:
 
     def withdraw(self, uid: str) -> None:
         """The resource is gone: what it held is free."""
+        self.hear(uid)
         held = self._held.get(uid)
         if held is not None:
             self._drop(uid, held)

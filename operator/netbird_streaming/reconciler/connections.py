@@ -97,6 +97,11 @@ class Connections:
         """All links."""
         return iter(list(self._links.values()))
 
+    def scope(self, endpoint: str) -> str:
+        """The account behind an endpoint, as far as it was ever known, else the endpoint."""
+        accounts = (account for link in self._links.values() for account in link.accounts.values())
+        return next((account.scope for account in accounts if account.endpoint == endpoint), endpoint)
+
     def observe(self, connection: Connection) -> Link:
         """Take a newer version; another uid, or another spec, is read anew."""
         link = self._links.get(connection.identity)
@@ -105,6 +110,7 @@ class Connections:
             link = self._links[connection.identity] = Link(connection)
         elif link.connection.spec != connection.spec:
             link.loaded = False
+            link.home_asked = link.home_asked and link.connection.spec.url == connection.spec.url
         link.connection = connection
         return link
 

@@ -16,14 +16,15 @@ from netbird_streaming.core.resources import (
     NetBirdConnection,
     Resource,
 )
-from netbird_streaming.errors import LeaseLostError, NotFoundError, OperatorError, RetryError
+from netbird_streaming.errors import LeaseLostError, NotFoundError, OperatorError, RetryError, WaitError
 from netbird_streaming.log_context import Repeats, log_fields
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.entries import STRAY
 from netbird_streaming.reconciler.integrations import reconcile
 from netbird_streaming.reconciler.links import reconcile_connection
 from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
 from netbird_streaming.reconciler.snapshot import Snapshot, snapshot_of
-from netbird_streaming.reconciler.world import STRAY, World
+from netbird_streaming.reconciler.world import World
 
 log = logging.getLogger(__name__)
 
@@ -204,12 +205,18 @@ class Controller:
 
     async def _delete_stray(self, key: Identity) -> Outcome:
         """Its resource was gone before its id could be written: nobody else will ever delete it."""
-        account = self._world.strays.get(key)
-        if account is None:
+        stray = self._world.strays.get(key)
+        if stray is None:
             return Outcome.SETTLED
+        if not stray.is_in_reach:
+            message = (
+                f"Integration {key.name} was made for a resource that is gone, with another token, and the connection "
+                f"is not known to lead to its account. {Reason.ACCOUNT_UNCONFIRMED.cure}"
+            )
+            raise WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
         try:
             async with self._world.queue.released():
-                await account.client.delete(int(key.name), Priority.USER)
+                await stray.account.client.delete(int(key.name), Priority.USER)
         except NotFoundError:
             pass
         del self._world.strays[key]

@@ -3,10 +3,11 @@
 import sys
 import zlib
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from netbird_streaming.core.conditions import UNTOLD, Readiness, readiness
 from netbird_streaming.core.events import Told
-from netbird_streaming.core.facts import Memory
+from netbird_streaming.core.facts import Memory, Posted
 from netbird_streaming.core.payload import secret_names
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration, Identity, Resource
@@ -15,6 +16,8 @@ from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.connections import identity_for
 
 BLANK = Memory()
+STRAY: Final = "Stray"
+"""The kind of a key for an integration of our making whose resource was gone before its id could be written."""
 
 
 @dataclass(slots=True)
@@ -24,7 +27,8 @@ class Entry:
     `resource` is kept only while there is something to do. `unsaved` is a status that NetBird's answers call for and
     that did not reach the API server, behind the status that it replaces. `seen` is the digest of the integration as
     it was when last found in order. `open` says that a create of it has no known outcome. `told` is how it stood when a
-    status was last written, `readiness` what the newest version known says.
+    status was last written, `readiness` what the newest version known says. `account` is where the way leads that was
+    last taken, `maker` where the POST of `memory.posted` went.
     """
 
     identity: Identity
@@ -37,6 +41,7 @@ class Entry:
     id: int | None = None
     open: bool = False
     account: Account | None = None
+    maker: Account | None = None
     unsaved: tuple[Status, Status] | None = None
     seen: int | None = None
     failures: int = 0
@@ -68,6 +73,18 @@ class Entry:
         self.id = resource.status.id
         self.readiness = readiness(resource.status.conditions)
         self.open = resource.status.creation is not None or bool(resource.status.unresolved_creations)
+
+
+class Stray(NamedTuple):
+    """Such an integration, and the account that its POST went to."""
+
+    account: Account
+    posted: Posted
+
+    @property
+    def is_in_reach(self) -> bool:
+        """Whether that account is where the connection leads still: another token may be another account's."""
+        return self.account.leads_to(self.posted.proof, self.posted.item.account_id)
 
 
 def version_of(resource: Resource) -> int:

@@ -145,17 +145,10 @@ def _note(run: Run) -> None:
 def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) -> Case:
     world, entry = run.world, run.entry
     account = way.account if isinstance(way, Way) else None
-    route: Route | OperatorError
-    if isinstance(way, Way):
-        known = way.account_id
-        known = run.account_problem if known is None else known
-        route = Route(way.account.endpoint, known, way.allow_adoption, way.tenant_id)
-    else:
-        route = way
     observed = Observed(
         now=world.ports.clock.monotonic(),
         wall=world.ports.clock.now(),
-        route=route,
+        route=_route(run, way) if isinstance(way, Way) else way,
         holders=world.claims.holders(entry.uid, account.account_id if account is not None else None),
         view=account.view if account is not None else None,
         deleted_at=account.deleted_at if account is not None else 0.0,
@@ -163,6 +156,18 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
     )
     remembered = Remembered(run.status, entry.memory, recall(run.resource, entry.memory).claim)
     return Case(Desired(run.resource, payload), observed, remembered, world.ports.key, world.limits)
+
+
+def _route(run: Run, way: Way) -> Route:
+    account, known = way.account, way.account_id
+    return Route(
+        endpoint=account.endpoint,
+        proof=account.proof,
+        account=run.account_problem if known is None else known,
+        allow_adoption=way.allow_adoption,
+        tenant_id=way.tenant_id,
+        asked=account.was_asked,
+    )
 
 
 def _rival(run: Run, case: Case) -> str | None:
@@ -173,26 +178,28 @@ def _rival(run: Run, case: Case) -> str | None:
         return None
     wanted: dict[Scope, Hold] = {}
     if isinstance(payload, Payload):
-        scope = _scope(run, way, payload.signature)
+        scope = _scope(run, way.account.scope, payload.signature)
         held = run.status.id is not None and not upkeep.is_gone(case) and claims.held(uid, scope)
         wanted[scope] = Hold.INTEGRATION if held or _holds_twin(case) else Hold.NOTHING
     if intent is not None:
         # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
-        scope = _scope(run, way, intent.signature)
-        wanted[scope] = max(wanted.get(scope, Hold.NOTHING), Hold.INTENT)
-    run.world.hear(uid)
+        for account in (way.account.scope, run.world.connections.scope(intent.endpoint), intent.account_id):
+            if account is not None:
+                scope = _scope(run, account, intent.signature)
+                wanted[scope] = max(wanted.get(scope, Hold.NOTHING), Hold.INTENT)
+    claims.hear(uid)
     if not wanted:
         return None
     created = run.resource.metadata.creation_timestamp.timestamp()
     rival = claims.offer(wanted, Claimant(uid, run.entry.identity, created))
     if rival is None and isinstance(payload, Payload):
-        return run.world.unheard(run.entry.connection, payload.signature)
+        return claims.unheard(way.account.endpoint, way.account.account_id, payload.signature)
     return rival
 
 
-def _scope(run: Run, way: Way, signature: Mapping[str, str]) -> Scope:
+def _scope(run: Run, account: str, signature: Mapping[str, str]) -> Scope:
     parts = (f"{name}={signature[name]}" for name in sorted(signature))
-    return (way.account.scope, run.world.ports.key.digest(*parts))
+    return (account, run.world.ports.key.digest(*parts))
 
 
 def _holds_twin(case: Case) -> bool:

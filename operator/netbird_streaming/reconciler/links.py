@@ -61,7 +61,7 @@ def _needed_by(world: World, identity: Identity) -> Iterator[str]:
         if entry.id is not None or entry.open or entry.memory.posted is not None:
             yield entry.identity.label
     accounts = _accounts(world, identity)
-    yield from (f"integration {stray.name}" for stray, account in world.strays.items() if account in accounts)
+    yield from (f"integration {name.name}" for name, stray in world.strays.items() if stray.account in accounts)
 
 
 def _is_needed(world: World, identity: Identity) -> bool:
@@ -90,7 +90,7 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
     if view is not None and account.is_listed:
         world.sweep(link, account)
         account.due_at = now + _interval(link) * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
-        if account.account_id is None and not view.by_id and account.asked_for != account.proof:
+        if account.account_id is None and not view.by_id and not account.was_asked:
             async with world.queue.released():
                 await account.confirm(Priority.CLOCK)
         return Outcome.SETTLED

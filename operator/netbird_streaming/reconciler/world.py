@@ -1,7 +1,7 @@
 """All that one process knows of its resources, and the triggers that make it look again."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -13,15 +13,13 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
 from netbird_streaming.reconciler.connections import Connections, Link
-from netbird_streaming.reconciler.entries import BLANK, Entry, digest, entry_for, number, version_of
+from netbird_streaming.reconciler.entries import BLANK, STRAY, Entry, Stray, digest, entry_for, number, version_of
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
 
 K = TypeVar("K")
 log = logging.getLogger(__name__)
 
-STRAY: Final = "Stray"
-"""The kind of a key for an integration of our making whose resource was gone before its id could be written."""
 MAX_CONFLICTS: Final = 5
 MANY: Final = 100
 """Resources. Fewer take no memory worth the time that packing takes."""
@@ -36,7 +34,7 @@ class World:
         self.settings = settings
         self.limits = Limits(late_commit=settings.late_commit_window, post=settings.request_timeout)
         self.entries: dict[Identity, Entry] = {}
-        self.strays: dict[Identity, Account] = {}
+        self.strays: dict[Identity, Stray] = {}
         self.releasing: set[str] = set()
         """The uids of resources that go because we let them."""
         self.drifted: set[Identity] = set()
@@ -47,7 +45,6 @@ class World:
         )
         self._at_rest = BLANK
         self._seen_meanwhile: dict[str, EventStreamingIntegration | None] = {}
-        self._unheard: dict[str, tuple[Identity, Mapping[str, str], Identity]] = {}
         self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
         self._by_connection: dict[Identity, dict[Identity, None]] = {}
 
@@ -100,8 +97,8 @@ class World:
             entry.pack()
 
     def took(self, entry: Entry, resource: EventStreamingIntegration) -> None:
-        """Take what the API server answered to a write or a read of our own, unless a newer version is known."""
-        if version_of(resource) < entry.version:
+        """Take what the API server answered to a write or a read of our own, unless more is known: newer, or gone."""
+        if version_of(resource) < entry.version or self.entries.get(entry.identity) is not entry:
             return
         self._retake(entry, resource)
 
@@ -110,16 +107,7 @@ class World:
         status = recall(resource, entry.memory).status
         self.claims.hold(entry.uid, entry.identity, status.id, status.account_id)
         if status.creation is not None:
-            self._unheard[entry.uid] = (entry.connection, status.creation.signature, entry.identity)
-
-    def hear(self, uid: str) -> None:
-        """The resource was reconciled, and claims by itself what it may have created."""
-        self._unheard.pop(uid, None)
-
-    def unheard(self, connection: Identity, signature: Mapping[str, str]) -> str | None:
-        """The name of a resource that was creating this when we started, and was not reconciled since."""
-        wanted = (connection, signature)
-        return next((each.label for *claim, each in self._unheard.values() if tuple(claim) == wanted), None)
+            self.claims.announce(entry.uid, entry.identity, status.creation)
 
     def _retake(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         before = entry.connection
@@ -157,13 +145,12 @@ class World:
     def bury(self, entry: Entry) -> None:
         """The resource is gone: others may have what it held, and what is written nowhere is deleted by its id."""
         self.claims.withdraw(entry.uid)
-        self.hear(entry.uid)
         posted = entry.memory.posted
-        if posted is None or entry.account is None:
+        if posted is None or entry.maker is None:
             return
         entry.memory = entry.memory.having(posted=None)
         stray = Identity(STRAY, None, str(posted.item.id))
-        self.strays[stray] = entry.account
+        self.strays[stray] = Stray(entry.maker, posted)
         self.queue.add(stray, Priority.USER)
 
     def observe_connection(self, connection: Connection) -> None:

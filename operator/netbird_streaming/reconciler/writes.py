@@ -104,10 +104,10 @@ async def bind(run: Run, case: Case, action: Bind) -> bool:
 
 
 async def create(run: Run, case: Case, action: Create) -> bool:
-    """The intent, as a compare-and-swap with the version at hand; then the POST."""
+    """The intent, as a compare-and-swap with the version at hand; then the POST, with what the intent names."""
     if not isinstance(run.way, Way):
         return True
-    memory, clock = run.entry.memory, run.world.ports.clock
+    memory = run.entry.memory
     run.world.claims.intend(run.entry.uid)
     if case.status.id is not None:
         run.world.found_drift(run.entry)  # what it held is proven to be gone, or it would not be created
@@ -123,7 +123,15 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         raise
     run.world.claims.hold(run.entry.uid, run.entry.identity, None, None)
     run.entry.memory = Memory(finalizer_seen=memory.finalizer_seen, asked=memory.asked, asked_at=memory.asked_at)
-    account, proof = run.way.account, run.way.account.proof
+    if run.way.account.proof != action.intent.proof:
+        # Another token by now, perhaps of another account: what is sent with it takes another LIST and intent.
+        run.entry.memory = run.entry.memory.having(unsent=action.intent)
+        return False
+    return await _post(run, case, action, run.way)
+
+
+async def _post(run: Run, case: Case, action: Create, way: Way) -> bool:
+    account, proof = way.account, way.account.proof
     try:
         async with run.world.queue.released():
             item = await account.client.create(action.payload.request, run.priority)
@@ -132,19 +140,20 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     except OperatorError as problem:
         return await _not_created(run, case, problem)
     finally:
-        run.entry.memory = run.entry.memory.having(intent_over=clock.monotonic())
+        run.entry.memory = run.entry.memory.having(intent_over=run.world.ports.clock.monotonic())
     if item.account_id is not None and account.account_id is None:
         account.learn(item.account_id, proof)
-        run.world.queue.add(run.way.link.connection.identity)
-    _created(run, action, item)
+        run.world.queue.add(way.link.connection.identity)
+    run.entry.maker = account
+    _created(run, action, replace(item, account_id=item.account_id or action.intent.account_id), proof)
     return False
 
 
-def _created(run: Run, action: Create, item: Integration) -> None:
+def _created(run: Run, action: Create, item: Integration, proof: str) -> None:
     """The id is remembered until it is written, and is the resource's from now on."""
     payload = action.payload
     applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
-    posted = Posted(item, applied, payload.public, payload.request.enabled)
+    posted = Posted(item, proof, applied, payload.public, payload.request.enabled)
     now = run.world.ports.clock.monotonic()
     run.entry.memory = run.entry.memory.having(posted=posted, written=now, intent_over=None)
     run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
@@ -164,16 +173,18 @@ async def _not_created(run: Run, case: Case, problem: OperatorError) -> bool:
 
 async def update(run: Run, case: Case, action: Update) -> bool:
     """PUT everything. It may be repeated after a look, so only an id that has not landed is written before it."""
-    if run.is_dirty and not await run.flush():
-        return False
     if not isinstance(run.way, Way):
         return True
+    # Of the account that the decision rests on, though the token may change while the status is written.
+    client = run.way.account.client
+    if run.is_dirty and not await run.flush():
+        return False
     if is_of_somebody_else(case, action):
         run.world.found_drift(run.entry)
     memory, clock = run.entry.memory, run.world.ports.clock
     try:
         async with run.world.queue.released():
-            answer = await run.way.account.client.update(action.id, action.payload.request, run.priority)
+            answer = await client.update(action.id, action.payload.request, run.priority)
     except NotFoundError:
         return await _not_there(run, case, action.id)
     except LeaseLostError:

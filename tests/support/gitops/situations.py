@@ -17,11 +17,11 @@ from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Memory, Posted, Route
 from netbird_streaming.core.payload import resolve
 from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Correction, Intent, Status
+from netbird_streaming.core.status import Applied, Correction, Status
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.netbird.answers import Answer, Obstacle, Operation, Silence, Subject, failure, unreadable
 from netbird_streaming.reasons import Reason
-from tests.support.cases import ACCOUNT, KEY, NOW, WALL, Others, case, held, item, payload_of, view
+from tests.support.cases import ACCOUNT, KEY, NOW, WALL, Others, case, held, intent_of, item, view
 
 URL: Final = "https://siem.example/in"
 REPORTED: Final = {"driftPolicy": "Report"}
@@ -87,23 +87,8 @@ def _corrected(resource: EventStreamingIntegration) -> Status:
     return held(resource, corrections=tuple(Correction(at=each, values={}) for each in times))
 
 
-def _intent(resource: EventStreamingIntegration, **changes: Any) -> Intent:
-    payload = payload_of(resource)
-    intent = Intent(
-        attempt=1,
-        endpoint="endpoint-1",
-        account_id=ACCOUNT,
-        platform="generic_http",
-        signature=dict(payload.signature),
-        key_id=KEY.id,
-        since=WALL - timedelta(hours=2),
-        until=WALL,
-    )
-    return intent.model_copy(update=changes)
-
-
 def _creating(**changes: Any) -> Callable[[EventStreamingIntegration], Status]:
-    return lambda resource: Status(creation=_intent(resource, **changes))
+    return lambda resource: Status(creation=intent_of(resource, **changes))
 
 
 def _claiming(resource: EventStreamingIntegration) -> Status:
@@ -111,7 +96,7 @@ def _claiming(resource: EventStreamingIntegration) -> Status:
 
 
 def _route(account: str | OperatorError, **changes: Any) -> dict[str, Any]:
-    route = Route(endpoint="endpoint-1", account=account, allow_adoption=True)
+    route = Route(endpoint="endpoint-1", proof="proof-1", account=account, allow_adoption=True)
     return {"route": replace(route, **changes)}
 
 
@@ -137,7 +122,7 @@ def denied() -> OperatorError:
 _SETTLED: Final = Memory(finalizer_seen=NOW - 300, intent_over=NOW - 200)
 _POSTED: Final = Memory(
     finalizer_seen=NOW - 9,
-    posted=Posted(item(5), Applied(fingerprint="fingerprint", key_id=KEY.id), {"url": URL}, enabled=True),
+    posted=Posted(item(5), "proof-1", Applied(fingerprint="fingerprint", key_id=KEY.id), {"url": URL}, enabled=True),
 )
 _CONTENDED: Final = {"view": view(item(5, updated_at=_LATER, **_FOREIGN))}
 _MISSING: Final = Memory(finalizer_seen=NOW - 100, missing=NOW - 2)

@@ -27,7 +27,7 @@ from netbird_streaming.core.actions import (
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Memory, Posted, Route
 from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Condition, Correction, Intent, Origin, Status
+from netbird_streaming.core.status import Applied, Condition, Correction, Origin, Status
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.support.cases import (
@@ -42,6 +42,7 @@ from tests.support.cases import (
     case,
     held,
     integration,
+    intent_of,
     item,
     payload_of,
     view,
@@ -50,21 +51,6 @@ from tests.support.cases import (
 LATER = "2026-05-01T11:30:00Z"
 WHOLE = Reason.CONNECTION_NOT_FOUND.cure
 BROKEN = WaitError(Reason.CONNECTION_NOT_FOUND, "NetBirdConnection x does not exist")
-
-
-def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:
-    payload = payload_of(resource)
-    intent = Intent(
-        attempt=1,
-        endpoint="endpoint-1",
-        account_id=ACCOUNT,
-        platform="generic_http",
-        signature=dict(payload.signature),
-        key_id=KEY.id,
-        since=WALL - timedelta(hours=2),
-        until=WALL,
-    )
-    return intent.model_copy(update=changes)
 
 
 def reason_of(action: Action) -> Reason:
@@ -234,20 +220,20 @@ class TestUnknownOutcome:
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
     def test_through_another_connection_nothing_is_concluded(self) -> None:
-        elsewhere = Route(endpoint="endpoint-2", account="acc-2", allow_adoption=True)
+        elsewhere = Route(endpoint="endpoint-2", proof="proof-2", account="acc-2", allow_adoption=True)
         assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
     def test_with_another_accounts_token_nothing_is_concluded(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
         assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
     def test_the_account_is_confirmed_before_anything_is_concluded(self) -> None:
-        unknown = Route(endpoint="endpoint-1", account=None, allow_adoption=True)
+        unknown = Route(endpoint="endpoint-1", proof="proof-1", account=None, allow_adoption=True)
         assert decide(self.case(route=unknown)) == ConfirmAccount()
 
     def test_an_answered_post_is_bound_before_anything_else(self) -> None:
         payload = payload_of(integration())
-        posted = Posted(item(9), Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True)
+        posted = Posted(item(9), "proof-1", Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True)
         action = decide(case(self.open(), memory=Memory(posted=posted), route=BROKEN))
         assert action == Bind(item(9), Origin.CREATED, posted)
 
@@ -419,12 +405,12 @@ class TestKeeping:
         assert reason_of(decide(case(integration(finalizers=[]), route=BROKEN))) is Reason.CONNECTION_NOT_FOUND
 
     def test_in_another_account_nothing_is_touched(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
         resource = integration({"enabled": False}, status=held(integration()))
         assert reason_of(decide(case(resource, route=elsewhere))) is Reason.ACCOUNT_MISMATCH
 
     def test_an_unconfirmed_account_is_confirmed_first(self) -> None:
-        unknown = Route(endpoint="endpoint-1", account=None, allow_adoption=True)
+        unknown = Route(endpoint="endpoint-1", proof="proof-1", account=None, allow_adoption=True)
         assert (
             decide(case(integration({"enabled": False}, status=held(integration())), route=unknown)) == ConfirmAccount()
         )
@@ -474,7 +460,7 @@ class TestAdopting:
         assert reason_of(decide(claimed)) is Reason.ADOPTION_CLAIMED
 
     def test_the_administrator_may_forbid_it(self) -> None:
-        route = Route(endpoint="endpoint-1", account=ACCOUNT, allow_adoption=False)
+        route = Route(endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=False)
         assert (
             reason_of(decide(case(self.adopting("Match"), view=view(item(9)), route=route)))
             is Reason.ADOPTION_NOT_ALLOWED
@@ -582,7 +568,7 @@ class TestDeleting:
         assert decide(case(resource, memory=Memory(missing=NOW - 0.5), view=view(begun=NOW))) == Release()
 
     def test_in_another_account_nothing_is_deleted(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
         assert (
             reason_of(decide(case(self.gone(status=held(integration())), route=elsewhere))) is Reason.ACCOUNT_MISMATCH
         )

@@ -21,7 +21,7 @@ THIN: Final = Integration(id=5)
 BROKEN: Final = WaitError(Reason.CONNECTION_NOT_FOUND, "NetBirdConnection x does not exist")
 CORRECTED: Final = Correction(at=WALL, updated_at=LATER, values={"url": "digest"})
 LATE: Final = Intent(attempt=1, endpoint="endpoint-1", platform="generic_http", signature={}, key_id=KEY.id)
-POSTED: Final = Posted(item(), Applied(fingerprint="f", key_id="k"), {"url": URL}, enabled=False)
+POSTED: Final = Posted(item(), "proof-1", Applied(fingerprint="f", key_id="k"), {"url": URL}, enabled=False)
 
 
 def said(status: Status) -> list[tuple[str, str, str]]:
@@ -126,13 +126,17 @@ class TestBinding:
         assert self.bind(Bind(THIN, Origin.INFERRED)).enabled is None
 
     def test_the_answer_tells_the_account_before_the_connection_does(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
         assert self.bind(Bind(item(), Origin.CREATED, POSTED), elsewhere).account_id == ACCOUNT
         assert self.bind(Bind(THIN, Origin.CREATED, POSTED), elsewhere).account_id == "acc-2"
 
     @pytest.mark.parametrize(
         "route",
-        [BROKEN, Route("endpoint-1", None, allow_adoption=True), Route("endpoint-1", BROKEN, allow_adoption=True)],
+        [
+            BROKEN,
+            *(Route("endpoint-1", "proof-1", account, allow_adoption=True) for account in (None, BROKEN)),
+            Route("endpoint-1", "proof-2", ACCOUNT, allow_adoption=True),
+        ],
     )
     def test_an_account_that_nobody_told_is_not_guessed(self, route: Route | OperatorError) -> None:
         assert self.bind(Bind(THIN, Origin.CREATED, POSTED), route).account_id is None

@@ -1,0 +1,161 @@
+"""Single stories of tokens and connections that change while something is under way: what was begun says with which."""
+
+from dataclasses import replace
+
+import pytest
+
+from netbird_streaming.core.resources import (
+    ConnectionKind,
+    ConnectionReference,
+    ConnectionSpec,
+    KeyReference,
+    NetBirdConnection,
+)
+from netbird_streaming.core.status import Origin
+from netbird_streaming.reasons import Reason
+from tests.simulation.chance import Fate, Weather
+from tests.simulation.network import Mishap
+from tests.simulation.scene import Scene
+from tests.simulation.world import TEAM
+
+SHARED = "https://hook.example/shared"
+
+
+def take_token(scene: Scene, account: str, number: int) -> None:
+    """The connection gets a new token, of this account."""
+    value = f"CANARY-main-v{number}"
+    scene.world.token(f"tok-{account}", account, value)
+    scene.world.put_secret("token-main", value)
+
+
+def move(scene: Scene, name: str, to: str) -> None:
+    """A user lets a resource refer to a connection of another account."""
+    value = f"CANARY-{to}-v0"
+    scene.world.token(f"tok-{to}", "acc-b", value)
+    scene.world.put_secret(f"token-{to}", value)
+    spec = ConnectionSpec(token_secret_ref=KeyReference(name=f"token-{to}", key="key"))
+    scene.world.api.create(NetBirdConnection, TEAM, to, spec)
+    scene.edit(name, connection_ref=ConnectionReference(kind=ConnectionKind.NAMESPACED, name=to))
+
+
+def tell_no_account(scene: Scene) -> None:
+    """Tokens may not read their account, the first one included."""
+    scene.world.climate = replace(scene.world.climate, reads_accounts=False)
+    scene.world.token("tok", "acc-a", "CANARY-main-v0")
+
+
+def test_creates_that_wait_for_their_account_ask_for_it_once(scene: Scene) -> None:
+    for number in range(5):
+        scene.create(f"r{number}")
+    scene.lead()
+    scene.wait(60)
+    calls = scene.costs()[1]
+    assert (calls.count("CREATE"), calls.count("ACCOUNTS")) == (5, 1)
+    scene.kept()
+
+
+def test_an_account_that_netbird_does_not_tell_holds_no_create_up(scene: Scene) -> None:
+    tell_no_account(scene)
+    scene.lead()
+    scene.create()
+    scene.wait(10)
+    assert scene.ready().reason == Reason.SYNCED
+    scene.kept()
+
+
+@pytest.mark.parametrize("fate", [Fate.UNANSWERED, Fate.BROKEN])
+def test_a_create_under_way_is_settled_with_a_rotated_token(scene: Scene, fate: Fate) -> None:
+    scene.mishap("CREATE", fate)
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    take_token(scene, "acc-a", 1)
+    scene.wait(300)
+    assert scene.ready().reason == Reason.SYNCED
+    assert scene.remote() == [scene.find().status.id]
+    assert scene.posts() == (1 if fate is Fate.UNANSWERED else 2)
+    scene.kept()
+
+
+def test_an_account_that_netbird_failed_to_tell_before_a_create_is_asked_for_while_its_token_is_there(
+    scene: Scene,
+) -> None:
+    scene.mishap("ACCOUNTS", Fate.BROKEN)
+    scene.mishap("ACCOUNTS", Fate.BROKEN)
+    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    intent = scene.find().status.creation
+    assert intent is not None
+    assert intent.account_id == "acc-a"
+    take_token(scene, "acc-a", 1)
+    scene.wait(300)
+    assert scene.find().status.origin is Origin.INFERRED
+    scene.kept()
+
+
+def test_where_no_account_is_told_a_create_waits_for_the_token_that_it_was_sent_with(scene: Scene) -> None:
+    tell_no_account(scene)
+    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    take_token(scene, "acc-a", 1)
+    scene.wait(600)
+    assert scene.ready().reason == Reason.ACCOUNT_UNCONFIRMED
+    scene.world.put_secret("token-main", "CANARY-main-v0")
+    scene.wait(30)
+    assert scene.find().status.origin is Origin.INFERRED
+    assert scene.posts() == 1
+    scene.kept()
+
+
+def test_a_restart_forgets_nothing_of_what_a_create_was_sent_with(scene: Scene) -> None:
+    tell_no_account(scene)
+    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.lead()
+    scene.create()
+    scene.wait(10)
+    scene.restart()
+    scene.wait(300)
+    assert scene.find().status.origin is Origin.INFERRED
+    assert scene.posts() == 1
+    scene.kept()
+
+
+def test_a_twin_waits_though_the_resource_that_is_creating_moves_to_another_account(scene: Scene) -> None:
+    scene.mishap("CREATE", Fate.BROKEN)
+    scene.lead()
+    scene.create("r0", SHARED)
+    scene.wait(5)
+    scene.create("r1", SHARED)
+    scene.wait(5)
+    move(scene, "r0", "foreign")
+    scene.wait(30)
+    assert scene.ready("r0").reason == Reason.ACCOUNT_UNCONFIRMED
+    assert scene.ready("r1").reason == Reason.OWNERSHIP_CONFLICT
+    scene.restart()
+    scene.wait(200)
+    assert scene.ready("r1").reason == Reason.OWNERSHIP_CONFLICT
+    assert scene.posts() == 1
+    scene.kept()
+
+
+def test_what_a_resource_that_is_gone_has_made_is_deleted_with_a_token_of_its_account(scene: Scene) -> None:
+    def forced_away() -> None:
+        scene.world.api.set_finalizers(scene.identity(), ())
+        scene.delete()
+        take_token(scene, "acc-b", 1)
+
+    scene.world.to_netbird.weather = Weather(latency=1.0)
+    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=forced_away))
+    scene.lead()
+    scene.create()
+    scene.wait(300)
+    assert scene.is_gone()
+    assert len(scene.remote()) == 1
+    take_token(scene, "acc-a", 2)
+    scene.wait(300)
+    assert scene.remote() == []
+    scene.kept()
