@@ -38,8 +38,8 @@ def canonical_url(url: str) -> str:
         return url
     if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
         host = f"{host}:{port}"
-    user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-    return urlunsplit((parts.scheme, user + host, parts.path or "/", parts.query, parts.fragment))
+    user, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, user + at + host, parts.path or "/", parts.query, parts.fragment))
 
 
 def parse_headers(value: str) -> Mapping[str, str] | None:

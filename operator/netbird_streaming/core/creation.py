@@ -1,7 +1,5 @@
 """No integration yet: adopt one, or create one."""
 
-from typing import assert_never
-
 from netbird_streaming.core import compare, intents
 from netbird_streaming.core.actions import (
     Action,
@@ -83,16 +81,13 @@ def _adopt_id(case: Case, view: View, wanted: int) -> Action:
     platform = case.desired.resource.spec.platform
     if item.platform != platform:
         return refuse(Reason.PLATFORM_MISMATCH, f"Integration {wanted} is not of platform {platform}.")
-    policy = case.desired.resource.spec.adoption.policy
-    match policy:
+    match case.desired.resource.spec.adoption.policy:
         case AdoptionPolicy.OVERRIDE:
             return Bind(item, Origin.ADOPTED)
         case AdoptionPolicy.MATCH | AdoptionPolicy.NEVER:
             if _is_identical(case, item):
                 return Bind(item, Origin.ADOPTED)
             return refuse(Reason.ADOPTION_MISMATCH, f"Integration {wanted} has other settings than the resource.")
-        case _:
-            assert_never(policy)
 
 
 def _adopt_any(case: Case, view: View) -> Action | None:

@@ -12,7 +12,7 @@ from netbird_streaming.core.remote import Endpoint, Integration
 from netbird_streaming.core.resources import NetBirdConnection, TokenType
 from tests.support.cases import KEY, URL, integration, payload_of
 
-CONFIG: Final = {"url": URL, "headers": json.dumps({"X-Key": "one"}), "body_template": ""}
+CONFIG: Final = {"url": URL, "headers": json.dumps({"X-Key": "one", "X-Team": "a"}), "body_template": ""}
 SHOWN: Final = Integration(id=1, platform="generic_http", config={**CONFIG, "url": "https://other.example"})
 
 
@@ -28,7 +28,7 @@ def test_a_later_version_knows_the_digests_of_an_earlier_one() -> None:
     assert FingerprintKey(bytes(range(32))).id == "75298059"
     assert KEY.digest("one", "other") == "763002964ea1a7866d71133f0eaca978"
     assert payload_of(integration()).fingerprint == "4d264497e89a93f88db5a2983213e127"
-    assert compare.signature("generic_http", CONFIG, KEY)["headers"] == "ce2021cd44c6dc5d6a13182cf9d9cbfd"
+    assert compare.signature("generic_http", CONFIG, KEY)["headers"] == "5a67fb0713e8b6ad536207a8e4eb8586"
     assert compare.differences("generic_http", CONFIG, SHOWN, KEY) == {"url": "37b322a4c41efe04fdaf777cbca2cc09"}
 
 
