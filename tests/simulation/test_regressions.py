@@ -1,7 +1,9 @@
 """Stories that once broke a promise, as they were shrunk."""
 
+import pytest
+
 from netbird_streaming.reasons import Reason
-from tests.simulation.chance import Fate, Luck, Occasion, Script
+from tests.simulation.chance import Fate, Luck, Occasion, Phase, Script
 from tests.simulation.plan import Cast, Deed, Plan
 from tests.simulation.seeds import run_plan
 from tests.simulation.world import Climate
@@ -87,4 +89,22 @@ def test_a_resource_that_goes_while_its_status_is_written_is_not_taken_back() ->
     result = run_plan(plan, chance=Script({Occasion("p0", "k8s WRITE STATUS team/r1", 1): slow}))
     gone = f"gone by user: v113 g1 id=None Ready=False/{Reason.OWNERSHIP_CONFLICT} -"
     assert any(gone in line for line in result.story)
+    assert not result.breaches, str(result)
+
+
+@pytest.mark.parametrize("phase", [None, Phase.UNDERWAY], ids=["unanswered", "of a process that died"])
+def test_an_update_that_lands_after_the_one_that_followed_it_is_set_right(phase: Phase | None) -> None:
+    plan = Plan(
+        seed=20021,
+        deeds=(
+            Deed(0.0, "create", "r0", 5),
+            Deed(5.0, "lead", "", 0),
+            Deed(10.0, "edit_url", "r0", 0),
+            Deed(60.0, "set_value", "r0", 0),
+        ),
+    )
+    late = Luck(Fate.LATE, phase, lateness=0.9)
+    result = run_plan(plan, chance=Script({Occasion("p0", "netbird UPDATE 9007199254740993", 1): late}))
+    assert any("carries out UPDATE LATE" in line for line in result.story)
+    assert any("event team/r0: Corrected" in line for line in result.story)
     assert not result.breaches, str(result)

@@ -139,6 +139,7 @@ class Memory:
     - `doubtful`: that write undid somebody else's, repeated one that was not answered, or was followed by a problem: it
       is compared with a LIST at once.
     - `unknown_write`: when a PUT or DELETE ended unknown: it is repeated only after a look.
+    - `late_until`: until when a PUT that was not answered may be carried out yet, after others that were.
     - `missing`: when NetBird answered a JSON 404 for the id.
     - `deleted`: NetBird accepted our DELETE.
     - `looked`: when the LIST that was last compared with began.
@@ -153,6 +154,7 @@ class Memory:
     written: float | None = None
     doubtful: bool = False
     unknown_write: float | None = None
+    late_until: float | None = None
     missing: float | None = None
     deleted: bool = False
     looked: float | None = None

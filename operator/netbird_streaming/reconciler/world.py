@@ -207,7 +207,9 @@ class World:
 
         When the finalizer was seen matters only to a creation, and a later moment is as good there.
         """
-        memory = entry.memory.having(looked=looked, missing=None, finalizer_seen=None)
+        late = entry.memory.late_until
+        late = late if late is not None and looked < late else None
+        memory = entry.memory.having(looked=looked, missing=None, finalizer_seen=None, late_until=late)
         if memory != self._at_rest:
             self._at_rest = memory
         entry.memory = self._at_rest

@@ -191,7 +191,8 @@ async def update(run: Run, case: Case, action: Update) -> bool:
         raise
     except OperatorError as problem:
         if problem.effect is Effect.UNKNOWN:
-            run.entry.memory = memory.having(unknown_write=clock.monotonic())
+            now = clock.monotonic()
+            run.entry.memory = memory.having(unknown_write=now, late_until=now + run.world.limits.late_commit)
             run.status = transitions.corrected(run.status, action.correction)
         return await failed(run, _with_status(case, run), problem)
     _updated(run, case, action, answer)
@@ -199,11 +200,21 @@ async def update(run: Run, case: Case, action: Update) -> bool:
 
 
 def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
-    memory = run.entry.memory
-    doubtful = action.correction is not None or memory.unknown_write is not None
+    memory, limits = run.entry.memory, run.world.limits
     run.world.accepted(run.entry)
     now = run.world.ports.clock.monotonic()
-    run.entry.memory = memory.having(written=now, unknown_write=None, doubtful=doubtful, missing=None)
+    late = memory.late_until
+    if memory.written is None and memory.looked is None and case.status.applied is not None:
+        # This process' first: the one before it may have sent another.
+        late = now + limits.post + limits.late_commit
+    if late is not None and late <= now:
+        late = None
+    doubtful = action.correction is not None or memory.unknown_write is not None
+    run.entry.memory = memory.having(written=now, unknown_write=None, late_until=late, doubtful=doubtful, missing=None)
+    if late is not None and isinstance(run.way, Way):
+        # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
+        run.way.account.due_at = min(run.way.account.due_at, now)
+        run.world.queue.add(run.way.link.connection.identity)
     run.status = transitions.updated(_with_status(case, run), action, answer)
     if action.correction is None:
         _did("updated", Reason.PROGRESSING, action.id)
