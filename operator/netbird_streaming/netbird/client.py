@@ -1,7 +1,8 @@
 """The five operations of the NetBird API, and the account: budget, paths, repetition, and what each answer means."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from random import Random
@@ -23,6 +24,7 @@ from netbird_streaming.netbird.budget import Budget, Budgets, Clock
 from netbird_streaming.netbird.outgoing import Outgoing, headers_for, url_for
 from netbird_streaming.netbird.paths import Paths
 from netbird_streaming.netbird.transport import Transport
+from netbird_streaming.pieces import in_pieces
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -96,23 +98,26 @@ class NetBirdClient:
 
     async def list_integrations(self, priority: Priority) -> Listing:
         """All integrations of the account, with the server's time of that answer."""
-        answer, items = await self._do(Subject(Operation.LIST), None, priority, wire.parse_listing)
-        return Listing(items, answers.parse_date(answer.date))
+        subject = Subject(Operation.LIST)
+        family, answer = await self._ask(subject, None, priority)
+        with self._believing(subject, family):
+            items = [item async for item in in_pieces(wire.parse_listing(answer.body))]
+        return Listing(tuple(items), answers.parse_date(answer.date))
 
     async def get(self, integration_id: int, priority: Priority) -> Integration:
         """One integration; may be thin. Raises `NotFoundError` on a JSON 404."""
         subject = Subject(Operation.GET, integration_id)
-        return (await self._do(subject, None, priority, lambda body: wire.parse_integration(body, integration_id)))[1]
+        return await self._do(subject, None, priority, lambda body: wire.parse_integration(body, integration_id))
 
     async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
         """Create an integration."""
         body = wire.encode_request(request)
-        return (await self._do(Subject(Operation.CREATE), body, priority, wire.parse_integration))[1]
+        return await self._do(Subject(Operation.CREATE), body, priority, wire.parse_integration)
 
     async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
         """Replace the configuration; the answer may show the old values. Raises `NotFoundError` on a JSON 404."""
         subject, sent = Subject(Operation.UPDATE, integration_id), wire.encode_request(request)
-        return (await self._do(subject, sent, priority, lambda body: wire.parse_integration(body, integration_id)))[1]
+        return await self._do(subject, sent, priority, lambda body: wire.parse_integration(body, integration_id))
 
     async def delete(self, integration_id: int, priority: Priority) -> None:
         """Delete. Raises `NotFoundError` on a JSON 404."""
@@ -120,12 +125,26 @@ class NetBirdClient:
 
     async def account_id(self, priority: Priority) -> str:
         """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
-        return (await self._do(Subject(Operation.ACCOUNT), None, priority, wire.parse_account_id))[1]
+        return await self._do(Subject(Operation.ACCOUNT), None, priority, wire.parse_account_id)
 
-    async def _do(
-        self, subject: Subject, body: bytes | None, priority: Priority, parse: Callable[[bytes], T]
-    ) -> tuple[Answer, T]:
-        """Send, by either family, reads repeatedly; then parse the answer or raise what it means."""
+    async def _do(self, subject: Subject, body: bytes | None, priority: Priority, parse: Callable[[bytes], T]) -> T:
+        """Ask, and parse the answer."""
+        family, answer = await self._ask(subject, body, priority)
+        with self._believing(subject, family):
+            return parse(answer.body)
+
+    @contextmanager
+    def _believing(self, subject: Subject, family: PathFamily | None) -> Iterator[None]:
+        """While the block parses an answer: one that can be read proves the path, for another it raises."""
+        try:
+            yield
+        except wire.UnreadableError as problem:
+            raise answers.unreadable(subject, str(problem)) from None
+        if family is not None:
+            self._paths.prove(family)
+
+    async def _ask(self, subject: Subject, body: bytes | None, priority: Priority) -> tuple[PathFamily | None, Answer]:
+        """Send, by either family, reads repeatedly; raises what an answer means that is no success."""
         attempt = _Attempt(subject, body, priority)
         family, outcome = await self._by_either_family(attempt)
         for pause in PAUSES:
@@ -135,13 +154,7 @@ class NetBirdClient:
             family, outcome = await self._by_either_family(attempt)
         if isinstance(outcome, Silence) or not answers.is_success(outcome.status) or outcome.fault is not None:
             raise answers.failure(subject, outcome, self._around.clock.now())
-        try:
-            parsed = parse(outcome.body)
-        except wire.UnreadableError as problem:
-            raise answers.unreadable(subject, str(problem)) from None
-        if family is not None:
-            self._paths.prove(family)
-        return outcome, parsed
+        return family, outcome
 
     async def _by_either_family(self, attempt: "_Attempt") -> tuple[PathFamily | None, Answer | Silence]:
         """Try the likelier path, and the other where a 404 leaves it open; a 404 proves that nothing was done."""

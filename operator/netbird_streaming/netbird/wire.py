@@ -6,7 +6,7 @@ field that nobody knows is left alone.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic_core import from_json
@@ -53,17 +53,21 @@ def encode_request(request: IntegrationRequest) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode("ascii")
 
 
-def parse_listing(body: bytes) -> tuple[Integration, ...]:
-    """All integrations of a LIST, where `null` is none. One that can't be read makes the whole LIST unreadable."""
+def parse_listing(body: bytes) -> Iterator[Integration]:
+    """All integrations of a LIST, where `null` is none, each as it is read: ten thousand take a while.
+
+    One that can't be read makes the whole LIST unreadable: those that were given by then are worth nothing.
+    """
     if not body.lstrip().startswith(b"["):
         parsed = _parse(body)
         if parsed is None:
-            return ()
+            return
         message = f"a list was expected, not {_shape(parsed)}"
         raise UnreadableError(message)
     texts = _Texts()
     try:
-        return tuple([_integration(item, texts) for item in elements(body.decode())])
+        for item in elements(body.decode()):
+            yield _integration(item, texts)
     except UnreadableError:
         raise
     except (ValueError, RecursionError):

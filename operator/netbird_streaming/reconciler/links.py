@@ -88,8 +88,9 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
     now, identity = world.ports.clock.monotonic(), link.connection.identity
     view = account.view
     if view is not None and account.is_listed:
-        world.sweep(link, account)
+        # Before the sweep, which takes its time: a token that changes meanwhile makes another one due at once.
         account.due_at = now + _interval(link) * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
+        await world.sweep(link, account, view)
         if account.account_id is None and not view.by_id and not account.was_asked:
             async with world.queue.released():
                 await account.confirm(Priority.CLOCK)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from netbird_streaming.core.facts import Limits, recall
+from netbird_streaming.core.facts import Limits, View, recall
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import Connection, EventStreamingIntegration, Identity
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
+from netbird_streaming.pieces import in_pieces
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
@@ -190,12 +191,9 @@ class World:
         for entry in self.users(connection):
             self.queue.add(entry.identity)
 
-    def sweep(self, link: Link, account: Account) -> None:
+    async def sweep(self, link: Link, account: Account, view: View) -> None:
         """Compare a fresh LIST with what was in order at the last look; whoever differs looks again."""
-        view = account.view
-        if view is None:
-            return
-        for entry in self.users(link.connection.identity):
+        async for entry in in_pieces(self.users(link.connection.identity)):
             if entry.account is not account:
                 continue
             item = view.by_id.get(entry.id) if entry.id is not None else None

@@ -21,7 +21,7 @@ from netbird_streaming.core.decide import decide
 from netbird_streaming.core.events import notes, tell
 from netbird_streaming.core.facts import Case, Memory
 from netbird_streaming.core.payload import SecretData, resolve, secret_names
-from netbird_streaming.core.remote import Endpoint
+from netbird_streaming.core.remote import Endpoint, Integration
 from netbird_streaming.core.resources import ClusterNetBirdConnection, EventStreamingIntegration, NetBirdConnection
 from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.errors import EditError, OperatorError, WaitError
@@ -39,7 +39,7 @@ Target = Callable[[bytes], None]
 
 def netbird_body(data: bytes) -> None:
     """A body of NetBird's, as it is: read, or unreadable."""
-    for read in (wire.parse_listing, wire.parse_integration, wire.parse_account_id, wire.check_deletion):
+    for read in (_listed, wire.parse_integration, wire.parse_account_id, wire.check_deletion):
         with suppress(wire.UnreadableError):
             read(data)
     wire.is_json_object(data)
@@ -51,7 +51,7 @@ def netbird_integration(data: bytes) -> None:
     change = {} if change is None else change
     shown = changed(SHOWN, change)
     with suppress(wire.UnreadableError):
-        items = wire.parse_listing(json.dumps([shown, changed({**SHOWN, "id": 9}, change)]).encode())
+        items = _listed(json.dumps([shown, changed({**SHOWN, "id": 9}, change)]).encode())
         resource = EventStreamingIntegration.model_validate(INTEGRATION)
         payload = payload_of(resource)
         for item in items:
@@ -172,6 +172,10 @@ def settings(data: bytes) -> None:
         read_settings(arguments, environment)
     except (SettingsError, argparse.ArgumentError, SystemExit, ValueError):
         return  # besides our own, the command line's refusals, and quotes that do not end
+
+
+def _listed(body: bytes) -> tuple[Integration, ...]:
+    return tuple(wire.parse_listing(body))
 
 
 def _decide(this: Case) -> None:

@@ -245,6 +245,29 @@ async def test_the_guard_is_asked_after_the_wait_for_the_budget_and_nothing_is_s
     assert asked[1] - asked[0] == pytest.approx(10, abs=0.01)
 
 
+async def test_others_go_on_while_a_long_list_is_read() -> None:
+    turns = {length: await turns_of_another(length) for length in (1, 1001)}
+    assert turns[1001] - turns[1] >= 20
+
+
+async def turns_of_another(length: int) -> int:
+    """How often another task had its turn while a list of so many was asked for and read."""
+    network = Network(lambda _: httpx.Response(200, json=[{**ITEM, "id": 1 + number} for number in range(length)]))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    going_on = asyncio.create_task(other())
+    listing = await network.client().list_integrations(Priority.CLOCK)
+    going_on.cancel()
+    assert [item.id for item in listing.items] == list(range(1, length + 1))
+    return turns
+
+
 async def test_a_429_pauses_every_tenant_of_the_token() -> None:
     clock = FakeClock(runs=True)
     replies = iter([httpx.Response(429, headers={"Retry-After": "20"}, json={"message": "", "code": 429})])

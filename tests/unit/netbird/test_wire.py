@@ -34,7 +34,7 @@ def encoded(value: object) -> bytes:
 
 
 def test_the_reference_s_list_is_read_as_sent() -> None:
-    assert wire.parse_listing(encoded([WHOLE])) == (
+    assert listed(encoded([WHOLE])) == (
         Integration(
             7, "acc-1", "datadog", enabled=True, config=WHOLE["config"],  # type: ignore[arg-type]  # one dict of all kinds
             created_at="2024-01-04T15:03:26.634554+01:00", updated_at="2024-01-04T14:03:26.634554123Z",
@@ -49,7 +49,7 @@ def test_the_reference_s_thin_answer_is_read() -> None:
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b" [ ] "])
 def test_no_integrations_are_none(body: bytes) -> None:
-    assert wire.parse_listing(body) == ()
+    assert listed(body) == ()
 
 
 @pytest.mark.parametrize("id_", [1, 2**53 + 1, 2**63 - 1])
@@ -60,7 +60,7 @@ def test_an_id_is_read_exactly(id_: int) -> None:
 @pytest.mark.parametrize("id_", [True, False, 0, -1, 2**63, 7.0, "7", None, [7], {}])
 def test_what_is_no_id_makes_the_whole_list_unreadable(id_: object) -> None:
     with pytest.raises(UnreadableError, match="id is no positive 64-bit integer"):
-        wire.parse_listing(encoded([WHOLE, {**WHOLE, "id": id_}]))
+        listed(encoded([WHOLE, {**WHOLE, "id": id_}]))
 
 
 def test_an_answer_about_another_integration_is_not_believed() -> None:
@@ -96,7 +96,7 @@ def test_a_field_of_a_wrong_type_is_named_without_its_value(change: dict[str, An
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b"NaN", b"[" * 100_000, b'"\\ud800"', b"9" * 5000])
 def test_what_is_not_json_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableError):
-        wire.parse_listing(body)
+        listed(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"\n"])
@@ -126,10 +126,14 @@ def test_the_account_is_read() -> None:
     st.binary(max_size=200) | json_values.map(encoded) | near_misses.map(encoded) | st.lists(near_misses).map(encoded)
 )
 def test_any_body_is_read_or_unreadable(body: bytes) -> None:
-    for parse in (wire.parse_listing, wire.parse_integration, wire.parse_account_id, wire.check_deletion):
+    for parse in (listed, wire.parse_integration, wire.parse_account_id, wire.check_deletion):
         problem = complaint(parse, body)
         assert problem is None or problem.__cause__ is None
         assert problem is None or problem.__suppress_context__ or problem.__context__ is None
+
+
+def listed(body: bytes) -> tuple[Integration, ...]:
+    return tuple(wire.parse_listing(body))
 
 
 def complaint(parse: Callable[[bytes], object], body: bytes) -> UnreadableError | None:
