@@ -5,7 +5,6 @@ REST client as it is. Its configuration, TLS, proxies and token rotation are use
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import aiohttp
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.client.rest import RESTClientObject
+from pydantic_core import from_json
 
 from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.cluster.failures import TERMINATING, failure
@@ -136,8 +136,8 @@ class Api:
         """
         body = await self.call_raw(request, guard=guard, seconds=seconds, urgent=urgent)
         try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError) as error:
+            answer = from_json(body, allow_inf_nan=False)
+        except ValueError as error:
             raise failure(error, request.subject, write=request.write) from None
         if not isinstance(answer, dict):
             raise failure(TypeError(), request.subject, write=request.write)
@@ -241,8 +241,8 @@ async def _refusal(response: _Answer) -> ApiException:
 
 def _status_of(body: bytes) -> Json | None:
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = from_json(body)
+    except ValueError:
         return None
     return answer if isinstance(answer, dict) and answer.get("kind") == "Status" else None
 

@@ -1,6 +1,5 @@
 """Keyed digests: they tell whether a value changed, and tell nothing of the value to whoever reads a status."""
 
-import hashlib
 import hmac
 from typing import Final
 
@@ -24,9 +23,5 @@ class FingerprintKey:
 
     def digest(self, *parts: str) -> str:
         """HMAC-SHA256 over the parts, 32 hexadecimal digits; the boundaries between parts count."""
-        mac = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in parts:
-            data = part.encode()
-            mac.update(len(data).to_bytes(8))
-            mac.update(data)
-        return mac.hexdigest()[:DIGEST_CHARACTERS]
+        message = b"".join(len(data).to_bytes(8) + data for data in map(str.encode, parts))
+        return hmac.digest(self._key, message, "sha256").hex()[:DIGEST_CHARACTERS]
