@@ -59,6 +59,8 @@ def prepare() -> None:
     for here, there in _ELSEWHERE:
         settings = re.sub(here, there, settings, count=1, flags=re.MULTILINE)
     (FOLDER / "pyproject.toml").write_text(settings + _CONFIGURATION)
+    # Which test reaches what is found out anew: mutmut would ask new tests alone, also where the code is new.
+    (MUTATED / "mutmut-stats.json").unlink(missing_ok=True)
 
 
 def mutate(patterns: list[str], width: int) -> int:

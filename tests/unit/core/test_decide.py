@@ -174,8 +174,8 @@ class TestUnknownOutcome:
         ("created_at", "bound"),
         [
             ("2026-05-01T09:58:59Z", False),
-            ("2026-05-01T09:59:01Z", True),
-            ("2026-05-01T12:00:59Z", True),
+            ("2026-05-01T09:59:00Z", True),
+            ("2026-05-01T12:01:00Z", True),
             ("2026-05-01T12:01:01Z", False),
             ("no time", True),
             (None, True),

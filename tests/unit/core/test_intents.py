@@ -1,13 +1,21 @@
 """What a status says: an intent is written once for each POST, and what others wrote beside it is theirs."""
 
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
 from netbird_streaming.core import transitions
-from netbird_streaming.core.actions import Create, Look
+from netbird_streaming.core.actions import Create, Look, Report
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.facts import Case, Memory
-from netbird_streaming.core.status import Condition, Status
-from tests.support.cases import NOW, WALL, case, held, integration, view
+from netbird_streaming.core.facts import Case, Memory, Route
+from netbird_streaming.core.status import Condition, Intent, Status
+from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.reasons import Reason
+from tests.support.cases import ACCOUNT, KEY, NOW, URL, WALL, case, held, integration, intent_of, payload_of, view
 
 SEEN = Memory(finalizer_seen=NOW - 100)
+REJECTED = WaitError(Reason.TOKEN_REJECTED, "NetBird rejects the token.")
 
 
 def creating(seen: Case) -> Create:
@@ -46,5 +54,35 @@ def test_what_others_wrote_beside_our_status_is_not_ours() -> None:
     theirs = Condition(type="Seen", status="True", reason="Watched", last_transition_time=WALL)
     ready = Condition(type="Ready", status="True", reason="Synced", last_transition_time=WALL)
     resource = integration()
-    status = held(resource, conditions=(theirs, ready))
-    assert case(integration(status=status)).status == held(resource, conditions=(ready,))
+    for both, ours in (((theirs, ready), (ready,)), ((theirs,), ()), ((ready,), (ready,))):
+        written = integration(status=held(resource, conditions=both))
+        assert case(written).status == held(resource, conditions=ours)
+
+
+@pytest.mark.parametrize(("account", "known"), [(ACCOUNT, ACCOUNT), (None, None), (REJECTED, None)])
+def test_an_intent_says_all_that_finds_its_outcome(account: str | OperatorError | None, known: str | None) -> None:
+    resource = integration()
+    seen = case(resource, view=view(), memory=SEEN)
+    assert isinstance(seen.observed.route, Route)
+    route = replace(seen.observed.route, account=account, asked=True)
+    payload = payload_of(resource)
+    assert creating(replace(seen, observed=replace(seen.observed, route=route))).intent == Intent(
+        attempt=1,
+        endpoint="endpoint-1",
+        account_id=known,
+        proof="proof-1",
+        platform="generic_http",
+        config={"url": URL},
+        signature=dict(payload.signature),
+        key_id=KEY.id,
+        since=WALL,
+        until=WALL + timedelta(seconds=20 + 30 + 60),
+    )
+
+
+def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for() -> None:
+    resource = integration()
+    status = Status(creation=intent_of(resource), owner_uid=resource.metadata.uid)
+    action = decide(case(integration(status=status), memory=SEEN.having(intent_over=NOW)))
+    assert isinstance(action, Report)
+    assert action.message.startswith("The answer to the create was lost.")
