@@ -130,10 +130,10 @@ def leads_there(case: Case, intent: Intent, route: Route) -> bool | None:
 
 
 def placed(case: Case) -> Intent | None:
-    """The intent in the status, with the account that it went to as soon as that is known."""
+    """The open intent, with the account that it went to as soon as that is known; what sent nothing has served."""
     intent, route = open_intent(case), case.observed.route
     if intent is None or intent.account_id is not None or isinstance(route, OperatorError):
-        return case.status.creation
+        return intent
     if not isinstance(route.account, str) or not _is_sent_with(case, intent, route):
         return intent
     return intent.model_copy(update={"account_id": route.account})
