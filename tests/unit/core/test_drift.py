@@ -1,0 +1,214 @@
+"""What somebody else did is undone or said, what the server does by itself is neither; and each says which it is."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from netbird_streaming.core import drift
+from netbird_streaming.core.actions import Action, Look, Report, State, Update
+from netbird_streaming.core.decide import decide
+from netbird_streaming.core.facts import Memory
+from netbird_streaming.core.remote import Integration
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION
+from netbird_streaming.core.status import Condition, Correction, Status
+from netbird_streaming.reasons import Reason
+from tests.support.cases import NOW, STAMP, URL, WALL, case, held, integration, item, payload_of, view
+
+LATER: Final = "2026-05-01T11:30:00Z"
+OTHER: Final = {"url": "https://other.example/", "headers": "{}", "body_template": "other"}
+SLASHED: Final = {"url": f"{URL}/", "headers": "{}", "body_template": ""}
+LOOKED: Final = Memory(finalizer_seen=NOW - 100, written=NOW - 60, looked=NOW - 50)
+FIRST: Final = Memory(finalizer_seen=NOW - 100, written=NOW - 60)
+REPORT: Final = {"driftPolicy": "Report"}
+DRIFTED: Final = "Integration 5 in NetBird is not as the resource says"
+
+
+def condition(name: str, status: Any, reason: Reason) -> Condition:
+    return Condition(type=name, status=status, reason=reason.value, last_transition_time=WALL)
+
+
+SYNCED: Final = condition("Ready", "True", Reason.SYNCED)
+
+
+def seen(shown: Integration, spec: dict[str, Any] | None = None, memory: Memory = LOOKED, **status: Any) -> Action:
+    """What is done where NetBird shows this of an integration that is held."""
+    resource = integration(spec, status=held(integration(spec), **status))
+    return decide(case(resource, memory=memory, view=view(shown)))
+
+
+def report(action: Action) -> Report:
+    assert isinstance(action, Report), action
+    return action
+
+
+def correction(action: Action) -> Correction:
+    assert isinstance(action, Update), action
+    assert action.correction is not None
+    return action.correction
+
+
+class TestSaying:
+    """In report mode, and while suspended, a drift is told by what differs."""
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"enabled": False}, f"{DRIFTED} (enabled)."),
+            ({"config": OTHER, "updated_at": LATER}, f"{DRIFTED} (url, body_template)."),
+            ({"config": OTHER, "updated_at": LATER, "enabled": False}, f"{DRIFTED} (url, body_template, enabled)."),
+            ({"updated_at": LATER}, "Somebody else wrote integration 5 in NetBird; perhaps a secret changed."),
+        ],
+    )
+    def test_it_says_what_differs(self, changes: dict[str, Any], sentence: str) -> None:
+        reported = report(seen(item(**changes), REPORT))
+        assert reported == Report(State.READY, Reason.DRIFTED, reported.message, drifted=reported.message)
+        assert reported.message == f"{sentence} {Reason.DRIFTED.cure}"
+        waiting = report(seen(item(**changes), {"suspend": True}))
+        assert (waiting.state, waiting.reason, waiting.drifted) == (State.READY, Reason.SUSPENDED, sentence)
+        assert waiting.message == f"{sentence} {Reason.SUSPENDED.cure}"
+
+    def test_a_fight_is_told_as_drift_too(self) -> None:
+        times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (59, 30, 10))
+        fought = report(seen(item(enabled=False), corrections=times))
+        assert (fought.state, fought.reason, fought.drifted) == (State.STALLED, Reason.CONTENDED, fought.message)
+
+    def test_what_was_corrected_an_hour_ago_is_no_fight(self) -> None:
+        times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (60, 30, 10))
+        assert isinstance(seen(item(enabled=False), corrections=times), Update)
+
+    @pytest.mark.parametrize(
+        ("conditions", "fought"),
+        [
+            ((condition("Ready", "False", Reason.CONTENDED), condition("Stalled", "True", Reason.CONTENDED)), True),
+            ((condition("Ready", "False", Reason.CONTENDED),), False),
+            ((condition("Ready", "True", Reason.SYNCED),), False),
+        ],
+    )
+    def test_a_fight_lasts_while_its_condition_holds(self, conditions: Any, fought: bool) -> None:  # noqa: FBT001 # pytest passes it
+        assert isinstance(seen(item(enabled=False), conditions=conditions), Report) is fought
+
+
+class TestCorrecting:
+    def test_a_correction_says_when_and_what_it_undoes(self) -> None:
+        resource = integration(status=held(integration()))
+        moment = case(resource, memory=FIRST, view=view(item(enabled=False, updated_at=LATER)))
+        moment = replace(moment, observed=replace(moment.observed, wall=WALL.replace(microsecond=7)))
+        assert correction(decide(moment)) == Correction(at=WALL, updated_at=LATER, values={})
+
+    def test_no_correction_where_another_has_the_better_claim(self) -> None:
+        resource = integration(status=held(integration()))
+        rivalled = case(resource, memory=LOOKED, view=view(item(enabled=False)), rival="team-a/older")
+        assert report(decide(rivalled)).reason is Reason.OWNERSHIP_CONFLICT
+
+    def test_who_asks_is_answered_by_a_list_begun_later(self) -> None:
+        status = held(integration(), conditions=(SYNCED,))
+        resource = integration(status=status, annotations={RECONCILE_ANNOTATION: "now"})
+        memory = replace(LOOKED, asked="now", asked_at=NOW - 0.5)
+        assert decide(case(resource, memory=memory, view=view(item()))) == Look(NOW - 0.5)
+        never = Memory(finalizer_seen=NOW - 100)
+        assert decide(case(resource, memory=replace(never, asked="now"))) == Look(0.0)
+
+    @pytest.mark.parametrize(("conditions", "looks"), [((SYNCED,), False), ((), True)])
+    def test_what_was_compared_rests_where_all_was_well(self, conditions: Any, looks: bool) -> None:  # noqa: FBT001 # pytest passes it
+        status = held(integration(), conditions=conditions)
+        assert isinstance(decide(case(integration(status=status), memory=LOOKED)), Look) is looks
+
+
+class TestKeeping:
+    """What the server writes in its own form."""
+
+    KEPT: Final = {"url": "digest"}
+
+    def test_it_is_told_and_remembered_with_the_list_that_showed_it(self) -> None:
+        first = correction(seen(item(config=SLASHED), memory=FIRST))
+        kept = report(seen(item(config=SLASHED), memory=FIRST, corrections=(first,)))
+        assert kept == Report(
+            State.READY,
+            Reason.SYNCED,
+            "NetBird accepted this generation with the current values of its Secrets. It keeps url in another form than"
+            " the one sent.",
+            item=item(config=SLASHED),
+            kept=tuple(first.values.items()),
+        )
+        again = report(seen(item(config=SLASHED), kept=dict(first.values)))
+        assert again == kept
+
+    def test_several_are_told_in_order(self) -> None:
+        first = correction(seen(item(config=OTHER), memory=FIRST))
+        kept = report(seen(item(config=OTHER), memory=FIRST, corrections=(first,)))
+        assert "It keeps body_template, url in another form" in kept.message
+        more = report(seen(item(config={**OTHER, "body_template": ""}), kept=dict(first.values)))
+        assert dict(more.kept or ()) == {"url": first.values["url"]}
+
+    def test_what_is_no_longer_kept_so_is_forgotten(self) -> None:
+        assert report(seen(item(), kept=self.KEPT)).kept == ()
+        other = {**SLASHED, "headers": '{"X": "y"}'}
+        first = correction(seen(item(config=SLASHED), memory=FIRST))
+        both = correction(seen(item(config=other), memory=FIRST))
+        kept = report(seen(item(config=other), memory=FIRST, kept=dict(first.values), corrections=(both,)))
+        assert dict(kept.kept or ()) == dict(both.values)
+
+    def test_before_a_list_was_compared_it_is_as_it_was(self) -> None:
+        status = held(integration(), kept=self.KEPT, conditions=(SYNCED,))
+        rests = report(decide(case(integration(status=status), memory=Memory(written=NOW - 0.5))))
+        assert (rests.item, rests.kept) == (None, tuple(self.KEPT.items()))
+
+    @pytest.mark.parametrize(
+        ("memory", "stamp", "shown", "drifts"),
+        [
+            pytest.param(FIRST, None, STAMP, False, id="first look at our own write"),
+            pytest.param(LOOKED, STAMP, STAMP, False, id="nobody wrote since"),
+            pytest.param(LOOKED, STAMP, None, True, id="no time is shown"),
+            pytest.param(LOOKED, None, STAMP, True, id="no time is known"),
+            pytest.param(LOOKED, STAMP, LATER, True, id="somebody wrote since"),
+        ],
+    )
+    def test_where_only_is_reported_nobody_else_needs_to_have_written(
+        self,
+        memory: Memory,
+        stamp: str | None,
+        shown: str | None,
+        drifts: bool,  # noqa: FBT001 # pytest passes it
+    ) -> None:
+        said = report(seen(item(config=SLASHED, updated_at=shown), REPORT, memory, updated_at=stamp))
+        assert (said.reason is Reason.DRIFTED) is drifts
+
+
+class TestWhoseItWas:
+    """Whether a correction is told as somebody else's doing."""
+
+    def told(self, shown: Integration | None, memory: Memory = FIRST, undone: Correction | None = None) -> bool:
+        resource = integration(status=held(integration()))
+        moment = case(resource, memory=memory, view=None if shown is None else view(shown))
+        undone = undone or Correction(at=WALL)
+        return drift.is_of_somebody_else(moment, Update(5, payload_of(resource), undone))
+
+    def test_at_the_first_look_a_difference_alone_is_the_servers_own(self) -> None:
+        assert not self.told(item(config=SLASHED))
+        assert self.told(item(config=SLASHED), LOOKED)
+
+    def test_a_switch_or_a_later_time_never_is(self) -> None:
+        assert self.told(item(enabled=False))
+        assert self.told(item(updated_at=LATER))
+        assert not self.told(item(enabled=None))
+
+    def test_without_a_list_that_shows_it_nobody_is_blamed(self) -> None:
+        assert not self.told(None, LOOKED)
+        assert not self.told(item(9), LOOKED)
+
+    def test_a_change_of_the_users_is_nobody_elses(self) -> None:
+        resource = integration(status=held(integration()))
+        moment = case(resource, memory=LOOKED, view=view(item(enabled=False)))
+        assert not drift.is_of_somebody_else(moment, Update(5, payload_of(resource)))
+
+
+@pytest.mark.parametrize(
+    ("looked", "foreign"), [(None, False), (NOW - 60.5, False), (NOW - 60, True), (NOW - 50, True)]
+)
+def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float | None, foreign: bool) -> None:  # noqa: FBT001 # pytest passes it
+    memory = replace(FIRST, looked=looked)
+    status: Status = held(integration())
+    moment = case(integration(status=status), memory=memory)
+    assert drift.is_foreign_write(moment, item(updated_at="2026-05-01T11:00:05Z")) is foreign
