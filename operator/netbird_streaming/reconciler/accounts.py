@@ -127,7 +127,7 @@ class Account:
         if endpoint != self.endpoint:
             self.endpoint = self.scope = endpoint
         if proof != self.proof:
-            self.proof, self._account_id, self._view = proof, None, None
+            self.proof, self._account_id, self._view, self._asked_for = proof, None, None, None
             self.due_at = float("-inf")
 
     def server_now(self) -> datetime | None:
