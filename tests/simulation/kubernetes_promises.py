@@ -112,6 +112,8 @@ class KubernetesPromises:
             self.breach("S6", f"a secret in the status of {life.identity.label}")
         if status.id is not None and status.id != before.id:
             self._check_taking(life, before, after)
+            if status.origin is Origin.ADOPTED:
+                self._pass_over(life, before, status.id)
         if before.id is not None and before.id != status.id and before.owner_uid == life.uid:
             remote = self.remotes.get(before.id)
             if remote is not None and remote.live and remote.maker == life.uid:
@@ -120,6 +122,14 @@ class KubernetesPromises:
         if remote is not None and status.applied is not None:
             remote.unsaved = False
         self._check_conditions(life, after, ready_of(status))
+
+    def _pass_over(self, life: Life, before: Status, adopted: int) -> None:
+        """A user who was told what a lost create may have made has adopted one: the others are nobody's."""
+        ready = ready_of(before)
+        told = ready.message if ready is not None and ready.reason == Reason.CREATE_AMBIGUOUS else ""
+        for each in self._held(life):
+            if each.id != adopted and str(each.id) in told:
+                each.maker = None
 
     def _check_conditions(self, life: Life, after: EventStreamingIntegration, ready: Condition | None) -> None:
         label = life.identity.label

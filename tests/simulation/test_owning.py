@@ -363,3 +363,19 @@ def test_a_resource_that_can_no_longer_be_read_is_not_forgotten(settled: Scene) 
     settled.wait(700)
     assert sum(settled.controllers[-1].snapshot().standing.values()) == 2
     settled.kept()
+
+
+def test_who_adopts_one_of_what_a_lost_create_may_have_made_is_told_of_the_others(scene: Scene) -> None:
+    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.lead()
+    scene.create()
+    scene.wait(10)
+    config = {"api_url": "https://hook.example/r0/0", "api_key": "CANARY-stranger-v1"}
+    theirs = scene.world.stranger_creates("acc-a", Draft("datadog", config))
+    scene.edit(adoption=Adoption(policy=AdoptionPolicy.OVERRIDE, id=theirs))
+    scene.wait(200)
+    assert (scene.find().status.id, scene.find().status.origin) == (theirs, Origin.ADOPTED)
+    told = [note.note for _, note in scene.world.events if note.reason == Reason.CREATE_AMBIGUOUS]
+    assert len(told) == 1
+    assert all(str(each) in told[0] for each in scene.remote())
+    scene.kept()

@@ -1,5 +1,6 @@
 """Creating exactly once: what is written before a POST, and how its outcome is found when the answer was lost."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -190,10 +191,18 @@ def choose(case: Case, intent: Intent, found: list[Integration]) -> Action | Non
     adoption = case.desired.resource.spec.adoption
     chosen = [item for item in found if adoption.policy is not AdoptionPolicy.NEVER and item.id == adoption.id]
     if chosen:
-        return Bind(chosen[0], Origin.ADOPTED)
+        return _adopt(case, chosen[0], found)
     route = case.observed.route
     proven = not isinstance(route, OperatorError) and is_provable(case, intent) and leads_there(case, intent, route)
     return Bind(found[0], Origin.INFERRED) if proven and len(found) == 1 else _ambiguous(found)
+
+
+def _adopt(case: Case, chosen: Integration, found: list[Integration]) -> Action:
+    """Whoever adopts one of several was told of them all: the others are nobody's from then on."""
+    told = _ambiguous(found)
+    if len(found) > 1 and not any(each.message == told.message for each in case.status.conditions):
+        return replace(told, retry_at=case.observed.now)
+    return Bind(chosen, Origin.ADOPTED)
 
 
 def _ambiguous(found: list[Integration]) -> Report:

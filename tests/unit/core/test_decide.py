@@ -151,11 +151,25 @@ class TestUnknownOutcome:
         assert isinstance(action, Report)
         assert "9, 10" in action.message
 
-    def test_of_several_the_user_may_choose_by_adoption(self) -> None:
+    def test_of_several_the_user_may_choose_by_adoption_once_they_are_told(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 10}}, status=self.open().status)
+        memory, listed = (
+            Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61),
+            view(item(9), item(10), begun=NOW - 0.5),
+        )
+        seen = case(resource, memory=memory, view=listed)
+        told = decide(seen)
+        assert isinstance(told, Report)
+        assert (told.reason, told.retry_at) == (Reason.CREATE_AMBIGUOUS, NOW)
+        assert "9, 10" in told.message
+        knowing = resource.model_copy(update={"status": transitions.reported(seen, told)})
+        assert decide(case(knowing, memory=memory, view=listed)) == Bind(item(10), Origin.ADOPTED)
+
+    def test_the_only_one_may_be_adopted_at_once(self) -> None:
+        resource = integration({"adoption": {"policy": "Match", "id": 9}}, status=self.open().status)
         memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
-        chosen = decide(case(resource, memory=memory, view=view(item(9), item(10), begun=NOW - 0.5)))
-        assert chosen == Bind(item(10), Origin.ADOPTED)
+        chosen = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
+        assert chosen == Bind(item(9), Origin.ADOPTED)
 
     @pytest.mark.parametrize(
         "stranger",
