@@ -22,7 +22,7 @@ from tests.support.netbird.process import RunningNetBird, running_netbird
 from tests.support.netbird.records import Integration
 from tests.support.netbird.tenancy import Account, Token
 from tests.support.operator import apply
-from tests.support.release import Release, former_chart
+from tests.support.release import SOURCE, Release, former_version
 from tests.support.scene import eventually
 
 TOKEN: Final = "nbp_" + "t" * 36
@@ -100,9 +100,9 @@ class Stage:
             self.ready()
         self.release.uninstall()
 
-    def look_again(self, asked: str) -> None:
+    def look_again(self, asked: str, source: Path = SOURCE) -> None:
         """Run the release's pod until it has reconciled the integration."""
-        with self.release.pod():
+        with self.release.pod(source):
             self.kubectl("annotate", "--overwrite", "esi/events", f"{RECONCILE_ANNOTATION}={asked}")
             done = f"--for=jsonpath={{.status.lastHandledReconcileAt}}={asked}"
             self.kubectl("wait", done, "esi/events", "--timeout=30s")
@@ -201,14 +201,16 @@ def test_a_release_changes_goes_and_comes_back(stage: Stage) -> None:
     assert (found["metadata"]["uid"], found["spec"]["url"]) == (uid, "https://netbird.example.com")
 
 
-def test_the_former_chart_is_upgraded_and_rolled_back_to_without_a_second_stream(stage: Stage, tmp_path: Path) -> None:
-    former, release = former_chart(tmp_path), stage.release
-    _without_a_column(former)
+def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stream(
+    stage: Stage, tmp_path: Path
+) -> None:
+    (chart, source), release = former_version(tmp_path), stage.release
+    _without_a_column(chart)
     values = stage.values(create=True)
-    release.install(former, **values)
+    release.install(chart, **values)
     assert _columns(stage) != _columns_of_crds()
     stage.declare()
-    with release.pod():
+    with release.pod(source):
         stage.ready()
     before, connection = stage.read("esi", "events"), stage.read("cnbc", "default")
     release.upgrade()
@@ -216,7 +218,7 @@ def test_the_former_chart_is_upgraded_and_rolled_back_to_without_a_second_stream
     stage.look_again("upgraded")
     release.rollback(1)
     assert _columns(stage) != _columns_of_crds()
-    stage.look_again("rolled back")
+    stage.look_again("rolled back", source)
     after, kept = stage.read("esi", "events"), stage.read("cnbc", "default")
     assert (after["metadata"]["uid"], after["status"]["id"]) == (before["metadata"]["uid"], before["status"]["id"])
     assert (kept["metadata"]["uid"], kept["spec"]) == (connection["metadata"]["uid"], connection["spec"])

@@ -13,6 +13,7 @@ from tests.support.controlplane import ControlPlane
 from tests.support.operator import Installation, Operator
 from tests.support.rollout import rolling_out
 
+SOURCE: Final = ROOT / "operator"
 _QUICK: Final = ("--lease-duration=4", "--lease-renew-deadline=3", "--lease-retry-period=0.5")
 
 
@@ -56,9 +57,9 @@ class Release:
         return Installation(self.plane, self.namespace, kubeconfig, tuple(pod["containers"][0]["args"]))
 
     @contextmanager
-    def pod(self) -> Iterator[Operator]:
-        """Run what the Deployment's pod would run, as the leader; it ends in good order."""
-        with Operator(self.installation(), *_QUICK) as operator:
+    def pod(self, source: Path = SOURCE) -> Iterator[Operator]:
+        """Run what the Deployment's pod would run, from this source, as the leader; it ends in good order."""
+        with Operator(self.installation(), *_QUICK, environment={"PYTHONPATH": str(source)}) as operator:
             yield operator.leading()
             operator.stop()
 
@@ -80,17 +81,17 @@ class Release:
         return done.stdout
 
 
-def former_chart(folder: Path) -> Path:
-    """Unpack the chart of the last commit that has another one than the working tree, and answer where it is.
+def former_version(folder: Path) -> tuple[Path, Path]:
+    """Unpack the last commit that has another chart than the working tree: where its chart and its operator are.
 
-    In a clone without history that is the last commit's.
+    In a clone without history that is the last commit.
     """
-    path = str(CHART.relative_to(ROOT))
-    commits = _git("log", "--format=%H", "--", path).decode().split()
-    changed = (each for each in commits if _git("diff", "--name-only", each, "--", path))
-    archive = _git("archive", next(changed, "HEAD"), path)
+    chart, source = (str(path.relative_to(ROOT)) for path in (CHART, SOURCE))
+    commits = _git("log", "--format=%H", "--", chart).decode().split()
+    changed = (each for each in commits if _git("diff", "--name-only", each, "--", chart))
+    archive = _git("archive", next(changed, "HEAD"), chart, source)
     subprocess.run(["tar", "--extract", f"--directory={folder}"], input=archive, check=True)
-    return folder / path
+    return folder / chart, folder / source
 
 
 def _git(*arguments: str) -> bytes:
