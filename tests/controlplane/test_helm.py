@@ -1,5 +1,6 @@
 """The chart with real Helm on a real API server: installed, changed, upgraded, rolled back, removed."""
 
+import copy
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from tests.support.scene import eventually
 TOKEN: Final = "nbp_" + "t" * 36
 FINALIZER: Final = "integrations.netbird.io/event-streaming"
 DEFINITION: Final = "eventstreamingintegrations.integrations.netbird.io"
+_READY: Final = '{.status.conditions[?(@.type=="Ready")]'
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,9 @@ class Stage:
             done = f"--for=jsonpath={{.status.lastHandledReconcileAt}}={asked}"
             self.kubectl("wait", done, "esi/events", "--timeout=30s")
             self.ready()
+
+    def replace(self, manifest: dict[str, Any]) -> None:
+        self.plane.kubectl("replace", "-f", "-", input=json.dumps(manifest))
 
     def waits(self) -> bool:
         """Whether nothing is left in the team's namespace but what waits for a finalizer."""
@@ -225,6 +230,24 @@ def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stre
     assert stage.writes() == ["POST"]
 
 
+def test_definitions_that_are_older_than_the_operator_are_named_and_nothing_is_created_until_they_are_not(
+    stage: Stage,
+) -> None:
+    stage.release.install(**stage.values(create=True))
+    definition = stage.read("crd", DEFINITION)
+    del definition["metadata"]["resourceVersion"]
+    stage.replace(_without_a_field_of_intents(definition))
+    stage.declare()
+    with stage.release.pod():
+        stage.kubectl("wait", f"--for=jsonpath={_READY}.reason}}=KubernetesRefused", "esi/events", "--timeout=30s")
+        said = stage.kubectl("get", "esi/events", f"--output=jsonpath={_READY}.message}}")
+        assert "apply the CRDs of this version of the operator" in said
+        assert stage.writes() == []
+        stage.replace(definition)
+        stage.ready()
+    assert stage.writes() == ["POST"]
+
+
 def test_after_a_removal_too_early_a_new_release_ends_what_waits(stage: Stage) -> None:
     stage.remove_too_early()
     stage.kubectl("delete", "namespace", stage.team, "--wait=false")
@@ -272,6 +295,13 @@ def test_definitions_of_another_release_are_left_alone_or_taken_over_when_asked(
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "other"
     other.uninstall()
     stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
+
+
+def _without_a_field_of_intents(definition: dict[str, Any]) -> dict[str, Any]:
+    older = copy.deepcopy(definition)
+    status = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    del status["creation"]["properties"]["proof"]
+    return older
 
 
 def _without_a_column(chart: Path) -> None:

@@ -20,6 +20,7 @@ from netbird_streaming.errors import (
     ObjectGoneError,
     OperatorError,
     RetryError,
+    WaitError,
 )
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connections import Way
@@ -117,6 +118,9 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     except (ConflictError, ObjectGoneError):
         await run.read_again()
         return False
+    except WaitError as problem:
+        # Refused, perhaps for the intent alone: by definitions that are older than it.
+        return await _refused(run, case, problem)
     except OperatorError:
         run.entry.resource = None
         run.entry.memory = memory.having(unsent=action.intent)
