@@ -188,6 +188,7 @@ class TestWhoseItWas:
     def test_at_the_first_look_a_difference_alone_is_the_servers_own(self) -> None:
         assert not self.told(item(config=SLASHED))
         assert self.told(item(config=SLASHED), LOOKED)
+        assert self.told(item(config=SLASHED), replace(FIRST, looked=FIRST.written))
 
     def test_a_switch_or_a_later_time_never_is(self) -> None:
         assert self.told(item(enabled=False))

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from netbird_streaming.core import transitions
-from netbird_streaming.core.actions import Create, Look, Report
+from netbird_streaming.core.actions import Bind, Create, Look, Report
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Memory, Route
-from netbird_streaming.core.status import Condition, Intent, Status
+from netbird_streaming.core.status import Condition, Intent, Origin, Status
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from tests.support.cases import ACCOUNT, KEY, NOW, URL, WALL, case, held, integration, intent_of, payload_of, view
+from tests.support.cases import ACCOUNT, KEY, NOW, URL, WALL, case, held, integration, intent_of, item, payload_of, view
 
 SEEN = Memory(finalizer_seen=NOW - 100)
 REJECTED = WaitError(Reason.TOKEN_REJECTED, "NetBird rejects the token.")
@@ -86,3 +86,29 @@ def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for
     action = decide(case(integration(status=status), memory=SEEN.having(intent_over=NOW)))
     assert isinstance(action, Report)
     assert action.message.startswith("The answer to the create was lost.")
+
+
+def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:
+    resource = integration()
+    status = Status(creation=intent_of(resource), owner_uid=resource.metadata.uid)
+    waits = case(integration(status=status), memory=SEEN.having(intent_over=NOW))
+    action = decide(waits)
+    assert isinstance(action, Report)
+    assert action.retry_at is not None
+    assert decide(replace(waits, observed=replace(waits.observed, now=action.retry_at))) == Look(action.retry_at)
+
+
+def test_an_account_that_the_intent_tells_is_not_asked_for_while_it_waits() -> None:
+    resource = integration()
+    status = Status(creation=intent_of(resource), owner_uid=resource.metadata.uid)
+    waits = case(integration(status=status), memory=SEEN.having(intent_over=NOW))
+    assert isinstance(waits.observed.route, Route)
+    unasked = replace(waits.observed, route=replace(waits.observed.route, account=None))
+    assert isinstance(decide(replace(waits, observed=unasked)), Report)
+
+
+def test_each_attempt_that_was_given_up_is_looked_for() -> None:
+    resource = integration()
+    attempts = (intent_of(resource, signature={"url": "other"}), intent_of(resource))
+    given_up = integration(status=Status(unresolved_creations=attempts, owner_uid=resource.metadata.uid))
+    assert decide(case(given_up, view=view(item(9)))) == Bind(item(9), Origin.INFERRED)
