@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from netbird_streaming.reasons import Reason
 from tests.support import manifests
 from tests.support.controlplane import ControlPlane, KubectlError
 from tests.support.netbird.faults import Moment, Slow
@@ -17,6 +18,7 @@ from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
 from tests.support.team import INTEGRATIONS, SECRETS, STATUS, Mark, Team, new_team, secret
 
 ROTATION_SECONDS: Final = 5.0
+LIST_LAG: Final = 3.0
 CREATION: Final = [INTEGRATIONS, STATUS, STATUS]
 """The finalizer, the intent, the result."""
 
@@ -203,6 +205,24 @@ def test_drift_is_set_back_once_when_asked_to_look(team: Team) -> None:
     assert team.changes(mark) == [f"PUT {found}"]
     eventually(lambda: len(team.events("events")) == 2, "both Events are there")
     assert [each["reason"] for each in team.events("events")] == ["Created", "Corrected"]
+
+
+def test_a_correction_is_made_once_though_the_list_shows_it_late(team: Team) -> None:
+    netbird = team.scene.netbird
+    team.connect(team.integration())
+    team.ready()
+    found, mark = team.only().id, team.mark()
+    netbird.edit(found, enabled=False)
+    netbird.change_behaviour(list_lag=LIST_LAG)
+    try:
+        team.ask("events", "now")
+        eventually(lambda: team.only().enabled, "it streams again")
+        team.ask("events", "again")
+        eventually(lambda: team.read()["status"]["lastHandledReconcileAt"] == "again", "it was looked at again")
+        assert team.changes(mark) == [f"PUT {found}"]
+        assert team.condition()["reason"] == Reason.SYNCED
+    finally:
+        netbird.change_behaviour(list_lag=0.0)
 
 
 def test_a_reported_drift_is_said_and_left(team: Team) -> None:

@@ -20,6 +20,7 @@ END: Final = 2_110.0
 ELECTIONS: Final = (Timing(), Timing(30, 20, 5), *(Timing(60, 40, 10),) * 4)
 ELECTED: Final = 0.1
 """The part of the stories with two replicas and an election: to look at the Lease for half an hour costs the most."""
+LIST_LAGS: Final = (0.0, 0.0, 0.3, 4.0)
 RESYNC: Final = "5m"
 
 
@@ -45,6 +46,11 @@ def draw_climate(draw: random.Random) -> Climate:
         watch = replace(watch, gaps=((begin, begin + draw.uniform(1, 60)),))
     election = draw.choice(ELECTIONS) if draw.random() < ELECTED else None
     return Climate(_weather(draw), _weather(draw), watch, election, behaviour, reads_accounts=draw.random() < 0.7)
+
+
+def draw_lag(draw: random.Random, climate: Climate) -> Climate:
+    """For how many seconds NetBird's LIST does not show what was changed."""
+    return replace(climate, behaviour=replace(climate.behaviour, list_lag=draw.choice(LIST_LAGS)))
 
 
 def _weather(draw: random.Random) -> Weather:

@@ -36,7 +36,10 @@ def url_of(spec: IntegrationSpec) -> str:
 
 @dataclass(slots=True)
 class Remote:
-    """What is known of one integration in NetBird; `maker` is the uid of the resource that it was made for."""
+    """What is known of one integration in NetBird; `maker` is the uid of the resource that it was made for.
+
+    `disguised`: somebody set it back to what had just been undone, before the first look at that.
+    """
 
     id: int
     account_id: str
@@ -45,7 +48,10 @@ class Remote:
     live: bool = True
     touched: bool = False
     foreign_writes: int = 0
+    foreign_urls: set[str] = field(default_factory=set)
+    disguised: bool = False
     answered: Key | None = None
+    answered_at: float = float("-inf")
     possible: list[Key] = field(default_factory=list)
     overtaken: bool = False
     excused: bool = False

@@ -87,7 +87,8 @@ def _is_as_declared(promises: Promises, life: Life, remote: Remote) -> bool:
     spec = life.resource.spec
     values = [value for _, value in promises.values.get(life.identity.name, []) if value is not None]
     wanted: Key = (url_of(spec), values[-1] if values else "", spec.enabled)
-    if remote.key == wanted:
+    # What comes back at once after it was undone looks like the form in which the server keeps what it is sent.
+    if remote.key == wanted or remote.disguised:
         return True
     return spec.drift_policy is DriftPolicy.REPORT or spec.suspend
 

@@ -14,13 +14,16 @@ What is contractual depends on the adversity:
 """
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from tests.simulation.kubernetes_promises import KubernetesPromises
 from tests.simulation.ledger import CANARY, Key, Life, Pending, Remote, key_of_request
 from tests.simulation.netbird import Witness
 from tests.simulation.network import Process
 from tests.support.netbird.wire import Answer, Operation, Request
+
+FIRST_LOOK: Final = 10.0
+"""Seconds after a write within which it is looked at, by a LIST that can't lag."""
 
 
 class Promises(KubernetesPromises, Witness):
@@ -155,6 +158,7 @@ class Promises(KubernetesPromises, Witness):
         body: Any = answer.body
         remote, key = self.remotes[body["id"]], key_of_request(request)
         remote.answered, remote.possible, remote.unsaved = key, [key], True
+        remote.answered_at = self._now()
 
     def failed(self, request: Request, *, unknown: bool) -> None:
         """The process was told that the write failed, or that nobody knows."""
@@ -198,4 +202,6 @@ class Promises(KubernetesPromises, Witness):
             return
         known.live, known.touched, known.excused, known.key = live, True, True, key
         known.foreign_writes += 1
+        known.disguised |= key[0] in known.foreign_urls and self._now() - known.answered_at < FIRST_LOOK
+        known.foreign_urls.add(key[0])
         known.corrected_forms.clear()

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from netbird_streaming.core.resources import ConnectionKind
 from tests.simulation.chance import Phase
-from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED, draw_climate
+from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED, draw_climate, draw_lag
 from tests.simulation.operators import Operators
 from tests.simulation.plan import Cast, Deed, Plan
 from tests.simulation.world import World
@@ -111,9 +111,8 @@ def draw_plan(seed: int) -> Plan:
         allow_adoption=draw.random() < 0.8,
     )
     crashes = [(draw.randint(1, 30), draw.choice(list(Phase))) for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
-    return Plan(
-        seed, cast, climate, tuple(_draw_deeds(draw, cast, elects=climate.election is not None)), tuple(crashes)
-    )
+    deeds = _draw_deeds(draw, cast, elects=climate.election is not None)
+    return Plan(seed, cast, draw_lag(draw, climate), tuple(deeds), tuple(crashes))
 
 
 def _draw_deeds(draw: random.Random, cast: Cast, *, elects: bool) -> list[Deed]:

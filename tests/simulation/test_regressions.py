@@ -1,11 +1,14 @@
 """Stories that once broke a promise, as they were shrunk."""
 
+from dataclasses import replace
+
 import pytest
 
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate, Luck, Occasion, Phase, Script
 from tests.simulation.plan import Cast, Deed, Plan
 from tests.simulation.seeds import run_plan
+from tests.simulation.shrink import CALM, EVEN
 from tests.simulation.world import Climate
 from tests.support.netbird.behaviour import Behaviour
 
@@ -107,4 +110,19 @@ def test_an_update_that_lands_after_the_one_that_followed_it_is_set_right(phase:
     result = run_plan(plan, chance=Script({Occasion("p0", "netbird UPDATE 9007199254740993", 1): late}))
     assert any("carries out UPDATE LATE" in line for line in result.story)
     assert any("event team/r0: Corrected" in line for line in result.story)
+    assert not result.breaches, str(result)
+
+
+def test_a_strangers_write_is_undone_once_where_the_list_shows_that_late() -> None:
+    plan = Plan(
+        seed=163,
+        climate=Climate(behaviour=replace(EVEN, list_lag=0.3), watch=CALM),
+        deeds=(
+            Deed(0.0, "create", "r0", 455939334),
+            Deed(14.9, "lead", "", 3284460958),
+            Deed(48.9, "stranger_edits", "r0", 0),
+        ),
+    )
+    result = run_plan(plan, chance=Script({}))
+    assert sum("netbird carries out UPDATE" in line for line in result.story) == 1
     assert not result.breaches, str(result)

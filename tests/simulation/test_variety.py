@@ -1,6 +1,7 @@
 """All that can happen does: each kind of deed, of luck and of trouble, in a few hundred stories."""
 
 from collections import Counter
+from datetime import datetime
 from itertools import product
 
 import pytest
@@ -11,6 +12,7 @@ from tests.simulation.apiserver import ApiServer
 from tests.simulation.chance import Dice, Fate, Luck, Phase, Record
 from tests.simulation.seeds import run_plan
 from tests.simulation.story import ACTS, draw_plan
+from tests.support.netbird.replica import Replica
 
 SEEDS = 500
 
@@ -44,7 +46,7 @@ def happened() -> Counter[str]:
 
 def test_each_kind_of_trouble_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     refused: Counter[str] = Counter()
-    shipped = ApiServer.compare_and_swap
+    shipped, replica = ApiServer.compare_and_swap, Replica.shown
 
     def counted(self: ApiServer, read: Resource) -> Resource:
         try:
@@ -53,13 +55,21 @@ def test_each_kind_of_trouble_happens(monkeypatch: pytest.MonkeyPatch) -> None:
             refused[type(error).__name__] += 1
             raise
 
+    def shown(self: Replica, account_id: str, now: datetime, lag: float) -> bytes | None:
+        former = replica(self, account_id, now, lag)
+        lagged.append(former is not None)
+        return former
+
+    lagged: list[bool] = []
     monkeypatch.setattr(ApiServer, "compare_and_swap", counted)
+    monkeypatch.setattr(Replica, "shown", shown)
     counts = happened()
+    counts["list that lags"] = sum(lagged)
     expected = {f"deed {name}" for name in ACTS}
     expected |= {f"netbird {fate.name}" for fate in Fate}
     expected |= {f"k8s {fate.name}" for fate in (Fate.DROPPED, Fate.UNANSWERED, Fate.BROKEN, Fate.BROKEN_APPLIED)}
     expected |= {f"{server} {phase.name}" for server, phase in product(("k8s", "netbird"), Phase)}
     expected |= {"stale copy", "late commit", "killed between two steps", "goes on after a freeze", "two replicas"}
-    expected |= {"watch gap", "outage", "WHOLE", "VALUES", "NONE", "MERGE", "REPLACE"}
+    expected |= {"list that lags", "watch gap", "outage", "WHOLE", "VALUES", "NONE", "MERGE", "REPLACE"}
     assert sorted(each for each in expected if not counts[each]) == []
     assert set(refused) == {ConflictError.__name__, ObjectGoneError.__name__}

@@ -159,10 +159,14 @@ def _post(case: Case, payload: Payload, route: Route, view: View) -> Action:
     return Create(intents.new_intent(case, payload, route, view), earlier, payload)
 
 
-def _twin(case: Case, view: View, payload: Payload) -> Report | None:
+def _twin(case: Case, view: View, payload: Payload) -> Look | Report | None:
     """An integration that is identical already: a second stream of the same events is never wanted."""
     twins = view.identical(payload.request.platform, payload.request.config)
     unclaimed = case.unclaimed(twins)
+    # What we have just deleted is shown for a while yet by a LIST that lags.
+    surely = case.observed.deleted_at + case.limits.list_lag
+    if unclaimed and view.begun < surely:
+        return Look(surely)
     if unclaimed:
         ids = ", ".join(str(item.id) for item in unclaimed)
         return refuse(Reason.IDENTICAL_EXISTS, f"Integration {ids} with these settings exists and is not ours.")

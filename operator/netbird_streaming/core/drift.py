@@ -31,10 +31,12 @@ def mend_drift(case: Case) -> Action | None:
     view = case.seen_since(since)
     if view is None:
         return Look(since)
-    item = view.by_id.get(case.status.id)
-    if item is None:
-        return Report(State.WORKING, Reason.UNEXPECTED_ANSWER, _INCONSISTENT, retry_at=case.observed.now + 1)
-    return _compare(case, payload, item)
+    item, lags = view.by_id.get(case.status.id), view.begun < case.shown_since
+    if item is not None:
+        return _compare(case, payload, item, lags=lags)
+    if lags:
+        return Look(case.shown_since)
+    return Report(State.WORKING, Reason.UNEXPECTED_ANSWER, _INCONSISTENT, retry_at=case.observed.now + 1)
 
 
 def _compare_since(case: Case) -> float | None:
@@ -58,7 +60,11 @@ def is_requested(case: Case) -> bool:
     return case.desired.requested not in (None, case.status.last_handled_reconcile_at)
 
 
-def _compare(case: Case, payload: Payload, item: Integration) -> Action:
+def _compare(case: Case, payload: Payload, item: Integration, *, lags: bool) -> Action:
+    """Where the LIST may lag, what it shows in another way may be how it was before our own last write.
+
+    Nor does it give the baseline: the time of that write, which shows later, would be taken for that of a stranger's.
+    """
     request, status = payload.request, case.status
     if item.platform not in (None, request.platform):
         return refuse(Reason.PLATFORM_MISMATCH, f"Integration {item.id} is not of platform {request.platform}.")
@@ -66,13 +72,25 @@ def _compare(case: Case, payload: Payload, item: Integration) -> Action:
     fresh = {name: digest for name, digest in shown.items() if status.kept.get(name) != digest}
     toggled = item.enabled not in (None, request.enabled)
     foreign = is_foreign_write(case, item)
-    if not fresh and not toggled and not foreign:
+    in_order = not fresh and not toggled and not foreign
+    if lags and not (in_order and _shows_our_write(case, item)):
+        waits = not in_order or case.memory.doubtful or case.memory.late_until is not None
+        return Look(case.shown_since) if waits else nothing_to_compare(case)
+    if in_order:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown})
     last = status.corrections[-1].values if status.corrections else {}
     tried = all(last.get(name) == digest for name, digest in fresh.items()) or _reports_only(case, item)
     if not toggled and not foreign and tried:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown} | fresh)
     return _drifted(case, payload, item, fresh)
+
+
+def _shows_our_write(case: Case, item: Integration) -> bool:
+    """Whether even a LIST that may lag shows our own last write: by a time that is later than what was before it."""
+    shown, former = parse_time(item.updated_at), case.memory.former
+    if case.memory.written is None:
+        return shown == parse_time(case.status.updated_at)
+    return shown is not None and former is not None and shown - former > ROUNDING
 
 
 def _reports_only(case: Case, item: Integration) -> bool:
@@ -111,7 +129,9 @@ def _drifted(case: Case, payload: Payload, item: Integration, fresh: dict[str, s
 
 
 def _correction(case: Case, item: Integration, values: dict[str, str]) -> Correction:
-    return Correction(at=case.observed.wall.replace(microsecond=0), updated_at=item.updated_at, values=values)
+    """What was written since it was in order is never the server's own form: shown again, it is undone again."""
+    known = {} if _was_in_order(case) and is_foreign_write(case, item) else values
+    return Correction(at=case.observed.wall.replace(microsecond=0), updated_at=item.updated_at, values=known)
 
 
 def _is_contended(case: Case) -> bool:
@@ -123,9 +143,12 @@ def is_foreign_write(case: Case, item: Integration) -> bool:
 
     Where the answer to a PUT showed the time from before there is no baseline yet, and the first LIST gives it.
     """
-    memory = case.memory
-    compared = memory.looked is not None and (memory.written is None or memory.looked >= memory.written)
-    return is_later(item.updated_at, case.status.updated_at, by=ROUNDING if compared else LATE_TOUCH)
+    return is_later(item.updated_at, case.status.updated_at, by=ROUNDING if _was_in_order(case) else LATE_TOUCH)
+
+
+def _was_in_order(case: Case) -> bool:
+    """Whether a LIST has shown to this process what came of our own last write."""
+    return case.memory.looked is not None and not _is_first_look(case)
 
 
 def is_of_somebody_else(case: Case, update: Update) -> bool:

@@ -101,8 +101,9 @@ class Observed:
     """What is to be seen at `now` (monotonic seconds; `wall` is the same moment in UTC).
 
     `holders` says whether another resource holds an id of the account; `rival` names the resource that has the better
-    claim to this configuration in the same account, if any; `deleted_at` is when the account last accepted our DELETE;
-    `server_now` is `now` by NetBird's clock, as far as a LIST's `Date` has told.
+    claim to this configuration in the same account, if any; `account_since` is when this process came to know the
+    account, and `deleted_at` when that last accepted our DELETE; `server_now` is `now` by NetBird's clock, as far as a
+    LIST's `Date` has told.
     """
 
     now: float
@@ -111,6 +112,7 @@ class Observed:
     holders: Holders
     view: View | None = None
     rival: str | None = None
+    account_since: float = 0.0
     deleted_at: float = 0.0
     server_now: datetime | None = None
 
@@ -135,7 +137,8 @@ class Memory:
     - `unsent`: an intent whose POST was never sent: its write was not answered, or the token changed after it.
     - `unanswered`: what became of that POST instead of an answer, as a sentence.
     - `posted`: an answered POST whose id is not in the status yet.
-    - `written`: when the last accepted write ended; a LIST begun later shows its outcome.
+    - `written`: when the last accepted write ended; a LIST begun later shows its outcome, unless it lags.
+    - `former`: when NetBird had last written the integration before that, as far as it told; before a POST, never.
     - `doubtful`: that write undid somebody else's, repeated one that was not answered, or was followed by a problem: it
       is compared with a LIST at once.
     - `unknown_write`: when a PUT or DELETE ended unknown: it is repeated only after a look.
@@ -152,6 +155,7 @@ class Memory:
     unanswered: str | None = None
     posted: Posted | None = None
     written: float | None = None
+    former: datetime | None = None
     doubtful: bool = False
     unknown_write: float | None = None
     late_until: float | None = None
@@ -191,12 +195,14 @@ class Limits:
     """Seconds that the decisions keep: assumptions about NetBird and the network.
 
     `late_commit`: how long after its end a POST may still be applied. `post`: how long one may take in all.
-    `intent_age`: how old the LIST before a POST may be.
+    `intent_age`: how old the LIST before a POST may be. `list_lag`: how far a LIST may be behind NetBird's other
+    answers, as one of a read replica is.
     """
 
     late_commit: float
     post: float
     intent_age: float = 20.0
+    list_lag: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +224,15 @@ class Case:
     def memory(self) -> Memory:
         """What this process knows."""
         return self.remembered.memory
+
+    @property
+    def shown_since(self) -> float:
+        """A LIST that began since then shows the last write of ours, however it lags; one that began before may not.
+
+        Where this process has written nothing, the one before it may have done so just before its end.
+        """
+        written = self.memory.written
+        return (self.observed.account_since if written is None else written) + self.limits.list_lag
 
     def unclaimed(self, items: list[Integration]) -> list[Integration]:
         """Those that no other resource holds."""

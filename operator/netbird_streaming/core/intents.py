@@ -147,7 +147,8 @@ def settle_open_intent(case: Case) -> Action | None:
         return None
     if not leads_there(case, intent, route):
         return _elsewhere(route)
-    over = (case.memory.intent_over or case.observed.now) + case.limits.late_commit
+    waits = case.limits.late_commit + case.limits.list_lag
+    over = (case.memory.intent_over or case.observed.now) + waits
     if case.observed.now < over:
         return _wait(case, intent, route, over)
     view = case.seen_since(over)

@@ -120,7 +120,11 @@ class Correction(Model):
     ] = None
     values: Annotated[
         Digests,
-        doc("Keyed digests of the values that differed, by their name in NetBird.", maxProperties=16),
+        doc(
+            "Keyed digests of the values that differed, by their name in NetBird; none where somebody else surely wrote"
+            " them.",
+            maxProperties=16,
+        ),
     ] = Field(default={})
 
 

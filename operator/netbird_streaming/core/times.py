@@ -1,6 +1,10 @@
 """Timestamps as NetBird writes them: RFC 3339, in UTC or with an offset, up to nine digits of fraction."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+"""Earlier than any moment."""
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -18,3 +22,8 @@ def is_later(text: str | None, than: str | None, *, by: timedelta) -> bool:
     """Whether the first is more than `by` after the second; not, where either can't be read."""
     first, second = parse_time(text), parse_time(than)
     return first is not None and second is not None and first - second > by
+
+
+def latest(*texts: str | None) -> datetime | None:
+    """The latest of these moments; None where none can be read."""
+    return max((moment for moment in map(parse_time, texts) if moment is not None), default=None)

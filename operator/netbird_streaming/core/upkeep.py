@@ -44,21 +44,26 @@ def confirm_account(case: Case) -> Action | None:
 
 
 def is_gone(case: Case) -> bool:
-    """Whether the id that we hold is proven absent: a JSON 404, then a LIST without it."""
+    """Whether the id that we hold is proven absent: a JSON 404, then a LIST without it that shows our last write."""
     missing = case.memory.missing
-    view = case.seen_since(missing) if missing is not None else None
+    view = case.seen_since(max(missing, case.shown_since)) if missing is not None else None
     return view is not None and case.status.id not in view.by_id
 
 
 def prove_absence(case: Case) -> Action | None:
     """The LIST does not show it, or a request by id found nothing: find out which it is."""
-    status, memory = case.status, case.memory
+    status, missing = case.status, case.memory.missing
     if status.id is None:
         return None
-    if memory.missing is not None:
-        return Look(memory.missing) if case.seen_since(memory.missing) is None else None
-    view = case.seen_since(memory.written)
-    return ProveAbsence(status.id) if view is not None and status.id not in view.by_id else None
+    since = case.shown_since if missing is None else max(missing, case.shown_since)
+    view = case.seen_since(since)
+    if missing is None:
+        return ProveAbsence(status.id) if view is not None and status.id not in view.by_id else None
+    if view is None:
+        return Look(since)
+    # A LIST that lags shows for a while yet what was just deleted.
+    surely = missing + case.limits.list_lag
+    return Look(surely) if status.id in view.by_id and view.begun < surely else None
 
 
 def report_deletion(case: Case) -> Action | None:

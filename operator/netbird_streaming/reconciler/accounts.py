@@ -44,8 +44,8 @@ class Account:
 
     `proof` is a keyed digest of URL, token and tenant: with it the connection's status remembers the account's id;
     `endpoint` is one of connection, URL and tenant, without the token; `scope` is the account's id as far as it was
-    ever known, else the endpoint. `swept_at` is when the last LIST that came began; before the first, when the account
-    became known.
+    ever known, else the endpoint. `since` is when the account became known, `swept_at` when the last LIST that came
+    began; before the first, the same.
     """
 
     def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents") -> None:
@@ -60,7 +60,7 @@ class Account:
         self._asked_for: str | None = None
         self._asking: asyncio.Task[OperatorError | None] | None = None
         self.due_at = float("-inf")
-        self.swept_at = clock.monotonic()
+        self.since = self.swept_at = clock.monotonic()
         self._clock = clock
         self._account_id: str | None = None
         self._bound: Endpoint | None = None

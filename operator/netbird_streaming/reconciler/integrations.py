@@ -151,6 +151,7 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
         route=_route(run, way) if isinstance(way, Way) else way,
         holders=world.claims.holders(entry.uid, account.account_id if account is not None else None),
         view=account.view if account is not None else None,
+        account_since=account.since if account is not None else 0.0,
         deleted_at=account.deleted_at if account is not None else 0.0,
         server_now=account.server_now() if account is not None else None,
     )

@@ -12,6 +12,7 @@ from netbird_streaming.core.events import release_note
 from netbird_streaming.core.facts import Case, Memory, Posted
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.status import Applied, Origin
+from netbird_streaming.core.times import NEVER, latest
 from netbird_streaming.errors import (
     ConflictError,
     Effect,
@@ -159,7 +160,7 @@ def _created(run: Run, action: Create, item: Integration, proof: str) -> None:
     applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
     posted = Posted(item, proof, applied, payload.public, payload.request.enabled)
     now = run.world.ports.clock.monotonic()
-    run.entry.memory = run.entry.memory.having(posted=posted, written=now, intent_over=None)
+    run.entry.memory = run.entry.memory.having(posted=posted, written=now, former=NEVER, intent_over=None)
     run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
     run.world.accepted(run.entry)
     _did("created", Reason.PROGRESSING, item.id)
@@ -214,7 +215,10 @@ def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
     if late is not None and late <= now:
         late = None
     doubtful = action.correction is not None or memory.unknown_write is not None
-    run.entry.memory = memory.having(written=now, unknown_write=None, late_until=late, doubtful=doubtful, missing=None)
+    former = latest(case.status.updated_at, answer.updated_at)
+    run.entry.memory = memory.having(
+        written=now, former=former, unknown_write=None, late_until=late, doubtful=doubtful, missing=None
+    )
     if late is not None and isinstance(run.way, Way):
         # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
         run.way.account.due_at = min(run.way.account.due_at, now)

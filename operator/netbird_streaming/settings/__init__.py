@@ -86,8 +86,9 @@ class Settings:
             Group.NETBIRD,
             0,
             3600,
-            "How long after a POST without an answer NetBird may still create the integration; then its outcome is "
-            "looked up. An assumption: no source says so. Too short can make a duplicate, longer only waits.",
+            "How long after a POST without an answer NetBird may still create the integration; five seconds later, "
+            "since its list may lag, the outcome is looked up. An assumption: no source says so. Too short can make a "
+            "duplicate, longer only waits.",
         ),
     )
     initial_budget_share: float = setting(

@@ -68,7 +68,8 @@ class Behaviour:
 
     `requests_per_minute` and `burst` are each token's budget; `retry_after` is in seconds (None: no header, as NetBird
     Cloud does). `latency` delays every answer by so many seconds, `clock_skew` shifts the server's clock by so many:
-    both are only for whoever owns a clock, the model is passed its time. `fraction_digits` is 6 or 9.
+    both are only for whoever owns a clock, the model is passed its time. `list_lag` is for how many seconds a list does
+    not show what was changed, though all other answers do: as one of a read replica. `fraction_digits` is 6 or 9.
     `rejected_secrets` are values that the destination refuses, with `rejection_status` (412 or 422);
     `echo_rejected` quotes the value in that refusal, as a careless server would. `added_config` and `added_fields` are
     keys that the server shows although nobody sent them.
@@ -100,6 +101,7 @@ class Behaviour:
     retry_after: int | None = None
     latency: float = 0.0
     clock_skew: float = 0.0
+    list_lag: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse settings that no server could have.
@@ -113,6 +115,6 @@ class Behaviour:
         if self.rejection_status not in {412, 422}:
             message = "rejection_status is 412 or 422"
             raise ValueError(message)
-        if self.requests_per_minute < 0 or self.burst < 1 or self.latency < 0:
-            message = "requests_per_minute and latency are not negative, burst is at least 1"
+        if min(self.requests_per_minute, self.latency, self.list_lag) < 0 or self.burst < 1:
+            message = "requests_per_minute, latency and list_lag are not negative, burst is at least 1"
             raise ValueError(message)

@@ -119,7 +119,7 @@ class NetBird:
         mark = Mark(now, f"token:{admission.token_id}", late)
         match request.operation:
             case Operation.LIST:
-                return Answer(200, self._shelf.listing(account_id))
+                return Answer(200, self._shelf.listing(account_id, now))
             case Operation.ACCOUNTS:
                 account = self.directory.account(account_id)
                 return Answer(200, rendering.account(account)) if account else refusal(404, "account not found")

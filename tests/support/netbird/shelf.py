@@ -8,6 +8,7 @@ from typing import Final
 from tests.support.netbird import rendering
 from tests.support.netbird.behaviour import Behaviour
 from tests.support.netbird.records import Effect, Integration, Tombstone
+from tests.support.netbird.replica import Replica
 from tests.support.netbird.wire import Operation
 
 # Above 2^53, where a client that reads numbers as doubles can no longer tell neighbours apart.
@@ -36,6 +37,7 @@ class Shelf:
         self._history: list[Effect] = []
         self._items: dict[int, bytes] = {}
         self._lists: dict[str, bytes] = {}
+        self._replica = Replica()
 
     @property
     def next_id(self) -> int:
@@ -73,11 +75,13 @@ class Shelf:
     def put(self, integration: Integration, mark: Mark) -> None:
         """Keep a new integration, or a newer state of a known one."""
         operation = Operation.UPDATE if integration.id in self._live else Operation.CREATE
+        self._replicate(integration.account_id, mark.at)
         self._place(integration)
         self._record(operation, integration, mark)
 
     def remove(self, integration: Integration, mark: Mark) -> None:
         """Delete an integration."""
+        self._replicate(integration.account_id, mark.at)
         del self._live[integration.id]
         del self._by_account[integration.account_id][integration.id]
         self._items.pop(integration.id, None)
@@ -85,7 +89,12 @@ class Shelf:
         self._tombstones[integration.id] = Tombstone(integration, mark.at, mark.by)
         self._record(Operation.DELETE, integration, mark)
 
-    def listing(self, account_id: str) -> bytes:
+    def listing(self, account_id: str, now: datetime) -> bytes:
+        """Serialise an account's list as a client is shown it now: as it is, or as it was a while ago."""
+        former = self._replica.shown(account_id, now, self._behaviour.list_lag) if self._behaviour.list_lag else None
+        return self._listing(account_id) if former is None else former
+
+    def _listing(self, account_id: str) -> bytes:
         """Serialise an account's list; its items were serialised before, so that a large one is quick."""
         known = self._lists.get(account_id)
         if known is not None:
@@ -120,6 +129,11 @@ class Shelf:
             self._place(integration)
         self._tombstones.update({stone.integration.id: stone for stone in tombstones})
         self._history.extend(history)
+
+    def _replicate(self, account_id: str, at: datetime) -> None:
+        """Something in an account's list is about to change, and a list that lags does not show it yet."""
+        if self._behaviour.list_lag:
+            self._replica.changes(account_id, at, self._listing(account_id))
 
     def _place(self, integration: Integration) -> None:
         """Keep a state and serialise it for lists at once, so that the first list after many writes is no slower."""

@@ -116,7 +116,7 @@ class TestUnknownOutcome:
         resource = integration()
         return integration(status=Status(creation=intent_of(resource, **changes), owner_uid=UID))
 
-    def case(self, *items: Any, over: float = NOW - 61, begun: float = NOW - 0.5, **observed: Any) -> Case:
+    def case(self, *items: Any, over: float = NOW - 66, begun: float = NOW - 0.5, **observed: Any) -> Case:
         memory = Memory(finalizer_seen=NOW - 100, intent_over=over)
         return case(self.open(), memory=memory, view=view(*items, begun=begun), **observed)
 
@@ -124,7 +124,7 @@ class TestUnknownOutcome:
         action = decide(self.case(over=NOW - 10))
         assert reason_of(action) is Reason.CREATE_OUTCOME_UNKNOWN
         assert isinstance(action, Report)
-        assert action.retry_at == NOW + 50
+        assert action.retry_at == NOW + 55
 
     def test_it_says_what_was_met_instead_of_an_answer(self) -> None:
         known = self.case(over=NOW - 10)
@@ -154,7 +154,7 @@ class TestUnknownOutcome:
     def test_of_several_the_user_may_choose_by_adoption_once_they_are_told(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 10}}, status=self.open().status)
         memory, listed = (
-            Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61),
+            Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66),
             view(item(9), item(10), begun=NOW - 0.5),
         )
         seen = case(resource, memory=memory, view=listed)
@@ -167,7 +167,7 @@ class TestUnknownOutcome:
 
     def test_the_only_one_may_be_adopted_at_once(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 9}}, status=self.open().status)
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         chosen = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
         assert chosen == Bind(item(9), Origin.ADOPTED)
 
@@ -201,7 +201,7 @@ class TestUnknownOutcome:
     @pytest.mark.parametrize("missing", [{"since": None}, {"until": None}, {"since": None, "until": None}])
     def test_where_the_server_tells_no_time_none_is_compared(self, missing: dict[str, None]) -> None:
         resource = integration(status=Status(creation=intent_of(integration(), **missing), owner_uid=UID))
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         late = item(9, created_at="2026-05-01T15:00:00Z")
         action = decide(case(resource, memory=memory, view=view(late, begun=NOW - 0.5)))
         assert action == Bind(late, Origin.INFERRED)
@@ -211,7 +211,7 @@ class TestUnknownOutcome:
         others = [intent_of(integration(), signature={"url": each}) for each in ("one", "two")]
         last = intent_of(integration(), attempt=4)
         status = Status(creation=last, unresolved_creations=(others[0], first, others[1]), owner_uid=UID)
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         action = decide(case(integration(status=status), memory=memory, view=view(begun=NOW - 0.5)))
         assert isinstance(action, Create)
         merged = first.model_copy(update={"until": last.until, "attempt": 4})
@@ -220,7 +220,7 @@ class TestUnknownOutcome:
 
     def test_what_was_there_before_the_attempt_is_not_bound(self) -> None:
         resource = integration(status=Status(creation=intent_of(integration(), known_ids=(9,)), owner_uid=UID))
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         action = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
         assert reason_of(action) is Reason.IDENTICAL_EXISTS
 
@@ -229,7 +229,7 @@ class TestUnknownOutcome:
 
     def test_with_another_fingerprint_key_nothing_is_inferred(self) -> None:
         resource = integration(status=Status(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         action = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
@@ -315,7 +315,7 @@ class TestKeeping:
         seconds: int,
         foreign: bool,  # noqa: FBT001 # pytest passes it
     ) -> None:
-        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 5, looked=looked)
+        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 10, looked=looked)
         touched = item(updated_at=f"2026-05-01T11:00:{seconds:02}.000001Z")
         action = decide(case(integration(status=held(integration())), memory=memory, view=view(touched)))
         assert isinstance(action, Update) is foreign
@@ -333,6 +333,16 @@ class TestKeeping:
         assert action.correction is not None
         assert set(action.correction.values) == {"url"}
         assert "evil" not in str(action.correction)
+
+    def test_what_somebody_else_wrote_again_is_no_form_of_the_servers_own(self) -> None:
+        other = {"url": "https://evil.example/", "headers": "{}", "body_template": ""}
+        shown, known = view(item(config=other, updated_at=LATER)), Memory(finalizer_seen=NOW - 100, looked=NOW - 60)
+        first = decide(case(integration(status=held(integration())), memory=known, view=shown))
+        assert isinstance(first, Update)
+        undone = integration(status=held(integration(), corrections=(first.correction,), updated_at=None))
+        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 10, doubtful=True)
+        again = decide(case(undone, memory=memory, view=view(item(config=other, updated_at="2026-05-01T11:50:00Z"))))
+        assert isinstance(again, Update)
 
     def test_a_later_write_of_somebody_else_is_drift_though_all_looks_the_same(self) -> None:
         action = decide(case(integration(status=held(integration())), view=view(item(updated_at=LATER))))
@@ -541,7 +551,7 @@ class TestDeleting:
         status = Status(creation=intent_of(integration()), owner_uid=UID)
         resource = self.gone({"deletionPolicy": "Orphan"}, status)
         lost = Release("an integration may be left in NetBird: a create was never answered")
-        over = Memory(intent_over=NOW - 61)
+        over = Memory(intent_over=NOW - 66)
         assert reason_of(decide(case(resource, memory=Memory(intent_over=NOW)))) is Reason.CREATE_OUTCOME_UNKNOWN
         assert decide(case(resource, memory=over)) == Look(NOW - 1)
         found = decide(case(resource, memory=over, view=view(item(9), begun=NOW)))
@@ -569,7 +579,7 @@ class TestDeleting:
 
     def test_an_open_create_is_settled_first(self) -> None:
         status = Status(creation=intent_of(integration()), owner_uid=UID)
-        memory = Memory(intent_over=NOW - 61)
+        memory = Memory(intent_over=NOW - 66)
         waiting = decide(case(self.gone(status=status), memory=Memory(intent_over=NOW)))
         assert reason_of(waiting) is Reason.CREATE_OUTCOME_UNKNOWN
         found = decide(case(self.gone(status=status), memory=memory, view=view(item(9), begun=NOW)))
@@ -596,7 +606,7 @@ class TestDeleting:
         assert decide(case(self.gone(finalizers=[]))) == Done()
 
 
-moments = st.none() | st.sampled_from([NOW - 200, NOW - 61, NOW - 5, NOW - 1, NOW])
+moments = st.none() | st.sampled_from([NOW - 200, NOW - 66, NOW - 5, NOW - 1, NOW])
 intents = st.sampled_from(
     [
         intent_of(integration()),

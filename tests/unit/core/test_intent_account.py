@@ -14,7 +14,7 @@ from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.support.cases import ACCOUNT, KEY, NOW, UID, case, held, integration, intent_of, item, view
 
-OVER = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 61)
+OVER = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
 WAITING = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 1)
 SAME = Route(endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=True)
 ROTATED = replace(SAME, proof="proof-2")
@@ -107,13 +107,13 @@ def test_while_it_waits_the_account_is_asked_for_and_written_down() -> None:
     told = creating(SAME, memory=WAITING, account_id=None)
     action = decide(told)
     assert isinstance(action, Report)
-    assert action.retry_at == NOW + 59
+    assert action.retry_at == NOW + 64
     written = transitions.reported(told, action).creation
     assert written == intent_of(integration())
 
 
 def test_an_account_that_netbird_failed_to_tell_is_asked_for_again_soon() -> None:
-    for account, pause in ((FAILED, 5), (UNTOLD, 59)):
+    for account, pause in ((FAILED, 5), (UNTOLD, 64)):
         action = decide(creating(replace(SAME, account=account), memory=WAITING, account_id=None))
         assert isinstance(action, Report)
         assert action.retry_at == NOW + pause

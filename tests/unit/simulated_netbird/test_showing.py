@@ -1,13 +1,27 @@
 """What the simulated NetBird API shows: masks, numbers, times, and the forms that servers differ in."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.netbird.behaviour import HeaderMask, TimeForm
 from tests.support.netbird.wire import Operation, Request
-from tests.unit.simulated_netbird.given import CALLER, DATADOG, HTTP, NOW, S3, body, listed, made, post, put, server
+from tests.unit.simulated_netbird.given import (
+    CALLER,
+    DATADOG,
+    HTTP,
+    LATER,
+    NOW,
+    S3,
+    body,
+    listed,
+    made,
+    post,
+    put,
+    server,
+)
 
 
 class TestShowing:
@@ -104,3 +118,15 @@ class TestShowing:
         model.behaviour = replace(model.behaviour, added_config=(("flavour", "new"),), added_fields=(("note", "n"),))
         (shown,) = listed(model)
         assert (shown["config"]["flavour"], shown["note"]) == ("new", "n")
+
+    def test_a_list_may_lag_behind_all_other_answers(self) -> None:
+        model = server(list_lag=2, thin_get=False)
+        found = made(model, body(DATADOG))
+        request = Request(Operation.GET, CALLER, found)
+        assert model.handle(request, NOW).status == 200
+        seen = [listed(model, now=NOW + timedelta(seconds=each)) for each in (1.9, 2)]
+        assert [len(each or []) for each in seen] == [0, 1]
+        put(model, found, body(DATADOG, enabled=False))
+        model.dashboard_delete(found, LATER + timedelta(seconds=1))
+        later = [listed(model, now=LATER + timedelta(seconds=each)) for each in (1.5, 2.5, 3)]
+        assert [[item["enabled"] for item in each or []] for each in later] == [[True], [False], []]
