@@ -142,6 +142,22 @@ def test_a_twin_waits_though_the_resource_that_is_creating_moves_to_another_acco
     scene.kept()
 
 
+def test_what_was_said_of_a_former_generation_is_taken_back_while_the_account_is_asked_for(settled: Scene) -> None:
+    def edited() -> None:
+        settled.mishap("ACCOUNTS", Fate.DROPPED)
+        take_token(settled, "acc-b", 1)
+
+    settled.world.to_netbird.weather = Weather(latency=1.0)
+    settled.world.to_netbird.mishaps.append(Mishap("UPDATE", meanwhile=edited))
+    settled.edit(datadog=settled.block("r0", "https://hook.example/r0/1"))
+    settled.wait(2.5)
+    assert settled.ready().observed_generation == 2
+    assert settled.ready().status == "False"
+    settled.wait(200)
+    assert settled.ready().reason == Reason.ACCOUNT_MISMATCH
+    settled.kept()
+
+
 def test_what_a_resource_that_is_gone_has_made_is_deleted_with_a_token_of_its_account(scene: Scene) -> None:
     def forced_away() -> None:
         scene.world.api.set_finalizers(scene.identity(), ())

@@ -74,10 +74,15 @@ def _enabled(bind: Bind) -> bool | None:
 
 
 def updated(case: Case, update: Update, answer: Integration) -> Status:
-    """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved."""
-    status, request = case.status, update.payload.request
+    """A PUT was accepted. Its answer may show the values from before, so its time counts only where it moved.
+
+    Where a LIST or the account is waited for before all is said to be well, what was said of a former generation goes.
+    """
+    status, request, resource = case.status, update.payload.request, case.desired.resource
+    is_told = status.observed_generation == resource.metadata.generation
     return corrected(status, update.correction).model_copy(
         update={
+            "conditions": status.conditions if is_told else _standing(resource, _BINDING, case.observed.wall),
             "enabled": request.enabled,
             "config": dict(update.payload.public),
             "updated_at": answer.updated_at if _is_of_this_write(case, answer) else None,

@@ -148,7 +148,8 @@ class TestUpdating:
     def update(
         self, answer: Integration, correction: Correction | None = None, began: Any = WALL, **metadata: Any
     ) -> tuple[Case, Status]:
-        status = held(integration(), last_handled_reconcile_at="then", conditions=(condition("Ready", "False"),))
+        told: dict[str, Any] = {"last_handled_reconcile_at": "then", "observed_generation": 1}
+        status = held(integration(), conditions=(condition("Ready", "True"),), **told)
         resource = integration(self.SPEC, status=status, **metadata)
         before = case(resource, server_now=began)
         return before, transitions.updated(before, Update(5, payload_of(resource), correction), answer)
@@ -164,6 +165,13 @@ class TestUpdating:
                 "applied": Applied(fingerprint=payload.fingerprint, key_id=KEY.id),
             }
         )
+
+    def test_what_was_said_of_a_former_generation_is_not_said_of_this_one(self) -> None:
+        after = self.update(item(), generation=2)[1]
+        assert [(each.type, each.status, each.observed_generation) for each in after.conditions] == [
+            ("Ready", "False", 2),
+            ("Reconciling", "True", 2),
+        ]
 
     def test_a_request_of_the_users_is_handled_by_it(self) -> None:
         assert self.update(item(), **asked())[1].last_handled_reconcile_at == "now"
