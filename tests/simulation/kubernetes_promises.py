@@ -171,6 +171,8 @@ class KubernetesPromises:
         if remote is None:
             self.breach("S3", f"{life.identity.label} holds {integration_id}, which never was")
             return
+        # In which form the server keeps a URL, whoever takes it over learns anew.
+        remote.corrected_forms.clear()
         origin = after.status.origin
         if remote.maker == life.uid:
             life.taken.add(integration_id)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from netbird_streaming.core.resources import DeletionPolicy
 from netbird_streaming.core.status import Origin
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
@@ -54,6 +55,19 @@ def test_an_update_costs_one_write_and_one_put(settled: Scene, change: Callable[
     assert (len(writes), calls) in [(1, ["UPDATE"]), (0, ["UPDATE"])]
     assert settled.ready().status == "True"
     assert settled.find().status.observed_generation == settled.find().metadata.generation
+    settled.kept()
+
+
+def test_an_update_whose_outcome_can_not_be_written_at_once_is_not_made_again(settled: Scene) -> None:
+    def edited() -> None:
+        settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
+        settled.world.to_cluster.mishaps.append(Mishap("GET secret team/secret-r0", Fate.BROKEN))
+
+    settled.world.to_cluster.mishaps.append(Mishap("WRITE STATUS team/r0", meanwhile=edited))
+    settled.rotate("r0")
+    settled.wait(60)
+    assert settled.costs()[1].count("UPDATE") == 1
+    assert settled.ready().observed_generation == settled.find().metadata.generation == 2
     settled.kept()
 
 

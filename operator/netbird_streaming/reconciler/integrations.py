@@ -50,7 +50,17 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Out
         return Outcome.SETTLED
     try:
         resource = await _newest(world, entry)
-        run = _start(world, entry, resource, priority)
+        return await _advance(_start(world, entry, resource, priority))
+    except Superseded:
+        return Outcome.SETTLED
+    finally:
+        if world.entries.get(identity) is not entry:
+            world.bury(entry)
+
+
+async def _advance(run: Run) -> Outcome:
+    """One step after the other; what could not be written of their outcome is, by the next reconcile."""
+    try:
         for _ in range(MAX_STEPS):
             case = await _gather(run)
             action = decide(case)
@@ -58,11 +68,10 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Out
                 log.debug("decided")
                 if await _act(run, case, action):
                     return run.outcome
-    except Superseded:
-        return Outcome.SETTLED
-    finally:
-        if world.entries.get(identity) is not entry:
-            world.bury(entry)
+    except OperatorError:
+        if run.is_dirty:
+            run.entry.unsaved = (run.base, run.status)
+        raise
     message = f"The reconcile did not come to rest in {MAX_STEPS} steps. It is begun anew."
     raise RetryError(Reason.PROGRESSING, message)
 

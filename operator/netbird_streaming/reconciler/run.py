@@ -72,7 +72,6 @@ class Run:
         try:
             return await self._write()
         except OperatorError:
-            self.entry.unsaved = (self.base, self.status)
             self.entry.resource = None
             raise
 

@@ -99,7 +99,7 @@ async def bind(run: Run, case: Case, action: Bind) -> bool:
             run.status = run.base
             return False
     except OperatorError:
-        run.entry.unsaved = None
+        run.status = run.base
         raise
     _did(done, Reason.PROGRESSING, action.item.id)
     return False
