@@ -174,9 +174,10 @@ class Account:
         except RetryError as problem:
             return problem
         except OperatorError as problem:
+            why = f" ({problem.reason})" if problem.reason is not Reason.ACCOUNT_UNCONFIRMED else ""
             message = (
-                "No listed integration and no answer of NetBird's tells which account the token is for "
-                f"({problem.reason}). {Reason.ACCOUNT_UNCONFIRMED.cure}"
+                "No listed integration and no answer of NetBird's tells which account the token is for"
+                f"{why}. {Reason.ACCOUNT_UNCONFIRMED.cure}"
             )
             return WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
         return None

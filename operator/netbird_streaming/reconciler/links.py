@@ -164,8 +164,6 @@ async def _release(world: World, link: Link) -> None:
     except ConflictError:
         if await _read_again(world, link):
             world.queue.add(link.connection.identity)
-    except ObjectGoneError:
-        return
 
 
 def _plan(world: World, link: Link) -> None:

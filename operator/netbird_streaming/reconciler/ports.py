@@ -111,7 +111,7 @@ class Cluster(Protocol):
         ...
 
     async def remove_finalizer(self, resource: Resource) -> None:
-        """Take our finalizer away and leave the others'."""
+        """Take our finalizer away and leave the others'; fine where the object is gone."""
         ...
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:

@@ -65,8 +65,6 @@ async def _release(run: Run, case: Case, action: Release) -> bool:
     except ConflictError:
         await run.read_again()
         return False
-    except ObjectGoneError:
-        pass
     except OperatorError as problem:
         return await _refused(run, case, problem)
     note = release_note(run.status, action)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 from netbird_streaming.core.remote import Endpoint, Priority
 from netbird_streaming.core.resources import TokenType
-from netbird_streaming.errors import OperatorError, RetryError
+from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from tests.unit.netbird.fakes import FakeClock
@@ -108,3 +108,11 @@ async def test_what_was_made_is_reached_by_its_token_or_its_account() -> None:
     assert account.leads_to("proof-two", "acc-1")
     assert not account.leads_to("proof-two", None)
     assert not account.leads_to("proof-one", "acc-2")
+
+
+async def test_a_reason_is_not_given_for_itself() -> None:
+    for reason, said in ((Reason.TOKEN_REJECTED, 1), (Reason.ACCOUNT_UNCONFIRMED, 0)):
+        problem = await account_of(Teller(WaitError(reason, "not told"))).confirm(Priority.USER)
+        assert problem is not None
+        assert problem.reason is Reason.ACCOUNT_UNCONFIRMED
+        assert problem.message.count(f"({reason})") == said
