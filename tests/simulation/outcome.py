@@ -165,8 +165,10 @@ def _of_others(story: Story, life: Life) -> set[Reason]:
         formed or any(each.touched or each.overtaken for each in own)
     ) and resource.spec.drift_policy is DriftPolicy.REPORT:
         found |= {Reason.DRIFTED, Reason.REMOTE_DELETED}
-    # Late PUTs of our own and a server's own forms count as a stranger's writes: from outside they look the same.
-    if any(each.foreign_writes >= CONTENDED_AFTER or (each.overtaken and formed) for each in own):
+    # Late PUTs of our own and a server's own forms count as a stranger's writes: from outside they look the same. To
+    # undo one of a stranger's takes two corrections there.
+    most = CONTENDED_AFTER - formed
+    if any(each.foreign_writes >= most or (each.overtaken and formed) for each in own):
         found |= {Reason.CONTENDED}
     if any(each.touched for each in own):
         found |= {Reason.IDENTICAL_EXISTS}

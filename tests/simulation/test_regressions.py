@@ -126,3 +126,14 @@ def test_a_strangers_write_is_undone_once_where_the_list_shows_that_late() -> No
     result = run_plan(plan, chance=Script({}))
     assert sum("netbird carries out UPDATE" in line for line in result.story) == 1
     assert not result.breaches, str(result)
+
+
+def test_an_intent_that_was_written_unanswered_is_known_though_the_next_one_does_not_arrive() -> None:
+    plan = Plan(seed=58410, deeds=(Deed(0.0, "create", "r0", 3), Deed(5.0, "lead", "", 0)))
+    script = {
+        Occasion("p0", "k8s WRITE STATUS team/r0", 1): Luck(Fate.UNANSWERED, patience=3.0),
+        Occasion("p0", "k8s WRITE STATUS team/r0", 2): Luck(Fate.DROPPED),
+    }
+    result = run_plan(plan, chance=Script(script))
+    assert not any(Reason.CREATE_OUTCOME_UNKNOWN in line for line in result.story)
+    assert not result.breaches, str(result)

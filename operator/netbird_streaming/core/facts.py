@@ -134,7 +134,8 @@ class Memory:
 
     - `finalizer_seen`: when our finalizer was first known to be on it: a LIST begun later sees all that came before.
     - `intent_over`: when the POST of the intent in status had surely ended, as far as this process is concerned.
-    - `unsent`: an intent whose POST was never sent: its write was not answered, or the token changed after it.
+    - `unsent`: intents whose POST was never sent: their write was not answered, so that any of them may be in the
+      status, or the token changed after it.
     - `unanswered`: what became of that POST instead of an answer, as a sentence.
     - `posted`: an answered POST whose id is not in the status yet.
     - `written`: when the last accepted write ended; a LIST begun later shows its outcome, unless it lags.
@@ -151,7 +152,7 @@ class Memory:
 
     finalizer_seen: float | None = None
     intent_over: float | None = None
-    unsent: Intent | None = None
+    unsent: tuple[Intent, ...] = ()
     unanswered: str | None = None
     posted: Posted | None = None
     written: float | None = None

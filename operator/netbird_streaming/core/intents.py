@@ -26,7 +26,7 @@ _UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came
 def open_intent(case: Case) -> Intent | None:
     """The intent whose POST may have been sent."""
     intent = case.status.creation
-    return None if intent == case.memory.unsent else intent
+    return None if intent in case.memory.unsent else intent
 
 
 def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent:
@@ -54,7 +54,7 @@ def _attempt(case: Case) -> int:
     previous = case.status.creation
     if previous is None:
         return len(case.status.unresolved_creations) + 1
-    return previous.attempt + (previous != case.memory.unsent)
+    return previous.attempt + (previous not in case.memory.unsent)
 
 
 def unresolved(case: Case) -> tuple[Intent, ...]:

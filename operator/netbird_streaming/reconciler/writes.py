@@ -30,6 +30,7 @@ from netbird_streaming.reconciler.run import Run
 
 log = logging.getLogger(__name__)
 
+MOST_UNSENT: Final = 8
 _BINDINGS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"}
 
 
@@ -122,13 +123,13 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         return await _refused(run, case, problem)
     except OperatorError:
         run.entry.resource = None
-        run.entry.memory = memory.having(unsent=action.intent)
+        run.entry.memory = memory.having(unsent=(*memory.unsent, action.intent)[-MOST_UNSENT:])
         raise
     run.world.claims.hold(run.entry.uid, run.entry.identity, None, None)
     run.entry.memory = Memory(finalizer_seen=memory.finalizer_seen, asked=memory.asked, asked_at=memory.asked_at)
     if run.way.account.proof != action.intent.proof:
         # Another token by now, perhaps of another account: what is sent with it takes another LIST and intent.
-        run.entry.memory = run.entry.memory.having(unsent=action.intent)
+        run.entry.memory = run.entry.memory.having(unsent=(action.intent,))
         return False
     return await _post(run, case, action, run.way)
 

@@ -128,7 +128,7 @@ def test_an_account_is_not_written_down_for_another_token(route: Route) -> None:
 
 def test_an_intent_that_sent_nothing_goes_with_the_next_report() -> None:
     intent = intent_of(integration(), account_id=None)
-    seen = creating(SAME, memory=OVER.having(unsent=intent), account_id=None)
+    seen = creating(SAME, memory=OVER.having(unsent=(intent,)), account_id=None)
     assert transitions.reported(seen, Report(*reported())).creation is None
 
 

@@ -28,7 +28,7 @@ def test_an_intent_whose_write_landed_unanswered_is_not_written_again() -> None:
     resource = integration()
     first = creating(case(resource, view=view(), memory=SEEN))
     landed = integration(status=transitions.intending(case(resource, view=view(), memory=SEEN), first))
-    again = case(landed, view=view(), memory=SEEN.having(unsent=first.intent))
+    again = case(landed, view=view(), memory=SEEN.having(unsent=(first.intent,)))
     assert creating(again) == first
     assert transitions.intending(again, creating(again)) == landed.status
 
@@ -37,7 +37,7 @@ def test_an_intent_whose_list_is_old_by_then_is_made_anew_and_counts_as_the_same
     resource = integration()
     first = creating(case(resource, view=view(), memory=SEEN))
     landed = integration(status=transitions.intending(case(resource, view=view(), memory=SEEN), first))
-    memory = SEEN.having(unsent=first.intent)
+    memory = SEEN.having(unsent=(first.intent,))
     assert isinstance(decide(case(landed, view=view(begun=NOW - 21), memory=memory)), Look)
     assert creating(case(landed, view=view(begun=NOW - 5), memory=memory)).intent.attempt == 1
 
