@@ -190,7 +190,9 @@ class Promises(KubernetesPromises, Witness):
     def leads(self) -> None:
         """A process begins to lead: it can't know what another one, dead or frozen, has not written yet."""
         for remote in self.remotes.values():
-            remote.excused |= remote.unsaved
+            if remote.unsaved:
+                remote.excused = True
+                remote.corrected_forms.clear()
 
     # What the world says of strangers.
 
