@@ -20,7 +20,6 @@ LATE_TOUCH: Final = timedelta(seconds=10)
 """How long after its answer a server may still stamp our own write, until a LIST has shown what it made of it."""
 CONTENTION_WINDOW: Final = timedelta(hours=1)
 MAX_CORRECTIONS: Final = 3
-_INCONSISTENT: Final = "NetBird's list leaves out an integration that it answers for by id. It is looked at again."
 
 
 def mend_drift(case: Case) -> Action | None:
@@ -32,11 +31,8 @@ def mend_drift(case: Case) -> Action | None:
     if view is None:
         return Look(since)
     item, lags = view.by_id.get(case.status.id), view.begun < case.shown_since
-    if item is not None:
-        return _compare(case, payload, item, lags=lags)
-    if lags:
-        return Look(case.shown_since)
-    return Report(State.WORKING, Reason.UNEXPECTED_ANSWER, _INCONSISTENT, retry_at=case.observed.now + 1)
+    # What a LIST that does not lag leaves out is proven absent, or looked at again, before anything is compared.
+    return Look(case.shown_since) if item is None else _compare(case, payload, item, lags=lags)
 
 
 def _compare_since(case: Case) -> float | None:

@@ -97,6 +97,13 @@ class TestCorrecting:
         moment = replace(moment, observed=replace(moment.observed, wall=WALL.replace(microsecond=7)))
         assert correction(decide(moment)) == Correction(at=WALL, updated_at=LATER, values={})
 
+    @pytest.mark.parametrize(("memory", "stamp"), [(FIRST, STAMP), (FIRST, LATER), (LOOKED, STAMP)])
+    def test_what_the_server_may_have_written_itself_is_remembered(self, memory: Memory, stamp: str) -> None:
+        assert set(correction(seen(item(config=SLASHED, updated_at=stamp), memory=memory)).values) == {"url"}
+
+    def test_what_somebody_else_surely_wrote_is_not(self) -> None:
+        assert correction(seen(item(config=SLASHED, updated_at=LATER))).values == {}
+
     def test_no_correction_where_another_has_the_better_claim(self) -> None:
         resource = integration(status=held(integration()))
         rivalled = case(resource, memory=LOOKED, view=view(item(enabled=False)), rival="team-a/older")
@@ -213,3 +220,20 @@ def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float |
     status: Status = held(integration())
     moment = case(integration(status=status), memory=memory)
     assert drift.is_foreign_write(moment, item(updated_at="2026-05-01T11:00:05Z")) is foreign
+
+
+@pytest.mark.parametrize(
+    ("memory", "shown", "ours"),
+    [
+        (Memory(), STAMP, True),
+        (Memory(), LATER.replace("11:30", "10:30"), False),
+        (Memory(written=NOW - 2, former=WALL - timedelta(hours=1)), "2026-05-01T11:00:00.001Z", False),
+        (Memory(written=NOW - 2, former=WALL - timedelta(hours=1)), "2026-05-01T11:00:00.002Z", True),
+        (Memory(written=NOW - 2), STAMP, False),
+    ],
+)
+def test_a_list_that_may_lag_is_believed_where_it_shows_our_own_write(memory: Memory, shown: str, ours: bool) -> None:  # noqa: FBT001 # pytest passes it
+    resource = integration(status=held(integration(), conditions=(SYNCED,)))
+    lagging = case(resource, memory=memory, view=view(item(updated_at=shown)), account_since=NOW - 2)
+    said = report(decide(lagging))
+    assert (said.reason, said.item is not None) == (Reason.SYNCED, ours)

@@ -116,3 +116,13 @@ class TestPresence:
 def test_the_latest_of_some_times_is_none_where_none_can_be_read() -> None:
     assert latest(None, BEFORE, LATER, "nonsense", STAMP) == parse_time(LATER)
     assert latest(None, "nonsense") is None
+
+
+def test_a_list_that_began_when_the_lag_was_over_is_believed() -> None:
+    over = NOW - 1 - LAG
+    stranger = decide(case(integration(), view=view(item(9)), deleted_at=over))
+    assert isinstance(stranger, Report)
+    assert stranger.reason is Reason.IDENTICAL_EXISTS
+    there = decide(case(resource_of(), memory=Memory(missing=over), view=view(item())))
+    assert isinstance(there, Report)
+    assert there.reason is Reason.SYNCED
