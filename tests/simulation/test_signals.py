@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from netbird_streaming.core.resources import DeletionPolicy, DriftPolicy, Identity, NetBirdConnection
+from netbird_streaming.errors import ObjectGoneError
 from netbird_streaming.logs import JsonFormatter
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate, Weather
@@ -288,3 +289,25 @@ def test_the_same_defect_is_one_error(heard: Heard) -> None:
     defects = [each for each in heard.lines("debug") if each["message"] == "defect"]
     assert len([each for each in defects if each["resource"] == "team/r0"]) > 10
     assert [each["resource"] for each in defects if each["level"] == "error"].count("team/r0") == 1
+
+
+class Unwritable(Around):
+    """The resource's namespace is gone, and it is still there to be read."""
+
+    async def write_status(self, *_: object) -> None:
+        raise ObjectGoneError(Reason.KUBERNETES_REFUSED, "gone")
+
+
+def test_a_resource_that_can_be_read_and_not_written_is_said_once_and_tried_ever_more_rarely(heard: Heard) -> None:
+    scene = heard.scene
+    heard.settled()
+    scene.world.make = with_cluster(Unwritable)
+    scene.restart()
+    scene.wait(30)
+    before = sum(each.calls for each in scene.world.processes)
+    scene.edit(enabled=False)
+    scene.wait(HOUR)
+    said = [each for each in heard.lines("debug") if "answers its writes with 404" in each["message"]]
+    assert len(said) > 10
+    assert [each["level"] for each in said].count("warning") == 1
+    assert sum(each.calls for each in scene.world.processes) - before < 10 * len(said)

@@ -1,18 +1,24 @@
 """One reconcile of one resource, while it lasts: the version at hand, and the status that is to be written."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from netbird_streaming.core.facts import recall
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Status, own
-from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
+from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError, RetryError
+from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import signals
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry, version_of
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.world import World
+
+_UNWRITABLE: Final = (
+    "Kubernetes shows the resource and answers its writes with 404, as where its namespace is gone. It is tried again."
+)
 
 
 class Superseded(Exception):  # noqa: N818  # control flow, never an error: the resource is gone or is a namesake
@@ -54,8 +60,11 @@ class Run:
         self.resource, self.base = resource, mine
         self.world.took(self.entry, resource)
 
-    async def read_again(self) -> None:
-        """After a conflict: the newest version, if it is still the same resource. Raises Superseded."""
+    async def read_again(self, refusal: OperatorError) -> None:
+        """After a conflict: the newest version, if it is still the same resource. Raises Superseded.
+
+        Where the write found nothing and the read finds what was known, another try would go the same way: raises.
+        """
         fresh = await self.world.ports.cluster.read(self.entry.identity)
         if not isinstance(fresh, EventStreamingIntegration):
             self.world.forget(self.entry.identity, self.entry.uid)
@@ -63,6 +72,8 @@ class Run:
         if fresh.metadata.uid != self.entry.uid:
             self.world.observe(fresh)
             raise Superseded
+        if isinstance(refusal, ObjectGoneError) and version_of(fresh) == version_of(self.resource):
+            raise RetryError(Reason.KUBERNETES_REFUSED, _UNWRITABLE) from None
         self.take(fresh)
 
     async def flush(self) -> bool:
@@ -80,8 +91,8 @@ class Run:
         try:
             with self.world.writing(self.entry):
                 self.landed(await self.world.ports.cluster.write_status(self.resource, self.status))
-        except (ConflictError, ObjectGoneError):
-            await self.read_again()
+        except (ConflictError, ObjectGoneError) as refusal:
+            await self.read_again(refusal)
             return False
         return True
 

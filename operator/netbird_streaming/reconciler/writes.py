@@ -41,8 +41,8 @@ async def add_finalizer(run: Run, case: Case) -> bool:
             await run.world.secure(run.way.link)
         with run.world.writing(run.entry):
             run.take(await run.world.ports.cluster.add_finalizer(run.resource))
-    except (ConflictError, ObjectGoneError):
-        await run.read_again()
+    except (ConflictError, ObjectGoneError) as refusal:
+        await run.read_again(refusal)
         return False
     except OperatorError as problem:
         return await _refused(run, case, problem)
@@ -63,8 +63,8 @@ async def release(run: Run, case: Case, action: Release) -> bool:
 async def _release(run: Run, case: Case, action: Release) -> bool:
     try:
         await run.world.ports.cluster.remove_finalizer(run.resource)
-    except ConflictError:
-        await run.read_again()
+    except ConflictError as refusal:
+        await run.read_again(refusal)
         return False
     except OperatorError as problem:
         return await _refused(run, case, problem)
@@ -115,8 +115,8 @@ async def create(run: Run, case: Case, action: Create) -> bool:
     try:
         with run.world.writing(run.entry):
             run.landed(await run.world.ports.cluster.write_status(run.resource, transitions.intending(case, action)))
-    except (ConflictError, ObjectGoneError):
-        await run.read_again()
+    except (ConflictError, ObjectGoneError) as refusal:
+        await run.read_again(refusal)
         return False
     except WaitError as problem:
         # Refused, perhaps for the intent alone: by definitions that are older than it.
