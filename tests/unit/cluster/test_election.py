@@ -4,10 +4,11 @@ import ast
 import inspect
 from argparse import ArgumentParser
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from netbird_streaming.cluster import election
@@ -171,6 +172,7 @@ def edited(record: Record, hand: str, who: str) -> Record:
             return replace(record, holder=who)
 
 
+@example([("a", 0.0, "lost before"), ("b", 0.0, "answered"), ("a", 0.0, "renamed"), ("a", 0.0, "answered")])
 @given(STEPS)
 def test_two_never_hold_it_at_once_whatever_a_person_does_to_it(steps: list[tuple[str, float, str]]) -> None:
     now, versions, stored = 0.0, 0, Record("", "0", RELEASED, 0, "")
@@ -180,6 +182,7 @@ def test_two_never_hold_it_at_once_whatever_a_person_does_to_it(steps: list[tupl
     seen: dict[str, Observation | None] = dict.fromkeys("ab", Observation(stored, now))
     deadline = {"a": -1.0, "b": -1.0}
     until = dict(deadline)
+    moments = count()
     for who, seconds, what in steps:
         now += seconds
         if what == "deleted" and not deleted:
@@ -194,7 +197,9 @@ def test_two_never_hold_it_at_once_whatever_a_person_does_to_it(steps: list[tupl
             seen[who] = latest
             if latest is not None and not may_take(latest, mine[who], OURS, now):
                 continue
-            sent = mine[who] = claim(latest.record if latest else None, mine[who], who, OURS, NOW)
+            # No two claims are of the same microsecond: a person who renames the holder does not make up another's.
+            moment = NOW + timedelta(microseconds=next(moments))
+            sent = mine[who] = claim(latest.record if latest else None, mine[who], who, OURS, moment)
             if what == "lost before":
                 continue
             versions += 1
