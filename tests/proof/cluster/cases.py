@@ -22,6 +22,7 @@ CASES: Final = (
     Case("a policy refuses the finalizer", hands.refusing(""), told=True),
     Case("a policy refuses the status", hands.refusing("status")),
     Case("a broken webhook", hands.broken_webhook),
+    Case("a hanging webhook", hands.hanging_webhook, seconds=25.0),
     Case("a quota without Events", hands.no_room_for_events, harmless=True),
     Case("no rights", hands.without_rights),
     # Each write of the other's is an event, and a reason to look.

@@ -93,9 +93,31 @@ def refusing(subresource: str) -> Lasting:
 @asynccontextmanager
 async def broken_webhook(trial: Trial) -> AsyncIterator[None]:
     """A webhook that nobody serves any more fails each write of the operator's."""
+    async with _webhook(trial, _NOBODY, seconds=1):
+        yield
+
+
+@asynccontextmanager
+async def hanging_webhook(trial: Trial) -> AsyncIterator[None]:
+    """One that takes connections and says nothing: the API server gives up after ten seconds, and fails the write."""
+    writers: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        async with _webhook(trial, f"https://127.0.0.1:{port}/", seconds=30):
+            yield
+    finally:
+        server.close()
+        for each in writers:
+            each.close()
+
+
+@asynccontextmanager
+async def _webhook(trial: Trial, url: str, seconds: int) -> AsyncIterator[None]:
+    """Each write of the operator's has to be admitted by whoever serves this URL, within so many seconds."""
     hook = {
         "name": "webhook.example.com",
-        "clientConfig": {"url": _NOBODY},
+        "clientConfig": {"url": url},
         "rules": [_rule()],
         "namespaceSelector": _only(trial),
         "matchConditions": [
@@ -108,9 +130,9 @@ async def broken_webhook(trial: Trial) -> AsyncIterator[None]:
         "failurePolicy": "Fail",
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
-        "timeoutSeconds": 1,
+        "timeoutSeconds": seconds,
     }
-    body = {"metadata": {"name": f"broken-{trial.namespace}"}, "webhooks": [hook]}
+    body = {"metadata": {"name": f"webhook-{trial.namespace}"}, "webhooks": [hook]}
     async with made(trial, f"{_ADMISSION}/validatingwebhookconfigurations", body):
         await _until_refused(trial)
         yield
