@@ -1,9 +1,9 @@
 """The chart with real Helm on a real API server: installed, changed, upgraded, rolled back, removed."""
 
-import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -110,9 +110,6 @@ class Stage:
             self.kubectl("wait", done, "esi/events", "--timeout=30s")
             self.ready()
 
-    def replace(self, manifest: dict[str, Any]) -> None:
-        self.plane.kubectl("replace", "-f", "-", input=json.dumps(manifest))
-
     def waits(self) -> bool:
         """Whether nothing is left in the team's namespace but what waits for a finalizer."""
         conditions = self.read("namespace", self.team)["status"].get("conditions", [])
@@ -210,7 +207,7 @@ def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stre
     stage: Stage, tmp_path: Path
 ) -> None:
     (chart, source), release = former_version(tmp_path), stage.release
-    _without_a_column(chart)
+    _without(chart, "additionalPrinterColumns", -1)
     values = stage.values(create=True)
     release.install(chart, **values)
     assert _columns(stage) != _columns_of_crds()
@@ -231,19 +228,20 @@ def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stre
 
 
 def test_definitions_that_are_older_than_the_operator_are_named_and_nothing_is_created_until_they_are_not(
-    stage: Stage,
+    stage: Stage, tmp_path: Path
 ) -> None:
-    stage.release.install(**stage.values(create=True))
-    definition = stage.read("crd", DEFINITION)
-    del definition["metadata"]["resourceVersion"]
-    stage.replace(_without_a_field_of_intents(definition))
+    chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    _without(
+        chart, "schema", "openAPIV3Schema", "properties", "status", "properties", "creation", "properties", "proof"
+    )
+    stage.release.install(chart, **stage.values(create=True))
     stage.declare()
     with stage.release.pod():
         stage.kubectl("wait", f"--for=jsonpath={_READY}.reason}}=KubernetesRefused", "esi/events", "--timeout=30s")
         said = stage.kubectl("get", "esi/events", f"--output=jsonpath={_READY}.message}}")
         assert "apply the CRDs of this version of the operator" in said
         assert stage.writes() == []
-        stage.replace(definition)
+        stage.release.upgrade()
         stage.ready()
     assert stage.writes() == ["POST"]
 
@@ -297,18 +295,15 @@ def test_definitions_of_another_release_are_left_alone_or_taken_over_when_asked(
     stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
 
 
-def _without_a_field_of_intents(definition: dict[str, Any]) -> dict[str, Any]:
-    older = copy.deepcopy(definition)
-    status = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
-    del status["creation"]["properties"]["proof"]
-    return older
-
-
-def _without_a_column(chart: Path) -> None:
-    """Make its definitions differ from ours, whatever they were."""
+def _without(chart: Path, *place: str | int) -> None:
+    """Make its definitions differ from ours, whatever they were: by what is there of a version."""
     path = chart / COPIES.relative_to(CHART) / "eventstreamingintegrations.yaml"
     definition = yaml.safe_load(path.read_text())
-    del definition["spec"]["versions"][0]["additionalPrinterColumns"][-1]
+    *ways, last = place
+    part = definition["spec"]["versions"][0]
+    for each in ways:
+        part = part[each]
+    del part[last]
     path.write_text(yaml.safe_dump(definition))
 
 
