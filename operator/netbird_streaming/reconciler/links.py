@@ -61,7 +61,7 @@ def _needed_by(world: World, identity: Identity) -> Iterator[str]:
         if entry.id is not None or entry.open or entry.memory.posted is not None:
             yield entry.identity.label
     accounts = _accounts(world, identity)
-    yield from (f"integration {name.name}" for name, stray in world.strays.items() if stray.account in accounts)
+    yield from (f"integration {key.name}" for key, stray in world.strays.items() if stray.account in accounts)
 
 
 def _is_needed(world: World, identity: Identity) -> bool:

@@ -31,6 +31,7 @@ from netbird_streaming.reconciler.run import Run
 log = logging.getLogger(__name__)
 
 MOST_UNSENT: Final = 8
+"""Intents. One that is forgotten is taken for sent: its resource waits for an outcome that there is none of."""
 _BINDINGS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"}
 
 
@@ -204,15 +205,10 @@ async def update(run: Run, case: Case, action: Update) -> bool:
 
 
 def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
-    memory, limits = run.entry.memory, run.world.limits
+    memory = run.entry.memory
     run.world.accepted(run.entry)
     now = run.world.ports.clock.monotonic()
-    late = memory.late_until
-    if memory.written is None and memory.looked is None and case.status.applied is not None:
-        # This process' first: the one before it may have sent another.
-        late = now + limits.post + limits.late_commit
-    if late is not None and late <= now:
-        late = None
+    late = _late_until(run, case, now)
     doubtful = action.correction is not None or memory.unknown_write is not None
     former = latest(case.status.updated_at, answer.updated_at)
     run.entry.memory = memory.having(
@@ -227,6 +223,15 @@ def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
         _did("updated", Reason.PROGRESSING, action.id)
     else:
         _did("corrected", Reason.DRIFTED, action.id)
+
+
+def _late_until(run: Run, case: Case, now: float) -> float | None:
+    """Until when a PUT from before may overtake the one that was just answered; None where none can."""
+    memory, limits = run.entry.memory, run.world.limits
+    if memory.written is None and memory.looked is None and case.status.applied is not None:
+        # This process' first: the one before it may have sent another.
+        return now + limits.post + limits.late_commit
+    return memory.late_until if memory.late_until is not None and memory.late_until > now else None
 
 
 async def delete(run: Run, case: Case, action: Delete) -> bool:
