@@ -170,11 +170,11 @@ proof: $(VENV) ## The promises, tried harder than make test has time for
 proof-crashes: $(VENV) ## Every point of every flow: lost, unanswered, late, or the last of its process
 	@$(PYTHON) -m pytest tests/proof/crashes -v -o faulthandler_timeout=900 $(ARGS)
 
-# Seeds that make test has not run, as many as the time gives. Nightly ones are new each time.
 .PHONY: proof-answers
 proof-answers: $(VENV) ## Every answer of NetBird's to every call of every flow: what users read, and that it heals
 	@$(PYTHON) -m pytest tests/proof/answers -q -o faulthandler_timeout=900 $(ARGS)
 
+# Seeds that make test has not run, as many as the time gives. Nightly ones are new each time.
 .PHONY: proof-simulation
 proof-simulation: $(VENV) ## Five minutes of seeds of the simulation, those of make test not among them
 	@$(PYTHON) -m tests.simulation --first=10000 --seconds=300 $(ARGS)
