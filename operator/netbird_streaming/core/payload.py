@@ -125,8 +125,9 @@ def _config(block: Block, secrets: "_Reader") -> dict[str, str]:
     """All keys of the platform, what is not set as an empty value: the server may merge what a PUT brings."""
     match block:
         case Datadog():
+            intake = f"https://http-intake.logs.{block.site}/api/v2/logs"
             return {
-                "api_url": block.api_url or f"https://http-intake.logs.{block.site}/api/v2/logs",
+                "api_url": _url("spec.datadog.apiURL", block.api_url or intake),
                 "api_key": secrets.value(block.api_key_secret_ref),
             }
         case S3():
@@ -134,12 +135,20 @@ def _config(block: Block, secrets: "_Reader") -> dict[str, str]:
         case Firehose():
             return {"stream_name": block.stream_name, "region": block.region, **_aws_keys(block, secrets)}
         case GenericHTTP():
-            url = block.url or (secrets.url(block.url_secret_ref) if block.url_secret_ref is not None else "")
+            ref = None if block.url else block.url_secret_ref
             return {
-                "url": url,
+                "url": _url("spec.genericHTTP.url", block.url or "") if ref is None else secrets.url(ref),
                 "headers": json.dumps(_headers(block, secrets), sort_keys=True),
                 "body_template": block.body_template or "",
             }
+
+
+def _url(field: str, url: str) -> str:
+    """The URL of a field: the API server reads URLs by other rules than we, and takes some that nobody can call."""
+    fault = url_fault(url)
+    if fault is not None:
+        raise EditError(Reason.RESOURCE_UNREADABLE, f"{field}: the URL {fault}")
+    return url
 
 
 def _aws_keys(block: S3 | Firehose, secrets: "_Reader") -> dict[str, str]:
@@ -188,7 +197,7 @@ def _public(spec: IntegrationSpec, config: Mapping[str, str]) -> dict[str, str]:
 
 def _without_query(url: str) -> str:
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
