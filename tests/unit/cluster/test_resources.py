@@ -119,6 +119,18 @@ def test_a_list_goes_through_all_pages() -> None:
     assert [dict(request.query) for request in api.requests] == [{"limit": "100"}, {"limit": "100", "continue": "more"}]
 
 
+def test_the_next_page_is_asked_for_while_one_is_read() -> None:
+    items = [raw_integration(name=f"r{number}") for number in range(15)]
+    pages = iter([{"metadata": {"continue": "more"}, "items": items}, {"metadata": {}, "items": []}])
+    api = ScriptedApi(lambda _: next(pages))
+    asked: list[int] = []
+    asyncio.run(
+        adapter(api).list_resources("EventStreamingIntegration", anything, lambda _: asked.append(len(api.requests)))
+    )
+    assert asked[0] == 1
+    assert asked[-1] == 2
+
+
 def test_what_is_no_news_is_told_of_and_not_parsed(caplog: pytest.LogCaptureFixture) -> None:
     broken = {**raw_integration(name="broken"), "spec": {"platform": "hunter2"}}
     asked: list[str] = []
