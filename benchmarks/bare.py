@@ -1,12 +1,14 @@
 """A bare client, its own process: for each name on standard input the same writes and one POST, and nothing else.
 
-`--netbird httpx` with three Kubernetes writes does what the operator can't do without; `aiohttp` with two is the client
-that the vendor's own operator is measured by.
+`--netbird httpx` with the operator's three Kubernetes writes does what the operator can't do without; `aiohttp` with
+two small ones is the client that the vendor's own operator is measured by.
 """
 
 import argparse
 import asyncio
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +19,7 @@ from tests.support.kubernetes import BASE, Kubernetes, connect
 
 WORKERS = 8
 PATH = "/api/integrations/event-streaming"
-FINALIZER = "example.com/bare"
+QUERY = "fieldManager=bare&fieldValidation=Strict"
 
 
 class Poster(Protocol):
@@ -54,26 +56,27 @@ class ByAiohttp:
             return await answer.json()
 
 
-async def handle(kubernetes: Kubernetes, poster: Poster, path: str, writes: int) -> None:
-    """Finalizer, (intent), POST, result."""
-    finalizer = await kubernetes.call("PATCH", path, {"metadata": {"finalizers": [FINALIZER]}}, patch=True)
-    url = finalizer["spec"]["genericHTTP"]["url"]
-    if writes > 2:
-        await kubernetes.call("PATCH", f"{path}/status", {"status": {"ownerUID": "intent"}}, patch=True)
-    config = {"url": url, "headers": "{}", "body_template": ""}
+async def handle(kubernetes: Kubernetes, poster: Poster, path: str, patches: Sequence[Any]) -> None:
+    """The writes, each upon the one before, and the POST ahead of the last, which holds the id."""
+    *before, result = patches
+    known: Any = None
+    for patch in before:
+        known = await write(kubernetes, path, patch, known)
+    config = {"url": known["spec"]["genericHTTP"]["url"], "headers": "{}", "body_template": ""}
     answer = await poster.post({"platform": "generic_http", "config": config, "enabled": True})
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "Synced",
-        "message": "",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
-    status = {"status": {"id": answer["id"], "conditions": [ready]}}
-    await kubernetes.call("PATCH", f"{path}/status", status, patch=True)
+    await write(kubernetes, path, {"status": {**result["status"], "id": answer["id"]}}, known)
 
 
-async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, writes: int) -> None:
+async def write(kubernetes: Kubernetes, path: str, patch: Any, known: Any) -> Any:
+    """The resource with the patch."""
+    metadata = dict(patch.get("metadata", {}))
+    if known is not None:
+        metadata["resourceVersion"] = known["metadata"]["resourceVersion"]
+    target = f"{path}/status" if "status" in patch else path
+    return await kubernetes.call("PATCH", f"{target}?{QUERY}", {**patch, "metadata": metadata}, patch=True)
+
+
+async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, patches: Sequence[Any]) -> None:
     """Serve the names that come on standard input, eight at once."""
     names: asyncio.Queue[str | None] = asyncio.Queue()
     reader = asyncio.StreamReader()
@@ -81,7 +84,7 @@ async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, writes: i
 
     async def worker() -> None:
         while (name := await names.get()) is not None:
-            await handle(kubernetes, poster, f"{BASE.format(namespace=namespace)}/{name}", writes)
+            await handle(kubernetes, poster, f"{BASE.format(namespace=namespace)}/{name}", patches)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(WORKERS):
@@ -98,10 +101,10 @@ async def run(options: argparse.Namespace) -> None:
     async with connect(options.kubeconfig) as kubernetes:
         if options.netbird == "httpx":
             async with httpx.AsyncClient(base_url=options.url, headers=authorization, trust_env=False) as client:
-                await work(kubernetes, ByHttpx(client), options.namespace, options.writes)
+                await work(kubernetes, ByHttpx(client), options.namespace, options.patches)
         else:
             async with aiohttp.ClientSession(options.url, headers=authorization) as session:
-                await work(kubernetes, ByAiohttp(session), options.namespace, options.writes)
+                await work(kubernetes, ByAiohttp(session), options.namespace, options.patches)
 
 
 def main() -> None:
@@ -112,7 +115,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--token", required=True)
     parser.add_argument("--netbird", choices=("httpx", "aiohttp"), required=True)
-    parser.add_argument("--writes", type=int, choices=(2, 3), required=True)
+    parser.add_argument("--patches", type=json.loads, required=True, help="the writes, a JSON list")
     asyncio.run(run(parser.parse_args()))
 
 

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-_HEADINGS: Final = ("", "measured", "asked", "")
+REFERENCE: Final = 290.0
+"""Resources a second that a bare aiohttp client with two writes made on the machine whose seconds are asked for."""
+_HEADINGS: Final = ("", "measured", "asked", "at this speed", "")
+_TIMES: Final = ("s", "ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +19,13 @@ class Figure:
     bound: float
     at_least: bool = False
 
-    @property
-    def met(self) -> bool:
-        """Whether it keeps the bound."""
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
-
-    def row(self) -> tuple[str, str, str, str]:
-        """What a table shows of it."""
+    def row(self, slowness: float) -> tuple[str, str, str, str, str]:
+        """What a table shows of it, on a machine that takes so many times as long."""
+        bound = self.bound * slowness if self.unit in _TIMES else self.bound
+        met = self.value >= bound if self.at_least else self.value <= bound
         asked = f"{'at least' if self.at_least else 'at most'} {self._text(self.bound)}"
-        return self.what, self._text(self.value), asked, "" if self.met else "missed"
+        here = "" if bound == self.bound else self._text(bound)
+        return self.what, self._text(self.value), asked, here, "" if met else "missed"
 
     def _text(self, value: float) -> str:
         number = f"{value:.0f}" if value.is_integer() or value >= 100 else f"{value:.2f}"  # three digits say enough
@@ -33,9 +34,10 @@ class Figure:
 
 @dataclass(slots=True)
 class Report:
-    """The figures of a run."""
+    """The figures of a run; `speed` is what the bare aiohttp client made in it, None where it did not run."""
 
     figures: list[Figure] = field(default_factory=list)
+    speed: float | None = None
 
     def most(self, what: str, value: float, bound: float, unit: str = "") -> None:
         """Add a value that shall be no more than the bound."""
@@ -47,6 +49,13 @@ class Report:
 
     def __str__(self) -> str:
         """A table of all of them."""
-        rows = [_HEADINGS, *(each.row() for each in self.figures)]
+        slowness = 1.0 if self.speed is None else REFERENCE / self.speed
+        rows = [_HEADINGS, *(each.row(slowness) for each in self.figures)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        table = "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        if self.speed is None:
+            return table
+        return (
+            f"{table}\n\nThe seconds asked for come from a machine where a bare aiohttp client makes {REFERENCE:.0f} "
+            f"resources/s. Here it makes {self.speed:.0f}, so that all takes {slowness:.1f} times as long."
+        )

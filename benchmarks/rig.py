@@ -118,8 +118,8 @@ class Rig:
         for name in names:
             await self.kubernetes.call("DELETE", f"{BASE.format(namespace=TEAM)}/{name}")
 
-    async def until(self, look: Callable[[], bool], what: str) -> None:
-        """Look until it is so.
+    async def until(self, look: Callable[[], bool], what: str, *, every: float = 0.05) -> None:
+        """Look every so many seconds until it is so.
 
         Raises:
             TimeoutError: it is not, within what the slowest machine would take.
@@ -129,7 +129,7 @@ class Rig:
             if time.monotonic() > deadline:
                 message = f"not within {PATIENCE:.0f} s: {what}"
                 raise TimeoutError(message)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(every)
 
     async def wipe(self) -> None:
         """Remove all resources whoever holds them, and all integrations."""
@@ -161,6 +161,8 @@ class Creation:
     connection: str = DEFAULT
     begun: dict[str, float] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
+    versions: list[Any] = field(default_factory=list)
+    """Of a single resource, all that were seen until it was Ready."""
     feed: asyncio.StreamWriter | None = None
 
     def told(self, name: str) -> None:
@@ -187,6 +189,8 @@ class Creation:
 
     def _see(self, resource: Any) -> None:
         name, conditions = resource["metadata"].get("name", ""), resource.get("status", {}).get("conditions", ())
+        if self.total == 1 and name in self.begun:
+            self.versions.append(resource)
         if name in self.begun and name not in self.ready and any(_is_ready(each) for each in conditions):
             self.ready[name] = time.monotonic()
 
