@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,6 @@ from tests.support.kubernetes import BASE, Kubernetes, connect
 
 WORKERS = 8
 PATH = "/api/integrations/event-streaming"
-QUERY = "fieldManager=bare&fieldValidation=Strict"
 
 
 class Poster(Protocol):
@@ -56,27 +56,35 @@ class ByAiohttp:
             return await answer.json()
 
 
-async def handle(kubernetes: Kubernetes, poster: Poster, path: str, patches: Sequence[Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """The merge patches of one resource, and the query that each is sent with."""
+
+    patches: Sequence[Any]
+    query: str
+
+
+async def handle(kubernetes: Kubernetes, poster: Poster, path: str, writes: Writes) -> None:
     """The writes, each upon the one before, and the POST ahead of the last, which holds the id."""
-    *before, result = patches
+    *before, result = writes.patches
     known: Any = None
     for patch in before:
-        known = await write(kubernetes, path, patch, known)
+        known = await write(kubernetes, path, writes.query, patch, known)
     config = {"url": known["spec"]["genericHTTP"]["url"], "headers": "{}", "body_template": ""}
     answer = await poster.post({"platform": "generic_http", "config": config, "enabled": True})
-    await write(kubernetes, path, {"status": {**result["status"], "id": answer["id"]}}, known)
+    await write(kubernetes, path, writes.query, {"status": {**result["status"], "id": answer["id"]}}, known)
 
 
-async def write(kubernetes: Kubernetes, path: str, patch: Any, known: Any) -> Any:
+async def write(kubernetes: Kubernetes, path: str, query: str, patch: Any, known: Any) -> Any:
     """The resource with the patch."""
     metadata = dict(patch.get("metadata", {}))
     if known is not None:
         metadata["resourceVersion"] = known["metadata"]["resourceVersion"]
     target = f"{path}/status" if "status" in patch else path
-    return await kubernetes.call("PATCH", f"{target}?{QUERY}", {**patch, "metadata": metadata}, patch=True)
+    return await kubernetes.call("PATCH", f"{target}?{query}", {**patch, "metadata": metadata}, patch=True)
 
 
-async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, patches: Sequence[Any]) -> None:
+async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, writes: Writes) -> None:
     """Serve the names that come on standard input, eight at once."""
     names: asyncio.Queue[str | None] = asyncio.Queue()
     reader = asyncio.StreamReader()
@@ -84,7 +92,7 @@ async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, patches: 
 
     async def worker() -> None:
         while (name := await names.get()) is not None:
-            await handle(kubernetes, poster, f"{BASE.format(namespace=namespace)}/{name}", patches)
+            await handle(kubernetes, poster, f"{BASE.format(namespace=namespace)}/{name}", writes)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(WORKERS):
@@ -97,14 +105,15 @@ async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, patches: 
 
 async def run(options: argparse.Namespace) -> None:
     """Connect to both servers, and work."""
+    writes = Writes(options.patches, options.query)
     authorization = {"Authorization": f"Token {options.token}"}
     async with connect(options.kubeconfig) as kubernetes:
         if options.netbird == "httpx":
             async with httpx.AsyncClient(base_url=options.url, headers=authorization, trust_env=False) as client:
-                await work(kubernetes, ByHttpx(client), options.namespace, options.patches)
+                await work(kubernetes, ByHttpx(client), options.namespace, writes)
         else:
             async with aiohttp.ClientSession(options.url, headers=authorization) as session:
-                await work(kubernetes, ByAiohttp(session), options.namespace, options.patches)
+                await work(kubernetes, ByAiohttp(session), options.namespace, writes)
 
 
 def main() -> None:
@@ -116,6 +125,7 @@ def main() -> None:
     parser.add_argument("--token", required=True)
     parser.add_argument("--netbird", choices=("httpx", "aiohttp"), required=True)
     parser.add_argument("--patches", type=json.loads, required=True, help="the writes, a JSON list")
+    parser.add_argument("--query", default="", help="of each of them")
     asyncio.run(run(parser.parse_args()))
 
 

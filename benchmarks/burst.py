@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any, Final
 
+from benchmarks.bare import Writes
 from benchmarks.figures import Report
 from benchmarks.rig import DEFAULT, TEAM, TOKEN, Creation, Rig, usage
 from netbird_streaming.cluster.merge_patch import merge_patch
@@ -29,6 +30,7 @@ LEAST: Final = (
     },
 )
 """The least that tells of a resource that it is Ready."""
+AS_OURS: Final = "fieldManager=bare&fieldValidation=Strict"
 EDITED: Final = 100
 """Of the created resources, how many are then updated and deleted to count what that costs."""
 
@@ -38,9 +40,9 @@ async def burst(rig: Rig, count: int, report: Report) -> None:
     print(f"--- {count} resources created at once (generic HTTP, a URL each)")
     ours, patches = await operator_burst(rig, count, report)
     await rig.wipe()
-    same = await bare_burst(rig, count, "httpx", patches)
+    same = await bare_burst(rig, count, "httpx", Writes(patches, AS_OURS))
     await rig.wipe()
-    least = await bare_burst(rig, count, "aiohttp", LEAST)
+    least = await bare_burst(rig, count, "aiohttp", Writes(LEAST, ""))
     await rig.wipe()
     report.least("share of a bare client with the same three writes", ours / same, 0.7)
     report.speed = least
@@ -99,23 +101,23 @@ def changes(rig: Rig) -> int:
     return calls.total() - calls["list"]
 
 
-async def bare_burst(rig: Rig, count: int, netbird: str, patches: Sequence[Any]) -> float:
+async def bare_burst(rig: Rig, count: int, netbird: str, writes: Writes) -> float:
     """The same by a bare client."""
     creation = Creation(count)
-    async with _bare(rig, netbird, patches) as process:
+    async with _bare(rig, netbird, writes) as process:
         creation.feed = process.stdin
-        await rig.ready(creation, f"bare{len(patches)}")
+        await rig.ready(creation, f"bare{len(writes.patches)}")
     rate = count / creation.seconds
-    print(
-        f"bare client ({netbird}, {len(patches)} writes): {rate:.0f} resources/s, p99 {creation.quantile(0.99):.2f} s"
-    )
+    what = f"bare client ({netbird}, {len(writes.patches)} writes)"
+    print(f"{what}: {rate:.0f} resources/s, p99 {creation.quantile(0.99):.2f} s")
     return rate
 
 
 @asynccontextmanager
-async def _bare(rig: Rig, netbird: str, patches: Sequence[Any]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _bare(rig: Rig, netbird: str, writes: Writes) -> AsyncIterator[asyncio.subprocess.Process]:
     arguments = [f"--kubeconfig={rig.plane.kubeconfig}", f"--namespace={TEAM}", f"--url={rig.netbird.url}"]
-    arguments += [f"--token={TOKEN}_{DEFAULT}", f"--netbird={netbird}", f"--patches={json.dumps(patches)}"]
+    arguments += [f"--token={TOKEN}_{DEFAULT}", f"--netbird={netbird}", f"--query={writes.query}"]
+    arguments.append(f"--patches={json.dumps(writes.patches)}")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.bare", *arguments, stdin=asyncio.subprocess.PIPE
     )
