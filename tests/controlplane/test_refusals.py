@@ -41,6 +41,7 @@ PLAIN_URL: Final = "must not hold spaces, control characters or characters outsi
 USER_INFO: Final = "must not hold a user or a password; remove all up to the @"
 FRAGMENT: Final = "must not have a fragment; remove the # and what follows, no server sees it"
 NOT_A_URL: Final = "must be a URL, as https://host/path"
+PORT: Final = "must not have a port above 65535; correct it"
 HTTPS: Final = "must begin with https://"
 
 HTTP: Final = integration("generic_http")
@@ -59,6 +60,9 @@ WRONG_URLS: Final = {
     f"https:///{PASTED}": NOT_A_URL,
     f"https://:443/{PASTED}": NOT_A_URL,
     f"https://siem.example:{PASTED}/": NOT_A_URL,
+    f"https://{PASTED}].example/": NOT_A_URL,
+    f"https://siem.example:65536/{PASTED}": PORT,
+    f"https://siem.example:84430000000000000000/{PASTED}": PORT,
 }
 
 

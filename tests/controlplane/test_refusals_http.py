@@ -165,6 +165,8 @@ ACCEPTED: Final = {
         HTTP, {"genericHTTP.url": ABSENT, "genericHTTP.urlSecretRef": reference("siem", "url")}
     ),
     "url with port and query": changed(HTTP, {"genericHTTP.url": "https://[2001:db8::1]:8443/in?index=main&x=%20"}),
+    "url with the last port": changed(HTTP, {"genericHTTP.url": "https://siem.example:65535"}),
+    "url with a port in its path": changed(HTTP, {"genericHTTP.url": "https://siem.example/a:99999/[b]"}),
 }
 
 

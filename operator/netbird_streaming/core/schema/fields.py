@@ -21,6 +21,11 @@ MAX_URL: Final = 2048
 _CREDENTIAL_PARAMETER: Final = (
     r"(?i)[?&]([^=&]*(token|secret|passw|credential|api[-_]?key|access[-_]?key)[^=&]*|sig|signature|key|code)="
 )
+# What Go lets through, which reads it at the API server, and nobody can call.
+_STRAY_BRACKET: Final = r"^[^/?#]*//[^\[/?#][^/?#]*\]"
+_WRONG_PORT: Final = (
+    r"^[^/?#]*//[^/?#]*:(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4}|[0-9]{6,})($|[/?#])"
+)
 _HEADER_NAME: Final = r"^[-!#$%&'*+.^_`|~0-9A-Za-z]+$"
 """A `token` of RFC 9110, section 5.6.2."""
 _SET_BY_HTTP: Final = (
@@ -93,5 +98,9 @@ def url_faults(field: str) -> tuple[tuple[str, str], ...]:
         ),
         (matches(path, "^[^/?#]*//[^/?#]*@"), "must not hold a user or a password; remove all up to the @"),
         (f"{path}.contains('#')", "must not have a fragment; remove the # and what follows, no server sees it"),
-        (f"!isURL({path}) || url({path}).getHostname() == ''", "must be a URL, as https://host/path"),
+        (
+            f"!isURL({path}) || url({path}).getHostname() == '' || {matches(path, _STRAY_BRACKET)}",
+            "must be a URL, as https://host/path",
+        ),
+        (matches(path, _WRONG_PORT), "must not have a port above 65535; correct it"),
     )
