@@ -1,4 +1,4 @@
-"""What befalls resources: finalizers removed by hand, namesakes, backups that are restored here and elsewhere."""
+"""What befalls resources: finalizers removed by hand, namesakes, backups that are restored, a key that is lost."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -106,66 +106,35 @@ async def _restore_without_status(trial: Trial) -> None:
         await trial.force_away(name)
         await trial.create(name)
     await trial.start()
-    await _adopt(trial, Reason.IDENTICAL_EXISTS)
+    await adopt(trial, Reason.IDENTICAL_EXISTS)
 
 
 async def _restore_with_status(trial: Trial) -> None:
     await trial.stop()
     for name in ("kept", "doomed"):
-        await _restore(trial, name)
-    await trial.start()
-    await _adopt(trial, Reason.RESTORED_STATUS)
-
-
-async def _restore_elsewhere_without_status(trial: Trial) -> None:
-    """Another cluster has another fingerprint key, and its connection has never confirmed an account."""
-    await trial.stop()
-    await _move(trial)
-    for name in ("kept", "doomed"):
+        status = trial.objects[name]["status"]
         await trial.force_away(name)
-        await trial.create(name)
+        await restore(trial, name, status)
     await trial.start()
-    await _adopt(trial, Reason.IDENTICAL_EXISTS)
-
-
-async def _restore_elsewhere_with_status(trial: Trial) -> None:
-    await trial.stop()
-    await _move(trial)
-    for name in ("kept", "doomed"):
-        await _restore(trial, name)
-    await trial.start()
-    await _adopt(trial, Reason.RESTORED_STATUS)
+    await adopt(trial, Reason.RESTORED_STATUS)
 
 
 async def _lose_the_key(trial: Trial) -> None:
     """Nothing but the fingerprint key is lost: each integration is sent once more."""
     await trial.stop()
-    await _forget_key(trial)
+    await trial.kubernetes.call("DELETE", f"/api/v1/namespaces/{trial.installation.namespace}/secrets/{_KEY}")
     await trial.start()
     await trial.until(lambda: _puts(trial) == 2, "each is sent once more")
 
 
-async def _restore(trial: Trial, name: str) -> None:
-    status = trial.objects[name]["status"]
-    await trial.force_away(name)
+async def restore(trial: Trial, name: str, status: object) -> None:
+    """Create an integration, and write a status from another life."""
     await trial.create(name)
     found = await trial.kubernetes.call("GET", trial.path(name))
     await trial.kubernetes.call("PUT", f"{trial.path(name)}/status", {**found, "status": status})
 
 
-async def _move(trial: Trial) -> None:
-    await _forget_key(trial)
-    path = trial.path("").replace("eventstreamingintegrations/", "netbirdconnections/netbird")
-    await trial.kubernetes.call("DELETE", path)
-    await trial.kubernetes.call("PATCH", path, {"metadata": {"finalizers": None}}, patch=True)
-    await trial.connect()
-
-
-async def _forget_key(trial: Trial) -> None:
-    await trial.kubernetes.call("DELETE", f"/api/v1/namespaces/{trial.installation.namespace}/secrets/{_KEY}")
-
-
-async def _adopt(trial: Trial, reason: Reason) -> None:
+async def adopt(trial: Trial, reason: Reason) -> None:
     """Nothing is written before a person says that it is theirs; the condition names what there is."""
     names, before = ("kept", "doomed"), len(trial.netbird.model.history)
     await trial.until(lambda: all(trial.reason(name) == reason for name in names), f"both say {reason}")
@@ -198,7 +167,5 @@ HISTORIES: Final = (
     History("namesake in a POST", _recreate_while_it_is_made, Writes(posts=1, puts=1)),
     History("restored without status", _restore_without_status, Writes(puts=2)),
     History("restored with status", _restore_with_status, Writes(puts=2)),
-    History("restored elsewhere without status", _restore_elsewhere_without_status, Writes(puts=2)),
-    History("restored elsewhere with status", _restore_elsewhere_with_status, Writes(puts=2)),
     History("fingerprint key lost", _lose_the_key, Writes(puts=2)),
 )

@@ -45,17 +45,22 @@ class Lanes:
         return audit_sink(self.stage.plane.audit_log, f"system:serviceaccount:{NAME}")
 
     @asynccontextmanager
-    async def trial(self) -> AsyncIterator[Trial]:
-        """A namespace, a NetBird and an installation, with weather between it and the API server; nothing runs yet."""
+    async def trial(self, former: Trial | None = None) -> AsyncIterator[Trial]:
+        """A namespace, a NetBird and an installation, with weather between it and the API server; nothing runs yet.
+
+        Namespace and NetBird are those of a `former` trial, on another control plane.
+        """
         installation = await self._free.get()
         try:
             trial = Trial(
                 kubernetes=self.stage.kubernetes,
-                namespace=f"trial-{next(self._numbers)}",
+                namespace=former.namespace if former is not None else f"trial-{next(self._numbers)}",
                 stage=self.stage,
                 installation=installation,
                 plan=None,
             )
+            if former is not None:
+                trial.succeed(former)
             async with running(trial, trial.weather.serve):
                 yield trial
         finally:

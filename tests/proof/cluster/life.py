@@ -23,6 +23,8 @@ LIFE: Final = Writes(posts=1, puts=1, deletes=1)
 
 Lasting = Callable[[Trial], AbstractAsyncContextManager[None]]
 """A fault, which lasts as long as its block."""
+Story = Callable[[Trial], Awaitable[None]]
+"""Something that happens to a trial's resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +66,34 @@ async def live_through(case: Case, trial: Trial) -> list[str]:
     return await judged(trial, endure, LIFE, slack=case.lost_answers)
 
 
-async def judged(trial: Trial, tell: Callable[[Trial], Awaitable[None]], writes: Writes, slack: int = 0) -> list[str]:
-    """Let something befall what has settled, and see that all comes to rest as it shall be.
+async def settle(trial: Trial) -> None:
+    """Two integrations of ours and one of somebody else's, at rest."""
+    await trial.secret("siem", key=SECRET)
+    await trial.connect()
+    await trial.start()
+    await trial.connected()
+    trial.foreign()
+    for name in ("kept", "doomed"):
+        await trial.create(name)
+    await trial.ready("kept", "doomed")
+    await trial.rest(RESTED_SECONDS)
+
+
+async def judged(trial: Trial, tell: Story, writes: Writes, slack: int = 0, *, before: Story = settle) -> list[str]:
+    """Let something befall what was there before, and see that all comes to rest as it shall be.
 
     Args:
         trial: whose operator it befalls; one has to run when it is over.
         tell: what happens.
         writes: how NetBird is to be changed by it.
         slack: how many PUTs may be repeated.
+        before: how it came to be there.
     """
     verdict = Verdict(trial)
     follower = asyncio.create_task(trial.follow(verdict.see))
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
-            await settle(trial)
+            await before(trial)
             verdict.begin()
             trial.mark()
             await tell(trial)
@@ -95,19 +111,6 @@ async def judged(trial: Trial, tell: Callable[[Trial], Awaitable[None]], writes:
         follower.cancel()
         await asyncio.gather(follower, return_exceptions=True)
     return trial.breaches + verdict.breaches
-
-
-async def settle(trial: Trial) -> None:
-    """Two integrations of ours and one of somebody else's, at rest."""
-    await trial.secret("siem", key=SECRET)
-    await trial.connect()
-    await trial.start()
-    await trial.connected()
-    trial.foreign()
-    for name in ("kept", "doomed"):
-        await trial.create(name)
-    await trial.ready("kept", "doomed")
-    await trial.rest(RESTED_SECONDS)
 
 
 async def act(trial: Trial) -> None:

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.proof.cluster.cases import CASES
+from tests.proof.cluster.elsewhere import restore_elsewhere
 from tests.proof.cluster.histories import HISTORIES, History
 from tests.proof.cluster.lanes import Lanes
 from tests.proof.cluster.life import Case
@@ -48,6 +49,13 @@ async def test_no_promise_is_broken_by_an_outage(outage: Outage, lanes: Lanes) -
 @pytest.mark.asyncio(loop_scope="session")
 async def test_no_promise_is_broken_when_all_definitions_are_deleted_and_applied_again(lanes: Lanes) -> None:
     assert await lose_the_definitions(lanes) == []
+
+
+@pytest.mark.timeout(500)
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("with_status", [False, True], ids=["without status", "with status"])
+async def test_no_promise_is_broken_by_a_restore_in_another_cluster(lanes: Lanes, *, with_status: bool) -> None:
+    assert await restore_elsewhere(lanes, with_status=with_status) == []
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -18,6 +18,7 @@ from tests.proof.crashes.run import Run
 from tests.proof.user import User
 from tests.support.kubernetes import BASE
 from tests.support.netbird.faults import Failure, Fault, Moment
+from tests.support.netbird.server import SimulatedNetBird
 from tests.support.netbird.wire import Operation
 
 MOST_REQUESTS: Final = 15.0
@@ -41,6 +42,11 @@ class Trial(Run):
         """Whom the API server takes the operator for."""
         namespace = self.installation.namespace
         return f"system:serviceaccount:{namespace}:{namespace}"
+
+    def succeed(self, former: "Trial") -> None:
+        """Take over the NetBird of another cluster's trial, with all that it holds."""
+        self.netbird = SimulatedNetBird(former.netbird.model)
+        self.left = former.left
 
     # What a user does, and what befalls NetBird.
 
