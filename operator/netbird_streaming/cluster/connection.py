@@ -97,6 +97,7 @@ class Api:
         configuration.connection_pool_maxsize = 0  # no limit: `_slots` is the limit, and knows what it must not hold up
         self._configuration = configuration
         self._client: _Client = cast("Any", RESTClientObject(configuration))
+        # Within a cluster, a LIST's pages take longer to compress than to send.
         self._headers = {"User-Agent": FIELD_MANAGER, "Accept-Encoding": "identity"}
         self._timeout = timeout
         self._slots = asyncio.Semaphore(concurrency)
