@@ -232,7 +232,8 @@ def test_a_secret_that_an_operator_writes_anew_in_whatever_way_is_followed_and_c
     assert team.changes(mark) == [found] * 3
     # A value that nobody refers to, an owner, labels and annotations: what says when it was last refreshed, say.
     churned = secret("datadog", api_key="immutable-key")
-    owner = {"apiVersion": "v1", "kind": "ServiceAccount", "name": "default", "uid": _uid(team, "serviceaccount")}
+    uid = team.kubectl("create", "configmap", "store", "--output=jsonpath={.metadata.uid}")
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "store", "uid": uid}
     metadata: Mapping[str, Any] = {
         "ownerReferences": [owner],
         "labels": {"reconcile.external-secrets.io/managed": "true"},
@@ -300,7 +301,3 @@ def _handled(team: Team, value: str) -> None:
 def _reads(team: Team, mark: Mark) -> int:
     found = [each for each in team.scene.plane.audit(mark.audit) if (each.verb, each.resource) == ("get", "secrets")]
     return sum((each.namespace, each.name) == (team.namespace, "datadog") for each in found)
-
-
-def _uid(team: Team, kind: str) -> str:
-    return team.kubectl("get", kind, "default", "--output=jsonpath={.metadata.uid}")
