@@ -178,6 +178,10 @@ def test_unusable_urls(url: str) -> None:
     assert "sesame" not in caught.value.message
 
 
+def test_of_two_urls_of_an_older_object_the_secrets_is_not_read() -> None:
+    assert http({}, urlSecretRef=REF).request.config["url"] == "https://siem.example/in"
+
+
 def test_an_object_without_url_is_told_so() -> None:
     with pytest.raises(EditError, match=r"^spec\.genericHTTP\.url: the URL must begin with https://$"):
         payload(platform="generic_http", genericHTTP={})
