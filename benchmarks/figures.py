@@ -20,9 +20,9 @@ class Figure:
     at_least: bool = False
 
     def row(self, slowness: float) -> tuple[str, str, str, str, str]:
-        """What a table shows of it, on a machine that takes so many times as long."""
+        """What a table shows of it. It is held to the bound as asked; beside that is the bound at this slowness."""
+        met = self.value >= self.bound if self.at_least else self.value <= self.bound
         bound = self.bound * slowness if self.unit in _TIMES else self.bound
-        met = self.value >= bound if self.at_least else self.value <= bound
         asked = f"{'at least' if self.at_least else 'at most'} {self._text(self.bound)}"
         here = "" if bound == self.bound else self._text(bound)
         return self.what, self._text(self.value), asked, here, "" if met else "missed"
