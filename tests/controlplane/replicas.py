@@ -21,7 +21,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from netbird_streaming.core.resources import GROUP
 from tests.controlplane.cable import Cable, laid
-from tests.support.controlplane import ControlPlane
+from tests.support.controlplane import ControlPlane, freeze
 from tests.support.operator import LEASE, NAMESPACE, Installation, Operator
 
 _REQUEST: Final = re.compile(rb"(GET|POST|PUT|DELETE) (\S+) HTTP/1\.1\r\n")
@@ -75,8 +75,8 @@ class Replica(Operator):
         return name
 
     def freeze(self) -> None:
-        """SIGSTOP."""
-        os.kill(self.pid, signal.SIGSTOP)
+        """SIGSTOP; nothing of it runs any more."""
+        freeze(self.pid)
 
     def thaw(self) -> None:
         """SIGCONT."""

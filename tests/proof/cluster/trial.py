@@ -16,6 +16,7 @@ import aiohttp
 from tests.proof.cluster.weather import Weather
 from tests.proof.crashes.run import Run
 from tests.proof.user import User
+from tests.support.controlplane import freeze
 from tests.support.kubernetes import BASE
 from tests.support.netbird.faults import Failure, Fault, Moment
 from tests.support.netbird.server import SimulatedNetBird
@@ -67,7 +68,7 @@ class Trial(Run):
 
     def freeze(self) -> None:
         """Stop the operator where it is."""
-        os.kill(self.processes[0], signal.SIGSTOP)
+        freeze(self.processes[0])
 
     def thaw(self) -> None:
         """Let it go on."""

@@ -3,6 +3,6 @@
 from tests.support.controlplane.audit import AuditEvent
 from tests.support.controlplane.binaries import Binaries
 from tests.support.controlplane.controlplane import ControlPlane, ControlPlaneError, KubectlError
-from tests.support.controlplane.process import KeptProcess
+from tests.support.controlplane.process import KeptProcess, freeze
 
-__all__ = ["AuditEvent", "Binaries", "ControlPlane", "ControlPlaneError", "KeptProcess", "KubectlError"]
+__all__ = ["AuditEvent", "Binaries", "ControlPlane", "ControlPlaneError", "KeptProcess", "KubectlError", "freeze"]

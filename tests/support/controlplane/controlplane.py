@@ -16,7 +16,7 @@ from uuid import uuid4
 from tests.support.controlplane import audit, commands, files
 from tests.support.controlplane.audit import AuditEvent
 from tests.support.controlplane.binaries import Binaries
-from tests.support.controlplane.process import FolderRemoval, KeptProcess
+from tests.support.controlplane.process import FolderRemoval, KeptProcess, freeze
 
 ETCD: Final = "etcd"
 APISERVER: Final = "kube-apiserver"
@@ -165,7 +165,7 @@ class ControlPlane:
 
     def pause(self, component: str = APISERVER) -> None:
         """Freeze a component: its connections stay open and nothing is answered."""
-        self._processes[component].send(signal.SIGSTOP)
+        freeze(self.pid(component))
 
     def resume(self, component: str = APISERVER) -> None:
         """Let it go on."""

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -69,6 +70,23 @@ class KeptProcess:
             if pipe is not None:
                 pipe.close()
         self._keeper.wait(STOP_SECONDS)
+
+
+def freeze(pid: int) -> None:
+    """Stop a process (SIGSTOP), and wait until none of its threads runs: they stop later than kill(2) returns."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + STOP_SECONDS
+    while not all(_is_stopped(thread) for thread in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline, f"process {pid} did not stop within {STOP_SECONDS:.0f} s"
+        time.sleep(0.001)
+
+
+def _is_stopped(thread: Path) -> bool:
+    """Whether a thread is stopped, or has ended (proc_pid_stat(5))."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "TXZ"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 class FolderRemoval:
