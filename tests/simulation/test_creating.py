@@ -40,14 +40,6 @@ def test_many_creates_at_once_share_their_lists(scene: Scene) -> None:
     scene.kept()
 
 
-def test_what_was_just_created_need_not_be_read_to_be_compared_by_its_first_sweep(settled: Scene) -> None:
-    read = Mishap(f"GET {settled.identity().label}")
-    settled.world.to_cluster.mishaps.append(read)
-    settled.wait(400)
-    assert settled.costs() == ([], ["LIST"])
-    assert settled.world.to_cluster.mishaps == [read]
-
-
 @pytest.mark.parametrize(
     "change",
     [

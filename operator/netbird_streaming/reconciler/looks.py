@@ -95,8 +95,7 @@ def _rest(run: Run, case: Case, action: Report) -> None:
         entry.failures = 0
         if action.drifted is None:
             run.world.drifted.discard(entry.identity)
-        # What no LIST has shown in order is looked at again by the next sweep, which would have to read it.
-        run.keep(run.resource if action.item is None else None)
+        run.keep(None)
         _remember_look(run, case, action)
         return
     run.keep(run.resource)
