@@ -40,6 +40,20 @@ def test_many_creates_at_once_share_their_lists(scene: Scene) -> None:
     scene.kept()
 
 
+def test_what_was_just_created_is_set_right_by_what_its_user_wants_now_and_not_by_what_a_slow_watch_told(
+    settled: Scene,
+) -> None:
+    (made,) = settled.remote()
+    settled.world.stranger_edits(made, url="https://elsewhere.example/")
+    settled.break_watches(400)
+    settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
+    settled.delete()
+    settled.wait(390)
+    assert settled.costs() == (["REMOVE FINALIZER team/r0"], ["LIST"])
+    assert settled.remote() == [made]
+    settled.kept()
+
+
 @pytest.mark.parametrize(
     "change",
     [

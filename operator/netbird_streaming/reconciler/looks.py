@@ -95,6 +95,7 @@ def _rest(run: Run, case: Case, action: Report) -> None:
         entry.failures = 0
         if action.drifted is None:
             run.world.drifted.discard(entry.identity)
+        # Also what no LIST has shown yet: a copy may be older than what its user wants by the time of the next sweep.
         run.keep(None)
         _remember_look(run, case, action)
         return
