@@ -209,6 +209,32 @@ def test_an_orphan_stays_and_nothing_is_asked_of_netbird(settled: Scene) -> None
     settled.kept()
 
 
+def test_what_a_slow_watch_tells_of_a_resource_that_is_gone_is_not_acted_on(settled: Scene) -> None:
+    (made,) = settled.remote()
+    settled.delete()
+    late = settled.find()
+    settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
+    settled.wait(30)
+    assert settled.is_gone()
+    settled.costs()
+    settled.controllers[-1].observe(late)
+    settled.wait(400)
+    assert settled.costs() == ([], ["LIST"])
+    assert settled.remote() == [made]
+    settled.kept()
+
+
+def test_what_is_known_to_be_gone_is_not_remembered_for_ever(settled: Scene) -> None:
+    uid, controller = settled.find().metadata.uid, settled.controllers[-1]
+    settled.delete()
+    settled.wait(30)
+    controller.let_go()
+    assert uid in controller._world.gone
+    settled.wait(700)
+    controller.let_go()
+    assert uid not in controller._world.gone
+
+
 def test_a_stripped_finalizer_is_put_back(settled: Scene) -> None:
     settled.world.api.set_finalizers(settled.identity(), ())
     settled.wait(5)

@@ -87,7 +87,8 @@ class Controller:
         return snapshot_of(self._world)
 
     def let_go(self) -> None:
-        """Let go of LISTs that are too old to be of use, which else stay until somebody asks for one."""
+        """Let go of what is too old to be of use, and else stays until somebody asks: LISTs, and who is gone."""
+        self._world.gone.let_go()
         for link in self._world.connections:
             for account in link.accounts.values():
                 account.let_go()

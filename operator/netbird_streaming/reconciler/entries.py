@@ -14,10 +14,14 @@ from netbird_streaming.core.resources import EventStreamingIntegration, Identity
 from netbird_streaming.core.status import Status
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.connections import identity_for
+from netbird_streaming.reconciler.ports import Clock
 
 BLANK = Memory()
 STRAY: Final = "Stray"
 """The kind of a key for an integration of our making whose resource was gone before its id could be written."""
+
+MAX_DELAY: Final = 600.0
+"""Seconds after which nothing tells of a resource that is gone: a watch that lives, and a list, are quicker."""
 
 _WINDOW: Final = 12
 _MEMORY: Final = 5
@@ -79,6 +83,27 @@ class Entry:
         self.id = resource.status.id
         self.readiness = readiness(resource.status.conditions)
         self.open = resource.status.creation is not None or bool(resource.status.unresolved_creations)
+
+
+class Gone:
+    """The uids of resources that are gone, for as long as a watch or a list may still show them as they were."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start empty."""
+        self._clock = clock
+        self._since: dict[str, float] = {}
+
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._since
+
+    def add(self, uid: str) -> None:
+        """It is gone, and never comes back: a namesake has another uid."""
+        self._since[uid] = self._clock.monotonic()
+
+    def let_go(self) -> None:
+        """Keep no longer what nothing can tell of any more."""
+        oldest = self._clock.monotonic() - MAX_DELAY
+        self._since = {uid: since for uid, since in self._since.items() if since > oldest}
 
 
 class Stray(NamedTuple):

@@ -14,7 +14,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
 from netbird_streaming.reconciler.connections import Connections, Link
-from netbird_streaming.reconciler.entries import BLANK, STRAY, Entry, Stray, digest, entry_for, number, version_of
+from netbird_streaming.reconciler.entries import BLANK, STRAY, Entry, Gone, Stray, digest, entry_for, number, version_of
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
 
@@ -36,6 +36,7 @@ class World:
         self.limits = Limits(late_commit=settings.late_commit_window, post=settings.request_timeout)
         self.entries: dict[Identity, Entry] = {}
         self.strays: dict[Identity, Stray] = {}
+        self.gone = Gone(ports.clock)
         self.releasing: set[str] = set()
         """The uids of resources that go because we let them."""
         self.drifted: set[Identity] = set()
@@ -52,10 +53,12 @@ class World:
     def is_news(self, identity: Identity, uid: str, version: str) -> bool:
         """Whether `observe` would do something with this version of a resource; of a connection it may."""
         entry = self.entries.get(identity)
-        return entry is None or entry.uid != uid or number(version) > entry.version
+        return uid not in self.gone and (entry is None or entry.uid != uid or number(version) > entry.version)
 
     def observe(self, resource: EventStreamingIntegration, priority: Priority = Priority.USER) -> None:
         """Take a version of a resource, unless it is not newer than what is known."""
+        if resource.metadata.uid in self.gone:
+            return
         identity = resource.identity
         entry = self.entries.get(identity)
         if entry is not None and entry.uid != resource.metadata.uid:
@@ -126,6 +129,7 @@ class World:
 
     def forget(self, identity: Identity, uid: str) -> None:
         """The resource is gone."""
+        self.gone.add(uid)
         entry = self.entries.get(identity)
         if entry is None or entry.uid != uid:
             return
