@@ -40,6 +40,14 @@ def test_many_creates_at_once_share_their_lists(scene: Scene) -> None:
     scene.kept()
 
 
+def test_what_was_just_created_need_not_be_read_to_be_compared_by_its_first_sweep(settled: Scene) -> None:
+    read = Mishap(f"GET {settled.identity().label}")
+    settled.world.to_cluster.mishaps.append(read)
+    settled.wait(400)
+    assert settled.costs() == ([], ["LIST"])
+    assert settled.world.to_cluster.mishaps == [read]
+
+
 def test_what_was_just_created_is_set_right_by_what_its_user_wants_now_and_not_by_what_a_slow_watch_told(
     settled: Scene,
 ) -> None:

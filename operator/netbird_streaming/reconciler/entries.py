@@ -32,11 +32,12 @@ _MEMORY: Final = 5
 class Entry:
     """One resource: the newest version known, and what this process remembers of it.
 
-    `resource` is kept only while there is something to do. `unsaved` is a status that NetBird's answers call for and
-    that did not reach the API server, behind the status that it replaces. `seen` is the digest of the integration as
-    it was when last found in order. `open` says that a create of it has no known outcome. `told` is how it stood when a
-    status was last written, `readiness` what the newest version known says. `account` is where the way leads that was
-    last taken, `maker` where the POST of `memory.posted` went.
+    `resource` is kept only while there is something to do; one that `rested` may be older than what its user wants by
+    now, whatever the watches tell: it is good for a look, and no PUT. `unsaved` is a status that NetBird's answers call
+    for and that did not reach the API server, behind the status that it replaces. `seen` is the digest of the
+    integration as it was when last found in order. `open` says that a create of it has no known outcome. `told` is how
+    it stood when a status was last written, `readiness` what the newest version known says. `account` is where the way
+    leads that was last taken, `maker` where the POST of `memory.posted` went.
     """
 
     identity: Identity
@@ -45,6 +46,7 @@ class Entry:
     connection: Identity
     secrets: tuple[str, ...]
     resource: EventStreamingIntegration | None
+    rested: bool = False
     memory: Memory = BLANK
     id: int | None = None
     open: bool = False
@@ -77,7 +79,7 @@ class Entry:
     def take(self, resource: EventStreamingIntegration) -> None:
         """Take a newer version of the resource."""
         self.version = version_of(resource)
-        self.resource, self.packed = resource, None
+        self.resource, self.packed, self.rested = resource, None, False
         self.connection = identity_for(resource)
         self.secrets = tuple(sorted(secret_names(resource.spec)))
         self.id = resource.status.id

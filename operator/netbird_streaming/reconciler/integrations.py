@@ -34,7 +34,7 @@ from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry
 from netbird_streaming.reconciler.ports import Outcome
-from netbird_streaming.reconciler.run import Run, Superseded
+from netbird_streaming.reconciler.run import Run, Superseded, newest
 from netbird_streaming.reconciler.world import World
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Out
     if entry is None:
         return Outcome.SETTLED
     try:
-        resource = await _newest(world, entry)
+        resource = entry.unpack() or await newest(world, entry)
         return await _advance(_start(world, entry, resource, priority))
     except Superseded:
         return Outcome.SETTLED
@@ -74,21 +74,6 @@ async def _advance(run: Run) -> Outcome:
         raise
     message = f"The reconcile did not come to rest in {MAX_STEPS} steps. It is begun anew."
     raise RetryError(Reason.PROGRESSING, message)
-
-
-async def _newest(world: World, entry: Entry) -> EventStreamingIntegration:
-    known = entry.unpack()
-    if known is not None:
-        return known
-    fresh = await world.ports.cluster.read(entry.identity)
-    if not isinstance(fresh, EventStreamingIntegration):
-        world.forget(entry.identity, entry.uid)
-        raise Superseded
-    if fresh.metadata.uid != entry.uid:
-        world.observe(fresh)
-        raise Superseded
-    world.took(entry, fresh)
-    return fresh
 
 
 def _start(world: World, entry: Entry, resource: EventStreamingIntegration, priority: Priority) -> Run:

@@ -95,8 +95,9 @@ def _rest(run: Run, case: Case, action: Report) -> None:
         entry.failures = 0
         if action.drifted is None:
             run.world.drifted.discard(entry.identity)
-        # Also what no LIST has shown yet: a copy may be older than what its user wants by the time of the next sweep.
-        run.keep(None)
+        # What no LIST has shown in order is looked at again by the next sweep, which would have to read it.
+        run.keep(run.resource if action.item is None else None)
+        entry.rested = True
         _remember_look(run, case, action)
         return
     run.keep(run.resource)

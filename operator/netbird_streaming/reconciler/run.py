@@ -25,6 +25,19 @@ class Superseded(Exception):  # noqa: N818  # control flow, never an error: the 
     """The resource that this reconcile is about is no more."""
 
 
+async def newest(world: World, entry: Entry) -> EventStreamingIntegration:
+    """Read the resource, if it is still the same one. Raises Superseded."""
+    fresh = await world.ports.cluster.read(entry.identity)
+    if not isinstance(fresh, EventStreamingIntegration):
+        world.forget(entry.identity, entry.uid)
+        raise Superseded
+    if fresh.metadata.uid != entry.uid:
+        world.observe(fresh)
+        raise Superseded
+    world.took(entry, fresh)
+    return fresh
+
+
 @dataclass(slots=True)
 class Run:
     """What one reconcile works with. `status` is our own status as it shall be, `base` as the server has it.
@@ -65,13 +78,7 @@ class Run:
 
         Where the write found nothing and the read finds what was known, another try would go the same way: raises.
         """
-        fresh = await self.world.ports.cluster.read(self.entry.identity)
-        if not isinstance(fresh, EventStreamingIntegration):
-            self.world.forget(self.entry.identity, self.entry.uid)
-            raise Superseded
-        if fresh.metadata.uid != self.entry.uid:
-            self.world.observe(fresh)
-            raise Superseded
+        fresh = await newest(self.world, self.entry)
         if isinstance(refusal, ObjectGoneError) and version_of(fresh) == version_of(self.resource):
             raise RetryError(Reason.KUBERNETES_REFUSED, _UNWRITABLE) from None
         self.take(fresh)

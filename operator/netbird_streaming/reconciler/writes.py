@@ -26,7 +26,7 @@ from netbird_streaming.errors import (
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.looks import failed
-from netbird_streaming.reconciler.run import Run
+from netbird_streaming.reconciler.run import Run, newest
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +182,9 @@ async def update(run: Run, case: Case, action: Update) -> bool:
         return True
     # Of the account that the decision rests on, though the token may change while the status is written.
     client = run.way.account.client
+    if run.entry.rested:
+        run.take(await newest(run.world, run.entry))
+        return False
     if run.is_dirty and not await run.flush():
         return False
     if is_of_somebody_else(case, action):
