@@ -25,7 +25,7 @@ from tests.support.netbird.faults import (
     html_reply,
 )
 from tests.support.netbird.model import NetBird
-from tests.support.netbird.process import RunningNetBird, running_netbird
+from tests.support.netbird.process import NetBirdError, RunningNetBird, running_netbird
 from tests.support.netbird.records import DASHBOARD, Draft
 from tests.support.netbird.server import SimulatedNetBird
 from tests.support.netbird.tenancy import Account, Token
@@ -239,5 +239,5 @@ def test_a_state_file_outlives_the_process(tmp_path: Path) -> None:
 
 
 def test_a_process_that_can_not_start_says_so() -> None:
-    with pytest.raises(RuntimeError, match="ended with 2"), running_netbird(("--port", "http")):
+    with pytest.raises(NetBirdError, match="invalid int value"), running_netbird(("--port", "http")):
         pass

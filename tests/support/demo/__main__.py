@@ -16,6 +16,7 @@ from tests.support.demo.stage import Stage, start
 from tests.support.demo.story import Story
 from tests.support.demo.terminal import DemoError, Terminal
 from tests.support.netbird.control import NetBirdControl
+from tests.support.netbird.process import NetBirdError
 from tests.support.operator import OperatorError
 
 KEEP_VARIABLE: Final = "KEEP"
@@ -27,6 +28,7 @@ _KNOWN_FAILURES: Final = (
     ControlPlaneError,
     DemoError,
     KubectlError,
+    NetBirdError,
     OperatorError,
     UnknownVersionError,
 )

@@ -1,24 +1,19 @@
 """What the demonstration runs on: an API server, a NetBird and the operator, each a process of its own."""
 
-import sys
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import yaml
 
-from tests.support.controlplane import ControlPlane, KeptProcess
-from tests.support.demo.terminal import MANIFESTS, ROOT, DemoError, Kubectl, Terminal
-from tests.support.netbird.control import NetBirdControl
+from tests.support.controlplane import ControlPlane
+from tests.support.demo.terminal import MANIFESTS, ROOT, Kubectl, Terminal
+from tests.support.netbird.process import running_netbird
 from tests.support.netbird.tenancy import Account, Token
 from tests.support.operator import Operator, install
 
 _ACCOUNT: Final = "demo-account"
 _FIRST_ID: Final = 4711
-_START_SECONDS: Final = 30.0
-_POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +34,7 @@ def start(terminal: Terminal, stack: ExitStack) -> Stage:
         ChartError: the operator's chart can't be rendered.
         KubectlError: what it renders is refused.
         OperatorError: the operator does not come up.
+        NetBirdError: the simulated NetBird does not come up.
         DemoError: a command that was shown failed.
     """
     terminal.say(
@@ -54,42 +50,20 @@ def start(terminal: Terminal, stack: ExitStack) -> Stage:
     plane = stack.enter_context(ControlPlane.start())
     terminal.say(f"  Kubernetes {plane.binaries.minor} runs at {plane.url}")
     kubectl = Kubectl(plane.binaries.find("kubectl"), plane.kubeconfig, plane.folder / "kubectl-cache", terminal)
-    return Stage(
-        kubectl, _start_netbird(terminal, stack, plane.folder), _start_operator(terminal, stack, plane, kubectl)
-    )
+    return Stage(kubectl, _start_netbird(terminal, stack), _start_operator(terminal, stack, plane, kubectl))
 
 
-def _start_netbird(terminal: Terminal, stack: ExitStack, folder: Path) -> str:
+def _start_netbird(terminal: Terminal, stack: ExitStack) -> str:
     """Start a NetBird with one account and one token, the one in the demonstration's Secret; answer its URL."""
     terminal.step(
         "Start a NetBird",
         "A simulated one, as its own process. It answers as NetBird's API does, and can be looked into.",
     )
-    command = [sys.executable, "-m", "tests.support.netbird", f"--first-id={_FIRST_ID}"]
-    # Kept, so that Ctrl-C reaches only this process, which ends it, and that it ends too where this process is killed.
-    process = KeptProcess(command, folder / "netbird.log")
-    stack.callback(process.kill)
-    url = _first_line(process)
-    control = NetBirdControl(url)
-    control.add_account(Account(_ACCOUNT))
-    control.add_token(Token("demo", _token(), _ACCOUNT))
-    terminal.say(f"  It listens at {url} and has one account, without any integration.")
-    return url
-
-
-def _first_line(process: KeptProcess) -> str:
-    """Wait for the first line that a process prints, and answer it.
-
-    Raises:
-        DemoError: it ended before, or takes too long.
-    """
-    deadline = time.monotonic() + _START_SECONDS
-    while "\n" not in (printed := process.log.read_text()):
-        if not process.alive or time.monotonic() > deadline:
-            message = f"the simulated NetBird did not start:\n{printed}"
-            raise DemoError(message)
-        time.sleep(_POLL_SECONDS)
-    return printed.partition("\n")[0]
+    netbird = stack.enter_context(running_netbird((f"--first-id={_FIRST_ID}",)))
+    netbird.control.add_account(Account(_ACCOUNT))
+    netbird.control.add_token(Token("demo", _token(), _ACCOUNT))
+    terminal.say(f"  It listens at {netbird.url} and has one account, without any integration.")
+    return netbird.url
 
 
 def _start_operator(terminal: Terminal, stack: ExitStack, plane: ControlPlane, kubectl: Kubectl) -> Operator:
