@@ -311,6 +311,20 @@ def test_a_drift_that_netbird_refuses_to_have_undone_is_not_called_in_order_mean
     settled.kept()
 
 
+def test_a_refused_update_is_sent_again_only_as_its_user_wants_it_by_then(settled: Scene) -> None:
+    (made,) = settled.remote()
+    settled.mishap("UPDATE", Fate.LIMITED)
+    settled.edit(datadog=settled.block("r0", "https://hook.example/r0/1"))
+    settled.wait(0.5)
+    assert settled.ready().reason == Reason.RATE_LIMITED
+    settled.break_watches(100)
+    settled.edit(suspend=True)
+    settled.wait(90)
+    assert "UPDATE" not in settled.costs()[1]
+    assert settled.world.netbird.integrations[made].config["api_url"] == "https://hook.example/r0/0"
+    settled.kept()
+
+
 def test_a_connection_is_ready_again_soon_after_a_list_that_failed_for_a_resource(settled: Scene) -> None:
     settled.wait(10)
     settled.mishap("LIST", Fate.BROKEN)

@@ -88,7 +88,7 @@ async def prove_absence(run: Run, case: Case, action: ProveAbsence) -> bool:
 def _rest(run: Run, case: Case, action: Report) -> None:
     """Keep little of what is in order; look again at what is not."""
     entry = run.entry
-    entry.seen = None
+    entry.seen, entry.rested = None, True
     if action.drifted is not None:
         run.world.found_drift(entry)
     if action.state is State.READY:
@@ -97,7 +97,6 @@ def _rest(run: Run, case: Case, action: Report) -> None:
             run.world.drifted.discard(entry.identity)
         # What no LIST has shown in order is looked at again by the next sweep, which would have to read it.
         run.keep(run.resource if action.item is None else None)
-        entry.rested = True
         _remember_look(run, case, action)
         return
     run.keep(run.resource)
