@@ -71,6 +71,23 @@ def test_a_write_before_a_restart_is_not_taken_for_a_strangers(lagging: Scene) -
     lagging.kept()
 
 
+def test_what_a_process_undid_just_before_its_end_is_looked_at_by_the_next_at_once(lagging: Scene) -> None:
+    lagging.create("r1")
+    lagging.wait(2)
+    made = lagging.remote()[-1]
+    lagging.world.stranger_edits(made, url="https://elsewhere.example/")
+    while not puts(lagging):
+        lagging.wait(0.1)
+    lagging.wait(LAG)
+    lagging.restart()
+    lagging.wait(15)
+    lagging.world.stranger_edits(made, url="https://elsewhere.example/")
+    lagging.wait(1000)
+    assert puts(lagging) == 1
+    assert lagging.world.netbird.integrations[made].config["api_url"] == "https://hook.example/r1/0"
+    lagging.kept()
+
+
 def test_what_was_just_created_is_not_missed_after_a_restart(lagging: Scene) -> None:
     lagging.create("r1")
     lagging.wait(0.5)

@@ -69,12 +69,13 @@ def _compare(case: Case, payload: Payload, item: Integration, *, lags: bool) -> 
     toggled = item.enabled not in (None, request.enabled)
     foreign = is_foreign_write(case, item)
     in_order = not fresh and not toggled and not foreign
+    # Kept until a LIST has shown what came of the correction, also by another process than the one that made it.
+    last = status.corrections[-1].values if status.corrections else {}
     if lags and not (in_order and _shows_our_write(case, item)):
-        waits = not in_order or case.memory.doubtful or case.memory.late_until is not None
+        waits = not in_order or bool(last) or case.memory.doubtful or case.memory.late_until is not None
         return Look(case.shown_since) if waits else nothing_to_compare(case)
     if in_order:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown})
-    last = status.corrections[-1].values if status.corrections else {}
     tried = all(last.get(name) == digest for name, digest in fresh.items()) or _reports_only(case, item)
     if not toggled and not foreign and tried:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown} | fresh)
