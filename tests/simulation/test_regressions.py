@@ -113,6 +113,24 @@ def test_an_update_that_lands_after_the_one_that_followed_it_is_set_right(phase:
     assert not result.breaches, str(result)
 
 
+def test_an_update_that_lands_between_two_looks_at_what_a_server_keeps_in_its_own_form_is_set_right() -> None:
+    plan = Plan(
+        seed=217927,
+        climate=Climate(behaviour=replace(EVEN, normalise_urls=True), watch=CALM),
+        deeds=(
+            Deed(0.0, "create", "r0", 0),
+            Deed(5.0, "lead", "", 0),
+            Deed(10.0, "toggle", "r0", 0),
+            Deed(50.0, "set_value", "r0", 0),
+            Deed(70.0, "set_value", "r0", 0),
+        ),
+    )
+    late = Luck(Fate.LATE, lateness=0.15)
+    result = run_plan(plan, chance=Script({Occasion("p0", "netbird UPDATE 9007199254740993", 2): late}))
+    assert any("carries out UPDATE LATE" in line for line in result.story)
+    assert not result.breaches, str(result)
+
+
 def test_a_strangers_write_is_undone_once_where_the_list_shows_that_late() -> None:
     plan = Plan(
         seed=163,

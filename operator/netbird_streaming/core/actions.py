@@ -35,9 +35,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A LIST is needed that began at or after this monotonic second."""
+    """A LIST is needed that began at or after this monotonic second. `stamp` is what one before told: see `Memory`."""
 
     since: float
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,14 +72,22 @@ def _compare(case: Case, payload: Payload, item: Integration, *, lags: bool) -> 
     # Kept until a LIST has shown what came of the correction, also by another process than the one that made it.
     last = status.corrections[-1].values if status.corrections else {}
     if lags and not (in_order and _shows_our_write(case, item)):
-        waits = not in_order or bool(last) or case.memory.doubtful or case.memory.late_until is not None
-        return Look(case.shown_since) if waits else nothing_to_compare(case)
+        return _compare_later(case, item, waits=not in_order or bool(last))
     if in_order:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown})
     tried = all(last.get(name) == digest for name, digest in fresh.items()) or _reports_only(case, item)
     if not toggled and not foreign and tried:
         return settled(item, {name: digest for name, digest in status.kept.items() if name in shown} | fresh)
     return _drifted(case, payload, item, fresh)
+
+
+def _compare_later(case: Case, item: Integration, *, waits: bool) -> Action:
+    """The LIST may lag. What is not in order, or may not be for long, is not left to the next sweep."""
+    may_be_overtaken = case.memory.late_until is not None
+    stamp = item.updated_at if may_be_overtaken and _shows_our_write(case, item) else None
+    if waits or case.memory.doubtful or may_be_overtaken:
+        return Look(case.shown_since, stamp)
+    return nothing_to_compare(case)
 
 
 def _shows_our_write(case: Case, item: Integration) -> bool:
@@ -140,6 +148,8 @@ def is_foreign_write(case: Case, item: Integration) -> bool:
 
     Where the answer to a PUT showed the time from before there is no baseline yet, and the first LIST gives it.
     """
+    if case.memory.stamp is not None:
+        return is_later(item.updated_at, case.memory.stamp, by=ROUNDING)
     return is_later(item.updated_at, case.status.updated_at, by=ROUNDING if _was_in_order(case) else LATE_TOUCH)
 
 

@@ -144,6 +144,7 @@ class Memory:
       is compared with a LIST at once.
     - `unknown_write`: when a PUT or DELETE ended unknown: it is repeated only after a look.
     - `late_until`: until when a PUT that was not answered may be carried out yet, after others that were.
+    - `stamp`: NetBird's time of the last accepted write, where one such may overtake it: a later one is that one's.
     - `missing`: when NetBird answered a JSON 404 for the id.
     - `deleted`: NetBird accepted our DELETE.
     - `looked`: when the LIST that was last compared with began.
@@ -160,6 +161,7 @@ class Memory:
     doubtful: bool = False
     unknown_write: float | None = None
     late_until: float | None = None
+    stamp: str | None = None
     missing: float | None = None
     deleted: bool = False
     looked: float | None = None

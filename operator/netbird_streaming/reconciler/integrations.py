@@ -214,7 +214,7 @@ async def _act(run: Run, case: Case, action: Action) -> bool:  # noqa: C901, PLR
         case Report():
             return await looks.report(run, case, action)
         case Look():
-            return await looks.look(run, case, action.since)
+            return await looks.look(run, case, action)
         case ConfirmAccount():
             return await looks.confirm_account(run, case)
         case Bind():

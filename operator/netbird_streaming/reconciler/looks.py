@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from netbird_streaming.core import transitions
-from netbird_streaming.core.actions import ProveAbsence, Report, State
+from netbird_streaming.core.actions import Look, ProveAbsence, Report, State
 from netbird_streaming.core.actions import failed as standing
 from netbird_streaming.core.facts import Case
 from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
@@ -37,8 +37,8 @@ async def failed(run: Run, case: Case, problem: OperatorError) -> bool:
     return await report(run, case, standing(problem))
 
 
-async def look(run: Run, case: Case, since: float) -> bool:
-    """Wait for a LIST that began at or after `since`, together with all who need one."""
+async def look(run: Run, case: Case, action: Look) -> bool:
+    """Wait for the LIST, together with all who need one."""
     if run.list_failure is not None:
         problem, run.list_failure = run.list_failure, None
         return await failed(run, case, problem)
@@ -48,7 +48,8 @@ async def look(run: Run, case: Case, since: float) -> bool:
         return False
     queue, identity, priority = run.world.queue, run.entry.identity, run.priority
     run.keep(run.resource)
-    run.way.account.park(identity, since, priority, lambda: queue.add(identity, priority, ahead=True))
+    run.entry.memory = run.entry.memory.having(stamp=action.stamp or run.entry.memory.stamp)
+    run.way.account.park(identity, action.since, priority, lambda: queue.add(identity, priority, ahead=True))
     run.outcome = Outcome.WAITING
     return True
 
@@ -59,7 +60,7 @@ async def confirm_account(run: Run, case: Case) -> bool:
         return True
     way, account = run.way, run.way.account
     if account.view is None:
-        return await look(run, case, 0.0)
+        return await look(run, case, Look(0.0))
     async with run.world.queue.released():
         if way.tenant_id is not None and not way.link.home_asked:
             await run.world.connections.ask_home(way.link, run.priority)

@@ -211,7 +211,7 @@ class World:
         """
         late = entry.memory.late_until
         late = late if late is not None and looked < late else None
-        memory = entry.memory.having(looked=looked, missing=None, finalizer_seen=None, late_until=late)
+        memory = entry.memory.having(looked=looked, missing=None, finalizer_seen=None, late_until=late, stamp=None)
         if memory != self._at_rest:
             self._at_rest = memory
         entry.memory = self._at_rest

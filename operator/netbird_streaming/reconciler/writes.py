@@ -213,9 +213,16 @@ def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
     now = run.world.ports.clock.monotonic()
     late = _late_until(run, case, now)
     doubtful = action.correction is not None or memory.unknown_write is not None
-    former = latest(case.status.updated_at, answer.updated_at)
+    undone = action.correction.updated_at if action.correction is not None else None
+    former = latest(case.status.updated_at, answer.updated_at, undone)
     run.entry.memory = memory.having(
-        written=now, former=former, unknown_write=None, late_until=late, doubtful=doubtful, missing=None
+        written=now,
+        former=former,
+        unknown_write=None,
+        late_until=late,
+        stamp=None,
+        doubtful=doubtful,
+        missing=None,
     )
     if late is not None and isinstance(run.way, Way):
         # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
