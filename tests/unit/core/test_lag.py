@@ -9,7 +9,7 @@ from netbird_streaming.core.actions import Create, Look, Report, State, Update
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Memory
 from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration
-from netbird_streaming.core.status import Condition
+from netbird_streaming.core.status import Condition, Correction
 from netbird_streaming.core.times import NEVER, latest, parse_time
 from netbird_streaming.reasons import Reason
 from tests.support.cases import LIMITS, NOW, STAMP, WALL, case, held, integration, item, view
@@ -80,6 +80,27 @@ class TestAfterOurOwnWrite:
         asked = integration(status=held(integration(), conditions=(SYNCED,)), annotations={RECONCILE_ANNOTATION: "now"})
         memory = Memory(finalizer_seen=NOW - 100, written=NOW - 3, asked="now", asked_at=NOW - 2)
         assert decide(case(asked, memory=memory, view=view(item(enabled=False), begun=NOW - 1))) == Look(NOW - 3 + LAG)
+
+    def test_what_a_process_before_this_one_undid_is_looked_at_at_once(self) -> None:
+        undone = resource_of(updated_at=None, corrections=(Correction(at=WALL, values={"url": "0" * 32}),))
+        shown = view(item(updated_at=BEFORE), begun=NOW - 1)
+        assert decide(case(undone, view=shown, account_since=NOW - 2)) == Look(NOW - 2 + LAG)
+
+    def test_the_time_that_our_write_shows_before_a_late_one_can_overtake_it_is_told(self) -> None:
+        memory = corrected(3).having(former=parse_time(BEFORE), late_until=NOW + 9)
+        shown = view(item(enabled=False), begun=NOW - 2)
+        assert decide(case(resource_of(), memory=memory, view=shown)) == Look(NOW - 3 + LAG, stamp=STAMP)
+        unknown = memory.having(former=parse_time(STAMP))
+        assert decide(case(resource_of(), memory=unknown, view=shown)) == Look(NOW - 3 + LAG)
+        alone = memory.having(late_until=None)
+        assert decide(case(resource_of(), memory=alone, view=shown)) == Look(NOW - 3 + LAG)
+
+    def test_what_is_written_later_than_that_time_is_of_somebody_else(self) -> None:
+        memory = corrected(LAG + 3).having(former=parse_time(BEFORE), late_until=NOW + 9)
+        soon = "2026-05-01T11:00:04Z"
+        shown = view(item(updated_at=soon), begun=NOW - 2)
+        assert isinstance(decide(case(resource_of(), memory=memory, view=shown)), Report)
+        assert isinstance(decide(case(resource_of(), memory=memory.having(stamp=STAMP), view=shown)), Update)
 
     def test_what_a_process_before_this_one_wrote_may_not_show_yet(self) -> None:
         shown = view(item(enabled=False), begun=NOW - 1)
