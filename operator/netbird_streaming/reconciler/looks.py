@@ -9,10 +9,10 @@ from netbird_streaming.core.actions import failed as standing
 from netbird_streaming.core.facts import Case
 from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import digest
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.run import Run
+from netbird_streaming.reconciler.way import Way
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ async def look(run: Run, case: Case, action: Look) -> bool:
         return False
     queue, identity, priority = run.world.queue, run.entry.identity, run.priority
     run.keep(run.resource)
-    run.entry.memory = run.entry.memory.having(stamp=action.stamp or run.entry.memory.stamp)
+    if action.stamp is not None:
+        run.entry.memory = run.entry.memory.having(stamp=action.stamp)
     run.way.account.park(identity, action.since, priority, lambda: queue.add(identity, priority, ahead=True))
     run.outcome = Outcome.WAITING
     return True
