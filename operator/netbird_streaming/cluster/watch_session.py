@@ -42,6 +42,20 @@ def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
         credentials: Those in use now; a session whose token has expired is answered by 401 and must be replaced.
         seen: Must not raise.
     """
+    headers = {"User-Agent": FIELD_MANAGER}
+    if credentials.authorization:
+        headers["Authorization"] = credentials.authorization
+    return aiohttp.ClientSession(
+        # No limit: each watch holds a connection for as long as it lasts.
+        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(credentials)),
+        headers=headers,
+        proxy=credentials.proxy,
+        trace_configs=[_trace(seen)],
+        response_class=_Response,
+    )
+
+
+def _trace(seen: Seen) -> aiohttp.TraceConfig:
     trace, pace = aiohttp.TraceConfig(), _Pace()
 
     async def sent(_: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestStartParams) -> None:
@@ -67,17 +81,7 @@ def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
     trace.on_request_start.append(sent)
     trace.on_request_end.append(answered)
     trace.on_request_exception.append(failed)
-    headers = {"User-Agent": FIELD_MANAGER}
-    if credentials.authorization:
-        headers["Authorization"] = credentials.authorization
-    return aiohttp.ClientSession(
-        # No limit: each watch holds a connection for as long as it lasts.
-        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(credentials)),
-        headers=headers,
-        proxy=credentials.proxy,
-        trace_configs=[trace],
-        response_class=_Response,
-    )
+    return trace
 
 
 class _Pace:
