@@ -1,14 +1,10 @@
 """Connections: their tokens, the accounts behind them, and who may use which."""
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from netbird_streaming.core.access import access_of, needs_labels
 from netbird_streaming.core.connections import endpoint_digest, proof, url_fault
-from netbird_streaming.core.events import Told
 from netbird_streaming.core.payload import value_fault
 from netbird_streaming.core.remote import Endpoint, PathFamily, Priority
 from netbird_streaming.core.resources import (
@@ -24,57 +20,11 @@ from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account, AccountEvents
 from netbird_streaming.reconciler.ports import Ports
+from netbird_streaming.reconciler.way import Link, Way, identity_for
 
 _FAMILIES: Final = frozenset(each.value for each in PathFamily)
 LABELS_LIFETIME: Final = 30.0
 """Seconds for which a namespace's labels are taken to be unchanged."""
-
-
-@dataclass(slots=True)
-class Link:
-    """One connection at work: what was read for it, and an account for each tenant in use.
-
-    `home` is the token's own account, asked for only where tenants are in use; `told` is how the connection stood when
-    its status was last written. The token stays in memory while the link
-    lives: in a namespace that is deleted whole, the Secret goes first.
-    """
-
-    connection: Connection
-    token: str | None = None
-    ca_bundle: str | None = None
-    problem: OperatorError | None = None
-    loaded: bool = False
-    home: str | None = None
-    home_asked: bool = False
-    accounts: dict[str | None, Account] = field(default_factory=dict)
-    told: Told | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a resource reaches NetBird."""
-
-    link: Link
-    account: Account
-    allow_adoption: bool
-    tenant_id: str | None = None
-
-    @property
-    def account_id(self) -> str | OperatorError | None:
-        """The confirmed account; None while it is not, an error where the tenant's is the token's own.
-
-        NetBird does not refuse an `account` parameter that the token has no right to: it acts in the token's own.
-        """
-        found = self.account.account_id
-        if self.tenant_id in (None, found) or found is None:
-            return found
-        if not self.link.home_asked:
-            return None
-        if found != self.link.home:
-            return found
-        message = f"NetBird takes no notice of tenant {self.tenant_id}: the token may not act in it. "
-        return WaitError(Reason.PERMISSION_DENIED, message + Reason.PERMISSION_DENIED.cure)
 
 
 class Connections:
@@ -283,19 +233,6 @@ class Connections:
             known = limits.get((spec.url, link.token))
             limits[spec.url, link.token] = spec.rate_limit if known is None else _lower(known, spec.rate_limit)
         self._ports.netbird.reserve(limits)
-
-
-def identity_for(resource: EventStreamingIntegration) -> Identity:
-    """The connection that a resource refers to."""
-    ref = resource.spec.connection_ref
-    namespace = resource.metadata.namespace if ref.kind is ConnectionKind.NAMESPACED else None
-    return _identity(ref.kind.value, namespace, ref.name)
-
-
-@lru_cache
-def _identity(kind: str, namespace: str | None, name: str) -> Identity:
-    """One object for the many resources that refer to it."""
-    return Identity(kind, namespace, name)
 
 
 def _not_found(identity: Identity, what: str) -> WaitError:

@@ -13,8 +13,8 @@ from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration, Identity, Resource
 from netbird_streaming.core.status import Status
 from netbird_streaming.reconciler.accounts import Account
-from netbird_streaming.reconciler.connections import identity_for
 from netbird_streaming.reconciler.ports import Clock
+from netbird_streaming.reconciler.way import identity_for
 
 BLANK = Memory()
 STRAY: Final = "Stray"

@@ -31,10 +31,10 @@ from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import looks, writes
 from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
-from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.run import Run, Superseded, newest
+from netbird_streaming.reconciler.way import Way
 from netbird_streaming.reconciler.world import World
 
 log = logging.getLogger(__name__)

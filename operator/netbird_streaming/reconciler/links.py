@@ -16,9 +16,9 @@ from netbird_streaming.core.resources import (
 )
 from netbird_streaming.errors import ConflictError, ObjectGoneError
 from netbird_streaming.reconciler.accounts import Account
-from netbird_streaming.reconciler.connections import Link
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.signals import landed
+from netbird_streaming.reconciler.way import Link
 from netbird_streaming.reconciler.world import World
 
 JITTER: Final = 0.1

@@ -11,9 +11,9 @@ from netbird_streaming.core.status import Status, own
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import signals
-from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.entries import Entry, version_of
 from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.reconciler.way import Way
 from netbird_streaming.reconciler.world import World
 
 _UNWRITABLE: Final = (

@@ -8,8 +8,8 @@ from netbird_streaming.core.conditions import Readiness, readiness
 from netbird_streaming.core.connections import resync_interval
 from netbird_streaming.core.remote import Allowance
 from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.reconciler.connections import Link
 from netbird_streaming.reconciler.queue import Backlog
+from netbird_streaming.reconciler.way import Link
 from netbird_streaming.reconciler.world import World
 
 

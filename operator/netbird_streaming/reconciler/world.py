@@ -13,10 +13,11 @@ from netbird_streaming.pieces import in_pieces
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
-from netbird_streaming.reconciler.connections import Connections, Link
+from netbird_streaming.reconciler.connections import Connections
 from netbird_streaming.reconciler.entries import BLANK, STRAY, Entry, Gone, Stray, digest, entry_for, number, version_of
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
+from netbird_streaming.reconciler.way import Link
 
 K = TypeVar("K")
 log = logging.getLogger(__name__)

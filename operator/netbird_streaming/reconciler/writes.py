@@ -24,9 +24,9 @@ from netbird_streaming.errors import (
     WaitError,
 )
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.connections import Way
 from netbird_streaming.reconciler.looks import failed
 from netbird_streaming.reconciler.run import Run, newest
+from netbird_streaming.reconciler.way import Way
 
 log = logging.getLogger(__name__)
 
