@@ -20,7 +20,7 @@ BLANK = Memory()
 STRAY: Final = "Stray"
 """The kind of a key for an integration of our making whose resource was gone before its id could be written."""
 
-MAX_DELAY: Final = 600.0
+GONE_LIFETIME: Final = 600.0
 """Seconds after which nothing tells of a resource that is gone: a watch that lives, and a list, are quicker."""
 
 _WINDOW: Final = 12
@@ -104,7 +104,7 @@ class Gone:
 
     def let_go(self) -> None:
         """Keep no longer what nothing can tell of any more."""
-        oldest = self._clock.monotonic() - MAX_DELAY
+        oldest = self._clock.monotonic() - GONE_LIFETIME
         self._since = {uid: since for uid, since in self._since.items() if since > oldest}
 
 
