@@ -75,23 +75,6 @@ def test_flux_builds_the_operator_and_keeps_the_definitions_when_it_goes(plane: 
     plane.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", input=yaml.safe_dump_all(documents))
 
 
-def test_argo_cds_own_configuration_is_added_to_and_kept(plane: ControlPlane) -> None:
-    theirs = {"url": "https://argocd.example.com", "resource.customizations.health.example.com_Theirs": "return {}"}
-    config_map = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}},
-        "data": theirs,
-    }
-    plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(config_map))
-    ours = ("--server-side", "--field-manager=netbird-streaming", f"--filename={argocd.CONFIG_MAP}")
-    plane.kubectl("apply", *ours)
-    plane.kubectl("apply", "-f", "-", input=yaml.safe_dump(config_map))
-    found = yaml.safe_load(plane.kubectl("get", "configmap", "argocd-cm", "--namespace=argocd", "--output=yaml"))
-    assert found["data"] == {**theirs, **argocd.scripts()}
-    assert found["metadata"]["labels"] == {"app.kubernetes.io/part-of": "argocd"}
-
-
 def test_a_kustomization_that_installs_argo_cd_takes_the_component(plane: ControlPlane, tmp_path: Path) -> None:
     shutil.copytree(argocd.FOLDER, tmp_path / "component")
     (tmp_path / "argocd").mkdir()

@@ -18,7 +18,9 @@ FOLDER: Final = ROOT / "deploy" / "argocd"
 SCRIPT: Final = FOLDER / "health.lua"
 CONFIG_MAP: Final = FOLDER / "argocd-cm.yaml"
 _NOTE: Final = (
-    "# Made from health.lua by `make manifests`; changes here are lost. It adds to Argo CD's own ConfigMap.\n"
+    "# Made from health.lua by `make manifests`; changes here are lost.\n"
+    "# A merge patch for Argo CD's own ConfigMap: docs/gitops.md has the command. Never use `kubectl apply` with this\n"
+    "# file: it can delete every setting that the file does not contain.\n"
 )
 _ABSENT: Final = ("string", "math", "io", "debug", "coroutine", "python")
 

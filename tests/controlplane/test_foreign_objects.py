@@ -1,0 +1,196 @@
+"""Documented commands that change an object of the user's: run against that object, made in each usual way."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+import yaml
+
+from tests.support import pages
+from tests.support.controlplane import ControlPlane
+from tests.support.gitops import argocd
+from tests.support.manifests import Manifest
+
+_OWN_KINDS: Final = re.compile(
+    r"kubectl (patch|annotate) (esi|eventstreamingintegrations|netbirdconnection|clusternetbirdconnection) "
+)
+_CHANGES: Final = re.compile(r"kubectl (apply|patch|replace|edit|annotate|label|set|scale) [^|\n]*")
+_OWN_FILES: Final = frozenset(
+    {
+        # The first apply of files that are the reader's from then on.
+        "kubectl apply -k .",
+        "kubectl apply -f examples/gitops/argocd/",
+        "kubectl apply -k examples/gitops/flux/",
+        # What the chart installed.
+        "kubectl scale deployment netbird-streaming-operator -n netbird-system --replicas=0",
+        "kubectl scale deployment netbird-streaming-operator -n netbird-system --replicas=2",
+        # Resources of our kinds, which the loop around it lists.
+        """kubectl patch --type=merge --patch='{"metadata":{"finalizers":null}}'""",
+    }
+)
+"""Commands that change nothing that another tool or team made."""
+
+
+class Case(NamedTuple):
+    """A documented command that changes an object of the user's: where it is, and what the object holds before."""
+
+    page: str
+    command: str
+    kind: str
+    name: str
+    namespace: str
+    data: dict[str, str]
+    changes: dict[str, str]
+    environment: dict[str, str]
+
+
+_VALUES: Final = {"DATADOG": "new-datadog-key", "TOKEN": "nbp_new"}
+CASES: Final = (
+    Case(
+        "docs/gitops.md",
+        "kubectl patch configmap argocd-cm",
+        "ConfigMap",
+        "argocd-cm",
+        "argocd",
+        {"url": "https://argocd.example.com", "dex.config": "connectors: []", "repositories": "- url: git"},
+        argocd.scripts(),
+        {},
+    ),
+    Case(
+        "docs/rotation.md",
+        "kubectl patch secret datadog",
+        "Secret",
+        "datadog",
+        "team-a",
+        {"api-key": "old", "app-key": "of-another-tool"},
+        {"api-key": _VALUES["DATADOG"]},
+        {"NEW_DATADOG_API_KEY": _VALUES["DATADOG"]},
+    ),
+    Case(
+        "docs/rotation.md",
+        "kubectl patch secret netbird",
+        "Secret",
+        "netbird",
+        "netbird-system",
+        {"token": "nbp_old", "setup-key": "of-another-tool"},
+        {"token": _VALUES["TOKEN"]},
+        {"NETBIRD_TOKEN": _VALUES["TOKEN"]},
+    ),
+)
+LABELS: Final = {"app.kubernetes.io/part-of": "argocd", "team": "a"}
+
+
+def _documented(page: str) -> list[str]:
+    """The commands of a page that change objects, each as one line."""
+    scripts = (each.script.replace("\\\n", " ") for each in pages.blocks(page) if each.language in pages.COMMANDS)
+    return [" ".join(found[0].split()) for script in scripts for found in _CHANGES.finditer(script)]
+
+
+def test_every_documented_change_of_a_foreign_object_is_a_case() -> None:
+    unknown = [
+        f"{page}: {command}"
+        for page in pages.pages()
+        for command in _documented(page)
+        if command not in _OWN_FILES
+        and not _OWN_KINDS.match(command)
+        and not any(page == case.page and command.startswith(case.command) for case in CASES)
+    ]
+    assert unknown == []
+
+
+def _client_side(plane: ControlPlane, manifest: Manifest, _folder: Path) -> None:
+    plane.kubectl("apply", "--filename=-", input=yaml.safe_dump(manifest))
+
+
+def _server_side(plane: ControlPlane, manifest: Manifest, _folder: Path) -> None:
+    plane.kubectl("apply", "--server-side", "--filename=-", input=yaml.safe_dump(manifest))
+
+
+def _create(plane: ControlPlane, manifest: Manifest, _folder: Path) -> None:
+    plane.kubectl("create", "--filename=-", input=yaml.safe_dump(manifest))
+
+
+def _helm(plane: ControlPlane, manifest: Manifest, folder: Path) -> None:
+    chart = folder / "theirs"
+    (chart / "templates").mkdir(parents=True, exist_ok=True)
+    (chart / "Chart.yaml").write_text("{apiVersion: v2, name: theirs, version: 1.0.0}")
+    (chart / "templates" / "object.yaml").write_text(yaml.safe_dump(manifest))
+    namespace = f"--namespace={manifest['metadata']['namespace']}"
+    helm = [str(plane.binaries.find("helm")), "upgrade", "--install", "theirs", str(chart), namespace]
+    subprocess.run(helm, env=_environment(plane, folder), check=True, capture_output=True)
+
+
+WAYS: Final[dict[str, Callable[[ControlPlane, Manifest, Path], None]]] = {
+    "client-side apply": _client_side,
+    "server-side apply": _server_side,
+    "create": _create,
+    "Helm": _helm,
+}
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Iterator[Case]:
+    found: Case = request.param
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": found.namespace}}
+    control_plane.kubectl("apply", "--filename=-", input=yaml.safe_dump(namespace))
+    yield found
+    where = f"--namespace={found.namespace}"
+    control_plane.kubectl("delete", "--ignore-not-found", where, found.kind, found.name)
+    control_plane.kubectl("delete", "--ignore-not-found", where, "secret", "--selector=owner=helm")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_documented_command_keeps_what_others_set(
+    control_plane: ControlPlane, tmp_path: Path, case: Case, way: str
+) -> None:
+    manifest = _manifest(case)
+    WAYS[way](control_plane, manifest, tmp_path)
+    _run(control_plane, tmp_path, case)
+    assert _found(control_plane, case) == {**case.data, **case.changes}
+    if way != "create" and not case.data.keys() & case.changes.keys():
+        # The tool that made the object applies its own manifest again: what the command added stays.
+        WAYS[way](control_plane, manifest, tmp_path)
+        assert _found(control_plane, case) == {**case.data, **case.changes}
+
+
+def _manifest(case: Case) -> Manifest:
+    values = case.data
+    if case.kind == "Secret":
+        values = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    metadata = {"name": case.name, "namespace": case.namespace, "labels": LABELS}
+    return {"apiVersion": "v1", "kind": case.kind, "metadata": metadata, "data": values}
+
+
+def _found(plane: ControlPlane, case: Case) -> dict[str, str]:
+    found: dict[str, Any] = json.loads(
+        plane.kubectl("get", case.kind, case.name, f"--namespace={case.namespace}", "--output=json")
+    )
+    assert found["metadata"]["labels"].items() >= LABELS.items()
+    data: dict[str, str] = found["data"]
+    return data if case.kind != "Secret" else {key: base64.b64decode(text).decode() for key, text in data.items()}
+
+
+def _run(plane: ControlPlane, folder: Path, case: Case) -> None:
+    """Run the block of the page that holds the command, up to where it waits for an operator."""
+    (block,) = (
+        each for each in pages.blocks(case.page) if each.language in pages.COMMANDS and case.command in each.script
+    )
+    script = block.script.partition("kubectl wait")[0]
+    environment = {**_environment(plane, folder), **case.environment}
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=pages.ROOT, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def _environment(plane: ControlPlane, folder: Path) -> dict[str, str]:
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    if not (programs / "kubectl").exists():
+        (programs / "kubectl").symlink_to(plane.binaries.find("kubectl"))
+    return {"HOME": str(folder), "KUBECONFIG": str(plane.kubeconfig), "PATH": f"{programs}:{os.defpath}"}
