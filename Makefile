@@ -50,13 +50,16 @@ $(VENV): requirements/dev.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+.PHONY: runtime
+runtime: $(RUNTIME) ## Make .venv-runtime: the Python and the dependencies of the image, which tests start operators with
+
 .PHONY: demo
 demo: $(VENV) ## Show the whole thing on a local control plane (KEEP=1 leaves it up)
 	@exec $(PYTHON) -m tests.support.demo
 
 .PHONY: test
 ifneq ($(T),)
-test: $(VENV) ## Lint, types, imports, dead code, then every suite (T=path: only that path)
+test: $(VENV) $(RUNTIME) ## Lint, types, imports, dead code, then every suite (T=path: only that path)
 	@$(PYTHON) -m pytest $(T) $(ARGS)
 else
 test: $(VENV)
@@ -68,9 +71,9 @@ endif
 .PHONY: test-unit test-contract test-simulation test-controlplane
 test-unit: $(VENV)
 	@$(PYTHON) -m pytest tests/unit
-test-contract test-simulation: test-%: $(VENV)
+test-contract test-simulation: test-%: $(VENV) $(RUNTIME)
 	@$(PYTHON) -m pytest tests/$* --numprocesses=auto
-test-controlplane: $(VENV)
+test-controlplane: $(VENV) $(RUNTIME)
 	@$(PYTHON) -m pytest tests/controlplane --numprocesses=3 --dist=loadfile
 
 .PHONY: lint
@@ -144,8 +147,9 @@ bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)
 	@exec $(PYTHON) -m benchmarks --python=.venv-runtime/bin/python $(ARGS)
 
 # What ships and nothing else: some libraries import more where a developer's tools have installed more.
-$(RUNTIME): requirements/runtime.lock | $(VENV)
-	@$(PYTHON) -m venv --clear .venv-runtime
+$(RUNTIME): requirements/runtime.lock Dockerfile | $(VENV)
+	@image=$$($(PYTHON) -m tests.support.interpreter) || { image=$(PYTHON); echo "operators are tested on $$($(PYTHON) -V) instead" >&2; }; \
+		"$$image" -m venv --clear .venv-runtime
 	@.venv-runtime/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@echo "$(CURDIR)/operator" > "$$(.venv-runtime/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/operator.pth"
 	@touch $@
@@ -167,11 +171,11 @@ proof: $(VENV) ## The promises, tried harder than make test has time for
 	@$(PYTHON) -m tests.support.steps $(foreach part,$(PROOF),proof-$(part))
 
 .PHONY: proof-crashes
-proof-crashes: $(VENV) ## Every point of every flow: lost, unanswered, late, or the last of its process
+proof-crashes: $(VENV) $(RUNTIME) ## Every point of every flow: lost, unanswered, late, or the last of its process
 	@$(PYTHON) -m pytest tests/proof/crashes -v -o faulthandler_timeout=900 $(ARGS)
 
 .PHONY: proof-answers
-proof-answers: $(VENV) ## Every answer of NetBird's to every call of every flow: what users read, and that it heals
+proof-answers: $(VENV) $(RUNTIME) ## Every answer of NetBird's to every call of every flow: what users read, and that it heals
 	@$(PYTHON) -m pytest tests/proof/answers -q -o faulthandler_timeout=900 $(ARGS)
 
 # Seeds that make test has not run, as many as the time gives. Nightly ones are new each time.
@@ -188,7 +192,7 @@ proof-bugs: $(VENV) ## Bugs that others have had, seeded one at a time: a test c
 	@$(PYTHON) -m tests.proof.bugs $(ARGS)
 
 .PHONY: proof-cluster
-proof-cluster: $(VENV) ## The API server, etcd, rights, admission and other writers fail a life with three resources
+proof-cluster: $(VENV) $(RUNTIME) ## The API server, etcd, rights, admission and other writers fail a life with three resources
 	@$(PYTHON) -m pytest tests/proof/cluster -v -o faulthandler_timeout=900 $(ARGS)
 
 .PHONY: proof-fuzz
@@ -208,7 +212,7 @@ $(MUTATION): requirements/mutation.lock | $(VENV)
 	@touch $@
 
 .PHONY: monitoring
-monitoring: $(VENV) ## The alerts under promtool, and a real Prometheus that scrapes the operator
+monitoring: $(VENV) $(RUNTIME) ## The alerts under promtool, and a real Prometheus that scrapes the operator
 	@$(PYTHON) -m pytest tests/monitoring -o faulthandler_timeout=600 $(ARGS)
 
 .PHONY: lock

@@ -5,6 +5,8 @@ from typing import Final
 
 import pytest
 
+from tests.support.interpreter import description
+
 TESTS: Final = Path(__file__).parent
 
 
@@ -12,3 +14,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         suite = item.path.relative_to(TESTS).parts[0]
         item.add_marker(suite)
+
+
+def pytest_report_header() -> str:
+    return description()

@@ -33,6 +33,7 @@ from netbird_streaming.log_context import Repeats
 from netbird_streaming.metrics import Build, Metrics, Sight
 from netbird_streaming.netbird.client import Surroundings
 from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.pages import Page, PageServer
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
@@ -177,7 +178,10 @@ class Operator:
         surroundings = Surroundings(self._clock, chance, guard, self._metrics.meter.requested)
         async with (
             ClientFactory(
-                surroundings, timeout=settings.request_timeout, initial_share=settings.initial_budget_share
+                surroundings,
+                timeout=settings.request_timeout,
+                initial_share=settings.initial_budget_share,
+                http=EnvironmentHttpClients(self._environment),
             ) as netbird,
             EventPublisher(api, socket.gethostname(), self._clock.now, guard) as publisher,
         ):

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from netbird_streaming.netbird.transport import open_client
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.settings import Settings
 from tests.support.chart import CHART, COPIES, DEFINITIONS, Manifest, of_kind, render
 from tests.support.controlplane import Binaries
@@ -206,7 +206,7 @@ def test_a_ca_bundle_is_mounted_where_the_http_client_looks_for_it(helm: Path) -
     assert variable == {"name": "SSL_CERT_FILE", "value": f"{mount['mountPath']}/{item['path']}"}
 
 
-async def test_that_ca_bundle_is_trusted_and_no_other(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_that_ca_bundle_is_trusted_and_no_other(helm: Path) -> None:
     served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     served.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
 
@@ -217,12 +217,12 @@ async def test_that_ca_bundle_is_trusted_and_no_other(helm: Path, monkeypatch: p
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=served) as server:
         url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
-        async with open_client(None) as client:
+        async with EnvironmentHttpClients({}).open(None, None) as client:
             with pytest.raises(httpx.ConnectError, match="certificate"):
                 await client.get(url)
         (variable,) = environment(helm, caBundle={"configMap": {"name": "company-ca"}})
-        monkeypatch.setenv(variable, str(TLS / "certificate.pem"))
-        async with open_client(None) as client:
+        trusting = EnvironmentHttpClients({variable: str(TLS / "certificate.pem")})
+        async with trusting.open(None, None) as client:
             assert (await client.get(url)).status_code == 204
 
 

@@ -6,7 +6,7 @@ import json
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from netbird_streaming.errors import (
 )
 from netbird_streaming.netbird.client import NetBirdClient, Surroundings
 from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reasons import Reason
 from tests.support.netbird import faults
 from tests.support.netbird.behaviour import Behaviour, UnknownPath
@@ -93,8 +94,15 @@ class SystemClock:
         await asyncio.sleep(seconds / self._haste)
 
 
-def factory(timeout: float = 10, guard: Callable[[], None] = lambda: None, haste: float = 1.0) -> ClientFactory:
-    return ClientFactory(Surroundings(SystemClock(haste), random.Random(1), guard), timeout=timeout, initial_share=1.0)
+def factory(
+    timeout: float = 10,
+    guard: Callable[[], None] = lambda: None,
+    haste: float = 1.0,
+    environment: Mapping[str, str] | None = None,
+) -> ClientFactory:
+    surroundings = Surroundings(SystemClock(haste), random.Random(1), guard)
+    http = EnvironmentHttpClients(environment or {})
+    return ClientFactory(surroundings, timeout=timeout, initial_share=1.0, http=http)
 
 
 @pytest.fixture
@@ -112,9 +120,10 @@ async def server() -> AsyncIterator[SimulatedNetBird]:
 async def connected(
     server: SimulatedNetBird, deadline: float = 10, guard: Callable[[], None] = lambda: None, **endpoint: Any
 ) -> AsyncIterator[NetBirdClient]:
+    environment = endpoint.pop("environment", None)
     kind = endpoint.pop("token_type", TokenType.PERSONAL_ACCESS_TOKEN)
     wanted = Endpoint(**{"url": server.url, "token": KINDS[kind].value, "token_type": kind, **endpoint})
-    async with factory(deadline, guard, haste=100) as clients:
+    async with factory(deadline, guard, 100, environment) as clients:
         yield clients.client(wanted, PLENTY)
 
 
@@ -388,10 +397,8 @@ async def test_a_private_authority_is_trusted_where_it_is_named_and_only_there()
     await server.stop()
 
 
-async def test_the_environment_s_proxy_is_used(server: SimulatedNetBird, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", server.url)
-    monkeypatch.setenv("no_proxy", "")
-    async with connected(server, url="http://netbird.invalid") as client:
+async def test_the_environment_s_proxy_is_used(server: SimulatedNetBird) -> None:
+    async with connected(server, url="http://netbird.invalid", environment={"http_proxy": server.url}) as client:
         await client.list_integrations(Priority.CLOCK)
     assert [entry.operation for entry in server.journal.entries] == [Operation.LIST]
 

@@ -17,6 +17,7 @@ from netbird_streaming.core.resources import RateLimit, TokenType
 from netbird_streaming.errors import EditError, NotFoundError, OperatorError, RetryError, WaitError
 from netbird_streaming.netbird.client import Surroundings
 from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reconciler.ports import NetBird as Client
 from tests.simulation.chance import Fate, Script, Weather
 from tests.simulation.loop import BEGIN, VirtualLoop
@@ -162,7 +163,7 @@ class Virtual:
 
 def factory(timeout: float) -> ClientFactory:
     surroundings = Surroundings(Clock(), random.Random(1), lambda: None)
-    return ClientFactory(surroundings, timeout=timeout, initial_share=1.0)
+    return ClientFactory(surroundings, timeout=timeout, initial_share=1.0, http=EnvironmentHttpClients({}))
 
 
 @pytest.mark.parametrize("tenant", [None, "acc-2"], ids=["home", "tenant"])

@@ -21,6 +21,7 @@ from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.watch_session import LIST_SECONDS
 from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
 from netbird_streaming.handlers import SILENT_SECONDS, Scope, Watch
+from netbird_streaming.tls import client_context
 
 PATIENCE = 15.0
 PASTED = "pasted-api-key"
@@ -182,7 +183,7 @@ async def watching(
     clock: WallClock | None = None,
 ) -> AsyncIterator[tuple[Watch, Seen]]:
     async def login() -> Credentials:
-        return Credentials(server.url, "Bearer token", None, None, None, None, insecure=False)
+        return Credentials(server.url, "Bearer token", client_context(), None)
 
     seen = Seen(known)
     watch = Watch(scope or Scope(), seen, login, clock or WallClock(), reclaim)

@@ -14,6 +14,8 @@ from typing import Any, Final
 import aiohttp
 import yaml
 
+from tests.support.certificates import trusting
+
 BASE: Final = "/apis/integrations.netbird.io/v1alpha1/namespaces/{namespace}/eventstreamingintegrations"
 AGAIN: Final = 0.2
 MERGE_PATCH: Final = {"Content-Type": "application/merge-patch+json"}
@@ -69,5 +71,5 @@ def credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext, str]:
     """The server's URL, how to know it, and the token of such a kubeconfig."""
     config = yaml.safe_load(kubeconfig.read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    context = trusting(base64.b64decode(cluster["certificate-authority-data"]).decode())
     return cluster["server"], context, user["token"]

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ import yaml
 from netbird_streaming.core.resources import GROUP, VERSION
 from tests.support.chart import Manifest, of_kind, render
 from tests.support.controlplane import ControlPlane, KeptProcess
+from tests.support.interpreter import operator_python
 
 NAMESPACE: Final = "netbird-system"
 LEASE: Final = "netbird-streaming-operator"
@@ -89,7 +89,7 @@ class Operator:
         installation: Installation,
         *arguments: str,
         log: Path | None = None,
-        python: str = sys.executable,
+        python: str | None = None,
         module: str = "netbird_streaming",
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -99,13 +99,13 @@ class Operator:
             installation: whose rights and arguments it has.
             arguments: more of them; a later one wins.
             log: where it writes to; without one, a file of its own in the control plane's folder.
-            python: the interpreter, and with it the dependencies.
+            python: the interpreter, and with it the dependencies; the image's without one.
             module: what it runs; `tests.support.verbose` is the operator, with nothing held back from its log.
             environment: variables beside those of a pod.
         """
         self.log: Final = log or _new_log(installation.plane.folder)
         self._offset = self.log.stat().st_size if self.log.exists() else 0
-        command = [python, "-m", module, *installation.arguments]
+        command = [python or operator_python(), "-m", module, *installation.arguments]
         # The ports that the chart gives may be taken here, on the host.
         for each in ("health", "metrics"):
             command += [f"--{each}-host=127.0.0.1", f"--{each}-port=0"]

@@ -1,7 +1,6 @@
 """What end-to-end tests run on: an API server, a NetBird and the operator as processes, shared by many tests."""
 
 import json
-import ssl
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from netbird_streaming.core.resources import GROUP, VERSION
+from tests.support.certificates import trusting
 from tests.support.controlplane import ControlPlane
 from tests.support.netbird.process import RunningNetBird, running_netbird
 from tests.support.operator import LEASE, NAMESPACE, Installation, Operator, install
@@ -48,7 +48,7 @@ class Objects:
         self._client = httpx.Client(
             base_url=plane.url,
             headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
-            verify=ssl.create_default_context(cadata=authority),
+            verify=trusting(authority),
             trust_env=False,
             timeout=10.0,
         )

@@ -3,9 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import ip_address, ip_network
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import load_kube_config
@@ -17,6 +15,7 @@ from kubernetes.aio.config.incluster_config import (
 )
 
 from netbird_streaming.errors import WaitError
+from netbird_streaming.proxies import Proxy, proxy_for
 from netbird_streaming.reasons import Reason
 
 _TOKEN_AGE: Final = 60.0
@@ -56,35 +55,21 @@ async def load_configuration(environment: Mapping[str, str], clock: Callable[[],
             f"{source}: can't be used to reach Kubernetes ({type(error).__name__}): correct it, or set KUBECONFIG."
         )
     else:
-        configuration.proxy = configuration.proxy or proxy_for(configuration.host, environment)
+        proxy = _proxy(configuration, environment)
+        if proxy is not None and proxy.fault is not None:
+            raise WaitError(Reason.KUBERNETES_REFUSED, f"The Kubernetes API server can't be reached: {proxy.fault}.")
+        configuration.proxy = None if proxy is None else proxy.url
         # aiohttp would look for proxies and ~/.netrc at each request, in a thread: half of what a request costs.
         configuration.client_session_kwargs = {"trust_env": False}
         return configuration
     raise WaitError(Reason.KUBERNETES_REFUSED, message)
 
 
-def proxy_for(url: str, environment: Mapping[str, str]) -> str | None:
-    """The proxy that `HTTPS_PROXY` (or `HTTP_PROXY`, by the URL's scheme) names, unless `NO_PROXY` excepts the host.
-
-    As in Go, `NO_PROXY` holds `*`, host names, domains, addresses and CIDRs, the usual way to except a cluster's own
-    addresses.
-    """
-    parts = urlsplit(url)
-    name = f"{parts.scheme}_proxy"
-    proxy = environment.get(name) or environment.get(name.upper())
-    excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    host = parts.hostname or ""
-    return None if any(_excepts(entry.strip(), host) for entry in excepted.split(",")) else proxy or None
-
-
-def _excepts(entry: str, host: str) -> bool:
-    domain = entry.lower().lstrip(".")
-    if entry == "*" or (domain and (host == domain or host.endswith(f".{domain}"))):
-        return True
-    try:
-        return ip_address(host) in ip_network(entry, strict=False)
-    except ValueError:
-        return False
+def _proxy(configuration: Configuration, environment: Mapping[str, str]) -> Proxy | None:
+    """Return the proxy that the kubeconfig names, or else the environment."""
+    if configuration.proxy:
+        return Proxy("proxy-url of the kubeconfig", configuration.proxy)
+    return proxy_for(configuration.host, environment)
 
 
 class _Reload:

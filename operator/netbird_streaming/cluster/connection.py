@@ -5,6 +5,7 @@ REST client as it is. Its configuration, TLS, proxies and token rotation are use
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ from pydantic_core import from_json
 
 from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.cluster.failures import TERMINATING, failure
-from netbird_streaming.errors import OperatorError
+from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.tls import client_context, disable_verification
 
 __all__ = ["DEFAULT_TIMEOUT", "FIELD_MANAGER", "Api", "Credentials", "Json", "Request", "load_configuration"]
 
@@ -56,11 +59,8 @@ class Credentials:
 
     server: str
     authorization: str | None = field(repr=False)
-    ca_path: str | None
-    certificate_path: str | None
-    private_key_path: str | None
+    tls: ssl.SSLContext
     proxy: str | None
-    insecure: bool
 
 
 class _Answer(Protocol):
@@ -75,6 +75,8 @@ class _Answer(Protocol):
 
 class _Client(Protocol):
     """What of the package's `RESTClientObject` is used."""
+
+    ssl_context: ssl.SSLContext
 
     async def request(
         self, method: str, url: str, *, headers: dict[str, str], body: object, _request_timeout: aiohttp.ClientTimeout
@@ -93,10 +95,23 @@ class Api:
     def __init__(
         self, configuration: Configuration, *, timeout: float = DEFAULT_TIMEOUT, concurrency: int = _CONCURRENCY
     ) -> None:
-        """Take where to connect, the seconds that any request may take in total, and how many run at once."""
+        """Take where to connect, the seconds that any request may take in total, and how many run at once.
+
+        Raises:
+            WaitError: The CA's or the client's certificate can't be read.
+        """
         configuration.connection_pool_maxsize = 0  # no limit: `_slots` is the limit, and knows what it must not hold up
         self._configuration = configuration
-        self._client: _Client = cast("Any", RESTClientObject(configuration))
+        try:
+            self._tls = _tls(configuration)
+            self._client: _Client = cast("Any", RESTClientObject(configuration))
+        except OSError as error:
+            message = (
+                f"the kubeconfig, or the pod's ServiceAccount: the CA's or the client's certificate can't be read "
+                f"({type(error).__name__}); correct it."
+            )
+            raise WaitError(Reason.KUBERNETES_REFUSED, message) from None
+        self._client.ssl_context = self._tls
         # Within a cluster, a LIST's pages take longer to compress than to send.
         self._headers = {"User-Agent": FIELD_MANAGER, "Accept-Encoding": "identity"}
         self._timeout = timeout
@@ -112,11 +127,8 @@ class Api:
         return Credentials(
             server=settings.host,
             authorization=authorization.strip() if authorization else None,
-            ca_path=settings.ssl_ca_cert,
-            certificate_path=settings.cert_file,
-            private_key_path=settings.key_file,
+            tls=self._tls,
             proxy=settings.proxy,
-            insecure=not settings.verify_ssl,
         )
 
     async def call(
@@ -221,6 +233,16 @@ class Api:
                 yield line
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise failure(error, request.subject, write=False) from None
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext:
+    """Return the context for all requests to the API server, those of watches included."""
+    context = client_context(ca_file=configuration.ssl_ca_cert, ca_data=configuration.ca_cert_data)
+    if not configuration.verify_ssl:
+        disable_verification(context)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
 
 
 async def _refusal(response: _Answer) -> ApiException:

@@ -5,7 +5,6 @@ watch from.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from types import SimpleNamespace
@@ -47,7 +46,7 @@ def open_session(credentials: Credentials, seen: Seen) -> aiohttp.ClientSession:
         headers["Authorization"] = credentials.authorization
     return aiohttp.ClientSession(
         # No limit: each watch holds a connection for as long as it lasts.
-        connector=aiohttp.TCPConnector(limit=0, ssl=_tls(credentials)),
+        connector=aiohttp.TCPConnector(limit=0, ssl=credentials.tls),
         headers=headers,
         proxy=credentials.proxy,
         trace_configs=[_trace(seen)],
@@ -114,13 +113,3 @@ class _Response(aiohttp.ClientResponse):
             return answer
         version = (answer.get("metadata") or {}).get("resourceVersion")
         return {**answer, "metadata": {"resourceVersion": version}, "items": []}
-
-
-def _tls(credentials: Credentials) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=credentials.ca_path)
-    if credentials.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if credentials.certificate_path:
-        context.load_cert_chain(credentials.certificate_path, credentials.private_key_path)
-    return context

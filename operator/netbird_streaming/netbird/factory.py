@@ -9,8 +9,12 @@ from netbird_streaming.core.remote import Endpoint
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.netbird.budget import Budgets
 from netbird_streaming.netbird.client import NetBirdClient, Shares, Surroundings
+from netbird_streaming.netbird.http_clients import HttpClients
 from netbird_streaming.netbird.paths import Paths
-from netbird_streaming.netbird.transport import OpenClient, Transport, open_client
+from netbird_streaming.netbird.transport import Transport
+from netbird_streaming.proxies import Proxy
+
+_TransportKey = tuple[str | None, Proxy | None]
 
 
 class ClientFactory:
@@ -25,7 +29,7 @@ class ClientFactory:
         *,
         timeout: float,
         initial_share: float,
-        open_with: OpenClient = open_client,
+        http: HttpClients,
     ) -> None:
         """Open nothing yet.
 
@@ -33,23 +37,24 @@ class ClientFactory:
             surroundings: Clock, chance, guard and observer of all clients.
             timeout: The deadline of a whole request in seconds, its answer's body included.
             initial_share: What part of a burst, 0 to 1, a process takes to be left of a token when it first uses it.
-            open_with: Opens the HTTP client for a CA bundle.
+            http: Opens the HTTP clients.
         """
         self._surroundings = surroundings
         self._timeout = timeout
-        self._open = open_with
+        self._http = http
         self._budgets = Budgets(surroundings.clock, initial_share)
         self._paths: WeakValueDictionary[tuple[str, str], Paths] = WeakValueDictionary()
-        self._transports: WeakValueDictionary[str | None, Transport] = WeakValueDictionary()
+        self._transports: WeakValueDictionary[_TransportKey, Transport] = WeakValueDictionary()
 
     def client(self, endpoint: Endpoint, limit: RateLimit) -> NetBirdClient:
         """A client for this endpoint, its budget shared by token."""
         self._budgets.lower(endpoint.url, endpoint.token, limit)
         paths = self._paths.setdefault((endpoint.url, endpoint.token), Paths(endpoint.path_family))
-        transport = self._transports.get(endpoint.ca_bundle)
+        proxy = self._http.proxy(endpoint.url)
+        transport = self._transports.get((endpoint.ca_bundle, proxy))
         if transport is None:
-            transport = Transport(endpoint.ca_bundle, self._open, self._timeout)
-            self._transports[endpoint.ca_bundle] = transport
+            transport = Transport(self._http, endpoint.ca_bundle, proxy, self._timeout)
+            self._transports[endpoint.ca_bundle, proxy] = transport
         return NetBirdClient(endpoint, limit, self._surroundings, Shares(self._budgets, paths, transport))
 
     def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:

@@ -6,72 +6,56 @@ An exception of httpx can hold what was sent (a header's value, a URL's query), 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
-from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird.answers import CUT_OFF, Answer, Obstacle, Silence
+from netbird_streaming.netbird.http_clients import HttpClients
 from netbird_streaming.netbird.outgoing import Outgoing
-from netbird_streaming.reasons import Reason
+from netbird_streaming.proxies import Proxy
 
 CONNECT_SHARE: Final = 3
 """Connecting may take a third of the deadline, so that a host that is not there is told from one that is slow."""
-KEPT_CONNECTIONS: Final = 16
-
-OpenClient = Callable[[str | None], httpx.AsyncClient]
 
 
-def open_client(ca_bundle: str | None) -> httpx.AsyncClient:
-    """A client for all requests that trust the same certificates: those of the bundle alone, or else the usual ones.
+@dataclass(slots=True, eq=False)
+class _Client:
+    """An HTTP client, the version of the authorities that it trusts, and how many requests use it now."""
 
-    Proxies are the environment's. Connections are not limited, since whoever hangs must not hold up others; what works
-    at once is bounded elsewhere.
-
-    Raises:
-        WaitError: the bundle holds no certificate that can be read.
-    """
-    verify: ssl.SSLContext | bool = True
-    if ca_bundle is not None:
-        try:
-            # What is not ASCII is a comment. Nothing at all would mean the usual certificates to Python.
-            verify = ssl.create_default_context(cadata=ca_bundle.encode("ascii", "ignore").decode() or " ")
-        except ssl.SSLError:
-            message = "spec.caBundleConfigMapRef: the ConfigMap's value is not PEM certificates; put the CA's into it."
-            raise WaitError(Reason.CA_BUNDLE_INVALID, message) from None
-    return httpx.AsyncClient(
-        verify=verify,
-        timeout=None,  # noqa: S113  # each request has a deadline of its own, over all of its parts
-        follow_redirects=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
-    )
+    client: httpx.AsyncClient
+    trust_version: object
+    requests: int = 0
 
 
 class Transport:
-    """Sends requests that trust the same certificates; its client is opened with the first one."""
+    """Sends requests that trust the same authorities through the same proxy.
 
-    def __init__(self, ca_bundle: str | None, open_with: OpenClient, timeout: float) -> None:
+    The client is created for the first request, and again after the authorities of the process have changed.
+    """
+
+    def __init__(self, clients: HttpClients, ca_bundle: str | None, proxy: Proxy | None, timeout: float) -> None:
         """`timeout` is the deadline of one request in seconds, its answer's body included."""
+        self._clients = clients
         self._ca_bundle = ca_bundle
-        self._open = open_with
+        self._proxy = proxy
         self._timeout = timeout
-        self._client: httpx.AsyncClient | None = None
+        self._current: _Client | None = None
 
     async def send(self, outgoing: Outgoing) -> Answer | Silence:
         """Send it once.
 
         Raises:
-            OperatorError: what `guard` raises, or `WaitError` for a CA bundle that can't be read.
+            OperatorError: what `guard` raises, or `WaitError` if no client can be created.
         """
-        if self._client is None:
-            self._client = self._open(self._ca_bundle)
         progress = _Progress(outgoing.guard)
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._exchange(self._client, outgoing, progress)
+            async with self._client() as client, asyncio.timeout(self._timeout):
+                return await self._exchange(client, outgoing, progress)
         except OperatorError:
             raise
         except TimeoutError:
@@ -79,6 +63,23 @@ class Transport:
         except Exception as problem:  # noqa: BLE001  # total: whatever a client raises, no answer came
             sent = progress.may_have_left and not _is_before_sending(problem)
             return Silence(_obstacle(problem), sent, type(problem).__name__)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Give the current client to one request. A replaced one is closed after its last request."""
+        version = self._clients.trust_version()
+        if self._current is not None and self._current.trust_version != version:
+            await self.aclose()
+        if self._current is None:
+            self._current = _Client(self._clients.open(self._ca_bundle, self._proxy), version)
+        used = self._current
+        used.requests += 1
+        try:
+            yield used.client
+        finally:
+            used.requests -= 1
+            if used is not self._current and not used.requests:
+                await used.client.aclose()
 
     async def _exchange(self, client: httpx.AsyncClient, outgoing: Outgoing, progress: "_Progress") -> Answer:
         connect = self._timeout / CONNECT_SHARE
@@ -102,10 +103,10 @@ class Transport:
         return Answer(response.status_code, body, fault, headers.get("Date"), headers.get("Retry-After"))
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        """Close all connections, those in use after their request."""
+        replaced, self._current = self._current, None
+        if replaced is not None and not replaced.requests:
+            await replaced.client.aclose()
 
 
 _LAST_LOOKS: Final = frozenset({"http11.send_request_headers.started", "http11.send_request_body.started"})

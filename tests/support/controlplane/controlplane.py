@@ -1,7 +1,6 @@
 """A real Kubernetes control plane on loopback, made in seconds and thrown away: etcd, API server, controllers."""
 
 import signal
-import ssl
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
+from tests.support.certificates import trusting
 from tests.support.controlplane import audit, commands, files
 from tests.support.controlplane.audit import AuditEvent
 from tests.support.controlplane.binaries import Binaries
@@ -180,17 +180,17 @@ class ControlPlane:
 
     def _kubeconfig(self, name: str, token: str) -> Path:
         path = self.folder / f"{name}.kubeconfig"
-        return files.write_kubeconfig(path, self.url, self._files.certificate, (name, token))
+        return files.write_kubeconfig(path, self.url, self._files.authority, (name, token))
 
     def _ready(self) -> bool:
-        return self._files.certificate.exists() and self._get("/readyz") == b"ok"
+        return self._get("/readyz") == b"ok"
 
     def _has_default_account(self) -> bool:
         return self._get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
     def _get(self, path: str) -> bytes | None:
         """Answer the body of a successful answer, None for any other or none."""
-        context = ssl.create_default_context(cafile=str(self._files.certificate))
+        context = trusting(self._files.authority.read_text())
         request = urllib.request.Request(self.url + path)  # noqa: S310 — our own server
         request.add_header("Authorization", f"Bearer {self._files.admin_token}")
         # A proxy of the environment is not asked for a loopback address.

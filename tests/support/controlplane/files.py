@@ -3,10 +3,12 @@
 import base64
 import json
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.certificates import AUTHORITY, KEY, certificate
 from tests.support.controlplane import audit
 
 # RFC 5915, with the curve (prime256v1) and without the optional public key, which the reader computes.
@@ -24,9 +26,9 @@ class Files:
     manager_token: str
 
     @property
-    def certificate(self) -> Path:
-        """The API server's own, which it makes at its first start; with the authority that signed it."""
-        return self.folder / "certs" / "apiserver.crt"
+    def authority(self) -> Path:
+        """The certificate of the authority that signed the API server's."""
+        return AUTHORITY
 
     @property
     def audit_log(self) -> Path:
@@ -49,17 +51,22 @@ def write(folder: Path) -> Files:
     _private(folder / "tokens.csv", tokens)
     _private(folder / "service-account.key", _signing_key())
     (folder / "audit-policy.json").write_text(json.dumps(audit.POLICY))
+    # The API server uses what it finds here. Neither this certificate nor its authority's has a key identifier, as on
+    # Amazon EKS and MicroK8s.
+    (folder / "certs").mkdir()
+    shutil.copy(certificate("server"), folder / "certs" / "apiserver.crt")
+    _private(folder / "certs" / "apiserver.key", KEY.read_text())
     return files
 
 
-def write_kubeconfig(path: Path, url: str, certificate: Path, user: tuple[str, str]) -> Path:
-    """Write a kubeconfig (JSON, which is YAML) for a user's name and token, with the certificate inside."""
+def write_kubeconfig(path: Path, url: str, authority: Path, user: tuple[str, str]) -> Path:
+    """Write a kubeconfig (JSON, which is YAML) for a user's name and token, with the authority's certificate inside."""
     name, token = user
-    authority = base64.b64encode(certificate.read_bytes()).decode()
+    trusted = base64.b64encode(authority.read_bytes()).decode()
     content: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "local", "cluster": {"server": url, "certificate-authority-data": authority}}],
+        "clusters": [{"name": "local", "cluster": {"server": url, "certificate-authority-data": trusted}}],
         "users": [{"name": name, "user": {"token": token}}],
         "contexts": [{"name": name, "context": {"cluster": "local", "user": name, "namespace": "default"}}],
         "current-context": name,

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from netbird_streaming.cluster.configuration import load_configuration, proxy_for
+from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.errors import WaitError
 
 
-def kubeconfig(folder: Path, user: dict[str, Any]) -> dict[str, str]:
+def kubeconfig(folder: Path, user: dict[str, Any], cluster: dict[str, str] | None = None) -> dict[str, str]:
     content = {
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-        "clusters": [{"name": "k", "cluster": {"server": "https://127.0.0.1:6443"}}],
+        "clusters": [{"name": "k", "cluster": cluster or {"server": "https://127.0.0.1:6443"}}],
         "users": [{"name": "u", "user": user}],
     }
     path = folder / "config"
@@ -60,26 +60,20 @@ def test_without_a_kubeconfig_the_pods_own_credentials_or_the_home_folders_are_m
         asyncio.run(load_configuration({"HOME": str(tmp_path)}, lambda: 0.0))
 
 
-@pytest.mark.parametrize(
-    ("environment", "proxy"),
-    [
-        ({}, None),
-        ({"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
-        ({"https_proxy": "http://p:1", "HTTPS_PROXY": "http://q:1"}, "http://p:1"),
-        ({"HTTP_PROXY": "http://p:1"}, None),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example.com"}, "http://p:1"),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example.com, 10.0.0.1"}, None),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "192.168.0.0/16,10.0.0.0/8"}, None),
-        ({"HTTPS_PROXY": "http://p:1", "no_proxy": "*"}, None),
-    ],
-)
-def test_a_proxy_of_the_environment_is_used_unless_the_address_is_excepted(
-    environment: dict[str, str], proxy: str | None
+def test_the_proxy_is_the_kubeconfigs_or_else_the_environments_and_never_one_that_can_not_be_used(
+    tmp_path: Path,
 ) -> None:
-    assert proxy_for("https://10.0.0.1:443", environment) == proxy
+    async def proxy(environment: dict[str, str], **cluster: str) -> str | None:
+        server = {"server": "https://10.0.0.1:6443", **cluster}
+        return (await load_configuration({**kubeconfig(tmp_path, {}, server), **environment}, lambda: 0.0)).proxy
 
-
-def test_names_are_excepted_by_their_domain() -> None:
-    environment = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example.com"}
-    assert proxy_for("https://k8s.example.com", environment) is None
-    assert proxy_for("https://k8s.example.org", environment) == "http://p:1"
+    assert asyncio.run(proxy({"HTTPS_PROXY": "http://p:1"})) == "http://p:1"
+    assert asyncio.run(proxy({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "10.0.0.0/8"})) is None
+    assert asyncio.run(proxy({"ALL_PROXY": "socks5://p:1"})) is None
+    assert asyncio.run(proxy({"HTTPS_PROXY": "http://p:1"}, **{"proxy-url": "http://q:1"})) == "http://q:1"
+    for given in ("socks5://u:hunter2@p:1", "htp://hunter2"):
+        with pytest.raises(WaitError, match="HTTPS_PROXY of the operator's environment") as caught:
+            asyncio.run(proxy({"HTTPS_PROXY": given}))
+        assert "hunter2" not in repr(caught.value)
+    with pytest.raises(WaitError, match="proxy-url of the kubeconfig names a SOCKS proxy"):
+        asyncio.run(proxy({}, **{"proxy-url": "socks5://p:1"}))

@@ -13,6 +13,7 @@ from netbird_streaming.core.remote import Endpoint
 from netbird_streaming.core.resources import RateLimit, TokenType
 from netbird_streaming.netbird.client import Call, NetBirdClient, Surroundings
 from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.proxies import Proxy
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TOKEN = "nbp_0123456789"
@@ -71,12 +72,19 @@ class Network:
     guard: Callable[[], None] = lambda: None
     requests: list[httpx.Request] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    trust: int = 0
 
     def __post_init__(self) -> None:
         around = Surroundings(self.clock, random.Random(1), self.guard, self.calls.append, "test")
-        self.factory = ClientFactory(around, timeout=30, initial_share=1.0, open_with=self._open)
+        self.factory = ClientFactory(around, timeout=30, initial_share=1.0, http=self)
 
-    def _open(self, _: str | None) -> httpx.AsyncClient:
+    def proxy(self, _: str) -> Proxy | None:
+        return None
+
+    def trust_version(self) -> object:
+        return self.trust
+
+    def open(self, _: str | None, __: Proxy | None) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

@@ -21,7 +21,7 @@ from netbird_streaming.errors import (
     WaitError,
 )
 from netbird_streaming.netbird.client import Call, NetBirdClient
-from netbird_streaming.netbird.transport import open_client
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reasons import Reason
 from tests.unit.netbird.fakes import ENDPOINT, TOKEN, FakeClock, Network
 
@@ -323,7 +323,7 @@ async def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> Non
 )
 def test_a_bundle_without_a_certificate_is_refused(bundle: str) -> None:
     with pytest.raises(WaitError) as caught:
-        open_client(bundle)
+        EnvironmentHttpClients({}).open(bundle, None)
     assert caught.value.reason is Reason.CA_BUNDLE_INVALID
 
 
