@@ -21,6 +21,7 @@ from netbird_streaming.core.remote import (
 )
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import EditError, Effect, NotFoundError, OperatorError, RetryError, WaitError
+from netbird_streaming.netbird.wire import parse_listing
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate
 from tests.simulation.network import Errand, Line, Process
@@ -90,9 +91,9 @@ class SimNetBird:
     async def list_integrations(self, priority: Priority) -> Listing:  # noqa: ARG002  # no budget here
         """LIST."""
         answer, at = await self._ask(Request(Operation.LIST, self._caller))
-        items: Any = answer.body or []
+        items = tuple(parse_listing(answer.content))
         date = at.replace(microsecond=0) if self._factory.server.behaviour.date_header else None
-        return Listing(tuple(_integration(each) for each in items), date)
+        return Listing(items, date)
 
     async def get(self, integration_id: int, priority: Priority) -> Integration:  # noqa: ARG002  # no budget here
         """GET by id."""

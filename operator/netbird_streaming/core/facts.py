@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from netbird_streaming.core import compare
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.payload import Payload
-from netbird_streaming.core.remote import Integration, Listing
+from netbird_streaming.core.remote import UNKNOWN_ID, Integration, Listing
 from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Intent, Status, own
 from netbird_streaming.errors import OperatorError
@@ -25,15 +25,19 @@ class Holders(Protocol):
 
 
 class View:
-    """One LIST of an account, indexed. `begun` is the monotonic second at which it was sent."""
+    """One LIST of an account, indexed. `begun` is the monotonic second at which it was sent.
 
-    __slots__ = ("_by_identity", "begun", "by_id", "date")
+    `unreadable` holds the elements that can't be read: those with an id are in `by_id` too.
+    """
+
+    __slots__ = ("_by_identity", "begun", "by_id", "date", "unreadable")
 
     def __init__(self, listing: Listing, begun: float) -> None:
         """Index by id at once, by identity when first asked: a sweep of unchanged integrations never asks."""
         self.begun = begun
         self.date = listing.date
-        self.by_id = {item.id: item for item in listing.items}
+        self.by_id = {item.id: item for item in listing.items if item.id != UNKNOWN_ID}
+        self.unreadable = tuple(item for item in listing.items if item.unreadable is not None)
         self._by_identity: dict[tuple[str, str | None], list[Integration]] | None = None
 
     def identical(self, platform: str, config: Mapping[str, str]) -> list[Integration]:

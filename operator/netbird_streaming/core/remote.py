@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from netbird_streaming.core.resources import TokenType
+
+UNKNOWN_ID: Final = 0
+"""The id of an integration in a LIST whose id can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,7 @@ class Integration:
     """An integration as an answer of NetBird's shows it; what a thin GET leaves out is None.
 
     `config` holds what the server sent, secrets masked as `****`; timestamps are kept as sent and parsed where needed.
+    `unreadable` says why an element of a LIST can't be read: the integration exists, and nothing else is known of it.
     """
 
     id: int
@@ -22,6 +27,7 @@ class Integration:
     config: Mapping[str, str] | None = field(default=None, hash=False, repr=False)
     created_at: str | None = None
     updated_at: str | None = None
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,10 @@ class Outgoing:
 
 
 def headers_for(endpoint: Endpoint, user_agent: str) -> dict[str, str]:
-    """The headers of every request. Compression is not asked for: a small body could grow without bound.
+    """Return the headers of every request.
+
+    Compression is not requested, since a small body could grow without bound. A cache on the way has to revalidate,
+    since decisions rest on what a LIST shows.
 
     Raises:
         WaitError: the token can't be in a header. HTTP clients quote such a value in their own errors.
@@ -45,6 +48,7 @@ def headers_for(endpoint: Endpoint, user_agent: str) -> dict[str, str]:
         "Authorization": f"{_SCHEMES[endpoint.token_type]} {endpoint.token}",
         "Accept": "application/json",
         "Accept-Encoding": "identity",
+        "Cache-Control": "no-cache",
         "User-Agent": user_agent,
     }
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from netbird_streaming.core.remote import Integration, IntegrationRequest
+from netbird_streaming.core.compare import COMPARABLE
+from netbird_streaming.core.remote import UNKNOWN_ID, Integration, IntegrationRequest
 from netbird_streaming.netbird.json_list import elements
 
 MAX_ID: Final = 2**63 - 1
@@ -54,9 +55,10 @@ def encode_request(request: IntegrationRequest) -> bytes:
 
 
 def parse_listing(body: bytes) -> Iterator[Integration]:
-    """All integrations of a LIST, where `null` is none, each as it is read: ten thousand take a while.
+    """Yield the integrations of a LIST as they are read; `null` is an empty LIST.
 
-    One that can't be read makes the whole LIST unreadable: those that were given by then are worth nothing.
+    An element that can't be read is yielded as an `Integration` with `unreadable` set, and without an id if that can't
+    be read either. Only broken JSON makes the whole LIST unreadable.
     """
     if not body.lstrip().startswith(b"["):
         parsed = _parse(body)
@@ -67,7 +69,7 @@ def parse_listing(body: bytes) -> Iterator[Integration]:
     texts = _Texts()
     try:
         for item in elements(body.decode()):
-            yield _integration(item, texts)
+            yield _listed(item, texts)
     except UnreadableError:
         raise
     except (ValueError, RecursionError):
@@ -120,12 +122,30 @@ def _parse(body: bytes) -> Any:  # noqa: ANN401  # JSON can be anything until it
         raise UnreadableError(_NOT_JSON if body.strip() else "it is empty") from None
 
 
+def _listed(item: object, texts: "_Texts") -> Integration:
+    """Return an element of a LIST, or what can be known of one that can't be read."""
+    try:
+        return _integration(item, texts)
+    except UnreadableError as problem:
+        found = item if isinstance(item, dict) else {}
+        platform = next((each for each in COMPARABLE if each == found.get("platform")), None)
+        return Integration(
+            found["id"] if _is_id(found.get("id")) else UNKNOWN_ID,
+            platform=platform,
+            unreadable=str(problem),
+        )
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 < value <= MAX_ID
+
+
 def _integration(item: object, texts: "_Texts") -> Integration:
     if not isinstance(item, dict):
         message = f"an integration was expected, not {_shape(item)}"
         raise UnreadableError(message)
     id_, enabled, config = item.get("id"), item.get("enabled"), item.get("config")
-    if type(id_) is not int or not 0 < id_ <= MAX_ID:
+    if type(id_) is not int or not _is_id(id_):
         message = "an integration's id is no positive 64-bit integer"
         raise UnreadableError(message)
     if enabled is not None and enabled is not True and enabled is not False:

@@ -55,6 +55,20 @@ class StrangerTenant(StrEnum):
     REFUSE = "refuse"
 
 
+class Form(StrEnum):
+    """In which form a list shows a value that was sent, where it is not the form that was sent.
+
+    The last form is one that no client can relate to what it sent.
+    """
+
+    AS_SENT = "as-sent"
+    STRIPPED = "stripped"
+    ENCODED = "encoded"
+    ADDED_HEADER = "added-header"
+    MASKED_PATH = "masked-path"
+    UNRELATED = "unrelated"
+
+
 class UnknownPath(StrEnum):
     """What a path that does not exist answers: a plain 404, or a dashboard's page."""
 
@@ -73,6 +87,13 @@ class Behaviour:
     `rejected_secrets` are values that the destination refuses, with `rejection_status` (412 or 422);
     `echo_rejected` quotes the value in that refusal, as a careless server would. `added_config` and `added_fields` are
     keys that the server shows although nobody sent them.
+
+    The rest is what no public source rules out. `blank` hides every integration from lists and from requests by id.
+    `get_lag` lets GET by id lag as lists do. `reuse_ids` gives an id again once no live integration has a higher one.
+    `immutable` names keys that a PUT accepts and does not change. `stamps` moves `updated_at` at every list.
+    `form` is the form in which values are shown, `list_limit` how many integrations a list shows at most,
+    `strange_items` whether lists also show integrations of an unknown shape, `database_skew` by how many seconds the
+    clock of `created_at` and `updated_at` differs from that of `Date`.
     """
 
     path_family: PathFamily = PathFamily.INTEGRATIONS
@@ -102,6 +123,15 @@ class Behaviour:
     latency: float = 0.0
     clock_skew: float = 0.0
     list_lag: float = 0.0
+    blank: bool = False
+    get_lag: bool = False
+    reuse_ids: bool = False
+    immutable: tuple[str, ...] = ()
+    stamps: bool = False
+    form: Form = Form.AS_SENT
+    list_limit: int | None = None
+    strange_items: bool = False
+    database_skew: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse settings that no server could have.

@@ -1,9 +1,10 @@
 """The simulated NetBird API as a state machine without I/O: time and requests go in, answers and effects come out."""
 
 import heapq
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tests.support.netbird import rendering, validation
 from tests.support.netbird.behaviour import Behaviour
@@ -119,7 +120,7 @@ class NetBird:
         mark = Mark(now, f"token:{admission.token_id}", late)
         match request.operation:
             case Operation.LIST:
-                return Answer(200, self._shelf.listing(account_id, now))
+                return Answer(200, self._list(account_id, now))
             case Operation.ACCOUNTS:
                 account = self.directory.account(account_id)
                 return Answer(200, rendering.account(account)) if account else refusal(404, "account not found")
@@ -127,6 +128,14 @@ class NetBird:
                 return self._create(request, account_id, mark)
             case _:
                 return self._on_one(request, account_id, mark)
+
+    def _list(self, account_id: str, now: datetime) -> bytes:
+        """Serialise what a LIST shows."""
+        if self._behaviour.blank:
+            return b"[]"
+        if self._behaviour.stamps:
+            self._shelf.stamp(account_id, now)
+        return self._shelf.listing(account_id, now)
 
     def defer(self, request: Request, admission: Admission, due: datetime) -> None:
         """Apply an admitted request at `due`, whatever its client was told meanwhile."""
@@ -206,17 +215,26 @@ class NetBird:
         """Carry out an operation on the integration that the path names."""
         if request.integration_id is None:
             return refusal(400, "invalid integration ID format")
-        found = self._shelf.find(account_id, request.integration_id)
+        found = None if self._behaviour.blank else self._shelf.find(account_id, request.integration_id)
+        if request.operation is Operation.GET:
+            return self._get(found, request, account_id, mark.at)
         if found is None:
             return refusal(404, _NOT_FOUND)
         if request.operation is Operation.UPDATE:
             return self._update(found, request.body, mark)
-        if request.operation is Operation.DELETE:
-            self._shelf.remove(found, mark)
-            return Answer(200, encode({}), applied=True)
-        if self._behaviour.thin_get:
-            return Answer(200, rendering.thin(found))
-        return Answer(200, rendering.full(found, self._behaviour))
+        self._shelf.remove(found, mark)
+        return Answer(200, encode({}), applied=True)
+
+    def _get(self, found: Integration | None, request: Request, account_id: str, now: datetime) -> Answer:
+        """Answer a GET by id; where those lag, from the replica that lists come from."""
+        if self._behaviour.get_lag:
+            listed = json.loads(self._list(account_id, now)) or []
+            shown = next((each for each in listed if each["id"] == request.integration_id), None)
+            return refusal(404, _NOT_FOUND) if shown is None else Answer(200, encode(shown))
+        if found is None:
+            return refusal(404, _NOT_FOUND)
+        thin = self._behaviour.thin_get
+        return Answer(200, rendering.thin(found) if thin else rendering.full(found, self._behaviour))
 
     def _update(self, former: Integration, body: object, mark: Mark) -> Answer:
         """Carry out a PUT."""
@@ -224,7 +242,9 @@ class NetBird:
         if isinstance(patch, Answer):
             return patch
         merge = self._behaviour.update_form.keeps_old_keys
-        draft = Draft(former.platform, {**(former.config if merge else {}), **patch.config}, patch.enabled)
+        wanted = {**(former.config if merge else {}), **patch.config}
+        wanted |= {key: former.config[key] for key in self._behaviour.immutable if key in former.config}
+        draft = Draft(former.platform, wanted, patch.enabled)
         refused = validation.invalid(draft) or validation.rejected_by_destination(draft, self._behaviour)
         if refused is not None:
             return refused
@@ -234,14 +254,15 @@ class NetBird:
 
     def _keep_new(self, account_id: str, draft: Draft, mark: Mark) -> Integration:
         """Keep a new integration; its destination got a test event."""
+        at = mark.at + timedelta(seconds=self._behaviour.database_skew)
         made = Integration(
             id=self._shelf.take_id(),
             account_id=account_id,
             platform=draft.platform,
             config=draft.config,
             enabled=draft.enabled,
-            created_at=mark.at,
-            updated_at=mark.at,
+            created_at=at,
+            updated_at=at,
         )
         self._shelf.put(made, mark)
         self._test_events[made.id] = 1
@@ -249,7 +270,8 @@ class NetBird:
 
     def _keep_changed(self, former: Integration, draft: Draft, mark: Mark) -> Integration:
         """Keep a changed integration; its destination got a test event."""
-        changed = replace(former, config=draft.config, enabled=draft.enabled, updated_at=mark.at)
+        at = mark.at + timedelta(seconds=self._behaviour.database_skew)
+        changed = replace(former, config=draft.config, enabled=draft.enabled, updated_at=at)
         self._shelf.put(changed, mark)
         self._test_events[former.id] = self._test_events.get(former.id, 0) + 1
         return changed

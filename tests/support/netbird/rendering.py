@@ -3,8 +3,9 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from tests.support.netbird.behaviour import Behaviour, HeaderMask, TimeForm
+from tests.support.netbird.behaviour import Behaviour, Form, HeaderMask, TimeForm
 from tests.support.netbird.records import Integration
 from tests.support.netbird.tenancy import Account
 from tests.support.netbird.wire import encode
@@ -12,6 +13,14 @@ from tests.support.netbird.wire import encode
 MASK: Final = "****"
 _MICROSECOND_DIGITS: Final = 6
 SECRET_KEYS: Final = frozenset({"api_key", "access_key", "secret_key"})
+
+STRANGE_ITEMS: Final = (
+    b'{"id":900000001,"config":[]}',
+    b'{"id":900000002,"created_at":1767225600,"platform":"s3"}',
+    b'{"id":900000003,"enabled":"true","platform":"sentinel","config":{"workspace":{"id":7}}}',
+    b'{"id":"900000004","platform":"datadog"}',
+)
+"""Integrations of shapes that no public source describes; nobody's resource declares them."""
 
 
 def timestamp(moment: datetime, behaviour: Behaviour, *, in_list: bool) -> str:
@@ -50,7 +59,26 @@ def _shown_config(integration: Integration, behaviour: Behaviour) -> dict[str, s
         for key, value in integration.config.items()
     }
     shown.update(behaviour.added_config)
-    return shown
+    return {key: _in_form(key, value, behaviour.form) for key, value in shown.items()}
+
+
+def _in_form(key: str, value: str, form: Form) -> str:
+    """Write a value in the server's own form."""
+    url = key in {"url", "api_url"}
+    match form:
+        case Form.STRIPPED:
+            return value.strip()
+        case Form.ENCODED if url:
+            return quote(value, safe=":/?#[]@!$&'()*+,;=%")
+        case Form.ADDED_HEADER if key == "headers" and value != MASK:
+            return json.dumps({"Content-Type": "application/json", **json.loads(value or "{}")})
+        case Form.MASKED_PATH if url:
+            parts = urlsplit(value)
+            return urlunsplit((parts.scheme, parts.netloc, f"/{MASK}", "", ""))
+        case Form.UNRELATED if url:
+            return "(set)"
+        case _:
+            return value
 
 
 def full(integration: Integration, behaviour: Behaviour, *, in_list: bool = False) -> bytes:

@@ -1,7 +1,7 @@
 """The integrations that a server keeps: live ones by account, tombstones, history, and the list each account sees."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -24,13 +24,21 @@ class Mark:
     late: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a database held at some moment."""
+
+    live: tuple[Integration, ...]
+    next_id: int
+
+
 class Shelf:
     """Keeps integrations and forgets nothing; every change goes through `put` or `remove` and leaves an effect."""
 
     def __init__(self, behaviour: Behaviour, first_id: int = FIRST_ID) -> None:
         """Start empty; `first_id` is given to the first integration of any account."""
         self._behaviour = behaviour
-        self._next_id = first_id
+        self._first_id = self._next_id = first_id
         self._live: dict[int, Integration] = {}
         self._by_account: dict[str, dict[int, Integration]] = {}
         self._tombstones: dict[int, Tombstone] = {}
@@ -68,7 +76,9 @@ class Shelf:
         return None if integration_id is None else self.of_account(account_id).get(integration_id)
 
     def take_id(self) -> int:
-        """Give out an id that no integration of any account had or will have."""
+        """Give out an id; one that no integration had before, unless the server reuses ids."""
+        if self._behaviour.reuse_ids:
+            self._next_id = max(self._live, default=self._first_id - 1) + 1
         self._next_id += 1
         return self._next_id - 1
 
@@ -89,6 +99,26 @@ class Shelf:
         self._tombstones[integration.id] = Tombstone(integration, mark.at, mark.by)
         self._record(Operation.DELETE, integration, mark)
 
+    def back_up(self) -> Backup:
+        """Return what the database holds now."""
+        return Backup(tuple(self._live.values()), self._next_id)
+
+    def revert(self, backup: Backup) -> None:
+        """Put the database back to what it held then, ids and times included; nothing of that is in the history."""
+        for account_id in list(self._by_account):
+            self._lists.pop(account_id, None)
+        self._live.clear()
+        self._by_account.clear()
+        self._items.clear()
+        self._next_id = backup.next_id
+        for integration in backup.live:
+            self._place(integration)
+
+    def stamp(self, account_id: str, now: datetime) -> None:
+        """Move `updated_at` of every integration of an account, as a server that saves its own bookkeeping does."""
+        for integration in list(self.of_account(account_id).values()):
+            self._place(replace(integration, updated_at=now))
+
     def listing(self, account_id: str, now: datetime) -> bytes:
         """Serialise an account's list as a client is shown it now: as it is, or as it was a while ago."""
         former = self._replica.shown(account_id, now, self._behaviour.list_lag) if self._behaviour.list_lag else None
@@ -100,11 +130,13 @@ class Shelf:
         if known is not None:
             return known
         shown = []
-        for integration in self.of_account(account_id).values():
+        for integration in list(self.of_account(account_id).values())[: self._behaviour.list_limit]:
             item = self._items.get(integration.id)
             if item is None:
                 item = self._items[integration.id] = rendering.full(integration, self._behaviour, in_list=True)
             shown.append(item)
+        if self._behaviour.strange_items:
+            shown += rendering.STRANGE_ITEMS
         content = b"null" if not shown and self._behaviour.null_when_empty else b"[" + b",".join(shown) + b"]"
         self._lists[account_id] = content
         return content

@@ -46,7 +46,7 @@ PLATFORMS = st.sampled_from([*sorted(compare.COMPARABLE), "new"])
 @example("generic_http", {}, [("generic_http", {"url": ""}), ("generic_http", {})])
 @given(PLATFORMS, CONFIGS, st.lists(st.tuples(st.none() | PLATFORMS, st.none() | CONFIGS), max_size=6))
 def test_a_search_finds_each_that_is_identical_once(platform: str, config: dict[str, str], shown: list[Any]) -> None:
-    items = [item(number, platform=each, config=other) for number, (each, other) in enumerate(shown)]
+    items = [item(number, platform=each, config=other) for number, (each, other) in enumerate(shown, 1)]
     found = view(*items).identical(platform, config)
     assert sorted(each.id for each in found) == [
         each.id for each in items if compare.is_identical(platform, config, each)

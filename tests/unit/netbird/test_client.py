@@ -293,8 +293,10 @@ async def test_each_request_carries_token_tenant_and_nothing_that_was_not_asked_
     assert dict(request.url.params) == {"account": "a tenant&b"}
     assert request.url.path.startswith("/base/api/")
     assert set(request.headers) <= {
-        "host", "authorization", "accept", "accept-encoding", "user-agent", "content-type", "content-length",
+        "host", "authorization", "accept", "accept-encoding", "cache-control", "user-agent", "content-type",
+        "content-length",
     }  # fmt: skip
+    assert request.headers["Cache-Control"] == "no-cache"
 
 
 @pytest.mark.parametrize("token", ["", "abc\n", "a b", "tökén", "\x00", "abc\ud800"])

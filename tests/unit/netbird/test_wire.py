@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netbird_streaming.core.remote import Integration, IntegrationRequest
+from netbird_streaming.core.remote import UNKNOWN_ID, Integration, IntegrationRequest
 from netbird_streaming.netbird import wire
 from netbird_streaming.netbird.wire import UnreadableError
 
@@ -58,9 +58,33 @@ def test_an_id_is_read_exactly(id_: int) -> None:
 
 
 @pytest.mark.parametrize("id_", [True, False, 0, -1, 2**63, 7.0, "7", None, [7], {}])
-def test_what_is_no_id_makes_the_whole_list_unreadable(id_: object) -> None:
-    with pytest.raises(UnreadableError, match="id is no positive 64-bit integer"):
-        listed(encoded([WHOLE, {**WHOLE, "id": id_}]))
+def test_an_element_without_a_readable_id_leaves_the_rest_of_the_list_readable(id_: object) -> None:
+    whole, unknown = listed(encoded([WHOLE, {**WHOLE, "id": id_}]))
+    assert (whole.id, whole.unreadable) == (7, None)
+    assert (unknown.id, unknown.unreadable) == (UNKNOWN_ID, "an integration's id is no positive 64-bit integer")
+
+
+@pytest.mark.parametrize(
+    ("odd", "shape"),
+    [
+        ({"config": []}, "config of an integration is a list"),
+        ({"created_at": 1767225600}, "created_at is a number"),
+        ({"enabled": "true"}, "enabled of an integration is a string"),
+        ({"platform": ["datadog"]}, "platform is a list"),
+        ({"account_id": "\ud800"}, "it is not JSON"),
+    ],
+)
+def test_an_element_of_an_unknown_shape_exists_and_is_unknown(odd: dict[str, object], shape: str) -> None:
+    first, second = listed(encoded([{**WHOLE, "id": 8, **odd}, WHOLE]))
+    known = None if "platform" in odd else "datadog"
+    assert first == Integration(8, platform=known, unreadable=shape)
+    assert (second.id, second.unreadable) == (7, None)
+
+
+def test_an_element_that_is_no_object_is_unknown() -> None:
+    first, second = listed(encoded([7, WHOLE]))
+    assert (first.id, first.unreadable) == (UNKNOWN_ID, "an integration was expected, not a number")
+    assert second.id == WHOLE["id"]
 
 
 def test_an_answer_about_another_integration_is_not_believed() -> None:
