@@ -95,8 +95,15 @@ def test_every_folder_of_tests_that_it_names_exists(page: str) -> None:
 
 def test_the_index_leads_to_every_page() -> None:
     listed = {str(link.destination[0].relative_to(ROOT)) for link in pages.links("docs/README.md")}
-    beside = {page for page in PAGES if page.startswith("docs/") and not page.startswith("docs/runbooks/")}
+    with_an_index = ("docs/runbooks/", "docs/decisions/")
+    beside = {page for page in PAGES if page.startswith("docs/") and not page.startswith(with_an_index)}
     assert beside - listed == {"docs/README.md"}
+
+
+def test_the_index_of_decisions_leads_to_every_decision() -> None:
+    index = "docs/decisions/README.md"
+    listed = {str(link.destination[0].relative_to(ROOT)) for link in pages.links(index)}
+    assert {page for page in PAGES if page.startswith("docs/decisions/")} - listed == {index}
 
 
 def test_operations_leads_to_every_runbook() -> None:
@@ -137,6 +144,7 @@ def test_most_blocks_are_run(capsys: pytest.CaptureFixture[str]) -> None:
         ('printf %s "$TOKEN" |\n  kubectl apply -f - > made.txt 2>&1', {"printf", "kubectl"}),
         ("for each in a b; do\n  helm get $each\ndone\nX=1 git log && true", {"helm", "git", "true"}),
         ("kubectl create --from-file=a=<(printf %s b) \\\n  --dry-run=client", {"kubectl", "printf"}),
+        ("kubectl apply -f - <<'END' | cat\nkind: Secret\nname: x\nEND\ndate\n", {"kubectl", "cat", "date"}),
     ],
 )
 def test_the_programs_of_a_script_are_found(script: str, named: set[str]) -> None:

@@ -24,6 +24,7 @@ _SEPARATORS: Final = frozenset("();<>|&")
 _KEYWORDS: Final = frozenset({"do", "done", "for", "while", "until", "if", "then", "else", "fi", "!", "{", "}"})
 _COMMENT: Final = re.compile(r"(^|[ \t])#.*", re.MULTILINE)
 _ASSIGNMENT: Final = re.compile(r"\w+=")
+_HERE_DOCUMENT: Final = re.compile(r"<<'(\w+)'(.*\n)(?:.*\n)*?\1\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def manifests(page: str) -> Iterator[tuple[Block, Any]]:
 
 def programs(script: str) -> set[str]:
     """The programs that a script names as commands, shell built-ins included."""
-    plain = _COMMENT.sub("", script.replace("\\\n", " "))
+    plain = _COMMENT.sub("", _HERE_DOCUMENT.sub(r"\2", script).replace("\\\n", " "))
     # A line's end separates commands, so it becomes what the splitter knows as a separator.
     words = shlex.shlex(plain.replace("\n", " ; "), posix=True, punctuation_chars=True)
     found = set()
