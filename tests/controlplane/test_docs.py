@@ -9,16 +9,18 @@ import pytest
 from tests.support import pages
 from tests.support.controlplane import ControlPlane
 from tests.support.netbird.process import running_netbird
-from tests.support.reader import FIRST_ID, Reader, given_to_a_team
+from tests.support.reader import FIRST_ID, POSIX, Reader, given_to_a_team
 
 FIRST: Final = "docs/install.md"
+COMPLETE: Final = "docs/getting-started.md"
+"""This page takes nothing for granted, so it has a cluster of its own."""
 LAST: Final = "docs/upgrade-and-uninstall.md"
 FROM_NOTHING: Final = {"README.md", "docs/platforms.md"}
 """These say themselves how to make the Secrets; the others speak of a team that has them, and one integration."""
 PAGES: Final = [
     page
     for page in sorted(pages.pages(), key=lambda page: (page == LAST, page))
-    if page != FIRST and any(block.runs for block in pages.blocks(page))
+    if page not in {FIRST, COMPLETE} and any(block.runs for block in pages.blocks(page))
 ]
 
 
@@ -27,7 +29,9 @@ def reader() -> Iterator[Reader]:
     """One who has installed the operator as the first page says, on an API server of their own."""
     with ControlPlane.start() as plane, running_netbird([f"--first-id={FIRST_ID}"]) as netbird, ExitStack() as stack:
         reader = Reader(plane, netbird, stack)
+        reader.create_team()
         assert reader.read(FIRST) > 0
+        reader.share_the_cluster()
         yield reader
 
 
@@ -35,3 +39,10 @@ def reader() -> Iterator[Reader]:
 def test_what_the_page_says_works(reader: Reader, page: str) -> None:
     reader.begin(*([] if page in FROM_NOTHING else given_to_a_team()))
     assert reader.read(page) > 0
+
+
+def test_the_first_page_leads_from_an_empty_cluster_to_an_integration_and_back() -> None:
+    with ControlPlane.start() as plane, running_netbird() as netbird, ExitStack() as stack:
+        assert Reader(plane, netbird, stack, shell=POSIX).read(COMPLETE) > 0
+        left = [each.platform for each in netbird.control.integrations("company")]
+        assert left == ["firehose"], "only what was made by hand is left"

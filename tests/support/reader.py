@@ -11,6 +11,7 @@ import yaml
 from netbird_streaming.core.resources import GROUP, VERSION
 from tests.support import pages
 from tests.support.controlplane import ControlPlane
+from tests.support.foreign_objects import OTHER_TEAM, ForeignObjects, changes, with_other_key
 from tests.support.manifests import Manifest, integration
 from tests.support.netbird.process import RunningNetBird
 from tests.support.netbird.records import Draft
@@ -27,6 +28,9 @@ PROGRAMS: Final = frozenset({"helm", "kubectl"})
 NETBIRDS: Final = ("https://api.netbird.io", "https://netbird.example.com")
 """The APIs that the pages name; the simulated one takes their place."""
 TEAM: Final = "team-a"
+BASH: Final = ("bash", "-euo", "pipefail")
+POSIX: Final = ("dash", "-eu")
+"""A shell without bash's extensions."""
 FIRST_ID: Final = 4711
 """The id of an integration that somebody made by hand, of which the pages speak."""
 
@@ -35,9 +39,27 @@ _WHAT_PAGES_DECLARE: Final = {
     "api/v1": ("secrets", "configmaps"),
 }
 _FOLDERS: Final = ("crds", "deploy", "examples")
+_CHART: Final = "deploy/chart/netbird-streaming-operator"
 _CERTIFICATE: Final = pages.ROOT / "tests" / "contract" / "netbird_tls" / "certificate.pem"
 _BLOCK_SECONDS: Final = 60.0
 _BEGIN_SECONDS: Final = 20
+_NOT_IN_BSD: Final = {
+    "base64": "-w*|--wrap*",
+    "date": "-d|-I*|--*",
+    "grep": "-P|--perl*",
+    "readlink": "-f|-e",
+    "sed": "-i|--*",
+    "xargs": "-r|--*|-d",
+}
+"""Options of GNU's programs that those of macOS and the BSDs refuse, as patterns of `case`."""
+_STUB: Final = """#!/bin/sh
+for option in "$@"; do
+  case "$option" in
+    {options}) echo "illegal option -- $option" >&2; exit 64 ;;
+  esac
+done
+exec {program} "$@"
+"""
 _VARIABLES: Final = {
     "NETBIRD_TOKEN": "nbp_company",
     "TEAM_NETBIRD_TOKEN": "nbp_team",
@@ -55,8 +77,8 @@ def given_to_a_team() -> list[Manifest]:
     """What a page may speak of without saying how to make it: the README's Secrets, and its first integration."""
     keys = {"access_key": _VARIABLES["AWS_ACCESS_KEY_ID"], "secret_key": _VARIABLES["AWS_SECRET_ACCESS_KEY"]}
     return [
-        secret("datadog", api_key=_VARIABLES["DATADOG_API_KEY"]),
-        secret("aws", **keys),
+        with_other_key(secret("datadog", api_key=_VARIABLES["DATADOG_API_KEY"])),
+        with_other_key(secret("aws", **keys)),
         secret("webhook", token=_VARIABLES["WEBHOOK_TOKEN"], team_key=_VARIABLES["TEAM_KEY"]),
         # What a page may have changed is written out, so that applying this takes it back.
         integration(
@@ -77,17 +99,20 @@ class ReaderError(Exception):
 class Reader:
     """Somebody with a cluster, a NetBird and a checkout; their operator runs between install and uninstall."""
 
-    def __init__(self, plane: ControlPlane, netbird: RunningNetBird, stack: ExitStack) -> None:
-        """Make what the pages take for granted: the accounts, the namespace of a team, and files of one's own."""
+    def __init__(
+        self, plane: ControlPlane, netbird: RunningNetBird, stack: ExitStack, *, shell: tuple[str, ...] = BASH
+    ) -> None:
+        """Make what every page takes for granted: the accounts in NetBird, and files of one's own."""
         self._plane: Final = plane
+        self._shell: Final = shell
         self._url: Final = netbird.url
         self._folder: Final = plane.folder / "checkout"
         self._stack: Final = stack
         self._objects: Final = Objects(plane)
+        self._foreign: Final = ForeignObjects(plane, self._objects)
         stack.callback(self._objects.close)
         self._operator: Operator | None = None
         self._prepare(netbird)
-        plane.kubectl("create", "namespace", TEAM)
 
     def read(self, page: str) -> int:
         """Do what a page says, from its beginning to its end, and answer how many blocks that were.
@@ -97,8 +122,23 @@ class Reader:
         """
         found = [block for block in pages.blocks(page) if block.runs]
         for block in found:
+            before = self._foreign.snapshot()
             self._do(block)
+            changed = changes(before, self._foreign.snapshot())
+            if changed and "--all-namespaces" not in block.script:
+                message = f"{block.place}: changes what belongs to others: {', '.join(changed)}"
+                raise ReaderError(message)
         return len(found)
+
+    def create_team(self) -> None:
+        """Create the namespace that most pages speak of without saying how to make it."""
+        self._plane.kubectl("create", "namespace", TEAM)
+
+    def share_the_cluster(self) -> None:
+        """Let a second team use the connection from now on, so that commands meet objects of others."""
+        access = f"--set=connection.access.namespaces={{{TEAM},{OTHER_TEAM}}}"
+        self._call(f"helm upgrade {LEASE} {_CHART} --namespace={NAMESPACE} --reset-then-reuse-values '{access}'")
+        self._foreign.create()
 
     def begin(self, *given: Manifest) -> None:
         """Leave nothing of what former pages declared but these, and wait until they work."""
@@ -137,14 +177,21 @@ class Reader:
             self._operator.kill()
 
     def _run(self, block: Block, script: str, given: str = "") -> None:
+        done = self._call(script, given)
+        if done.returncode != 0:
+            tail = "" if self._operator is None else f"\nthe operator's log ends:\n{self._operator.log_tail(8)}"
+            message = f"{block.place}: {script}{done.stdout}{done.stderr}{tail}"
+            raise ReaderError(message)
+
+    def _call(self, script: str, given: str = "") -> subprocess.CompletedProcess[str]:
         environment = {
             "HOME": str(self._plane.folder),
             "KUBECONFIG": str(self._plane.kubeconfig),
             "PATH": f"{self._folder / 'bin'}:{os.defpath}",
             **_VARIABLES,
         }
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", self._here(script)],
+        return subprocess.run(
+            [*self._shell, "-c", self._here(script)],
             input=self._here(given),
             cwd=self._folder,
             env=environment,
@@ -153,10 +200,6 @@ class Reader:
             text=True,
             timeout=_BLOCK_SECONDS,
         )
-        if done.returncode != 0:
-            tail = "" if self._operator is None else f"\nthe operator's log ends:\n{self._operator.log_tail(8)}"
-            message = f"{block.place}: {script}{done.stdout}{done.stderr}{tail}"
-            raise ReaderError(message)
 
     def _here(self, text: str) -> str:
         for netbird in NETBIRDS:
@@ -183,3 +226,7 @@ class Reader:
         (self._folder / "bin").mkdir()
         for program in PROGRAMS:
             (self._folder / "bin" / program).symlink_to(self._plane.binaries.find(program))
+        for program, options in _NOT_IN_BSD.items():
+            stub = self._folder / "bin" / program
+            stub.write_text(_STUB.format(options=options, program=shutil.which(program, path=os.defpath)))
+            stub.chmod(0o755)
