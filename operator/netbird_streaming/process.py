@@ -81,6 +81,12 @@ class Leading:
     secrets: SecretWatch | None
     guard: Callable[[], None]
 
+    def failing(self) -> set[tuple[str, str | None]]:
+        """The kinds, each with its namespace, whose list or watch fails now; None is the whole cluster."""
+        lists = {(scope.kind, scope.namespace) for scope in self.controller.lists.failures}
+        secrets = self.secrets.failing() if self.secrets is not None else ()
+        return lists | self.watch.failing() | {("Secret", namespace) for namespace in secrets}
+
 
 class Operator:
     """The process: connects, waits for its turn, and leads until cancelled."""
@@ -249,7 +255,10 @@ class Operator:
 
     def _unready(self) -> str | None:
         """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
-        return self._turns.trouble() if self._started else "not connected to the Kubernetes API server yet"
+        if not self._started:
+            return "not connected to the Kubernetes API server yet"
+        lists = self._leading.controller.lists if self._leading is not None else None
+        return self._turns.trouble() or (lists.awaits() if lists is not None else None)
 
     def _sight(self) -> Sight | None:
         """What there is to see while this process may act."""
@@ -263,7 +272,12 @@ class Operator:
         restarts = {"resources": leading.watch.restarts}
         if leading.secrets is not None:
             restarts["secrets"] = leading.secrets.restarts
-        return Sight(leading.controller.snapshot(), restarts)
+        return Sight(
+            leading.controller.snapshot(),
+            restarts,
+            synced=leading.controller.lists.awaits() is None,
+            failing=leading.failing(),
+        )
 
     def _sick(self) -> str | None:
         """Say why a restart would help; nothing else may fail /healthz, since it loses what is only in memory."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from netbird_streaming.metrics import Build, Metrics, Sight
+from netbird_streaming.metrics import Build, Metrics
 from netbird_streaming.metrics.definitions import ALL, Type
 from netbird_streaming.netbird.answers import Operation
 from netbird_streaming.netbird.client import Call
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
 from tests.support.metrics_docs import PAGE, with_metrics
-from tests.unit.metrics.given import snapshot
+from tests.unit.metrics.given import sight, snapshot
 
 # What alerts, dashboards and people's own rules are written against: a change here breaks them.
 PROMISED = """
@@ -32,12 +32,15 @@ drifts_found_total counter
 drifts_corrected_total counter
 sweep_age_seconds gauge connection
 sweep_interval_seconds gauge connection
+synced gauge
+watch_failing gauge kind watched_namespace
 watch_restarts_total counter watch
 """
 
 
 def scraped(accept: str = "") -> Mapping[str, Metric]:
-    metrics = Metrics(Build("1", "3"), lambda: Sight(snapshot(), {"resources": 1}), per_connection=False)
+    told = sight(snapshot(), {"resources": 1}, failing=[("Secret", "a")])
+    metrics = Metrics(Build("1", "3"), lambda: told, per_connection=False)
     metrics.meter.reconciled("EventStreamingIntegration", Outcome.SETTLED, 0.1)
     metrics.meter.put_back("EventStreamingIntegration", Reason.UNAVAILABLE)
     metrics.meter.requested(Call(Operation.LIST, 200, 0.1, 0.2))

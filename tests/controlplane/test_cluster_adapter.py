@@ -200,10 +200,12 @@ async def test_a_list_shows_all_of_the_watched_namespaces(world: World) -> None:
     seen: list[Resource] = []
     publisher = EventPublisher(world.api, "pod", lambda: datetime.now(UTC))
     cluster = Resources(world.api, publisher, namespaces=(world.namespace, "not-there"))
-    await cluster.list_resources("EventStreamingIntegration", lambda *_: True, seen.append)
+    assert cluster.scopes("EventStreamingIntegration") == (world.namespace, "not-there")
+    for namespace in cluster.scopes("EventStreamingIntegration"):
+        await cluster.list_resources("EventStreamingIntegration", namespace, lambda *_: True, seen.append)
     assert [resource.metadata.name for resource in seen] == ["a", "b"]
     everywhere: list[Resource] = []
-    await world.cluster.list_resources("EventStreamingIntegration", lambda *_: True, everywhere.append)
+    await world.cluster.list_resources("EventStreamingIntegration", None, lambda *_: True, everywhere.append)
     assert {resource.identity for resource in seen} <= {resource.identity for resource in everywhere}
 
 

@@ -64,6 +64,12 @@ class ApiServer:
         self.secrets: dict[tuple[str, str], SecretObject] = {}
         self.unreadable: set[Identity] = set()
         """Objects that the operator's version can't parse."""
+        self.scope: tuple[str | None, ...] = (None,)
+        """The namespaces that the operator watches; None is all of them."""
+        self.unlistable: set[str] = set()
+        """Namespaces in which RBAC refuses a list."""
+        self.refused_kinds: set[str] = set()
+        """Kinds of which RBAC refuses each list."""
 
     # What users do.
 

@@ -5,9 +5,15 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.resources import Connection, EventStreamingIntegration, Identity, Resource
+from netbird_streaming.core.resources import (
+    ClusterNetBirdConnection,
+    Connection,
+    EventStreamingIntegration,
+    Identity,
+    Resource,
+)
 from netbird_streaming.core.status import ConnectionStatus, Status
-from netbird_streaming.errors import Effect, ObjectGoneError, OperatorError, RetryError
+from netbird_streaming.errors import Effect, ObjectGoneError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.apiserver import ApiServer
 from tests.simulation.chance import Fate
@@ -45,11 +51,19 @@ class SimCluster:
         """The object as it is now."""
         return await self._read(f"GET {identity.label}", lambda: self._api.objects.get(identity))
 
+    def scopes(self, kind: str) -> Sequence[str | None]:
+        """Namespaced kinds in each watched namespace, if not in the whole cluster at once."""
+        return (None,) if kind == ClusterNetBirdConnection.__name__ else self._api.scope
+
     async def list_resources(
-        self, kind: str, is_news: Callable[[Identity, str, str], bool], seen: Callable[[Resource], None]
+        self,
+        kind: str,
+        namespace: str | None,
+        is_news: Callable[[Identity, str, str], bool],
+        seen: Callable[[Resource], None],
     ) -> None:
-        """All objects of one kind."""
-        for each in await self._read(f"LIST {kind}", lambda: list(self._api.of_kind(kind))):
+        """All objects of one kind in a namespace, or in all."""
+        for each in await self._read(f"LIST {kind}", lambda: self._listed(kind, namespace)):
             is_told = is_news(each.identity, each.metadata.uid, each.metadata.resource_version)
             if is_told and each.identity not in self._api.unreadable:
                 seen(each)
@@ -94,6 +108,11 @@ class SimCluster:
         """Events are told to whoever watches them."""
         for note in notes:
             self._published(resource, note)
+
+    def _listed(self, kind: str, namespace: str | None) -> list[Resource]:
+        if namespace in self._api.unlistable or kind in self._api.refused_kinds:
+            raise WaitError(Reason.KUBERNETES_REFUSED, f"the list of {kind} of namespace {namespace}: denied (403).")
+        return [each for each in self._api.of_kind(kind) if namespace in (None, each.metadata.namespace)]
 
     def _data(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         known = self._api.secrets.get((namespace, name))

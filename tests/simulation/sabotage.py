@@ -55,7 +55,7 @@ class NaiveController:
             found: list[Resource] = []
             try:
                 await self._ports.cluster.list_resources(
-                    EventStreamingIntegration.__name__, lambda *_: True, found.append
+                    EventStreamingIntegration.__name__, None, lambda *_: True, found.append
                 )
                 for each in found:
                     await self._reconcile(each)

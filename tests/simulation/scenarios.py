@@ -246,7 +246,7 @@ async def lists_and_secrets(side: Side, told: Transcript) -> None:
     await side.delete("c")
     seen: list[Resource] = []
     await side.cluster.list_resources(
-        KIND, lambda identity, _uid, _version: identity.namespace == side.namespace, seen.append
+        KIND, None, lambda identity, _uid, _version: identity.namespace == side.namespace, seen.append
     )
     told.lines += [f"listed: {told.shown(each)}" for each in seen]
     await told.says("no Secret", side.cluster.secret(side.namespace, "s"))

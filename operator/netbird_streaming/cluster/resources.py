@@ -20,7 +20,7 @@ from netbird_streaming.cluster.parsing import API_VERSION, KINDS, edition, ident
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity, Resource
 from netbird_streaming.core.status import ConnectionStatus, Status, others
-from netbird_streaming.errors import EditError, ObjectGoneError, OperatorError
+from netbird_streaming.errors import EditError, ObjectGoneError
 from netbird_streaming.pieces import in_pieces
 
 # Objects: a whole page is in memory at once, as dictionaries of some 12 KB each.
@@ -70,33 +70,33 @@ class Resources:
         raw = await self._find(Request(_subject(identity), path))
         return None if raw is None else parse(raw)
 
+    def scopes(self, kind: str) -> Sequence[str | None]:
+        """The namespaces in which this kind is listed; None is one list of the whole cluster."""
+        if not KINDS[kind].namespaced:
+            return (None,) if self._cluster_kinds else ()
+        return (None,) if self._namespaces is None else self._namespaces
+
     async def list_resources(
-        self, kind: str, is_news: Callable[[Identity, str, str], bool], seen: Callable[[Resource], None]
+        self,
+        kind: str,
+        namespace: str | None,
+        is_news: Callable[[Identity, str, str], bool],
+        seen: Callable[[Resource], None],
     ) -> None:
-        """A consistent LIST; a failing namespace does not hold up the others.
+        """A consistent LIST of one kind in one namespace, or in the whole cluster.
 
         Args:
             kind: One of ours.
+            namespace: One of the `scopes` of the kind.
             is_news: Asked of each object, by its uid and version: whether it is worth parsing.
             seen: Handed each that is, if it can be read.
 
         Raises:
-            OperatorError: The first failure, after all namespaces were tried; what was seen by then is not all.
+            OperatorError: What was seen by then is not all.
         """
-        namespaced = KINDS[kind].namespaced
-        if not namespaced and not self._cluster_kinds:
-            return
-        scopes = self._namespaces if namespaced and self._namespaces is not None else (None,)
-        failures: list[OperatorError] = []
-        for namespace in scopes:
-            try:
-                async for raw in self._list(kind, namespace):
-                    if is_news(*edition(raw)):
-                        self._hand_over(raw, seen)
-            except OperatorError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        async for raw in self._list(kind, namespace):
+            if is_news(*edition(raw)):
+                self._hand_over(raw, seen)
 
     async def add_finalizer(self, resource: R) -> R:
         """Put our finalizer beside the others'; no request where it is there."""

@@ -154,6 +154,10 @@ class SecretWatch:
         """How often a watch that worked has failed and was begun anew, however many tries that took."""
         return sum(scope.restarts for scope in self._scopes.values())
 
+    def failing(self) -> frozenset[str | None]:
+        """The namespaces whose Secrets can't be watched now; None is the whole cluster."""
+        return frozenset(namespace for namespace, scope in self._scopes.items() if scope.is_failing)
+
     def age(self) -> float:
         """Seconds since the last proof of life of the most silent watch; 0 where none is granted."""
         now = self._clock()
@@ -188,6 +192,11 @@ class _Scope:
         place = f"/namespaces/{namespace}" if namespace else ""
         self._path = f"/api/v1{place}/secrets"
         self._subject = f"the metadata of Secrets in {f'namespace {namespace}' if namespace else 'all namespaces'}"
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it is refused, or its last request failed."""
+        return self._broken or self.state is State.DENIED
 
     async def run(self) -> None:
         while True:

@@ -7,6 +7,7 @@ watch from.
 import asyncio
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -16,16 +17,21 @@ from netbird_streaming.cluster.connection import FIELD_MANAGER, Credentials
 
 LIST_SECONDS: Final = 1.0
 """Between two lists of the same objects: kopf lists again at once, however often a watch of it has expired."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 15.0
+"""After refused requests in a row, beside kopf's own second. Shorter than kopf's timeout of a request."""
 
 
 class Sign(Enum):
     """What has just become of a request."""
 
     ASKED = auto()
-    """It was sent, or failed."""
+    """It was sent."""
     ANSWERED = auto()
     LISTED = auto()
     """A LIST was answered: a watch begins there, and tells nothing of what came before."""
+    FAILED = auto()
+    """It was not answered, or was refused."""
 
 
 Seen = Callable[[str, Sign], None]
@@ -58,24 +64,25 @@ def _trace(seen: Seen) -> aiohttp.TraceConfig:
     trace, pace = aiohttp.TraceConfig(), _Pace()
 
     async def sent(_: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestStartParams) -> None:
-        if _is_list(parameters.url.query):
-            await pace.keep(parameters.url.path)
+        await pace.keep(parameters.url.path, is_list=_is_list(parameters.url.query))
         seen(parameters.url.path, Sign.ASKED)
 
     async def answered(
         _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestEndParams
     ) -> None:
-        path, sign = parameters.url.path, Sign.ASKED
-        if parameters.response.ok:
-            sign = Sign.LISTED if _is_list(parameters.url.query) else Sign.ANSWERED
-        if sign is Sign.LISTED:
-            pace.heard(path)
-        seen(path, sign)
+        path, is_list = parameters.url.path, _is_list(parameters.url.query)
+        if not parameters.response.ok:
+            if parameters.response.status == HTTPStatus.FORBIDDEN:
+                pace.refused(path)
+            seen(path, Sign.FAILED)
+            return
+        pace.answered(path, is_list=is_list)
+        seen(path, Sign.LISTED if is_list else Sign.ANSWERED)
 
     async def failed(
         _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestExceptionParams
     ) -> None:
-        seen(parameters.url.path, Sign.ASKED)
+        seen(parameters.url.path, Sign.FAILED)
 
     trace.on_request_start.append(sent)
     trace.on_request_end.append(answered)
@@ -84,19 +91,35 @@ def _trace(seen: Seen) -> aiohttp.TraceConfig:
 
 
 class _Pace:
-    """Holds a list back that follows too soon on one that was answered: some API server may always forget at once."""
+    """Delays a request that follows too soon: a list on one that was answered, and any request on refused ones.
+
+    kopf repeats both at once or every second: some API server may forget each version at once, and a right may be
+    missing for days.
+    """
 
     def __init__(self) -> None:
-        self._answered: dict[str, float] = {}
+        self._listed: dict[str, float] = {}
+        self._refused: dict[str, tuple[float, float]] = {}
 
-    async def keep(self, path: str) -> None:
-        """Wait until it may be asked."""
-        due = self._answered.get(path, -LIST_SECONDS) + LIST_SECONDS
+    async def keep(self, path: str, *, is_list: bool) -> None:
+        """Wait until it may be sent."""
+        refused_at, pause = self._refused.get(path, (0.0, 0.0))
+        due = refused_at + pause
+        if is_list:
+            due = max(due, self._listed.get(path, -LIST_SECONDS) + LIST_SECONDS)
         await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
 
-    def heard(self, path: str) -> None:
+    def answered(self, path: str, *, is_list: bool) -> None:
         """It was answered well."""
-        self._answered[path] = asyncio.get_running_loop().time()
+        self._refused.pop(path, None)
+        if is_list:
+            self._listed[path] = asyncio.get_running_loop().time()
+
+    def refused(self, path: str) -> None:
+        """It was refused for want of a right; the pause doubles with each time in a row."""
+        _, pause = self._refused.get(path, (0.0, 0.0))
+        pause = min(pause * 2, LONGEST_PAUSE) if pause else FIRST_PAUSE
+        self._refused[path] = (asyncio.get_running_loop().time(), pause)
 
 
 def _is_list(query: Mapping[str, str]) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from netbird_streaming.core import creation, drift, intents, removal, upkeep
-from netbird_streaming.core.actions import Action, Bind, Look, failed
+from netbird_streaming.core.actions import Action, Bind, Look, Report, State, failed
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.status import Origin
 from netbird_streaming.errors import OperatorError
+from netbird_streaming.reasons import Reason
 
 Policy = Callable[[Case], Action | None]
 
@@ -83,6 +84,22 @@ _LIVE: Final[tuple[Policy, ...]] = (
 
 def decide(case: Case) -> Action:
     """The next action for this resource. Total: there is one for every case, and none raises."""
+    action = _decide(case)
+    if case.observed.unlisted is not None and isinstance(action, Bind) and action.origin is not Origin.CREATED:
+        return _hold_binding(action, case.observed.unlisted)
+    return action
+
+
+def _hold_binding(action: Bind, unlisted: str) -> Report:
+    """Take over nothing while a resource that owns it may be unknown."""
+    message = (
+        f"Integration {action.item.id} is not taken over: one of {unlisted} may own it, and Kubernetes refuses that "
+        "list. Grant the operator's ServiceAccount list and watch there, or take the namespace out of scope."
+    )
+    return Report(State.WORKING, Reason.KUBERNETES_REFUSED, message)
+
+
+def _decide(case: Case) -> Action:
     deleting = case.desired.resource.deleting
     for policy in (land_answer, *removal.POLICIES) if deleting else _LIVE:
         action = policy(case)

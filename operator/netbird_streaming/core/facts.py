@@ -107,7 +107,8 @@ class Observed:
     `holders` says whether another resource holds an id of the account; `rival` names the resource that has the better
     claim to this configuration in the same account, if any; `account_since` is when this process came to know the
     account, and `deleted_at` when that last accepted our DELETE; `server_now` is `now` by NetBird's clock, as far as a
-    LIST's `Date` has told.
+    LIST's `Date` has told. `unlisted` names resources that Kubernetes has not let us list: any of them may own an
+    integration.
     """
 
     now: float
@@ -119,6 +120,7 @@ class Observed:
     account_since: float = 0.0
     deleted_at: float = 0.0
     server_now: datetime | None = None
+    unlisted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Watch:
         self._reclaim_signals = reclaim_signals
         self._seen: dict[str, float] = {}
         self._listed: set[str] = set()
+        self._failing: set[str] = set()
         self._begun = asyncio.Event()
         self._started = clock.monotonic()
         self._discovered = self._answered = self._started
@@ -124,6 +125,10 @@ class Watch:
     def unanswered(self) -> float:
         """Seconds since the API server last answered any of the watches' requests well: how long it may be down."""
         return self._clock.monotonic() - self._answered
+
+    def failing(self) -> frozenset[tuple[str, str | None]]:
+        """The kinds, each with the namespace, whose last request failed or was refused; None is the whole cluster."""
+        return frozenset((self._paths[path], _namespace(path)) for path in self._failing if path in self._paths)
 
     async def begun(self) -> None:
         """Return once all watches have begun; or without one that can't begin, which holds up nothing."""
@@ -237,18 +242,28 @@ class Watch:
 
     def _mark(self, path: str, sign: Sign) -> None:
         now = self._clock.monotonic()
-        if sign is not Sign.ASKED:
+        if sign in (Sign.ANSWERED, Sign.LISTED):
             self._answered = now
         kind = self._paths.get(path)
         if kind is None:
             self._discovered = now
             return
         self._seen[path] = now
+        if sign is Sign.FAILED:
+            self._failing.add(path)
+        elif sign is not Sign.ASKED:
+            self._failing.discard(path)
         if sign is Sign.LISTED:
             self._listed.add(path)
             self._context.run(self._sink.relist, kind)
-            if self._listed.issuperset(self._paths):
-                self._begun.set()
+        # One that fails holds up nothing: it reports by itself when it begins.
+        if (self._listed | self._failing).issuperset(self._paths):
+            self._begun.set()
+
+
+def _namespace(path: str) -> str | None:
+    _, found, rest = path.partition("/namespaces/")
+    return rest.partition("/")[0] if found else None
 
 
 def _outcome(task: asyncio.Task[Any]) -> str:

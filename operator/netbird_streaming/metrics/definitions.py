@@ -104,6 +104,19 @@ SWEEP_INTERVAL: Final = Definition(
     "How long it should be at most between two of them, give or take a tenth: the longest.",
     labels=("connection",),
 )
+SYNCED: Final = Definition(
+    Type.GAUGE,
+    "synced",
+    "1 once this leader has listed its resources: each list has completed or is refused, and no kind is refused "
+    "everywhere. 0 before.",
+)
+WATCH_FAILING: Final = Definition(
+    Type.GAUGE,
+    "watch_failing",
+    "1 while the list or watch of this kind fails or is refused in this namespace (empty: in the whole cluster). No "
+    "series otherwise.",
+    labels=("kind", "watched_namespace"),
+)
 WATCH_RESTARTS: Final = Definition(
     Type.COUNTER,
     "watch_restarts_total",
@@ -127,5 +140,7 @@ ALL: Final = (
     DRIFTS_CORRECTED,
     SWEEP_AGE,
     SWEEP_INTERVAL,
+    SYNCED,
+    WATCH_FAILING,
     WATCH_RESTARTS,
 )

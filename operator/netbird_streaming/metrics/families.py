@@ -1,6 +1,6 @@
 """What is known at the time of a scrape, as metrics."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,8 @@ from netbird_streaming.reconciler.snapshot import ConnectionFigures, Snapshot
 
 MAX_CONNECTIONS: Final = 100
 """Connections that are told by name; the rest is told together."""
+MAX_FAILING: Final = 100
+"""Lists and watches that are told by name."""
 REST: Final = "other"
 Groups = Mapping[str, Sequence[ConnectionFigures]]
 Samples = Iterable[tuple[tuple[str, ...], float]]
@@ -29,10 +31,15 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What only a leader knows: how its resources stand, and how often each of its watches was begun anew."""
+    """What only a leader knows: its resources, and the state of its lists and watches.
+
+    `failing` names the kinds, each with its namespace, whose list or watch fails; None is the whole cluster.
+    """
 
     snapshot: Snapshot
     watch_restarts: Mapping[str, int]
+    synced: bool
+    failing: Collection[tuple[str, str | None]]
 
 
 def of_process(build: Build, *, leads: bool) -> Iterator[Metric]:
@@ -50,8 +57,17 @@ def of_leader(sight: Sight, *, per_connection: bool) -> Iterator[Metric]:
     counts = [((kind, str(ready).lower(), reason.value), count) for (kind, (ready, reason)), count in standing]
     yield _family(definitions.RESOURCES, counts)
     yield from _of_connections(_grouped(snapshot.connections, per_connection=per_connection))
+    yield _family(definitions.SYNCED, [((), int(sight.synced))])
+    yield _family(definitions.WATCH_FAILING, _failing(sight.failing))
     restarts = [((watch,), count) for watch, count in sight.watch_restarts.items()]
     yield _family(definitions.WATCH_RESTARTS, restarts)
+
+
+def _failing(failing: Collection[tuple[str, str | None]]) -> Samples:
+    """The first in the alphabet by name; the namespaces of the rest together."""
+    names = sorted((kind, namespace or "") for kind, namespace in failing)
+    shown = {*names[:MAX_FAILING], *((kind, REST) for kind, _ in names[MAX_FAILING:])}
+    return [(labels, 1) for labels in sorted(shown)]
 
 
 def _grouped(connections: Sequence[ConnectionFigures], *, per_connection: bool) -> Groups:

@@ -19,6 +19,7 @@ from netbird_streaming.core.resources import (
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account, AccountEvents
+from netbird_streaming.reconciler.listing import Lists
 from netbird_streaming.reconciler.ports import Ports
 from netbird_streaming.reconciler.way import Link, Way, identity_for
 
@@ -30,10 +31,11 @@ LABELS_LIFETIME: Final = 30.0
 class Connections:
     """All connections that are known, by identity."""
 
-    def __init__(self, ports: Ports, events: AccountEvents, *, namespace: str, allow_http: bool) -> None:
+    def __init__(self, ports: Ports, events: AccountEvents, lists: Lists, *, namespace: str, allow_http: bool) -> None:
         """`namespace` is the operator's own, where a cluster connection's Secret lives."""
         self._ports = ports
         self._events = events
+        self._lists = lists
         self._namespace = namespace
         self._allow_http = allow_http
         self._links: dict[Identity, Link] = {}
@@ -90,7 +92,7 @@ class Connections:
         identity = identity_for(resource)
         link = self._links.get(identity)
         if link is None:
-            return _not_found(identity, "does not exist")
+            return self._lists.refusal(identity.kind, identity.namespace) or _not_found(identity, "does not exist")
         if link.connection.deleting and not resource.deleting:
             return _not_found(identity, "is being deleted")
         tenant_id, allow_adoption = link.connection.spec.tenant_id, True

@@ -2,15 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Final
 
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import (
     ClusterNetBirdConnection,
-    Connection,
-    ConnectionKind,
     EventStreamingIntegration,
     Identity,
     NetBirdConnection,
@@ -22,16 +19,13 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.entries import STRAY
 from netbird_streaming.reconciler.integrations import reconcile
 from netbird_streaming.reconciler.links import reconcile_connection
+from netbird_streaming.reconciler.listing import CONNECTION_KINDS, INTEGRATION, Lister, Lists, ListScope
 from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
 from netbird_streaming.reconciler.snapshot import Snapshot, snapshot_of
 from netbird_streaming.reconciler.world import World
 
 log = logging.getLogger(__name__)
 
-CONNECTION_KINDS: Final = tuple(each.value for each in ConnectionKind)
-INTEGRATION: Final = EventStreamingIntegration.__name__
-KINDS: Final = (*CONNECTION_KINDS, INTEGRATION)
-"""Connections first: a resource without one would say so, and take it back a moment later."""
 RETRY_PAUSE: Final = 1.0
 LAST_PAUSE: Final = 60.0
 
@@ -46,8 +40,7 @@ class Controller:
         self._world = World(ports, settings)
         self._failures: dict[Identity, int] = {}
         self._repeats = Repeats()
-        self._unheard: set[str] = set()
-        self._interrupted = asyncio.Event()
+        self._lister = Lister(ports, self._world.lists, self, settings.relist_interval)
 
     def is_news(self, identity: Identity, uid: str, version: str) -> bool:
         """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
@@ -55,9 +48,10 @@ class Controller:
 
     def observe(self, resource: Resource) -> None:
         """A watch event: the newest version wins, older ones are ignored."""
-        self._observe(resource, Priority.USER)
+        self.take(resource, Priority.USER)
 
-    def _observe(self, resource: Resource, priority: Priority) -> None:
+    def take(self, resource: Resource, priority: Priority) -> None:
+        """Take a version of an object."""
         match resource:
             case EventStreamingIntegration():
                 self._world.observe(resource, priority)
@@ -75,12 +69,16 @@ class Controller:
 
     def relist(self, kind: str) -> None:
         """A watch of this kind begins anew: what it does not tell is listed."""
-        self._unheard.add(kind)
-        self._interrupted.set()
+        self._lister.request(kind)
 
     def secret_changed(self, namespace: str, name: str) -> None:
         """A Secret was created, changed or deleted."""
         self._world.secret_changed(namespace, name)
+
+    @property
+    def lists(self) -> Lists:
+        """The state of the lists."""
+        return self._world.lists
 
     def snapshot(self) -> Snapshot:
         """How all of it stands now."""
@@ -99,9 +97,8 @@ class Controller:
 
     async def run(self) -> None:
         """List everything, work until cancelled, then finish what is begun within the grace time."""
-        for kind in KINDS:
-            await self._list(kind, Priority.CLOCK)
-        relister = asyncio.create_task(self._relist())
+        await self._lister.first()
+        relister = asyncio.create_task(self._lister.run(), name="lister")
         try:
             await self._world.queue.run(self._work, self._settings.grace)
         finally:
@@ -109,54 +106,21 @@ class Controller:
             for link in self._world.connections:
                 self._world.connections.forget(link.connection.identity)
 
-    async def _list(self, kind: str, priority: Priority) -> None:
-        """A consistent list of one kind; what is known and not in it was deleted unseen."""
-        pause, repeats = RETRY_PAUSE, Repeats()
-        while True:
-            self._unheard.discard(kind)
-            before = self._known(kind)
-            seen: set[str] = set()
-            try:
-                await self._ports.cluster.list_resources(
-                    kind, partial(self._is_news, seen), partial(self._observe, priority=priority)
-                )
-            except OperatorError as problem:
-                level = repeats.level(logging.WARNING, problem.message)
-                log.log(level, "can't list: %s", problem.message, extra={"kind": kind, "reason": problem.reason})
-                await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
-                pause = min(pause * 2, LAST_PAUSE)
-                continue
-            for identity, uid in before.items():
-                if uid not in seen:
-                    self.forget(identity, uid)
-            return
+    def known(self, scope: ListScope) -> Mapping[Identity, str]:
+        """Return the known objects of a list, with their uids."""
+        if scope.kind == INTEGRATION:
+            known = ((each.identity, each.uid) for each in self._world.entries.values())
+        else:
+            connections = (link.connection for link in self._world.connections)
+            known = ((each.identity, each.metadata.uid) for each in connections if each.identity.kind == scope.kind)
+        return {each: uid for each, uid in known if scope.namespace in (None, each.namespace)}
 
-    def _is_news(self, seen: set[str], identity: Identity, uid: str, version: str) -> bool:
-        seen.add(uid)
-        return self.is_news(identity, uid, version)
-
-    def _known(self, kind: str) -> dict[Identity, str]:
-        if kind == INTEGRATION:
-            return {identity: entry.uid for identity, entry in self._world.entries.items()}
-        connections: list[Connection] = [link.connection for link in self._world.connections]
-        return {each.identity: each.metadata.uid for each in connections if each.identity.kind == kind}
-
-    async def _relist(self) -> None:
-        """List what a watch does not tell, and now and then everything, whatever the watches tell."""
-        while True:
-            for kind in await self._to_list():
-                await self._list(kind, Priority.USER)
-
-    async def _to_list(self) -> Sequence[str]:
-        """Wait until there is a reason to list, and give the kinds."""
-        self._interrupted.clear()
-        try:
-            async with asyncio.timeout(self._settings.relist_interval * self._ports.random.uniform(0.9, 1.1)):
-                while not self._unheard:
-                    await self._interrupted.wait()
-        except TimeoutError:
-            return KINDS
-        return [kind for kind in KINDS if kind in self._unheard]
+    def listed(self, scope: ListScope) -> None:
+        """A list completed for the first time: requeue the resources that waited for one."""
+        log.debug("listed", extra={"kind": scope.kind, "namespace": scope.namespace})
+        for entry in self._world.entries.values():
+            if entry.readiness.reason is Reason.KUBERNETES_REFUSED:
+                self._world.queue.add(entry.identity)
 
     async def _work(self, key: Identity, priority: Priority) -> None:
         """One reconcile. Whatever goes wrong, the key is looked at again, and the others go on."""

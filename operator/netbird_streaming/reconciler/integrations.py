@@ -32,6 +32,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import looks, writes
 from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
 from netbird_streaming.reconciler.entries import Entry
+from netbird_streaming.reconciler.listing import INTEGRATION
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.run import Run, Superseded, newest
 from netbird_streaming.reconciler.way import Way
@@ -139,6 +140,7 @@ def _note(run: Run) -> None:
 def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) -> Case:
     world, entry = run.world, run.entry
     account = way.account if isinstance(way, Way) else None
+    unlisted = world.lists.unknown(INTEGRATION)
     observed = Observed(
         now=world.ports.clock.monotonic(),
         wall=world.ports.clock.now(),
@@ -148,6 +150,7 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
         account_since=account.since if account is not None else 0.0,
         deleted_at=account.deleted_at if account is not None else 0.0,
         server_now=account.server_now() if account is not None else None,
+        unlisted=None if unlisted is None else str(unlisted),
     )
     remembered = Remembered(run.status, entry.memory, recall(run.resource, entry.memory).claim)
     return Case(Desired(run.resource, payload), observed, remembered, world.ports.key, world.limits)

@@ -97,10 +97,18 @@ class Cluster(Protocol):
         """The object as it is now (a consistent read), or None."""
         ...
 
+    def scopes(self, kind: str) -> Sequence[str | None]:
+        """The namespaces in which this kind is listed; None is one list of the whole cluster."""
+        ...
+
     async def list_resources(
-        self, kind: str, is_news: Callable[[Identity, str, str], bool], seen: Callable[[Resource], None]
+        self,
+        kind: str,
+        namespace: str | None,
+        is_news: Callable[[Identity, str, str], bool],
+        seen: Callable[[Resource], None],
     ) -> None:
-        """A consistent LIST of one kind in all watched namespaces, page by page.
+        """A consistent LIST of one kind in one namespace, or in the whole cluster, page by page.
 
         `is_news` is asked of each object (its uid, its version); those that are, and can be read, go to `seen`.
         """

@@ -15,6 +15,7 @@ from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
 from netbird_streaming.reconciler.connections import Connections
 from netbird_streaming.reconciler.entries import BLANK, STRAY, Entry, Gone, Stray, digest, entry_for, number, version_of
+from netbird_streaming.reconciler.listing import Lists
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
 from netbird_streaming.reconciler.way import Link
@@ -43,8 +44,9 @@ class World:
         self.drifted: set[Identity] = set()
         self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, self._lane)
         self.claims = Claims(self.queue.add)
+        self.lists = Lists(ports.cluster)
         self.connections = Connections(
-            ports, self, namespace=settings.operator_namespace, allow_http=settings.allow_http
+            ports, self, self.lists, namespace=settings.operator_namespace, allow_http=settings.allow_http
         )
         self._at_rest = BLANK
         self._seen_meanwhile: dict[str, EventStreamingIntegration | None] = {}

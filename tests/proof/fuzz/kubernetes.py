@@ -107,7 +107,7 @@ async def _ask(status: int, body: bytes) -> None:
     seen: list[Resource] = []
     questions: tuple[Callable[[], Coroutine[Any, Any, object]], ...] = (
         lambda: resources.read(NAME),
-        lambda: resources.list_resources(NAME.kind, _Sink().is_news, seen.append),
+        lambda: resources.list_resources(NAME.kind, NAME.namespace, _Sink().is_news, seen.append),
         lambda: resources.add_finalizer(
             READ.model_copy(update={"metadata": READ.metadata.model_copy(update={"finalizers": ()})})
         ),

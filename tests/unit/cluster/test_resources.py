@@ -14,12 +14,11 @@ from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.core.resources import FINALIZER, Identity, Resource
 from netbird_streaming.core.status import Condition, Status
-from netbird_streaming.errors import LeaseLostError, ObjectGoneError, WaitError
+from netbird_streaming.errors import LeaseLostError, ObjectGoneError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi, integration, raw_integration
 
 if TYPE_CHECKING:
-    from netbird_streaming.cluster.connection import Request
     from netbird_streaming.reconciler.ports import Cluster
 
 GONE = ObjectGoneError(Reason.KUBERNETES_REFUSED, "gone")
@@ -103,7 +102,7 @@ def test_the_guard_stops_writes_and_not_reads() -> None:
 
 def listed(api: ScriptedApi, **options: Any) -> list[str]:
     seen: list[Resource] = []
-    asyncio.run(adapter(api, **options).list_resources("EventStreamingIntegration", anything, seen.append))
+    asyncio.run(adapter(api, **options).list_resources("EventStreamingIntegration", None, anything, seen.append))
     return [f"{resource.metadata.namespace}/{resource.metadata.name}" for resource in seen]
 
 
@@ -125,7 +124,9 @@ def test_the_next_page_is_asked_for_while_one_is_read() -> None:
     api = ScriptedApi(lambda _: next(pages))
     asked: list[int] = []
     asyncio.run(
-        adapter(api).list_resources("EventStreamingIntegration", anything, lambda _: asked.append(len(api.requests)))
+        adapter(api).list_resources(
+            "EventStreamingIntegration", None, anything, lambda _: asked.append(len(api.requests))
+        )
     )
     assert asked[0] == 1
     assert asked[-1] == 2
@@ -141,7 +142,7 @@ def test_what_is_no_news_is_told_of_and_not_parsed(caplog: pytest.LogCaptureFixt
         return identity.name == "fine"
 
     cluster = adapter(ScriptedApi(lambda _: {"items": [broken, raw_integration(name="fine")]}))
-    asyncio.run(cluster.list_resources("EventStreamingIntegration", is_news, seen.append))
+    asyncio.run(cluster.list_resources("EventStreamingIntegration", None, is_news, seen.append))
     assert asked == ["team-a/broken 5f7a@7", "team-a/fine 5f7a@7"]
     assert [resource.metadata.name for resource in seen] == ["fine"]
     assert not caplog.records
@@ -153,41 +154,33 @@ def test_what_can_not_be_read_is_told_of_and_does_not_hide_the_others(caplog: py
     cluster = adapter(api)
     for _ in range(2):
         seen: list[Resource] = []
-        asyncio.run(cluster.list_resources("EventStreamingIntegration", anything, seen.append))
+        asyncio.run(cluster.list_resources("EventStreamingIntegration", None, anything, seen.append))
         assert [resource.metadata.name for resource in seen] == ["fine"]
     assert len(caplog.records) == 1
     assert "hunter2" not in caplog.text
     assert "spec.platform" in caplog.text
 
 
-def test_kinds_without_a_namespace_are_not_asked_for_where_they_are_not_watched() -> None:
+def test_kinds_are_listed_in_each_watched_namespace_or_in_the_whole_cluster() -> None:
     api = ScriptedApi(lambda _: {"items": []})
-    cluster = adapter(api, namespaces=("a",), cluster_kinds=False)
-    for kind in KINDS:
-        asyncio.run(cluster.list_resources(kind, anything, lambda _: None))
-    assert [request.path.rpartition("/")[2] for request in api.requests] == [
-        "eventstreamingintegrations",
-        "netbirdconnections",
+    everywhere, scoped = adapter(api), adapter(api, namespaces=("a", "b"))
+    alone = adapter(api, namespaces=("a", "b"), cluster_kinds=False)
+    assert [everywhere.scopes(kind) for kind in KINDS] == [(None,), (None,), (None,)]
+    assert scoped.scopes("EventStreamingIntegration") == scoped.scopes("NetBirdConnection") == ("a", "b")
+    assert scoped.scopes("ClusterNetBirdConnection") == (None,)
+    assert alone.scopes("ClusterNetBirdConnection") == ()
+
+
+def test_a_list_is_of_one_namespace_or_of_the_whole_cluster() -> None:
+    api = ScriptedApi(lambda _: {"items": []})
+    for namespace in ("a", None):
+        listing = adapter(api).list_resources("NetBirdConnection", namespace, anything, lambda _: None)
+        asyncio.run(listing)
+    base = "/apis/integrations.netbird.io/v1alpha1"
+    assert [request.path for request in api.requests] == [
+        f"{base}/namespaces/a/netbirdconnections",
+        f"{base}/netbirdconnections",
     ]
-
-
-def test_a_namespace_that_fails_does_not_hide_the_others() -> None:
-    def answer(request: Request) -> Any:
-        if "/b/" in request.path:
-            return WaitError(Reason.KUBERNETES_REFUSED, "denied")
-        return {"items": [raw_integration(namespace=request.path.split("/")[5])]}
-
-    seen: list[Resource] = []
-    cluster = adapter(ScriptedApi(answer), namespaces=("a", "b", "c"))
-    with pytest.raises(WaitError):
-        asyncio.run(cluster.list_resources("EventStreamingIntegration", anything, seen.append))
-    assert [resource.metadata.namespace for resource in seen] == ["a", "c"]
-
-
-def test_a_kind_without_a_namespace_is_listed_in_the_cluster() -> None:
-    api = ScriptedApi(lambda _: {"items": []})
-    asyncio.run(adapter(api, namespaces=("a",)).list_resources("ClusterNetBirdConnection", anything, lambda _: None))
-    assert api.requests[0].path == "/apis/integrations.netbird.io/v1alpha1/clusternetbirdconnections"
 
 
 def test_secrets_are_decoded_and_config_maps_are_not() -> None:

@@ -8,7 +8,7 @@ from netbird_streaming.netbird.answers import Operation
 from netbird_streaming.netbird.client import Call
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
-from tests.unit.metrics.given import ESI, connection, snapshot
+from tests.unit.metrics.given import ESI, connection, sight, snapshot
 
 BUILD = Build("1.2.3", "3.13.1")
 
@@ -35,7 +35,7 @@ def test_a_follower_says_what_it_is_and_that_it_does_not_lead() -> None:
 
 
 def test_who_leads_is_asked_at_each_scrape_and_what_was_counted_is_kept() -> None:
-    sights = [None, Sight(snapshot(), {})]
+    sights = [None, sight(snapshot(), {})]
     given = Metrics(BUILD, lambda: sights[0], per_connection=False)
     given.meter.drift_found()
     assert "drifts_found_total" not in series(given)
@@ -44,7 +44,7 @@ def test_who_leads_is_asked_at_each_scrape_and_what_was_counted_is_kept() -> Non
 
 
 def test_a_leader_says_how_all_of_it_stands() -> None:
-    told = series(metrics(Sight(snapshot(), {"resources": 2, "secrets": 0})))
+    told = series(metrics(sight(snapshot(), {"resources": 2, "secrets": 0})))
     assert {name: value for name, value in told.items() if not name.startswith(("build", "drifts", "budget_wait"))} == {
         "leader": 1,
         "queue_depth": 3,
@@ -56,6 +56,7 @@ def test_a_leader_says_how_all_of_it_stands() -> None:
         "budget_burst_requests{connection=}": 1200,
         "sweep_age_seconds{connection=}": 10,
         "sweep_interval_seconds{connection=}": 310,
+        "synced": 1,
         "watch_restarts_total{watch=resources}": 2,
         "watch_restarts_total{watch=secrets}": 0,
     }
@@ -63,7 +64,7 @@ def test_a_leader_says_how_all_of_it_stands() -> None:
 
 def test_without_names_the_worst_of_all_connections_is_told() -> None:
     given = snapshot(connection("a", remaining=30, burst=30, age=50), connection("b", remaining=100, age=9))
-    told = series(metrics(Sight(given, {})))
+    told = series(metrics(sight(given, {})))
     assert told["budget_remaining_requests{connection=}"] == 30
     assert told["budget_burst_requests{connection=}"] == 30
     assert told["sweep_age_seconds{connection=}"] == 50
@@ -72,7 +73,7 @@ def test_without_names_the_worst_of_all_connections_is_told() -> None:
 
 def test_with_names_at_most_a_hundred_are_told_and_the_rest_together() -> None:
     many = [connection(f"team-{number:03}/netbird", remaining=number + 5, age=number) for number in range(103)]
-    told = series(metrics(Sight(snapshot(*reversed(many)), {}), per_connection=True))
+    told = series(metrics(sight(snapshot(*reversed(many)), {}), per_connection=True))
     budgets = {name: value for name, value in told.items() if name.startswith("budget_remaining")}
     assert len(budgets) == 101
     assert budgets["budget_remaining_requests{connection=team-000/netbird}"] == 5
@@ -83,19 +84,36 @@ def test_with_names_at_most_a_hundred_are_told_and_the_rest_together() -> None:
 
 def test_a_connection_that_is_called_other_is_told_with_the_rest() -> None:
     many = [connection(f"z-{number:03}") for number in range(100)]
-    told = series(metrics(Sight(snapshot(connection("other", remaining=1), *many), {}), per_connection=True))
+    told = series(metrics(sight(snapshot(connection("other", remaining=1), *many), {}), per_connection=True))
     assert told["budget_remaining_requests{connection=other}"] == 1
     assert len([name for name in told if name.startswith("sweep_age")]) == 100
 
 
 def test_no_connection_has_no_budget() -> None:
     empty = snapshot()
-    told = series(metrics(Sight(type(empty)(empty.backlog, {}, ()), {})))
+    told = series(metrics(sight(type(empty)(empty.backlog, {}, ()), {})))
     assert [name for name in told if "connection" in name or name.startswith("resources")] == []
 
 
+def test_a_list_that_fails_is_named_with_its_namespace() -> None:
+    failing = [("Secret", "team-b"), ("ClusterNetBirdConnection", None)]
+    told = series(metrics(sight(snapshot(), synced=False, failing=failing)))
+    assert told["synced"] == 0
+    assert {name for name in told if name.startswith("watch_failing")} == {
+        "watch_failing{kind=Secret,watched_namespace=team-b}",
+        "watch_failing{kind=ClusterNetBirdConnection,watched_namespace=}",
+    }
+
+
+def test_at_most_a_hundred_failing_lists_are_named() -> None:
+    told = series(metrics(sight(snapshot(), failing=[(ESI, f"team-{number:03}") for number in range(300)])))
+    names = [name for name in told if name.startswith("watch_failing")]
+    assert len(names) == 101
+    assert f"watch_failing{{kind={ESI},watched_namespace=other}}" in names
+
+
 def test_what_happens_is_counted() -> None:
-    given = metrics(Sight(snapshot(), {}))
+    given = metrics(sight(snapshot(), {}))
     given.meter.reconciled(ESI, Outcome.SETTLED, 0.3)
     given.meter.reconciled(ESI, Outcome.SETTLED, 70)
     given.meter.put_back(ESI, Reason.RATE_LIMITED)
@@ -111,7 +129,7 @@ def test_what_happens_is_counted() -> None:
 
 
 def test_requests_are_told_by_operation_and_status_and_their_wait_apart() -> None:
-    given = metrics(Sight(snapshot(), {}))
+    given = metrics(sight(snapshot(), {}))
     for status in (200, None, 299, 999):
         given.meter.requested(Call(Operation.CREATE, status, 0.02, 1.5))
     told = series(given)
@@ -143,7 +161,7 @@ def test_the_process_is_measured_too() -> None:
     ],
 )
 def test_the_format_is_the_one_that_is_asked_for(accept: str, content_type: str) -> None:
-    response = metrics(Sight(snapshot(), {"resources": 0})).page({"accept": accept})
+    response = metrics(sight(snapshot(), {"resources": 0})).page({"accept": accept})
     assert (response.status, response.content_type) == (200, content_type)
     text = response.body.decode()
     assert text.endswith("# EOF\n") == content_type.startswith("application/openmetrics-text")

@@ -1,0 +1,210 @@
+"""The lists of our kinds: each kind in each watched namespace by itself, so that one that is refused stops no other.
+
+A watch reports changes and not what exists. Each kind is therefore listed at the start, whenever one of its watches
+begins, and at an interval. A list that fails is retried with backoff.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Final, NamedTuple, Protocol
+
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import ConnectionKind, EventStreamingIntegration, Identity, Resource
+from netbird_streaming.errors import OperatorError, RetryError
+from netbird_streaming.reconciler.ports import Cluster, Ports
+
+log = logging.getLogger(__name__)
+
+CONNECTION_KINDS: Final = tuple(each.value for each in ConnectionKind)
+INTEGRATION: Final = EventStreamingIntegration.__name__
+KINDS: Final = (*CONNECTION_KINDS, INTEGRATION)
+"""Connections first: a resource without one would report that, and withdraw it a moment later."""
+FIRST_RETRY: Final = 1.0
+LAST_RETRY: Final = 30.0
+REMIND_SECONDS: Final = 600.0
+"""A list that keeps failing is logged again after this time."""
+
+
+class ListScope(NamedTuple):
+    """One list: a kind in a namespace. The namespace None is the whole cluster."""
+
+    kind: str
+    namespace: str | None
+
+    def __str__(self) -> str:
+        return self.kind if self.namespace is None else f"{self.kind} in namespace {self.namespace}"
+
+
+class Failure(NamedTuple):
+    """A failing list: why, when it is retried, after how long the time after that, and when it was logged."""
+
+    problem: OperatorError
+    due: float
+    pause: float
+    logged: float
+
+
+class Lists:
+    """The state of all lists: which of them fail, and which have never completed.
+
+    What exists in the scope of a list that never completed is unknown.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Start with no list completed."""
+        self.scopes = tuple(ListScope(kind, namespace) for kind in KINDS for namespace in cluster.scopes(kind))
+        self.failures: dict[ListScope, Failure] = {}
+        self.unlisted = set(self.scopes)
+
+    def refusal(self, kind: str, namespace: str | None) -> OperatorError | None:
+        """Return why objects of this kind in this namespace are unknown; None where they were listed."""
+        for scope in (ListScope(kind, namespace), ListScope(kind, None)):
+            if scope in self.unlisted and scope in self.failures:
+                return self.failures[scope].problem
+        return None
+
+    def unknown(self, kind: str) -> ListScope | None:
+        """Return a list of this kind that has never completed, if there is one."""
+        return min((scope for scope in self.unlisted if scope.kind == kind), key=str, default=None)
+
+    def awaits(self) -> str | None:
+        """Return what the first pass still waits for: a list that is not refused, or a kind refused everywhere."""
+        for scope in sorted(self.unlisted, key=str):
+            if not self.is_refused(scope):
+                return f"the first list of {scope} is not complete"
+        for kind in KINDS:
+            of_kind = {scope for scope in self.scopes if scope.kind == kind}
+            if of_kind and of_kind <= self.unlisted:
+                return f"Kubernetes refuses every list of {kind}; the log names the missing right"
+        return None
+
+    def is_refused(self, scope: ListScope) -> bool:
+        """Whether the last list failed in a way that does not end by itself, as a missing right."""
+        failure = self.failures.get(scope)
+        return failure is not None and not isinstance(failure.problem, RetryError)
+
+
+class Inventory(Protocol):
+    """What receives the listed objects. No method may raise."""
+
+    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
+        """Whether this version of an object is newer than the known one."""
+        ...
+
+    def take(self, resource: Resource, priority: Priority) -> None:
+        """Take a version of an object."""
+        ...
+
+    def forget(self, identity: Identity, uid: str) -> None:
+        """Take note that an object is gone."""
+        ...
+
+    def known(self, scope: ListScope) -> Mapping[Identity, str]:
+        """Return the known objects of a list, with their uids."""
+        ...
+
+    def listed(self, scope: ListScope) -> None:
+        """Take note that a list completed for the first time."""
+        ...
+
+
+class Lister:
+    """Lists what the watches do not report, and retries the lists that fail."""
+
+    def __init__(self, ports: Ports, lists: Lists, inventory: Inventory, interval: float) -> None:
+        """Take the seconds between two complete passes."""
+        self._ports = ports
+        self._lists = lists
+        self._inventory = inventory
+        self._interval = interval
+        self._requested: set[ListScope] = set()
+        self._wake = asyncio.Event()
+
+    def request(self, kind: str) -> None:
+        """List this kind soon: one of its watches begins."""
+        self._requested |= {scope for scope in self._lists.scopes if scope.kind == kind}
+        self._wake.set()
+
+    async def first(self) -> None:
+        """List everything once; return when each list has completed or is refused."""
+        pending, pause = self._lists.scopes, FIRST_RETRY
+        while True:
+            for scope in pending:
+                await self._list(scope, Priority.CLOCK)
+            pending = tuple(
+                scope for scope in pending if scope in self._lists.failures and not self._lists.is_refused(scope)
+            )
+            if not pending:
+                return
+            await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
+            pause = min(pause * 2, LAST_RETRY)
+
+    async def run(self) -> None:
+        """List what is requested, what failed, and everything at an interval, until cancelled."""
+        clock = self._ports.clock
+        full = clock.monotonic() + self._jittered()
+        while True:
+            due = min((failure.due for failure in self._lists.failures.values()), default=full)
+            await self._wait(min(due, full) - clock.monotonic())
+            now = clock.monotonic()
+            everything = now >= full
+            if everything:
+                full = now + self._jittered()
+            for scope in self._lists.scopes:
+                if everything or scope in self._requested or self._is_due(scope, now):
+                    await self._list(scope, Priority.USER)
+
+    def _is_due(self, scope: ListScope, now: float) -> bool:
+        failure = self._lists.failures.get(scope)
+        return failure is not None and failure.due <= now
+
+    def _jittered(self) -> float:
+        return self._interval * self._ports.random.uniform(0.9, 1.1)
+
+    async def _wait(self, seconds: float) -> None:
+        self._wake.clear()
+        if self._requested:
+            return
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _list(self, scope: ListScope, priority: Priority) -> None:
+        """List consistently; what is known and not listed was deleted unseen."""
+        self._requested.discard(scope)
+        inventory, before = self._inventory, self._inventory.known(scope)
+        seen: set[str] = set()
+
+        def is_news(identity: Identity, uid: str, version: str) -> bool:
+            seen.add(uid)
+            return inventory.is_news(identity, uid, version)
+
+        try:
+            await self._ports.cluster.list_resources(
+                scope.kind, scope.namespace, is_news, partial(inventory.take, priority=priority)
+            )
+        except OperatorError as problem:
+            self._failed(scope, problem)
+            return
+        for identity, uid in before.items():
+            if uid not in seen:
+                inventory.forget(identity, uid)
+        self._lists.failures.pop(scope, None)
+        if scope in self._lists.unlisted:
+            self._lists.unlisted.discard(scope)
+            inventory.listed(scope)
+
+    def _failed(self, scope: ListScope, problem: OperatorError) -> None:
+        now, before = self._ports.clock.monotonic(), self._lists.failures.get(scope)
+        pause = FIRST_RETRY if before is None else before.pause
+        same = before is not None and before.problem.message == problem.message
+        logged = before.logged if before is not None and same and now - before.logged < REMIND_SECONDS else now
+        level = logging.WARNING if logged == now else logging.DEBUG
+        fields = {"kind": scope.kind, "namespace": scope.namespace, "reason": problem.reason}
+        log.log(level, "can't list: %s", problem.message, extra=fields)
+        due = now + pause * self._ports.random.uniform(0.75, 1.25)
+        self._lists.failures[scope] = Failure(problem, due, min(pause * 2, LAST_RETRY), logged)
