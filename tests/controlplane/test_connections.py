@@ -134,7 +134,7 @@ def test_a_token_without_the_right_to_write_is_said_and_heals_when_it_gets_it(te
     message = team.because("PermissionDenied")
     assert "403" in message
     assert "right" in message
-    assert "creation" not in team.read()["status"]
+    assert "creation" not in team.read()["status"]["internal"]
     team.scene.netbird.add_token(team.netbird_token())
     team.ready()
     assert len(team.held()) == 1

@@ -208,7 +208,7 @@ def test_a_crash_in_the_middle_of_a_create_makes_no_second_one(team: Team, momen
     team.apply(team.integration())
     eventually(lambda: team.requests(mark, Operation.CREATE), "the POST is under way")
     team.scene.operator.kill()
-    assert "creation" in team.read()["status"]
+    assert "creation" in team.read()["status"]["internal"]
     team.scene.start()
     team.ready()
     assert team.only().id == team.read()["status"]["id"]
@@ -261,11 +261,11 @@ def _live_through(scene: Scene, case: Case) -> None:
         team.ready(seconds=HEALING_SECONDS)
         status = team.read()["status"]
         assert (team.only().id, case.origin) == (status["id"], status["origin"])
-        assert "creation" not in status
+        assert "creation" not in status["internal"]
         # What was given up stays named; what was inferred is written once more, for nobody saw its answer.
         inferred = case.origin == "Inferred"
         given_up = case.reason is UNKNOWN and not inferred
-        assert len(status.get("unresolvedCreations", ())) == given_up
+        assert len(status["internal"].get("unresolvedCreations", ())) == given_up
         made = [each.operation for each in scene.netbird.history() if each.account_id == team.account]
         assert made == [Operation.CREATE, *([Operation.UPDATE] if inferred else [])]
         assert {each.split()[0] for each in team.changes(mark)} == {"POST", *(["PUT"] if inferred else [])}

@@ -231,9 +231,8 @@ def test_definitions_that_are_older_than_the_operator_are_named_and_nothing_is_c
     stage: Stage, tmp_path: Path
 ) -> None:
     chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
-    _without(
-        chart, "schema", "openAPIV3Schema", "properties", "status", "properties", "creation", "properties", "proof"
-    )
+    path = "status", "properties", "internal", "properties", "creation", "properties", "proof"
+    _without(chart, "schema", "openAPIV3Schema", "properties", *path)
     stage.release.install(chart, **stage.values(create=True))
     stage.declare()
     with stage.release.pod():

@@ -25,16 +25,17 @@ STATUS: Final = {
     "enabled": True,
     "config": {"api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs"},
     "observedGeneration": 1,
-    "creation": {
-        "attempt": 1,
-        "endpoint": "e" * 32,
-        "platform": "datadog",
-        "signature": {"api_url": "s" * 32},
-        "keyID": "k" * 8,
-        "knownIDs": [1, 2**53 + 1],
-        "since": "2026-05-01T12:00:00Z",
+    "internal": {
+        "creation": {
+            "attempt": 1,
+            "endpoint": "e" * 32,
+            "platform": "datadog",
+            "signature": {"api_url": "s" * 32},
+            "keyID": "k" * 8,
+            "since": "2026-05-01T12:00:00Z",
+        },
     },
-    "lastHandledReconcileAt": "n" * 100_000,
+    "lastHandledReconcileAt": "n" * 256,
     "conditions": [
         {
             "type": "Ready",

@@ -83,7 +83,7 @@ def test_a_status_says_what_netbird_holds_and_nothing_secret(team: Team) -> None
         "headers": "Authorization, X-Extra, X-Tenant",
     }
     assert status["createdAt"].startswith(held.created_at.strftime("%Y-%m-%dT%H:"))
-    assert "creation" not in status
+    assert "creation" not in status["internal"]
     assert [(each["type"], each["status"], each["reason"]) for each in status["conditions"]] == [
         ("Ready", "True", "Synced")
     ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.model import Model
 from netbird_streaming.core.resources import (
     FINALIZER,
@@ -21,7 +22,7 @@ from netbird_streaming.core.resources import (
     Resource,
 )
 from netbird_streaming.core.schema.definitions import INITIAL_STATUS
-from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.core.status import Status
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import (
     ClusterNetBirdConnection,
@@ -12,7 +13,7 @@ from netbird_streaming.core.resources import (
     Identity,
     Resource,
 )
-from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.core.status import Status
 from netbird_streaming.errors import Effect, ObjectGoneError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.apiserver import ApiServer

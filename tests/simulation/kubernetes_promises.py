@@ -114,12 +114,12 @@ class KubernetesPromises:
             self._check_taking(life, before, after)
             if status.origin is Origin.ADOPTED:
                 self._pass_over(life, before, status.id)
-        if before.id is not None and before.id != status.id and before.owner_uid == life.uid:
+        if before.id is not None and before.id != status.id and before.internal.owner_uid == life.uid:
             remote = self.remotes.get(before.id)
             if remote is not None and remote.live and remote.maker == life.uid:
                 self.breach("S2", f"{life.identity.label} forgot integration {before.id}, which is live")
         remote = self.remotes.get(status.id or 0)
-        if remote is not None and status.applied is not None:
+        if remote is not None and status.internal.applied is not None:
             remote.unsaved = False
         self._check_conditions(life, after, ready_of(status))
 
@@ -179,7 +179,7 @@ class KubernetesPromises:
             return
         if origin is Origin.ADOPTED and after.spec.adoption.policy is AdoptionPolicy.NEVER:
             self.breach("S3", f"{life.identity.label} adopted {integration_id} without leave")
-        if origin is Origin.INFERRED and before.creation is None and not before.unresolved_creations:
+        if origin is Origin.INFERRED and before.internal.creation is None and not before.internal.unresolved_creations:
             self.breach("S3", f"{life.identity.label} inferred {integration_id} without an intent")
         if origin not in (Origin.ADOPTED, Origin.INFERRED):
             self.breach("S3", f"{life.identity.label} took {integration_id} for its own: origin {origin}")

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from netbird_streaming.core import compare
 from netbird_streaming.core.resources import (
     EventStreamingIntegration,
     Identity,
     IntegrationSpec,
 )
 from netbird_streaming.core.status import Condition, Status
+from tests.simulation.machine import KEY
 from tests.simulation.network import Process
 from tests.support.netbird.wire import Operation, Request
 
@@ -30,8 +32,19 @@ def key_of(config: Mapping[str, str], *, enabled: bool) -> Key:
 
 def url_of(spec: IntegrationSpec) -> str:
     """The URL that a spec of these stories declares."""
+    return _declared_url(spec).lower().rstrip("/")
+
+
+def _declared_url(spec: IntegrationSpec) -> str:
     url = spec.datadog.api_url if spec.datadog is not None else spec.generic_http.url if spec.generic_http else ""
-    return (url or "").lower().rstrip("/")
+    return url or ""
+
+
+def _signature(spec: IntegrationSpec) -> dict[str, str]:
+    """The digest of the URL, as an intent holds it."""
+    name = "api_url" if spec.datadog is not None else "url"
+    digests = compare.signature(spec.platform, {name: _declared_url(spec)}, KEY)
+    return {name: digests[name]}
 
 
 @dataclass(slots=True)
@@ -75,12 +88,15 @@ class Life:
 
     def intends(self, url: str) -> bool:
         """Whether its status holds an intent for this URL: it may declare another one by now."""
-        intent = self.resource.status.creation
-        return intent is not None and url in {each.lower().rstrip("/") for each in intent.config.values()}
+        intent = self.resource.status.internal.creation
+        if intent is None:
+            return False
+        declared = (spec for _, spec in self.specs.values() if url_of(spec) == url)
+        return any(_signature(spec).items() <= intent.signature.items() for spec in declared)
 
     def may_share_account(self, other: "Life") -> bool:
         """Whether both intend something through one connection and in one account, as far as their intents say."""
-        intents = [each.resource.status.creation for each in (self, other)]
+        intents = [each.resource.status.internal.creation for each in (self, other)]
         endpoints = {each.endpoint for each in intents if each is not None}
         accounts = {each.account_id for each in intents if each is not None} - {None}
         return len(endpoints) <= 1 and len(accounts) <= 1

@@ -27,6 +27,10 @@ class RememberingKey(FingerprintKey):
         return known
 
 
+KEY: Final = RememberingKey(bytes(range(32)))
+"""One installation's."""
+
+
 class SimClock:
     """Time for one process: its own monotonic zero, and a wall clock that goes a little wrong."""
 

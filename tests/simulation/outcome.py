@@ -47,7 +47,7 @@ def _check_remembered(story: Story, promises: Promises, remote: Remote) -> None:
             continue
         status = life.resource.status
         named = any(str(remote.id) in each.message for each in status.conditions)
-        sought = life is maker and status.creation is not None
+        sought = life is maker and status.internal.creation is not None
         if status.id == remote.id or named or sought:
             return
     if maker.orphaned or maker.torn or remote.touched:
@@ -118,7 +118,7 @@ def _of_the_connection(story: Story, life: Life) -> set[Reason]:
     account = {"main": story.account, "foreign": "acc-b"}.get(ref.name, "acc-a")
     listed = any(each.live and each.account_id == account for each in story.world.promises.remotes.values())
     moved = any(spec.connection_ref != ref for _, spec in life.specs.values())
-    intent = life.resource.status.creation
+    intent = life.resource.status.internal.creation
     elsewhere = intent is not None and (moved or story.switched)
     # Where NetBird did not tell which account a token was for, before another one came, nobody knows any more.
     untold = intent is not None and intent.account_id is None and story.rotated
@@ -154,7 +154,7 @@ def _of_others(story: Story, life: Life) -> set[Reason]:
     strangers = [each for each in promises.remotes.values() if each.live and each.maker != life.uid]
     if any(each.key[0] == url for each in strangers):
         found |= {Reason.IDENTICAL_EXISTS}
-    lost = life.unknown_posts > 0 or bool(resource.status.unresolved_creations)
+    lost = life.unknown_posts > 0 or bool(resource.status.internal.unresolved_creations)
     if lost and (strangers or any(each.touched for each in promises.remotes.values())):
         found |= {Reason.CREATE_AMBIGUOUS}
     own = [each for each in promises.remotes.values() if each.maker == life.uid or each.id in life.taken]
@@ -183,7 +183,7 @@ def _holds(promises: Promises, life: Life, url: str) -> bool:
 def _of_adoption(story: Story, life: Life) -> set[Reason]:
     resource = life.resource
     found: set[Reason] = set()
-    claimed = resource.status.claimed_id
+    claimed = resource.status.internal.claimed_id
     if claimed is not None:
         found |= {Reason.RESTORED_STATUS, Reason.IDENTICAL_EXISTS}
     if resource.spec.adoption.policy is not AdoptionPolicy.NEVER:

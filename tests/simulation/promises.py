@@ -46,7 +46,7 @@ class Promises(KubernetesPromises, Witness):
         key = key_of_request(request)
         found = CANARY.fullmatch(key[1])
         lives = [each for each in self.lives.values() if found and each.identity.name == found.group(1)]
-        intending = [each for each in lives if each.resource.status.creation is not None]
+        intending = [each for each in lives if each.resource.status.internal.creation is not None]
         if not lives:
             self.breach("S3", f"a POST for nobody: {key[0]}")
             return None
@@ -62,7 +62,7 @@ class Promises(KubernetesPromises, Witness):
     def _check_twins(self, life: Life, url: str) -> None:
         """One resource for each account and public configuration: who holds an intent keeps it."""
         for other in self.lives.values():
-            if other is life or other.gone or other.resource.status.owner_uid != other.uid:
+            if other is life or other.gone or other.resource.status.internal.owner_uid != other.uid:
                 continue
             if other.intends(url) and other.may_share_account(life):
                 self.breach(
@@ -184,7 +184,7 @@ class Promises(KubernetesPromises, Witness):
             if each.process is process and not each.settled:
                 self.failed(each.request, unknown=True)
         for life in self.lives.values():
-            life.unknown_posts += life.resource.status.creation is not None
+            life.unknown_posts += life.resource.status.internal.creation is not None
         self.leads()
 
     def leads(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from netbird_streaming.core.actions import State
 from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.payload import resolve, secret_names
 from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Priority
@@ -19,7 +20,7 @@ from netbird_streaming.core.resources import (
     Resource,
     TokenType,
 )
-from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.core.status import Status
 from netbird_streaming.errors import NotFoundError, OperatorError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.controller import Controller
@@ -108,7 +109,7 @@ class WritesNoIntent(Around):
     """The intent stays in memory."""
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> Any:
-        kept = status.model_copy(update={"creation": None})
+        kept = status.having(creation=None)
         return await self.port.write_status(resource, kept)
 
 

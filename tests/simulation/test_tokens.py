@@ -86,7 +86,7 @@ def test_an_account_that_netbird_failed_to_tell_before_a_create_is_asked_for_whi
     scene.lead()
     scene.create()
     scene.wait(30)
-    intent = scene.find().status.creation
+    intent = scene.find().status.internal.creation
     assert intent is not None
     assert intent.account_id == "acc-a"
     take_token(scene, "acc-a", 1)

@@ -21,7 +21,7 @@ from tests.simulation.cluster import SimCluster
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
 from tests.simulation.ledger import key_of
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.machine import EPOCH, RememberingKey, SimClock
+from tests.simulation.machine import EPOCH, KEY, SimClock
 from tests.simulation.netbird import SimNetBirdFactory
 from tests.simulation.network import WORLD, Line, Process
 from tests.simulation.promises import Promises
@@ -38,7 +38,6 @@ LATE_COMMIT: Final = 60.0
 LEASE: Final = 15.0
 
 
-KEY: Final = RememberingKey(bytes(range(32)))
 MakeController = Callable[[Ports, ControllerSettings], ControllerLike]
 
 
@@ -241,8 +240,12 @@ class World:
         if isinstance(after, EventStreamingIntegration):
             status = after.status
             ready = next((f"{each.status}/{each.reason}" for each in status.conditions if each.type == "Ready"), "-")
-            intent = f" intent#{status.creation.attempt}" if status.creation is not None else ""
-            lost = f" unresolved={len(status.unresolved_creations)}" if status.unresolved_creations else ""
+            intent = f" intent#{status.internal.creation.attempt}" if status.internal.creation is not None else ""
+            lost = (
+                f" unresolved={len(status.internal.unresolved_creations)}"
+                if status.internal.unresolved_creations
+                else ""
+            )
             line += f" id={status.id}{intent}{lost} Ready={ready} {'F' if after.has_finalizer else '-'}"
         self.tell(line + (" DELETING" if after.deleting else ""))
 

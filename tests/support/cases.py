@@ -79,7 +79,7 @@ def view(*items: Integration, begun: float = NOW - 1) -> View:
 def held(resource: EventStreamingIntegration, integration_id: int = 5, **changes: Any) -> Status:
     """The status of a resource whose integration NetBird accepted as it is."""
     payload = payload_of(resource)
-    status = Status(
+    status = Status().having(
         id=integration_id,
         account_id=ACCOUNT,
         platform="generic_http",
@@ -88,7 +88,7 @@ def held(resource: EventStreamingIntegration, integration_id: int = 5, **changes
         applied=Applied(fingerprint=payload.fingerprint, key_id=KEY.id),
         owner_uid=resource.metadata.uid,
     )
-    return status.model_copy(update=changes)
+    return status.having(**changes)
 
 
 def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:

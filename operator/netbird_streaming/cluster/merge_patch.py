@@ -10,12 +10,17 @@ Json = dict[str, Any]
 def document(model: Model) -> Json:
     """The JSON object of a status: its own absent and empty defaults left out, times in RFC 3339 with `Z` for UTC.
 
-    Inside lists and nested objects only what is absent is left out, so that a condition keeps its empty message, which
-    the Kubernetes API conventions require.
+    Inside lists only what is absent is left out, so that a condition keeps its empty message, which the Kubernetes API
+    conventions require.
     """
     stored = model.model_dump(mode="json", by_alias=True, exclude_none=True)
     set_fields = model.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {name: stored[name] for name in set_fields if name in stored}
+    result = {name: stored[name] for name in set_fields if name in stored}
+    for name, field in type(model).model_fields.items():
+        value, alias = getattr(model, name), field.alias or name
+        if alias in result and isinstance(value, Model):
+            result[alias] = document(value)
+    return result
 
 
 def merge_patch(old: Json, new: Json) -> Json:

@@ -17,9 +17,10 @@ from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.failures import failure
 from netbird_streaming.cluster.merge_patch import document, merge_patch
 from netbird_streaming.cluster.parsing import API_VERSION, KINDS, edition, identity, parse
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity, Resource
-from netbird_streaming.core.status import ConnectionStatus, Status, others
+from netbird_streaming.core.status import MAX_CONDITIONS, Condition, Status, others
 from netbird_streaming.errors import EditError, ObjectGoneError
 from netbird_streaming.pieces import in_pieces
 
@@ -149,7 +150,7 @@ class Resources:
 
     async def _write_status(self, resource: R, old: Status | ConnectionStatus, new: Status | ConnectionStatus) -> R:
         # A merge patch writes a list whole: others' conditions go with ours, as they are in this version.
-        whole = new.model_copy(update={"conditions": (*new.conditions, *others(old.conditions))})
+        whole = new.model_copy(update={"conditions": _with_others(resource, new.conditions, old.conditions)})
         changes = merge_patch(document(old), document(whole))
         if not changes:
             return resource
@@ -215,6 +216,16 @@ class Resources:
             return await self._api.call(request)
         except ObjectGoneError:
             return None
+
+
+def _with_others(resource: Resource, ours: tuple[Condition, ...], old: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Our conditions and those of other controllers, as far as the schema has room: ours always fit."""
+    theirs = others(old)
+    room = MAX_CONDITIONS - len(ours)
+    if len(theirs) > room:
+        dropped = ", ".join(each.type for each in theirs[room:])
+        logger.warning("%s: conditions of other controllers dropped: %s", _subject(resource.identity), dropped)
+    return (*ours, *theirs[:room])
 
 
 def _object(raw: Json, name: str, subject: str) -> Json:

@@ -97,7 +97,7 @@ class Report:
     retry_at: float | None = None
     drifted: str | None = None
     item: Integration | None = None
-    kept: tuple[tuple[str, str], ...] | None = None
+    normalized: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from netbird_streaming.core.actions import State
-from netbird_streaming.core.status import Condition
+from netbird_streaming.core.status import MAX_MESSAGE, Condition
 from netbird_streaming.reasons import Reason
 
-MAX_MESSAGE: Final = 1024
 Truth = Literal["True", "False", "Unknown"]
 
 

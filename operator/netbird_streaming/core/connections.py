@@ -49,6 +49,11 @@ def proof(endpoint: Endpoint, key: FingerprintKey) -> str:
     return key.digest("account", endpoint.url, endpoint.token, endpoint.tenant_id or "")
 
 
+def connection_proof(connection: Connection, token: str, key: FingerprintKey) -> str:
+    """A digest of what decides which accounts a connection leads to, apart from the tenant."""
+    return key.digest("connection", connection.metadata.uid, connection.spec.url, token)
+
+
 def endpoint_digest(connection: Connection, tenant_id: str | None, key: FingerprintKey) -> str:
     """A digest of the way to an account, without the token: a rotated token leads to the same one."""
     return key.digest("endpoint", connection.metadata.uid, connection.spec.url, tenant_id or "")

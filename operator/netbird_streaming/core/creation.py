@@ -16,7 +16,7 @@ from netbird_streaming.core.facts import Case, Route, View
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import AdoptionPolicy
-from netbird_streaming.core.status import Origin
+from netbird_streaming.core.status import MAX_UNRESOLVED, Origin
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
@@ -33,7 +33,7 @@ def suspended(what: str) -> Report:
 
 def settle_late_commit(case: Case) -> Action | None:
     """Before anything new: what came of attempts that were given up."""
-    if not case.status.unresolved_creations:
+    if not case.status.internal.unresolved_creations:
         return None
     view = case.observed.view
     return Look(case.observed.now) if view is None else intents.settle_unresolved(case, view)
@@ -153,7 +153,7 @@ def _post(case: Case, payload: Payload, route: Route, view: View) -> Action:
     if case.observed.now - view.begun > case.limits.intent_age:
         return Look(case.observed.now)
     earlier = intents.unresolved(case)
-    if len(earlier) > intents.MAX_UNRESOLVED:
+    if len(earlier) > MAX_UNRESOLVED:
         sentence = f"{len(earlier)} different creates were never answered, so another one is not tried."
         return refuse(Reason.CREATE_AMBIGUOUS, sentence)
     return Create(intents.new_intent(case, payload, route, view), earlier, payload)

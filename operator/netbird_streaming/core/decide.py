@@ -54,7 +54,7 @@ def look_again(case: Case) -> Action | None:
     if view is not None:
         return intents.settle_unresolved(case, view)
     # What a LIST showed once is not taken back without another.
-    doubtful = bool(case.status.unresolved_creations) and not drift.is_in_order(case)
+    doubtful = bool(case.status.internal.unresolved_creations) and not drift.is_in_order(case)
     return Look(case.observed.now) if doubtful else None
 
 

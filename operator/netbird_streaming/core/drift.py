@@ -10,7 +10,7 @@ from netbird_streaming.core.facts import Case
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import DriftPolicy
-from netbird_streaming.core.status import Correction
+from netbird_streaming.core.status import MAX_CORRECTIONS, Correction
 from netbird_streaming.core.times import is_later, parse_time
 from netbird_streaming.reasons import Reason
 
@@ -19,7 +19,6 @@ ROUNDING: Final = timedelta(milliseconds=1)
 LATE_TOUCH: Final = timedelta(seconds=10)
 """How long after its answer a server may still stamp our own write, until a LIST has shown what it made of it."""
 CONTENTION_WINDOW: Final = timedelta(hours=1)
-MAX_CORRECTIONS: Final = 3
 
 
 def mend_drift(case: Case) -> Action | None:
@@ -65,19 +64,21 @@ def _compare(case: Case, payload: Payload, item: Integration, *, lags: bool) -> 
     if item.platform not in (None, request.platform):
         return refuse(Reason.PLATFORM_MISMATCH, f"Integration {item.id} is not of platform {request.platform}.")
     shown = compare.differences(request.platform, request.config, item, case.key)
-    fresh = {name: digest for name, digest in shown.items() if status.kept.get(name) != digest}
+    fresh = {name: digest for name, digest in shown.items() if status.internal.normalized.get(name) != digest}
+    normalized = {name: digest for name, digest in status.internal.normalized.items() if name in shown}
     toggled = item.enabled not in (None, request.enabled)
     foreign = is_foreign_write(case, item)
     in_order = not fresh and not toggled and not foreign
+    corrections = status.internal.corrections
     # Kept until a LIST has shown what came of the correction, also by another process than the one that made it.
-    last = status.corrections[-1].values if status.corrections else {}
+    last = corrections[-1].values if corrections else {}
     if lags and not (in_order and _shows_our_write(case, item)):
         return _compare_later(case, item, waits=not in_order or bool(last))
     if in_order:
-        return settled(item, {name: digest for name, digest in status.kept.items() if name in shown})
+        return settled(item, normalized)
     tried = all(last.get(name) == digest for name, digest in fresh.items()) or _reports_only(case, item)
     if not toggled and not foreign and tried:
-        return settled(item, {name: digest for name, digest in status.kept.items() if name in shown} | fresh)
+        return settled(item, normalized | fresh)
     return _drifted(case, payload, item, fresh)
 
 
@@ -123,7 +124,7 @@ def _drifted(case: Case, payload: Payload, item: Integration, fresh: dict[str, s
         return Report(State.READY, Reason.DRIFTED, message, drifted=message)
     if spec.suspend:
         return Report(State.READY, Reason.SUSPENDED, f"{sentence} {Reason.SUSPENDED.cure}", drifted=sentence)
-    recent = [each for each in case.status.corrections if case.observed.wall - each.at < CONTENTION_WINDOW]
+    recent = [each for each in case.status.internal.corrections if case.observed.wall - each.at < CONTENTION_WINDOW]
     if (len(recent) >= MAX_CORRECTIONS or _is_contended(case)) and not is_requested(case):
         message = f"{sentence} It was corrected {MAX_CORRECTIONS} times within an hour. {Reason.CONTENDED.cure}"
         return Report(State.STALLED, Reason.CONTENDED, message, drifted=message)
@@ -168,14 +169,14 @@ def is_of_somebody_else(case: Case, update: Update) -> bool:
     return toggled or is_foreign_write(case, item) or not _is_first_look(case)
 
 
-def settled(item: Integration | None, kept: dict[str, str]) -> Report:
+def settled(item: Integration | None, normalized: dict[str, str]) -> Report:
     """All is as the user wants it."""
     message = "NetBird accepted this generation with the current values of its Secrets."
-    if kept:
-        message += f" It keeps {', '.join(sorted(kept))} in another form than the one sent."
-    return Report(State.READY, Reason.SYNCED, message, item=item, kept=tuple(sorted(kept.items())))
+    if normalized:
+        message += f" It stores {', '.join(sorted(normalized))} in another form than the one sent."
+    return Report(State.READY, Reason.SYNCED, message, item=item, normalized=tuple(sorted(normalized.items())))
 
 
 def nothing_to_compare(case: Case) -> Report:
     """Our own write was accepted a moment ago; the next sweep compares."""
-    return settled(None, dict(case.status.kept))
+    return settled(None, dict(case.status.internal.normalized))

@@ -16,7 +16,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
 from netbird_streaming.core.actions import Release
-from netbird_streaming.core.status import Condition, ConnectionStatus, Origin, Status
+from netbird_streaming.core.connection_status import ConnectionStatus
+from netbird_streaming.core.status import Condition, Origin, Status
 from netbird_streaming.reasons import Reason
 
 PASSING: Final = frozenset(
@@ -132,16 +133,16 @@ def _written(before: Status, after: Status) -> Iterator[EventNote]:
     """A correction says that the settings were sent again; it is no update beside."""
     if _last_correction(after) not in (None, _last_correction(before)):
         yield _note(Happening.CORRECTED, f"Somebody else changed integration {after.id} in NetBird: it is set back.")
-    elif before.applied is not None and after.applied not in (None, before.applied):
+    elif before.internal.applied is not None and after.internal.applied not in (None, before.internal.applied):
         sentence = f"NetBird accepted other settings of integration {after.id}: the resource or a Secret changed."
         yield _note(Happening.UPDATED, sentence)
 
 
 def _last_correction(status: Status) -> tuple[object, ...] | None:
     """What tells corrections apart; their values are forgotten when a LIST has shown what came of them."""
-    if not status.corrections:
+    if not status.internal.corrections:
         return None
-    last = status.corrections[-1]
+    last = status.internal.corrections[-1]
     return last.at, last.updated_at
 
 

@@ -9,7 +9,7 @@ from netbird_streaming.core import compare
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import UNKNOWN_ID, Integration, Listing
-from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration
+from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Intent, Status, own
 from netbird_streaming.errors import OperatorError
 
@@ -97,7 +97,7 @@ class Desired:
     @property
     def requested(self) -> str | None:
         """The value by which a user asked for a reconcile now."""
-        return self.resource.metadata.annotations.get(RECONCILE_ANNOTATION)
+        return self.resource.metadata.reconcile_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,8 @@ class Remembered:
 def recall(resource: EventStreamingIntegration, memory: Memory) -> Remembered:
     """Tell our own status from one that was restored or copied from another resource."""
     status = own(resource.status)
-    if status.owner_uid == resource.metadata.uid or status == _BLANK:
-        return Remembered(status, memory, claim=status.claimed_id)
+    if status.internal.owner_uid == resource.metadata.uid or status == _BLANK:
+        return Remembered(status, memory, claim=status.internal.claimed_id)
     return Remembered(_BLANK, memory, claim=status.id)
 
 

@@ -16,16 +16,15 @@ from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 
 CLOCK_SLACK: Final = timedelta(seconds=60)
-"""A proxy's `Date` may not be the database's clock; `known_ids` keeps apart what was there before."""
+"""A proxy's `Date` may not be the database's clock."""
 ASK_AGAIN: Final = 5.0
 """Seconds after which an account that NetBird failed to tell is asked for again."""
-MAX_UNRESOLVED: Final = 8
 _UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came of it when no late commit is possible."
 
 
 def open_intent(case: Case) -> Intent | None:
     """The intent whose POST may have been sent."""
-    intent = case.status.creation
+    intent = case.status.internal.creation
     return None if intent in case.memory.unsent else intent
 
 
@@ -40,10 +39,8 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
         account_id=route.account if isinstance(route.account, str) else None,
         proof=route.proof,
         platform=platform,
-        config=dict(payload.public),
         signature=dict(payload.signature),
         key_id=payload.key_id,
-        known_ids=tuple(item.id for item in view.identical(platform, payload.request.config)),
         since=view.date,
         until=view.date + span if view.date is not None else None,
     )
@@ -51,15 +48,15 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
 
 def _attempt(case: Case) -> int:
     """Counts POSTs. An intent that has sent none yet serves as it is."""
-    previous = case.status.creation
+    previous = case.status.internal.creation
     if previous is None:
-        return len(case.status.unresolved_creations) + 1
+        return len(case.status.internal.unresolved_creations) + 1
     return previous.attempt + (previous not in case.memory.unsent)
 
 
 def unresolved(case: Case) -> tuple[Intent, ...]:
     """The attempts whose outcome was never seen, the open one included, those alike made one."""
-    attempts = case.status.unresolved_creations
+    attempts = case.status.internal.unresolved_creations
     last = open_intent(case)
     if last is None:
         return attempts
@@ -88,12 +85,7 @@ def candidates(case: Case, intent: Intent, view: View) -> list[Integration]:
 
 
 def _may_be(case: Case, intent: Intent, item: Integration) -> bool:
-    if (
-        item.id == case.status.id
-        or item.id in intent.known_ids
-        or item.platform != intent.platform
-        or not _in_window(intent, item)
-    ):
+    if item.id == case.status.id or item.platform != intent.platform or not _in_window(intent, item):
         return False
     if not is_provable(case, intent):
         return True
@@ -174,7 +166,7 @@ def settle_unresolved(case: Case, view: View) -> Action | None:
     route = case.observed.route
     if isinstance(route, OperatorError):
         return None
-    for intent in case.status.unresolved_creations:
+    for intent in case.status.internal.unresolved_creations:
         there = leads_there(case, intent, route)
         found = [] if there is False else candidates(case, intent, view)
         if not found:

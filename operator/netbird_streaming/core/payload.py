@@ -25,6 +25,7 @@ from netbird_streaming.core.resources import (
     KeyReference,
     Platform,
 )
+from netbird_streaming.core.status import MAX_PUBLIC
 from netbird_streaming.errors import EditError, WaitError
 from netbird_streaming.reasons import Reason
 
@@ -189,10 +190,20 @@ def _public(spec: IntegrationSpec, config: Mapping[str, str]) -> dict[str, str]:
     if spec.generic_http is None or spec.platform is not Platform.GENERIC_HTTP:
         names = compare.COMPARABLE[spec.platform]
         return {name: _without_query(config[name]) if name == "api_url" else config[name] for name in names}
-    public = {"headers": ", ".join(json.loads(config["headers"]))}
+    public = {"headers": _shortened(list(json.loads(config["headers"])))}
     if spec.generic_http.url is not None:
         public["url"] = _without_query(config["url"])
     return {name: value for name, value in public.items() if value}
+
+
+def _shortened(names: list[str]) -> str:
+    """As many of the names as a status holds, and how many more there are."""
+    shown, room = 0, MAX_PUBLIC - len(f", and {len(names)} more")
+    for name in names:
+        room -= len(name) + len(", ")
+        shown += room >= 0
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f", and {rest} more" if rest else "")
 
 
 def _without_query(url: str) -> str:

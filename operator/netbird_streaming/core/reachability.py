@@ -6,9 +6,9 @@ from typing import Final
 
 from netbird_streaming.core.actions import State, state_of
 from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.connection_status import ConfirmedAccount, ConnectionInternal, ConnectionStatus
 from netbird_streaming.core.fingerprint import FingerprintKey
-from netbird_streaming.core.resources import RECONCILE_ANNOTATION, ClusterNetBirdConnection, Connection
-from netbird_streaming.core.status import ConfirmedAccount, ConnectionStatus
+from netbird_streaming.core.resources import ClusterNetBirdConnection, Connection
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
@@ -20,19 +20,23 @@ class Reached:
     """What is known of one tenant's account."""
 
     tenant_id: str | None
-    proof: str
     account_id: str | None
     problem: OperatorError | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of a connection; `users` are the resources that still need one that is being deleted."""
+    """What is known of a connection.
+
+    `proof` is a keyed digest of the URL and token in use, None before the token was read; `users` are the resources
+    that still need a connection that is being deleted.
+    """
 
     reached: tuple[Reached, ...]
     problem: OperatorError | None
     path_family: str | None
     users: tuple[str, ...]
+    proof: str | None = None
 
 
 def connection_status(connection: Connection, found: Found, key: FingerprintKey, wall: datetime) -> ConnectionStatus:
@@ -41,11 +45,15 @@ def connection_status(connection: Connection, found: Found, key: FingerprintKey,
     metadata, before = connection.metadata, connection.status
     return ConnectionStatus(
         path_family=found.path_family or before.path_family,
-        accounts=_accounts(connection, found.reached, key),
+        accounts=_accounts(connection, found, key),
         observed_generation=metadata.generation,
-        last_handled_reconcile_at=metadata.annotations.get(RECONCILE_ANNOTATION) or before.last_handled_reconcile_at,
-        owner_uid=metadata.uid,
+        last_handled_reconcile_at=metadata.reconcile_request or before.last_handled_reconcile_at,
         conditions=conditions(standing, before.conditions, metadata.generation, wall),
+        internal=ConnectionInternal(
+            proof=found.proof or before.internal.proof,
+            key_id=key.id if found.proof is not None else before.internal.key_id,
+            owner_uid=metadata.uid,
+        ),
     )
 
 
@@ -70,18 +78,16 @@ def _standing(reached: tuple[Reached, ...], problem: OperatorError | None) -> St
     return Standing(State.READY, Reason.SYNCED, "NetBird accepts the token." + account)
 
 
-def _accounts(
-    connection: Connection, reached: tuple[Reached, ...], key: FingerprintKey
-) -> tuple[ConfirmedAccount, ...]:
-    """Those seen now, and those remembered of tenants that the spec still names."""
-    found = {each.tenant_id: each for each in reached}
+def _accounts(connection: Connection, found: Found, key: FingerprintKey) -> tuple[ConfirmedAccount, ...]:
+    """Those seen now, and those of tenants that the spec still names, if the token in use confirmed them."""
+    internal = connection.status.internal
+    same = found.proof is None or (internal.proof, internal.key_id) == (found.proof, key.id)
+    known = connection.status.accounts if same else ()
     tenants = {connection.spec.tenant_id}
     if isinstance(connection, ClusterNetBirdConnection):
         tenants |= {entry.tenant_id for entry in connection.spec.access if entry.tenant_id is not None}
-    result = {each.tenant_id: each for each in connection.status.accounts if each.tenant_id in tenants}
-    for tenant_id, each in found.items():
+    result = {each.tenant_id: each for each in known if each.tenant_id in tenants}
+    for each in found.reached:
         if each.account_id is not None:
-            result[tenant_id] = ConfirmedAccount(
-                tenant_id=tenant_id, account_id=each.account_id, proof=each.proof, key_id=key.id
-            )
+            result[each.tenant_id] = ConfirmedAccount(tenant_id=each.tenant_id, account_id=each.account_id)
     return tuple(result[tenant_id] for tenant_id in sorted(result, key=lambda each: each or ""))

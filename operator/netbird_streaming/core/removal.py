@@ -20,7 +20,7 @@ def nothing_held(case: Case) -> Action | None:
     status = case.status
     if case.memory.deleted:
         return Release()
-    if status.id is not None or intents.open_intent(case) is not None or status.unresolved_creations:
+    if status.id is not None or intents.open_intent(case) is not None or status.internal.unresolved_creations:
         return None
     claim = case.remembered.claim
     return Release(None if claim is None else f"integration {claim}, named by a restored status, was not touched")
@@ -49,7 +49,7 @@ def unreachable(case: Case) -> Action | None:
 
 def settle_unresolved(case: Case) -> Action | None:
     """Attempts that were given up may have made something after all."""
-    if case.status.id is not None or not case.status.unresolved_creations:
+    if case.status.id is not None or not case.status.internal.unresolved_creations:
         return None
     view = case.observed.view
     return Look(case.observed.now) if view is None else intents.settle_unresolved(case, view)

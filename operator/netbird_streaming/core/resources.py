@@ -5,11 +5,13 @@ in `crds/` are generated from these models, so a description here is what `kubec
 what the schema refuses is not checked again, so that an object that is older than a rule stays readable.
 """
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.model import Model
 from netbird_streaming.core.schema.fields import doc
 from netbird_streaming.core.specs.access import Access, LabelSelector, LabelSelectorRequirement
@@ -25,7 +27,7 @@ from netbird_streaming.core.specs.integration import (
     Platform,
 )
 from netbird_streaming.core.specs.references import ConnectionKind, ConnectionReference, KeyReference
-from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.core.status import MAX_REQUEST, Status
 
 __all__ = [
     "FINALIZER",
@@ -101,6 +103,14 @@ class Metadata(Model):
     deletion_timestamp: datetime | None = None
     finalizers: tuple[str, ...] = ()
     annotations: dict[str, str] = Field(default={})
+
+    @property
+    def reconcile_request(self) -> str | None:
+        """The value by which a user asked for a reconcile; the digest of one that is too long for a status."""
+        value = self.annotations.get(RECONCILE_ANNOTATION)
+        if value is None or len(value) <= MAX_REQUEST:
+            return value
+        return hashlib.sha256(value.encode()).hexdigest()
 
 
 class Resource(Model):

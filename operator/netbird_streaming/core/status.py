@@ -1,8 +1,9 @@
-"""What this operator writes into `status`, and reads back after a restart.
+"""What the operator writes into the `status` of an integration, and reads back after a restart.
 
-Status is authorised apart from the rest of a resource and survives `kubectl replace`, so what ownership rests on lives
-here and nowhere else. Nothing in it changes unless the thing that it describes changed. The schema's bounds are far
-above what is ever written: a status that the API server refused would lose an id.
+Status is authorised apart from the rest of a resource and survives `kubectl replace`, so what ownership rests on is
+kept here and nowhere else: the public part is for users, `internal` for the operator. Nothing changes unless the thing
+that it describes changed. The schema's bounds are never reached by what the operator writes, since a status that the
+API server refused would lose an id, and together they admit less than 256 KiB.
 """
 
 from datetime import datetime
@@ -13,23 +14,34 @@ from pydantic import Field
 
 from netbird_streaming.core.model import Model
 from netbird_streaming.core.schema.fields import ATOMIC_LIST, doc
+from netbird_streaming.core.schema.rules import short_names
 
-MAX_DIGEST: Final = 256
-MAX_ANSWERED: Final = 64 * 1024
-"""For texts that NetBird chose, which nobody promised a length of."""
-MAX_ANNOTATION: Final = 256 * 1024
-"""Kubernetes' limit for all annotations of an object together, in bytes."""
+MAX_DIGEST: Final = 40
+MAX_KEY_ID: Final = 16
+MAX_ANSWERED: Final = 256
+"""For texts that NetBird chose; a longer one is refused where an answer is parsed."""
+MAX_REQUEST: Final = 256
+"""For a reconcile request: of a longer annotation a digest is kept."""
+MAX_UID: Final = 64
+MAX_PLATFORM: Final = 64
+MAX_PUBLIC: Final = 2048
+"""For a public value: as long as a URL may be."""
+MAX_SETTINGS: Final = 4
+"""Settings of one platform by which integrations are told apart, at most."""
+MAX_CONDITIONS: Final = 12
+MAX_MESSAGE: Final = 1024
+MAX_UNRESOLVED: Final = 8
+MAX_CORRECTIONS: Final = 3
 
 CONDITION_TYPES: Final = frozenset({"Ready", "Reconciling", "Stalled", "Drifted", "Suspended"})
 """Ours. The list is a map by type, so other controllers may have conditions beside them, which are theirs alone."""
 
-_BY_TYPE: Final = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+BY_TYPE: Final = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 
 Digest = Annotated[str, doc("A keyed digest, which tells nothing of what it was made of.", maxLength=MAX_DIGEST)]
 Digests = dict[str, Digest]
-PublicText = Annotated[str, doc("A value that is known to be public.", maxLength=16 * 1024)]
+PublicText = Annotated[str, doc("A value that is known to be public.", maxLength=MAX_PUBLIC)]
 PublicConfig = dict[str, PublicText]
-RemoteID = Annotated[int, doc("An integration's id in NetBird.", minimum=1)]
 
 
 class Condition(Model):
@@ -45,9 +57,9 @@ class Condition(Model):
     status: Annotated[Literal["True", "False", "Unknown"], doc("Whether the condition holds.")]
     reason: Annotated[
         str,
-        doc("Why, in one word of a closed list; the documentation has a cure for each.", maxLength=1024),
+        doc("Why, in one word of a closed list; the documentation has a cure for each.", maxLength=256),
     ]
-    message: Annotated[str, doc("Why, and what to do about it, in a sentence.", maxLength=32768)] = ""
+    message: Annotated[str, doc("Why, and what to do about it, in a sentence.", maxLength=MAX_MESSAGE)] = ""
     observed_generation: Annotated[
         int | None, doc("The generation of the resource that the condition is about.", minimum=0)
     ] = None
@@ -64,7 +76,8 @@ class Applied(Model):
     key_id: Annotated[
         str,
         doc(
-            "Which key it was made with; that of a lost key only means that NetBird is written once more.", maxLength=64
+            "Which key it was made with; that of a lost key only means that NetBird is written once more.",
+            maxLength=MAX_KEY_ID,
         ),
     ] = Field(alias="keyID")
 
@@ -72,9 +85,9 @@ class Applied(Model):
 class Intent(Model):
     """A create in flight: written before the POST, so that a lost answer can be looked for.
 
-    `signature` holds a keyed digest of each value by which NetBird's LIST tells integrations apart, `known_ids` those
-    that had the same ones then, `since` the server's time (`Date`) of that LIST, absent where it sends none. What came
-    of it shows in the account that it went to and in no other: `proof` and `account_id` tell which one that is.
+    `signature` holds a keyed digest of each value by which NetBird's LIST tells integrations apart, `since` the
+    server's time (`Date`) of the LIST before the POST, absent where it sends none. What came of it shows in the account
+    that it went to and in no other: `proof` and `account_id` tell which one that is.
     """
 
     attempt: Annotated[int, doc("Which attempt it is, from 1 on.", minimum=1)]
@@ -93,19 +106,16 @@ class Intent(Model):
             maxLength=MAX_DIGEST,
         ),
     ] = None
-    platform: Annotated[str, doc("The platform that was asked for.", maxLength=64)]
-    config: Annotated[PublicConfig, doc("What of the settings is public, as in status.config.", maxProperties=16)] = (
-        Field(default={})
-    )
+    platform: Annotated[str, doc("The platform that was asked for.", maxLength=MAX_PLATFORM)]
     signature: Annotated[
         Digests,
-        doc("Keyed digests of the settings that tell integrations apart, by their name in NetBird.", maxProperties=16),
+        doc(
+            "Keyed digests of the settings that tell integrations apart, by their name in NetBird.",
+            maxProperties=MAX_SETTINGS,
+            **short_names(),
+        ),
     ]
-    key_id: Annotated[str, doc("Which key the digests were made with.", maxLength=64)] = Field(alias="keyID")
-    known_ids: Annotated[
-        tuple[RemoteID, ...],
-        doc("The integrations that looked just so before the attempt.", maxItems=100_000, **ATOMIC_LIST),
-    ] = Field(default=(), alias="knownIDs")
+    key_id: Annotated[str, doc("Which key the digests were made with.", maxLength=MAX_KEY_ID)] = Field(alias="keyID")
     since: Annotated[datetime | None, doc("NetBird's own time before the attempt.")] = None
     until: Annotated[datetime | None, doc("NetBird's own time after which it can't have been made any more.")] = None
 
@@ -123,7 +133,8 @@ class Correction(Model):
         doc(
             "Keyed digests of the values that differed, by their name in NetBird; none where somebody else surely wrote"
             " them.",
-            maxProperties=16,
+            maxProperties=MAX_SETTINGS,
+            **short_names(),
         ),
     ] = Field(default={})
 
@@ -134,6 +145,59 @@ class Origin(StrEnum):
     CREATED = "Created"
     ADOPTED = "Adopted"
     INFERRED = "Inferred"
+
+
+class Internal(Model):
+    """The part of a status that is private to the operator."""
+
+    applied: Annotated[
+        Applied | None, doc("What NetBird last accepted: a digest, which says whether it is current.")
+    ] = None
+    creation: Annotated[
+        Intent | None,
+        doc(
+            "A creation that is under way, or whose answer was lost: written before NetBird is asked, so that nothing"
+            " is created twice or forgotten."
+        ),
+    ] = None
+    unresolved_creations: Annotated[
+        tuple[Intent, ...],
+        doc(
+            "Earlier creations whose outcome is unknown: an integration that appears later and matches one of them is"
+            " named by a condition.",
+            maxItems=MAX_UNRESOLVED,
+            **ATOMIC_LIST,
+        ),
+    ] = ()
+    corrections: Annotated[
+        tuple[Correction, ...],
+        doc(
+            "The last corrections of drift; too many in an hour stop them.",
+            maxItems=MAX_CORRECTIONS,
+            **ATOMIC_LIST,
+        ),
+    ] = ()
+    normalized: Annotated[
+        Digests,
+        doc(
+            "Settings that NetBird stores in another form than the one sent, with a digest of that form, which is"
+            " accepted.",
+            maxProperties=MAX_SETTINGS,
+            **short_names(),
+        ),
+    ] = Field(default={})
+    owner_uid: Annotated[
+        str | None,
+        doc(
+            "The uid of the resource that this status was written for. That of another resource (a restored backup) is"
+            " a claim that needs spec.adoption.",
+            maxLength=MAX_UID,
+        ),
+    ] = Field(default=None, alias="ownerUID")
+    claimed_id: Annotated[
+        int | None,
+        doc("The id of an integration that a restored status names, and that was not adopted yet.", minimum=1),
+    ] = Field(default=None, alias="claimedID")
 
 
 class Status(Model):
@@ -161,7 +225,8 @@ class Status(Model):
         doc(
             "What NetBird was last given, as far as it is known to be public: names of buckets, streams, regions and"
             " headers, URLs without their query; never a value from a Secret.",
-            maxProperties=16,
+            maxProperties=MAX_SETTINGS,
+            **short_names(),
         ),
     ] = None
     created_at: Annotated[
@@ -181,65 +246,31 @@ class Status(Model):
     last_handled_reconcile_at: Annotated[
         str | None,
         doc(
-            "The value of the annotation integrations.netbird.io/reconcile-requested-at that was acted on last: another"
-            " value there asks for a reconcile now.",
-            maxLength=MAX_ANNOTATION,
+            "The value of the annotation integrations.netbird.io/reconcile-requested-at that was acted on last (of a"
+            f" value longer than {MAX_REQUEST} characters, its SHA-256): another value there asks for a reconcile now.",
+            maxLength=MAX_REQUEST,
         ),
     ] = None
-    applied: Annotated[
-        Applied | None, doc("What NetBird last accepted: a digest, which says whether it is current.")
-    ] = None
-    creation: Annotated[
-        Intent | None,
-        doc(
-            "A creation that is under way, or whose answer was lost: written before NetBird is asked, so that nothing"
-            " is created twice or forgotten."
-        ),
-    ] = None
-    unresolved_creations: Annotated[
-        tuple[Intent, ...],
-        doc(
-            "Earlier creations of which nobody knows what came: an integration that turns up and looks like one of them"
-            " is named by a condition.",
-            maxItems=1000,
-            **ATOMIC_LIST,
-        ),
-    ] = ()
-    corrections: Annotated[
-        tuple[Correction, ...],
-        doc(
-            "The last corrections of what somebody else changed; too many in an hour stop them.",
-            maxItems=100,
-            **ATOMIC_LIST,
-        ),
-    ] = ()
-    kept: Annotated[
-        Digests,
-        doc(
-            "Settings that NetBird keeps in another form than the one sent, with a digest of that; it is accepted.",
-            maxProperties=16,
-        ),
-    ] = Field(default={})
-    owner_uid: Annotated[
-        str | None,
-        doc(
-            "The uid of the resource that this status was written for. Another one's (a restored backup) is a claim"
-            " that takes spec.adoption, not a fact.",
-            maxLength=253,
-        ),
-    ] = Field(default=None, alias="ownerUID")
-    claimed_id: Annotated[
-        int | None,
-        doc("The id of an integration that a restored status names, and that was not adopted yet.", minimum=1),
-    ] = Field(default=None, alias="claimedID")
     conditions: Annotated[
         tuple[Condition, ...],
         doc(
             "How it stands: Ready; and, only while true, Reconciling, Stalled, Drifted and Suspended.",
-            maxItems=32,
-            **_BY_TYPE,
+            maxItems=MAX_CONDITIONS,
+            **BY_TYPE,
         ),
     ] = ()
+    internal: Annotated[
+        Internal,
+        doc("Private to the operator: its fields change without notice. Read the rest of the status instead."),
+    ] = Internal()
+
+    def having(self, **changes: object) -> "Status":
+        """Return the same status with some fields changed, those of `internal` included."""
+        private = {name: value for name, value in changes.items() if name in Internal.model_fields}
+        public = {name: value for name, value in changes.items() if name not in private}
+        if private:
+            public["internal"] = self.internal.model_copy(update=private)
+        return self.model_copy(update=public)
 
 
 def others(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
@@ -253,54 +284,3 @@ def own(status: Status) -> Status:
         return status
     ours = tuple(each for each in status.conditions if each.type in CONDITION_TYPES)
     return status.model_copy(update={"conditions": ours})
-
-
-class ConfirmedAccount(Model):
-    """An account that was seen through this connection; `proof` is a keyed digest of URL, token and tenant."""
-
-    tenant_id: Annotated[
-        str | None, doc("The tenant that was acted in; absent for the token's own account.", maxLength=MAX_ANSWERED)
-    ] = Field(default=None, alias="tenantID")
-    account_id: Annotated[str, doc("The id of the account in NetBird.", maxLength=MAX_ANSWERED)] = Field(
-        alias="accountID"
-    )
-    proof: Annotated[
-        str,
-        doc(
-            "A keyed digest of URL, token and tenant: after another of them the account is asked for again.",
-            maxLength=MAX_DIGEST,
-        ),
-    ]
-    key_id: Annotated[str, doc("Which key the digest was made with.", maxLength=64)] = Field(alias="keyID")
-
-
-class ConnectionStatus(Model):
-    """The status of both kinds of connections; `accounts` has one entry for each tenant in use."""
-
-    path_family: Annotated[
-        str | None,
-        doc("Under which of its two paths this server offers event streaming.", maxLength=256),
-    ] = None
-    accounts: Annotated[
-        tuple[ConfirmedAccount, ...],
-        doc("The accounts that the connection leads to, one for each tenant in use.", maxItems=10_000, **ATOMIC_LIST),
-    ] = ()
-    observed_generation: Annotated[
-        int | None, doc("The generation of the connection that the rest of the status is about.", minimum=0)
-    ] = None
-    last_handled_reconcile_at: Annotated[
-        str | None,
-        doc(
-            "The value of the annotation integrations.netbird.io/reconcile-requested-at that was acted on last: another"
-            " value there asks for a look now.",
-            maxLength=MAX_ANNOTATION,
-        ),
-    ] = None
-    owner_uid: Annotated[
-        str | None,
-        doc("The uid of the connection that this status was written for.", maxLength=253),
-    ] = Field(default=None, alias="ownerUID")
-    conditions: Annotated[
-        tuple[Condition, ...],
-        doc("How it stands: Ready; and, only while true, Reconciling and Stalled.", maxItems=32, **_BY_TYPE),
-    ] = ()

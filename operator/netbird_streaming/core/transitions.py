@@ -5,12 +5,12 @@ from typing import Final
 
 from netbird_streaming.core.actions import Bind, Create, Report, State, Update
 from netbird_streaming.core.conditions import Standing, conditions
-from netbird_streaming.core.drift import MAX_CORRECTIONS, is_foreign_write
+from netbird_streaming.core.drift import is_foreign_write
 from netbird_streaming.core.facts import Case, Posted
 from netbird_streaming.core.intents import placed
 from netbird_streaming.core.remote import Integration
 from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Condition, Correction, Status
+from netbird_streaming.core.status import MAX_CORRECTIONS, Applied, Condition, Correction, Internal, Status
 from netbird_streaming.core.times import parse_time
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
@@ -26,36 +26,34 @@ def intending(case: Case, create: Create) -> Status:
     resource = case.desired.resource
     return Status(
         platform=create.intent.platform,
-        creation=create.intent,
-        unresolved_creations=create.unresolved,
         observed_generation=case.status.observed_generation,
         last_handled_reconcile_at=case.status.last_handled_reconcile_at,
-        owner_uid=resource.metadata.uid,
         conditions=_standing(resource, _CREATING, case.observed.wall),
+        internal=Internal(
+            creation=create.intent, unresolved_creations=create.unresolved, owner_uid=resource.metadata.uid
+        ),
     )
 
 
 def bound(case: Case, bind: Bind) -> Status:
     """The id of what was created, adopted or inferred; what was not answered has still to be accepted."""
     item, posted = bind.item, bind.posted
-    return case.status.model_copy(
-        update={
-            "id": item.id,
-            "origin": bind.origin,
-            "account_id": item.account_id or _account(case, posted),
-            "platform": item.platform or case.desired.resource.spec.platform.value,
-            "enabled": _enabled(bind),
-            "config": None if posted is None else dict(posted.public),
-            "created_at": item.created_at,
-            "updated_at": item.updated_at,
-            "applied": None if posted is None else posted.applied,
-            "creation": None,
-            "corrections": (),
-            "kept": {},
-            "owner_uid": case.desired.uid,
-            "claimed_id": None,
-            "conditions": _standing(case.desired.resource, _BINDING, case.observed.wall),
-        }
+    return case.status.having(
+        id=item.id,
+        origin=bind.origin,
+        account_id=item.account_id or _account(case, posted),
+        platform=item.platform or case.desired.resource.spec.platform.value,
+        enabled=_enabled(bind),
+        config=None if posted is None else dict(posted.public),
+        created_at=item.created_at,
+        updated_at=item.updated_at,
+        applied=None if posted is None else posted.applied,
+        creation=None,
+        corrections=(),
+        normalized={},
+        owner_uid=case.desired.uid,
+        claimed_id=None,
+        conditions=_standing(case.desired.resource, _BINDING, case.observed.wall),
     )
 
 
@@ -80,15 +78,13 @@ def updated(case: Case, update: Update, answer: Integration) -> Status:
     """
     status, request, resource = case.status, update.payload.request, case.desired.resource
     is_told = status.observed_generation == resource.metadata.generation
-    return corrected(status, update.correction).model_copy(
-        update={
-            "conditions": status.conditions if is_told else _standing(resource, _BINDING, case.observed.wall),
-            "enabled": request.enabled,
-            "config": dict(update.payload.public),
-            "updated_at": answer.updated_at if _is_of_this_write(case, answer) else None,
-            "applied": Applied(fingerprint=update.payload.fingerprint, key_id=update.payload.key_id),
-            "last_handled_reconcile_at": case.desired.requested or status.last_handled_reconcile_at,
-        }
+    return corrected(status, update.correction).having(
+        conditions=status.conditions if is_told else _standing(resource, _BINDING, case.observed.wall),
+        enabled=request.enabled,
+        config=dict(update.payload.public),
+        updated_at=answer.updated_at if _is_of_this_write(case, answer) else None,
+        applied=Applied(fingerprint=update.payload.fingerprint, key_id=update.payload.key_id),
+        last_handled_reconcile_at=case.desired.requested or status.last_handled_reconcile_at,
     )
 
 
@@ -107,12 +103,12 @@ def corrected(status: Status, correction: Correction | None) -> Status:
     """A PUT that undoes somebody else's was sent: it counts, answered or not."""
     if correction is None:
         return status
-    return status.model_copy(update={"corrections": (*status.corrections, correction)[-MAX_CORRECTIONS:]})
+    return status.having(corrections=(*status.internal.corrections, correction)[-MAX_CORRECTIONS:])
 
 
 def refused(status: Status) -> Status:
     """The POST was refused in a way that proves that nothing happened: the intent has served."""
-    return status.model_copy(update={"creation": None})
+    return status.having(creation=None)
 
 
 def reported(case: Case, report: Report) -> Status:
@@ -126,11 +122,11 @@ def reported(case: Case, report: Report) -> Status:
         "creation": placed(case),
         "conditions": _standing(resource, report, case.observed.wall),
     }
-    if report.kept is not None:
-        changes["kept"] = dict(report.kept)
+    if report.normalized is not None:
+        changes["normalized"] = dict(report.normalized)
     if report.item is not None:
         changes |= _shown(case, report.item)
-    return case.status.model_copy(update=changes)
+    return case.status.having(**changes)
 
 
 def _shown(case: Case, item: Integration) -> dict[str, object]:
@@ -138,7 +134,7 @@ def _shown(case: Case, item: Integration) -> dict[str, object]:
     status = case.status
     shown: dict[str, object] = {
         "account_id": item.account_id or status.account_id,
-        "corrections": tuple(map(_without_values, status.corrections)),
+        "corrections": tuple(map(_without_values, status.internal.corrections)),
     }
     if parse_time(item.created_at) != parse_time(status.created_at):
         shown["created_at"] = item.created_at

@@ -22,7 +22,8 @@ from netbird_streaming.reasons import Reason
 def restore_finalizer(case: Case) -> Action | None:
     """`kubectl replace` strips finalizers: put ours back while anything of ours may be in NetBird."""
     status = case.status
-    held = status.id is not None or status.creation is not None or bool(status.unresolved_creations)
+    internal = status.internal
+    held = status.id is not None or internal.creation is not None or bool(internal.unresolved_creations)
     return AddFinalizer() if held and not case.desired.resource.has_finalizer else None
 
 
@@ -78,7 +79,7 @@ def report_deletion(case: Case) -> Action | None:
 
 def is_applied(case: Case) -> bool:
     """Whether NetBird accepted just this payload last."""
-    applied, payload = case.status.applied, case.desired.payload
+    applied, payload = case.status.internal.applied, case.desired.payload
     return (
         isinstance(payload, Payload)
         and applied is not None

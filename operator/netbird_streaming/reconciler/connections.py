@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from netbird_streaming.core.access import access_of, needs_labels
-from netbird_streaming.core.connections import endpoint_digest, proof, url_fault
+from netbird_streaming.core.connections import connection_proof, endpoint_digest, proof, url_fault
 from netbird_streaming.core.payload import value_fault
 from netbird_streaming.core.remote import Endpoint, PathFamily, Priority
 from netbird_streaming.core.resources import (
@@ -210,10 +210,16 @@ class Connections:
         if account is None:
             account = link.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
         account.rebind(client, endpoint, proof(endpoint, key), endpoint_digest(link.connection, tenant_id, key))
-        for known in link.connection.status.accounts:
-            if account.account_id is None and (known.proof, known.key_id) == (account.proof, key.id):
-                account.account_id = known.account_id
+        internal = link.connection.status.internal
+        if (internal.proof, internal.key_id) == (self.proof(link), key.id):
+            for known in link.connection.status.accounts:
+                if account.account_id is None and known.tenant_id == tenant_id:
+                    account.account_id = known.account_id
         return account
+
+    def proof(self, link: Link) -> str | None:
+        """The digest that vouches for the accounts in the connection's status; None before the token was read."""
+        return None if link.token is None else connection_proof(link.connection, link.token, self._ports.key)
 
     def _endpoint(self, link: Link, tenant_id: str | None) -> Endpoint:
         spec = link.connection.spec

@@ -84,7 +84,8 @@ class Entry:
         self.secrets = tuple(sorted(secret_names(resource.spec)))
         self.id = resource.status.id
         self.readiness = readiness(resource.status.conditions)
-        self.open = resource.status.creation is not None or bool(resource.status.unresolved_creations)
+        internal = resource.status.internal
+        self.open = internal.creation is not None or bool(internal.unresolved_creations)
 
 
 class Gone:

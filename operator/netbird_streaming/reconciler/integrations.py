@@ -25,7 +25,7 @@ from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Desired, Observed, Remembered, Route, recall
 from netbird_streaming.core.payload import Payload, SecretData, resolve, secret_names
 from netbird_streaming.core.remote import Priority
-from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration, Identity
+from netbird_streaming.core.resources import EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
@@ -128,10 +128,10 @@ def _note(run: Run) -> None:
         memory = memory.having(posted=None)
     if run.resource.has_finalizer and memory.finalizer_seen is None:
         memory = memory.having(finalizer_seen=now)
-    if run.status.creation is not None and memory.intent_over is None:
+    if run.status.internal.creation is not None and memory.intent_over is None:
         # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
         memory = memory.having(intent_over=now + run.world.limits.post)
-    asked = run.resource.metadata.annotations.get(RECONCILE_ANNOTATION)
+    asked = run.resource.metadata.reconcile_request
     if asked is not None and asked != memory.asked:
         memory = memory.having(asked=asked, asked_at=now)
     run.entry.memory = memory
@@ -171,7 +171,7 @@ def _route(run: Run, way: Way) -> Route:
 def _rival(run: Run, case: Case) -> str | None:
     """Offer for the configuration, before anything is awaited; answers who has the better claim."""
     payload, way = case.desired.payload, run.way
-    intent, claims, uid = run.status.creation, run.world.claims, run.entry.uid
+    intent, claims, uid = run.status.internal.creation, run.world.claims, run.entry.uid
     if not isinstance(way, Way):
         return None
     wanted: dict[Scope, Hold] = {}

@@ -8,7 +8,6 @@ from netbird_streaming.core.events import tell
 from netbird_streaming.core.reachability import Found, Reached, connection_status
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import (
-    RECONCILE_ANNOTATION,
     ClusterNetBirdConnection,
     Connection,
     Identity,
@@ -33,7 +32,7 @@ async def reconcile_connection(world: World, identity: Identity, priority: Prior
     if link.connection.deleting and not _is_needed(world, identity):
         await _release(world, link)
         return Outcome.SETTLED
-    asked = link.connection.metadata.annotations.get(RECONCILE_ANNOTATION)
+    asked = link.connection.metadata.reconcile_request
     urgent = asked is not None and asked != link.connection.status.last_handled_reconcile_at
     due = _is_due(world, link)
     await world.connections.load(link, anew=due or urgent)
@@ -136,13 +135,12 @@ async def _write_status(world: World, link: Link) -> None:
 
 def _found(world: World, link: Link) -> Found:
     reached = tuple(
-        Reached(tenant_id, account.proof, account.account_id, account.problem)
-        for tenant_id, account in link.accounts.items()
+        Reached(tenant_id, account.account_id, account.problem) for tenant_id, account in link.accounts.items()
     )
     families = [account.client.path_family for account in link.accounts.values()]
     family = next((each.value for each in families if each is not None), None)
     users = tuple(_needed_by(world, link.connection.identity)) if link.connection.deleting else ()
-    return Found(reached, link.problem, family, users)
+    return Found(reached, link.problem, family, users, world.connections.proof(link))
 
 
 async def _read_again(world: World, link: Link) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.remote import (
@@ -25,7 +26,7 @@ from netbird_streaming.core.resources import (
     RateLimit,
     Resource,
 )
-from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.core.status import Status
 from netbird_streaming.reasons import Reason
 
 R = TypeVar("R", bound=Resource)

@@ -3,9 +3,10 @@
 import logging
 from typing import Final, TypeVar
 
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import Told, notes, tell
 from netbird_streaming.core.resources import Connection, EventStreamingIntegration
-from netbird_streaming.core.status import ConnectionStatus, Status
+from netbird_streaming.core.status import Status
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Cluster
 

@@ -113,8 +113,8 @@ class World:
         """What a status says that this very resource wrote is claimed before any work is begun."""
         status = recall(resource, entry.memory).status
         self.claims.hold(entry.uid, entry.identity, status.id, status.account_id)
-        if status.creation is not None:
-            self.claims.announce(entry.uid, entry.identity, status.creation)
+        if status.internal.creation is not None:
+            self.claims.announce(entry.uid, entry.identity, status.internal.creation)
 
     def _retake(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         before = entry.connection

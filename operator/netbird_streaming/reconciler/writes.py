@@ -238,7 +238,7 @@ def _updated(run: Run, case: Case, action: Update, answer: Integration) -> None:
 def _late_until(run: Run, case: Case, now: float) -> float | None:
     """Until when a PUT from before may overtake the one that was just answered; None where none can."""
     memory, limits = run.entry.memory, run.world.limits
-    if memory.written is None and memory.looked is None and case.status.applied is not None:
+    if memory.written is None and memory.looked is None and case.status.internal.applied is not None:
         # This process' first: the one before it may have sent another.
         return now + limits.post + limits.late_commit
     return memory.late_until if memory.late_until is not None and memory.late_until > now else None

@@ -60,9 +60,7 @@ def netbird_integration(data: bytes) -> None:
             compare.differences(request.platform, request.config, item, KEY)
             compare.matches_signature(item, request.platform, payload.signature, KEY)
         _decide(case(resource, view=view(*items)))
-        held = resource.model_copy(
-            update={"status": resource.status.model_copy(update={"id": 5, "owner_uid": "uid-1"})}
-        )
+        held = resource.model_copy(update={"status": resource.status.having(id=5, owner_uid="uid-1")})
         _decide(case(held, view=view(*items)))
 
 

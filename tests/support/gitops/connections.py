@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.reachability import Found, Reached, connection_status
 from netbird_streaming.core.resources import Connection
-from netbird_streaming.core.status import ConnectionStatus
 from netbird_streaming.errors import EditError, LeaseLostError, OperatorError, WaitError
 from netbird_streaming.netbird.answers import Obstacle, Silence, failure, unreadable
 from netbird_streaming.reasons import Reason
@@ -29,9 +29,9 @@ class ConnectionSituation:
     def status(self, connection: Connection) -> ConnectionStatus:
         """The status that the operator writes for this connection."""
         known = None if self.refusal is not None else ACCOUNT
-        reached = () if self.problem is not None else (Reached(None, "proof", known, self.refusal),)
+        reached = () if self.problem is not None else (Reached(None, known, self.refusal),)
         family = None if self.problem is not None or self.refusal is not None else "/api/integrations/event-streaming"
-        return connection_status(connection, Found(reached, self.problem, family, ("team-a/web",)), KEY, WALL)
+        return connection_status(connection, Found(reached, self.problem, family, ("team-a/web",), "proof"), KEY, WALL)
 
 
 CONNECTION_SITUATIONS: Final = (

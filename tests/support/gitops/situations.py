@@ -72,7 +72,7 @@ class Situation:
 
     def _case(self, resource: EventStreamingIntegration) -> Case:
         plain = Status() if self.before is None else self.before(resource)
-        known = resource.model_copy(update={"status": plain.model_copy(update={"owner_uid": resource.metadata.uid})})
+        known = resource.model_copy(update={"status": plain.having(owner_uid=resource.metadata.uid)})
         payload = self.payload
         if self.secrets is not None:
             try:
@@ -88,11 +88,11 @@ def _corrected(resource: EventStreamingIntegration) -> Status:
 
 
 def _creating(**changes: Any) -> Callable[[EventStreamingIntegration], Status]:
-    return lambda resource: Status(creation=intent_of(resource, **changes))
+    return lambda resource: Status().having(creation=intent_of(resource, **changes))
 
 
 def _claiming(resource: EventStreamingIntegration) -> Status:
-    return Status(claimed_id=5)
+    return Status().having(claimed_id=5)
 
 
 def _route(account: str | OperatorError, **changes: Any) -> dict[str, Any]:

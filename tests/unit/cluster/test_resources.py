@@ -13,7 +13,7 @@ from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.core.resources import FINALIZER, Identity, Resource
-from netbird_streaming.core.status import Condition, Status
+from netbird_streaming.core.status import MAX_CONDITIONS, Condition, Status
 from netbird_streaming.errors import LeaseLostError, ObjectGoneError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi, integration, raw_integration
@@ -73,6 +73,26 @@ def test_conditions_of_others_are_kept_and_no_reason_to_write() -> None:
     assert request.body is not None
     assert [each["type"] for each in request.body["status"]["conditions"]] == ["Ready", "Seen"]
     assert request.body["status"]["conditions"][1]["message"] == "said"
+
+
+def test_conditions_of_others_that_the_schema_has_no_room_for_are_dropped_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    ours, *theirs = (
+        Condition(type=name, status="True", reason="Why", message="said", last_transition_time=moment)
+        for name in ("Ready", *(f"Other{each}" for each in range(MAX_CONDITIONS)))
+    )
+    api = ScriptedApi(lambda _: raw_integration())
+    resource = integration().model_copy(update={"status": Status(conditions=tuple(theirs))})
+    asyncio.run(adapter(api).write_status(resource, Status(conditions=(ours,))))
+    (request,) = api.requests
+    assert request.body is not None
+    written = [each["type"] for each in request.body["status"]["conditions"]]
+    assert (len(written), written[0]) == (MAX_CONDITIONS, "Ready")
+    assert caplog.messages == [
+        "EventStreamingIntegration team-a/audit: conditions of other controllers dropped: Other11"
+    ]
 
 
 def test_finalizers_of_others_are_kept() -> None:

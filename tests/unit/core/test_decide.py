@@ -69,7 +69,7 @@ class TestCreating:
     def test_then_the_intent_holds_what_a_lost_answer_needs(self) -> None:
         action = decide(case(integration(), view=view(item(9, config={"url": "https://other.example/"}))))
         assert isinstance(action, Create)
-        assert (action.intent.attempt, action.intent.since, action.intent.known_ids) == (1, WALL, ())
+        assert (action.intent.attempt, action.intent.since) == (1, WALL)
         assert action.intent.until == WALL + timedelta(seconds=20 + 30 + 60)
         assert URL not in action.intent.signature.values()
 
@@ -114,7 +114,7 @@ class TestCreating:
 class TestUnknownOutcome:
     def open(self, **changes: Any) -> EventStreamingIntegration:
         resource = integration()
-        return integration(status=Status(creation=intent_of(resource, **changes), owner_uid=UID))
+        return integration(status=Status().having(creation=intent_of(resource, **changes), owner_uid=UID))
 
     def case(self, *items: Any, over: float = NOW - 66, begun: float = NOW - 0.5, **observed: Any) -> Case:
         memory = Memory(finalizer_seen=NOW - 100, intent_over=over)
@@ -200,7 +200,7 @@ class TestUnknownOutcome:
 
     @pytest.mark.parametrize("missing", [{"since": None}, {"until": None}, {"since": None, "until": None}])
     def test_where_the_server_tells_no_time_none_is_compared(self, missing: dict[str, None]) -> None:
-        resource = integration(status=Status(creation=intent_of(integration(), **missing), owner_uid=UID))
+        resource = integration(status=Status().having(creation=intent_of(integration(), **missing), owner_uid=UID))
         memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         late = item(9, created_at="2026-05-01T15:00:00Z")
         action = decide(case(resource, memory=memory, view=view(late, begun=NOW - 0.5)))
@@ -210,7 +210,7 @@ class TestUnknownOutcome:
         first = intent_of(integration(), until=WALL - timedelta(minutes=9))
         others = [intent_of(integration(), signature={"url": each}) for each in ("one", "two")]
         last = intent_of(integration(), attempt=4)
-        status = Status(creation=last, unresolved_creations=(others[0], first, others[1]), owner_uid=UID)
+        status = Status().having(creation=last, unresolved_creations=(others[0], first, others[1]), owner_uid=UID)
         memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         action = decide(case(integration(status=status), memory=memory, view=view(begun=NOW - 0.5)))
         assert isinstance(action, Create)
@@ -219,16 +219,17 @@ class TestUnknownOutcome:
         assert action.intent.attempt == 5
 
     def test_what_was_there_before_the_attempt_is_not_bound(self) -> None:
-        resource = integration(status=Status(creation=intent_of(integration(), known_ids=(9,)), owner_uid=UID))
+        resource = integration(status=Status().having(creation=intent_of(integration()), owner_uid=UID))
         memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
-        action = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
+        before = item(9, created_at="2026-05-01T09:58:00Z")
+        action = decide(case(resource, memory=memory, view=view(before, begun=NOW - 0.5)))
         assert reason_of(action) is Reason.IDENTICAL_EXISTS
 
     def test_what_another_resource_holds_is_not_bound(self) -> None:
         assert not isinstance(decide(self.case(item(9), holders=Others({9: "team-b/web"}))), Bind)
 
     def test_with_another_fingerprint_key_nothing_is_inferred(self) -> None:
-        resource = integration(status=Status(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
+        resource = integration(status=Status().having(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
         memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
         action = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
@@ -268,7 +269,7 @@ class TestUnknownOutcome:
     @pytest.mark.parametrize(("number", "refused"), [(8, False), (9, True)])
     def test_after_many_different_attempts_none_is_tried_any_more(self, number: int, refused: bool) -> None:  # noqa: FBT001 # pytest passes it
         attempts = tuple(intent_of(integration(), signature={"url": str(each)}) for each in range(number))
-        resource = integration(status=Status(unresolved_creations=attempts, owner_uid=UID))
+        resource = integration(status=Status().having(unresolved_creations=attempts, owner_uid=UID))
         action = decide(case(resource, view=view()))
         assert isinstance(action, Report if refused else Create)
         if refused:
@@ -364,7 +365,7 @@ class TestKeeping:
         status = held(integration())
         first = decide(case(integration(status=status), view=view(shown)))
         assert isinstance(first, Update)
-        again = status.model_copy(update={"corrections": (first.correction,)})
+        again = status.having(corrections=(first.correction,))
         second = decide(case(integration(status=again), view=view(shown)))
         assert isinstance(second, Report)
         assert second.reason is Reason.SYNCED
@@ -417,8 +418,8 @@ class TestKeeping:
         "status",
         [
             held(integration()),
-            Status(creation=intent_of(integration()), owner_uid=UID),
-            Status(unresolved_creations=(intent_of(integration()),), owner_uid=UID),
+            Status().having(creation=intent_of(integration()), owner_uid=UID),
+            Status().having(unresolved_creations=(intent_of(integration()),), owner_uid=UID),
         ],
         ids=["an id", "an open create", "one that was given up"],
     )
@@ -523,7 +524,7 @@ class TestDeleting:
         assert decide(case(self.gone(), route=BROKEN)) == Release()
 
     def test_what_attempts_that_were_given_up_have_made_is_looked_for_before_it_is_let_go(self) -> None:
-        status = Status(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
+        status = Status().having(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
         resource = self.gone(status=status)
         assert decide(case(resource)) == Look(NOW)
         assert decide(case(resource, view=view(item(9)))) == Bind(item(9), Origin.INFERRED)
@@ -548,7 +549,7 @@ class TestDeleting:
         assert action.note == "integration 5 of account acc-1 was left in NetBird"
 
     def test_orphaning_settles_an_open_create_where_it_can(self) -> None:
-        status = Status(creation=intent_of(integration()), owner_uid=UID)
+        status = Status().having(creation=intent_of(integration()), owner_uid=UID)
         resource = self.gone({"deletionPolicy": "Orphan"}, status)
         lost = Release("an integration may be left in NetBird: a create was never answered")
         over = Memory(intent_over=NOW - 66)
@@ -578,7 +579,7 @@ class TestDeleting:
         assert decide(case(self.gone({"suspend": True}, held(integration())))) == Delete(5)
 
     def test_an_open_create_is_settled_first(self) -> None:
-        status = Status(creation=intent_of(integration()), owner_uid=UID)
+        status = Status().having(creation=intent_of(integration()), owner_uid=UID)
         memory = Memory(intent_over=NOW - 66)
         waiting = decide(case(self.gone(status=status), memory=Memory(intent_over=NOW)))
         assert reason_of(waiting) is Reason.CREATE_OUTCOME_UNKNOWN
@@ -616,16 +617,16 @@ intents = st.sampled_from(
     ]
 )
 statuses = st.builds(
-    Status,
+    Status().having,
     id=st.none() | st.just(5),
     account_id=st.sampled_from([None, ACCOUNT, "acc-2"]),
     enabled=st.none() | st.booleans(),
     updated_at=st.sampled_from([None, STAMP, LATER, "nonsense"]),
-    applied=st.none() | st.just(held(integration()).applied),
+    applied=st.none() | st.just(held(integration()).internal.applied),
     creation=st.none() | intents,
     unresolved_creations=st.lists(intents, max_size=9).map(tuple),
     corrections=st.just(()),
-    kept=st.just({}),
+    normalized=st.just({}),
     owner_uid=st.sampled_from([None, UID, "another"]),
     claimed_id=st.none() | st.just(5),
     conditions=st.just(()),
@@ -683,7 +684,7 @@ def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: Case) ->
     match action:
         case Update() | Delete():
             assert action.id == this.status.id
-            assert this.status.owner_uid == UID
+            assert this.status.internal.owner_uid == UID
             assert isinstance(route, Route)
             assert this.status.account_id in (None, route.account)
         case Create():

@@ -134,33 +134,33 @@ class TestKeeping:
         assert kept == Report(
             State.READY,
             Reason.SYNCED,
-            "NetBird accepted this generation with the current values of its Secrets. It keeps url in another form than"
-            " the one sent.",
+            "NetBird accepted this generation with the current values of its Secrets. It stores url in another form"
+            " than the one sent.",
             item=item(config=SLASHED),
-            kept=tuple(first.values.items()),
+            normalized=tuple(first.values.items()),
         )
-        again = report(seen(item(config=SLASHED), kept=dict(first.values)))
+        again = report(seen(item(config=SLASHED), normalized=dict(first.values)))
         assert again == kept
 
     def test_several_are_told_in_order(self) -> None:
         first = correction(seen(item(config=OTHER), memory=FIRST))
         kept = report(seen(item(config=OTHER), memory=FIRST, corrections=(first,)))
-        assert "It keeps body_template, url in another form" in kept.message
-        more = report(seen(item(config={**OTHER, "body_template": ""}), kept=dict(first.values)))
-        assert dict(more.kept or ()) == {"url": first.values["url"]}
+        assert "It stores body_template, url in another form" in kept.message
+        more = report(seen(item(config={**OTHER, "body_template": ""}), normalized=dict(first.values)))
+        assert dict(more.normalized or ()) == {"url": first.values["url"]}
 
     def test_what_is_no_longer_kept_so_is_forgotten(self) -> None:
-        assert report(seen(item(), kept=self.KEPT)).kept == ()
+        assert report(seen(item(), normalized=self.KEPT)).normalized == ()
         other = {**SLASHED, "headers": '{"X": "y"}'}
         first = correction(seen(item(config=SLASHED), memory=FIRST))
         both = correction(seen(item(config=other), memory=FIRST))
-        kept = report(seen(item(config=other), memory=FIRST, kept=dict(first.values), corrections=(both,)))
-        assert dict(kept.kept or ()) == dict(both.values)
+        kept = report(seen(item(config=other), memory=FIRST, normalized=dict(first.values), corrections=(both,)))
+        assert dict(kept.normalized or ()) == dict(both.values)
 
     def test_before_a_list_was_compared_it_is_as_it_was(self) -> None:
-        status = held(integration(), kept=self.KEPT, conditions=(SYNCED,))
+        status = held(integration(), normalized=self.KEPT, conditions=(SYNCED,))
         rests = report(decide(case(integration(status=status), memory=Memory(written=NOW - 0.5))))
-        assert (rests.item, rests.kept) == (None, tuple(self.KEPT.items()))
+        assert (rests.item, rests.normalized) == (None, tuple(self.KEPT.items()))
 
     @pytest.mark.parametrize(
         ("memory", "stamp", "shown", "drifts"),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from netbird_streaming.core.actions import Release, State
 from netbird_streaming.core.conditions import Standing, conditions
+from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import PASSING, EventNote, Happening, Told, notes, release_note, tell
-from netbird_streaming.core.status import Applied, Condition, ConnectionStatus, Correction, Origin, Status
+from netbird_streaming.core.status import Applied, Condition, Correction, Origin, Status
 from netbird_streaming.reasons import Reason
 from tests.support.cases import WALL
 
@@ -61,7 +62,7 @@ STANDINGS = st.builds(
     st.just("why"),
 ) | st.sampled_from([SYNCED, DRIFTED, CREATING])
 STATUSES = st.builds(
-    Status,
+    Status().having,
     id=st.none() | st.integers(1, 3),
     origin=st.none() | st.sampled_from(Origin),
     applied=st.none() | st.sampled_from([applied("a"), applied("b")]),
@@ -162,17 +163,17 @@ def test_how_a_resource_comes_by_its_integration_is_said(origin: Origin, happeni
 
 
 def test_new_settings_that_netbird_accepted_are_an_update_and_the_first_are_not() -> None:
-    before = Status(id=7, applied=applied("a"))
-    assert one(before, Status(id=7, applied=applied("b"))).reason is Happening.UPDATED
+    before = Status().having(id=7, applied=applied("a"))
+    assert one(before, Status().having(id=7, applied=applied("b"))).reason is Happening.UPDATED
     assert notes(Status(id=7), before, Told()) == ()
 
 
 def test_a_correction_is_said_once_and_is_no_update() -> None:
-    before = Status(id=7, applied=applied("a"), corrections=corrections(1, url="digest"))
-    after = Status(id=7, applied=applied("b"), corrections=corrections(1, 2))
+    before = Status().having(id=7, applied=applied("a"), corrections=corrections(1, url="digest"))
+    after = Status().having(id=7, applied=applied("b"), corrections=corrections(1, 2))
     assert one(before, after).reason is Happening.CORRECTED
     # A LIST has shown what came of it: its values are forgotten.
-    assert notes(before, before.model_copy(update={"corrections": corrections(1)}), Told()) == ()
+    assert notes(before, before.having(corrections=corrections(1)), Told()) == ()
 
 
 def test_an_integration_that_is_gone_and_its_successor_are_said_each() -> None:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from netbird_streaming.core import compare
 from netbird_streaming.core.remote import Integration
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION
+from netbird_streaming.core.status import MAX_REQUEST
 from tests.support.cases import NOW, URL, case, integration, item, view
 
 CONFIG = {"url": URL, "headers": "{}", "body_template": ""}
@@ -57,3 +59,16 @@ def test_a_search_finds_each_that_is_identical_once(platform: str, config: dict[
 def test_a_list_shows_what_was_when_it_began(moment: float | None, seen: bool) -> None:  # noqa: FBT001 # pytest passes it
     begun = case(integration(), view=view(begun=NOW - 1)).seen_since(moment)
     assert (begun is not None) is seen
+
+
+def test_a_reconcile_request_fits_into_a_status_and_another_one_differs() -> None:
+    def requested(value: str) -> str | None:
+        return integration(annotations={RECONCILE_ANNOTATION: value}).metadata.reconcile_request
+
+    assert integration().metadata.reconcile_request is None
+    assert requested("2026-05-01") == "2026-05-01"
+    assert requested("a" * MAX_REQUEST) == "a" * MAX_REQUEST
+    long = requested("a" * 100_000)
+    assert long is not None
+    assert len(long) <= MAX_REQUEST
+    assert long != requested("b" * 100_000)

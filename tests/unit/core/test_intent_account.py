@@ -25,13 +25,13 @@ FORMER: dict[str, Any] = {"proof": None, "account_id": None}
 
 def creating(route: Route, *items: Any, memory: Memory = OVER, **changes: Any) -> Case:
     """A create whose answer was lost, and what is listed now."""
-    status = Status(creation=intent_of(integration(), **changes), owner_uid=UID)
+    status = Status().having(creation=intent_of(integration(), **changes), owner_uid=UID)
     return case(integration(status=status), memory=memory, view=view(*items, begun=NOW - 0.5), route=route)
 
 
 def given_up(route: Route, *items: Any, **changes: Any) -> Case:
     """A create that was given up after a look, and what is listed now."""
-    status = Status(unresolved_creations=(intent_of(integration(), **changes),), owner_uid=UID)
+    status = Status().having(unresolved_creations=(intent_of(integration(), **changes),), owner_uid=UID)
     return case(integration(status=status), view=view(*items), route=route)
 
 
@@ -108,7 +108,7 @@ def test_while_it_waits_the_account_is_asked_for_and_written_down() -> None:
     action = decide(told)
     assert isinstance(action, Report)
     assert action.retry_at == NOW + 64
-    written = transitions.reported(told, action).creation
+    written = transitions.reported(told, action).internal.creation
     assert written == intent_of(integration())
 
 
@@ -122,14 +122,14 @@ def test_an_account_that_netbird_failed_to_tell_is_asked_for_again_soon() -> Non
 @pytest.mark.parametrize("route", [ROTATED, replace(SAME, account=UNTOLD)], ids=["another token", "unconfirmed"])
 def test_an_account_is_not_written_down_for_another_token(route: Route) -> None:
     seen = creating(route, account_id=None)
-    written = transitions.reported(seen, Report(*reported())).creation
+    written = transitions.reported(seen, Report(*reported())).internal.creation
     assert written == intent_of(integration(), account_id=None)
 
 
 def test_an_intent_that_sent_nothing_goes_with_the_next_report() -> None:
     intent = intent_of(integration(), account_id=None)
     seen = creating(SAME, memory=OVER.having(unsent=(intent,)), account_id=None)
-    assert transitions.reported(seen, Report(*reported())).creation is None
+    assert transitions.reported(seen, Report(*reported())).internal.creation is None
 
 
 def reported() -> tuple[Any, ...]:
@@ -165,7 +165,7 @@ class TestGivenUp:
             assert (reason_of(action) is Reason.CREATE_AMBIGUOUS) is named
 
     def test_without_a_view_one_is_asked_for(self) -> None:
-        status = Status(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
+        status = Status().having(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
         assert decide(case(integration(status=status), route=ROTATED)) == Look(NOW)
 
 
@@ -186,7 +186,7 @@ def test_attempts_in_one_account_that_are_alike_are_one(
 ) -> None:
     first, second = intent_of(integration(), **earlier), intent_of(integration(), attempt=2, **last)
     route = replace(SAME, account=second.account_id or ACCOUNT, proof=second.proof or "")
-    status = Status(creation=second, unresolved_creations=(first,), owner_uid=UID)
+    status = Status().having(creation=second, unresolved_creations=(first,), owner_uid=UID)
     action = decide(case(integration(status=status), memory=OVER, view=view(begun=NOW - 0.5), route=route))
     assert isinstance(action, Create)
     one = first.model_copy(update={"attempt": 2, "account_id": ACCOUNT})

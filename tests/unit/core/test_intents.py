@@ -45,7 +45,7 @@ def test_an_intent_whose_list_is_old_by_then_is_made_anew_and_counts_as_the_same
 def test_an_attempt_that_may_have_been_sent_counts() -> None:
     resource = integration()
     sent = creating(case(resource, view=view(), memory=SEEN)).intent
-    status = Status(creation=sent, owner_uid=resource.metadata.uid)
+    status = Status().having(creation=sent, owner_uid=resource.metadata.uid)
     over = SEEN.having(intent_over=NOW - 100)
     assert creating(case(integration(status=status), view=view(), memory=over)).intent.attempt == 2
 
@@ -82,7 +82,7 @@ def test_an_intent_says_all_that_finds_its_outcome(account: str | OperatorError 
 
 def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for() -> None:
     resource = integration()
-    status = Status(creation=intent_of(resource), owner_uid=resource.metadata.uid)
+    status = Status().having(creation=intent_of(resource), owner_uid=resource.metadata.uid)
     action = decide(case(integration(status=status), memory=SEEN.having(intent_over=NOW)))
     assert isinstance(action, Report)
     assert action.message.startswith("The answer to the create was lost.")
@@ -90,7 +90,7 @@ def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for
 
 def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:
     resource = integration()
-    status = Status(creation=intent_of(resource), owner_uid=resource.metadata.uid)
+    status = Status().having(creation=intent_of(resource), owner_uid=resource.metadata.uid)
     waits = case(integration(status=status), memory=SEEN.having(intent_over=NOW))
     action = decide(waits)
     assert isinstance(action, Report)
@@ -100,7 +100,7 @@ def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:
 
 def test_an_account_that_the_intent_tells_is_not_asked_for_while_it_waits() -> None:
     resource = integration()
-    status = Status(creation=intent_of(resource), owner_uid=resource.metadata.uid)
+    status = Status().having(creation=intent_of(resource), owner_uid=resource.metadata.uid)
     waits = case(integration(status=status), memory=SEEN.having(intent_over=NOW))
     assert isinstance(waits.observed.route, Route)
     unasked = replace(waits.observed, route=replace(waits.observed.route, account=None))
@@ -110,5 +110,5 @@ def test_an_account_that_the_intent_tells_is_not_asked_for_while_it_waits() -> N
 def test_each_attempt_that_was_given_up_is_looked_for() -> None:
     resource = integration()
     attempts = (intent_of(resource, signature={"url": "other"}), intent_of(resource))
-    given_up = integration(status=Status(unresolved_creations=attempts, owner_uid=resource.metadata.uid))
+    given_up = integration(status=Status().having(unresolved_creations=attempts, owner_uid=resource.metadata.uid))
     assert decide(case(given_up, view=view(item(9)))) == Bind(item(9), Origin.INFERRED)

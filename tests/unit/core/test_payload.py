@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from netbird_streaming.core.payload import Payload, resolve, secret_names, url_fault, value_fault
 from netbird_streaming.core.remote import Endpoint
 from netbird_streaming.core.resources import IntegrationSpec, TokenType
+from netbird_streaming.core.status import MAX_PUBLIC
 from netbird_streaming.errors import EditError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.support.cases import KEY
@@ -97,6 +98,13 @@ def test_names_are_public() -> None:
     assert firehose.public == {"stream_name": "logs/a?b", "region": "eu-west-1"}
     named = http(headers=[{"name": "X-Team", "value": "a"}, {"name": "X-Key", "valueFrom": {"secretKeyRef": REF}}])
     assert named.public == {"url": "https://siem.example/in", "headers": "X-Key, X-Team"}
+
+
+def test_names_of_headers_that_a_status_has_no_room_for_are_counted() -> None:
+    named = http(headers=[{"name": f"X-{each:03}-{'a' * 94}", "value": "a"} for each in range(30)])
+    shown = named.public["headers"]
+    assert len(shown) <= MAX_PUBLIC
+    assert (shown.count("X-"), shown.endswith(", and 11 more")) == (19, True)
 
 
 @pytest.mark.parametrize(

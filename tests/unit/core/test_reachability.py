@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pytest
 
+from netbird_streaming.core.connection_status import ConfirmedAccount, ConnectionInternal, ConnectionStatus
 from netbird_streaming.core.reachability import Found, Reached, connection_status
 from netbird_streaming.core.resources import (
     RECONCILE_ANNOTATION,
@@ -12,7 +13,7 @@ from netbird_streaming.core.resources import (
     Connection,
     NetBirdConnection,
 )
-from netbird_streaming.core.status import Condition, ConfirmedAccount, ConnectionStatus
+from netbird_streaming.core.status import Condition
 from netbird_streaming.errors import EditError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.support.cases import KEY, UID, WALL
@@ -20,8 +21,9 @@ from tests.support.cases import KEY, UID, WALL
 EARLIER: Final = WALL - timedelta(hours=1)
 REJECTED: Final = WaitError(Reason.TOKEN_REJECTED, "NetBird rejects the token.")
 UNUSABLE: Final = EditError(Reason.CONNECTION_INVALID, "spec.url must be https://host.")
-ALONE: Final = Reached(None, "proof-1", "acc-1", None)
-GOLD: Final = Reached("gold", "proof-2", "acc-2", None)
+ALONE: Final = Reached(None, "acc-1", None)
+PROVEN: Final = ConnectionInternal(proof="proof-1", key_id=KEY.id)
+GOLD: Final = Reached("gold", "acc-2", None)
 
 
 def raw(**metadata: Any) -> dict[str, Any]:
@@ -44,13 +46,11 @@ def shared(tenants: list[str | None], status: ConnectionStatus | None = None) ->
 
 
 def found(*reached: Reached, users: tuple[str, ...] = (), **more: Any) -> Found:
-    return Found(reached, more.get("problem"), more.get("path_family"), users)
+    return Found(reached, more.get("problem"), more.get("path_family"), users, more.get("proof", "proof-1"))
 
 
 def confirmed(reached: Reached) -> ConfirmedAccount:
-    return ConfirmedAccount(
-        tenant_id=reached.tenant_id, account_id=reached.account_id or "", proof=reached.proof, key_id=KEY.id
-    )
+    return ConfirmedAccount(tenant_id=reached.tenant_id, account_id=reached.account_id or "")
 
 
 def status_of(connection: Connection, seen: Found) -> ConnectionStatus:
@@ -75,12 +75,12 @@ def test_a_token_that_is_accepted_makes_it_ready_and_names_the_account() -> None
         path_family="/api/event-streaming",
         accounts=(confirmed(ALONE),),
         observed_generation=4,
-        owner_uid=UID,
         conditions=(ready,),
+        internal=PROVEN.model_copy(update={"owner_uid": UID}),
     )
 
 
-@pytest.mark.parametrize("reached", [(), (Reached(None, "proof-1", None, None),), (ALONE, GOLD)])
+@pytest.mark.parametrize("reached", [(), (Reached(None, None, None),), (ALONE, GOLD)])
 def test_no_account_is_named_where_none_or_more_than_one_is_known(reached: tuple[Reached, ...]) -> None:
     assert status_of(connection(), found(*reached)).conditions[0].message == "NetBird accepts the token."
 
@@ -91,6 +91,7 @@ def test_what_was_known_stays_while_it_is_not_told_anew() -> None:
         accounts=(confirmed(ALONE),),
         last_handled_reconcile_at="then",
         conditions=(Condition(type="Ready", status="True", reason="Synced", last_transition_time=EARLIER),),
+        internal=PROVEN,
     )
     after = status_of(connection(before), found())
     assert (after.path_family, after.accounts, after.last_handled_reconcile_at) == (
@@ -103,7 +104,7 @@ def test_what_was_known_stays_while_it_is_not_told_anew() -> None:
 
 def test_what_is_told_anew_replaces_it() -> None:
     before = ConnectionStatus(path_family="/api/event-streaming", accounts=(confirmed(ALONE),))
-    other = Reached(None, "proof-9", "acc-9", None)
+    other = Reached(None, "acc-9", None)
     annotations = {RECONCILE_ANNOTATION: "now"}
     after = status_of(connection(before, annotations=annotations), found(other, path_family="/api/other"))
     assert (after.path_family, after.accounts) == ("/api/other", (confirmed(other),))
@@ -119,28 +120,43 @@ def test_what_is_told_anew_replaces_it() -> None:
 )
 def test_a_problem_is_said_in_its_own_words(problem: WaitError | EditError, conditions: list[Any]) -> None:
     whole = status_of(connection(), found(problem=problem))
-    tenants = status_of(shared(["gold"]), found(ALONE, Reached("gold", "proof-2", None, problem)))
+    tenants = status_of(shared(["gold"]), found(ALONE, Reached("gold", None, problem)))
     assert said(whole) == said(tenants) == conditions
     assert whole.conditions[0].message == problem.message
     assert tenants.conditions[0].message == f"Tenant gold: {problem.message}"
 
 
 def test_without_a_tenant_none_is_named() -> None:
-    status = status_of(connection(), found(Reached(None, "proof-1", None, REJECTED)))
+    status = status_of(connection(), found(Reached(None, None, REJECTED)))
     assert status.conditions[0].message == REJECTED.message
 
 
 def test_each_tenant_in_use_has_its_account_in_order() -> None:
-    first = Reached("1st", "proof-3", "acc-3", None)
+    first = Reached("1st", "acc-3", None)
     status = status_of(shared([None, "gold", "1st"]), found(GOLD, first, ALONE))
     assert status.accounts == (confirmed(ALONE), confirmed(first), confirmed(GOLD))
 
 
 def test_an_account_is_remembered_as_long_as_its_tenant_is_named() -> None:
-    before = ConnectionStatus(accounts=(confirmed(ALONE), confirmed(GOLD)))
-    unknown = Reached("gold", "proof-9", None, REJECTED)
+    before = ConnectionStatus(accounts=(confirmed(ALONE), confirmed(GOLD)), internal=PROVEN)
+    unknown = Reached("gold", None, REJECTED)
     assert status_of(shared(["gold"], before), found(unknown)).accounts == before.accounts
     assert status_of(shared([None], before), found()).accounts == (confirmed(ALONE),)
+
+
+def test_accounts_that_another_token_confirmed_are_not_kept() -> None:
+    before = ConnectionStatus(accounts=(confirmed(ALONE), confirmed(GOLD)), internal=PROVEN)
+    after = status_of(shared(["gold"], before), found(ALONE, proof="proof-2"))
+    assert after.accounts == (confirmed(ALONE),)
+    assert after.internal.proof == "proof-2"
+    lost = before.model_copy(update={"internal": PROVEN.model_copy(update={"key_id": "lost"})})
+    assert status_of(shared(["gold"], lost), found(ALONE)).accounts == (confirmed(ALONE),)
+
+
+def test_while_the_token_is_not_read_what_it_confirmed_is_kept() -> None:
+    before = ConnectionStatus(accounts=(confirmed(ALONE),), internal=PROVEN)
+    after = status_of(connection(before), found(proof=None))
+    assert (after.accounts, after.internal.proof, after.internal.key_id) == (before.accounts, "proof-1", KEY.id)
 
 
 class TestDeleting:

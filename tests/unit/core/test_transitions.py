@@ -45,13 +45,13 @@ class TestIntending:
             observed_generation=3,
             last_handled_reconcile_at="then",
             config={"url": URL},
-            kept={"url": "d"},
+            normalized={"url": "d"},
         )
         resource = integration(status=before, **asked(generation=4))
         return transitions.intending(case(resource), Create(self.INTENT, (LATE,), payload_of(resource)))
 
     def test_it_holds_the_attempts_and_nothing_of_what_is_gone(self) -> None:
-        assert without_conditions(self.written()) == Status(
+        assert without_conditions(self.written()) == Status().having(
             platform="generic_http",
             creation=self.INTENT,
             unresolved_creations=(LATE,),
@@ -71,13 +71,13 @@ class TestBinding:
     def bind(
         self, bind: Bind, route: Route | OperatorError | None = None, spec: dict[str, Any] | None = None
     ) -> Status:
-        before = Status(
+        before = Status().having(
             creation=LATE,
             unresolved_creations=(LATE,),
             observed_generation=3,
             claimed_id=5,
             corrections=(CORRECTED,),
-            kept={"url": "digest"},
+            normalized={"url": "digest"},
             config={"url": "https://old.example"},
             applied=Applied(fingerprint="old", key_id="k"),
             owner_uid=UID,
@@ -87,7 +87,7 @@ class TestBinding:
 
     def test_what_was_created_is_held_as_it_was_sent_and_answered(self) -> None:
         bound = self.bind(Bind(item(enabled=True), Origin.CREATED, POSTED))
-        assert without_conditions(bound) == Status(
+        assert without_conditions(bound) == Status().having(
             id=5,
             origin=Origin.CREATED,
             account_id=ACCOUNT,
@@ -106,11 +106,16 @@ class TestBinding:
     def test_of_what_nobody_answered_for_nothing_counts_as_accepted(self, origin: Origin) -> None:
         bound = self.bind(Bind(item(enabled=False), origin))
         assert (bound.id, bound.origin, bound.enabled) == (5, origin, False)
-        assert (bound.applied, bound.config, bound.creation, bound.claimed_id) == (None, None, None, None)
-        assert (bound.corrections, bound.kept) == ((), {})
+        assert (bound.internal.applied, bound.config, bound.internal.creation, bound.internal.claimed_id) == (
+            None,
+            None,
+            None,
+            None,
+        )
+        assert (bound.internal.corrections, bound.internal.normalized) == ((), {})
 
     def test_it_makes_the_status_the_resources_own(self) -> None:
-        assert transitions.bound(case(integration()), Bind(item(), Origin.ADOPTED)).owner_uid == UID
+        assert transitions.bound(case(integration()), Bind(item(), Origin.ADOPTED)).internal.owner_uid == UID
 
     def test_it_says_that_the_settings_are_being_applied(self) -> None:
         bound = self.bind(Bind(item(), Origin.ADOPTED))
@@ -157,13 +162,11 @@ class TestUpdating:
     def test_what_was_accepted_is_what_was_sent(self) -> None:
         before, after = self.update(item(updated_at="2026-05-01T12:00:01Z"))
         payload = payload_of(integration(self.SPEC))
-        assert after == before.status.model_copy(
-            update={
-                "enabled": False,
-                "config": {"url": "https://new.example/in"},
-                "updated_at": "2026-05-01T12:00:01Z",
-                "applied": Applied(fingerprint=payload.fingerprint, key_id=KEY.id),
-            }
+        assert after == before.status.having(
+            enabled=False,
+            config={"url": "https://new.example/in"},
+            updated_at="2026-05-01T12:00:01Z",
+            applied=Applied(fingerprint=payload.fingerprint, key_id=KEY.id),
         )
 
     def test_what_was_said_of_a_former_generation_is_not_said_of_this_one(self) -> None:
@@ -194,19 +197,19 @@ class TestUpdating:
         assert self.update(item(updated_at="2026-05-01T12:00:01Z"), began=None)[1].updated_at is None
 
     def test_a_correction_is_counted(self) -> None:
-        assert self.update(item(), CORRECTED)[1].corrections == (CORRECTED,)
+        assert self.update(item(), CORRECTED)[1].internal.corrections == (CORRECTED,)
 
     def test_the_last_three_corrections_are_remembered(self) -> None:
         every = [CORRECTED.model_copy(update={"at": WALL + timedelta(minutes=each)}) for each in range(5)]
         status = Status(id=5)
         for each in every:
             status = transitions.corrected(status, each)
-        assert status == Status(id=5, corrections=tuple(every[2:]))
+        assert status == Status().having(id=5, corrections=tuple(every[2:]))
         assert transitions.corrected(status, None) is status
 
     def test_a_refused_create_takes_its_intent_with_it_and_nothing_else(self) -> None:
-        status = Status(creation=LATE, unresolved_creations=(LATE,), owner_uid=UID)
-        assert transitions.refused(status) == Status(unresolved_creations=(LATE,), owner_uid=UID)
+        status = Status().having(creation=LATE, unresolved_creations=(LATE,), owner_uid=UID)
+        assert transitions.refused(status) == Status().having(unresolved_creations=(LATE,), owner_uid=UID)
 
 
 def condition(name: str, status: Any, reason: str = "Progressing") -> Condition:
@@ -221,7 +224,7 @@ class TestReporting:
         return transitions.reported(case(integration(status=before, **more), memory=memory), report)
 
     def test_it_says_how_the_generation_stands_and_leaves_the_rest(self) -> None:
-        before = held(integration(), last_handled_reconcile_at="then", kept={"url": "digest"})
+        before = held(integration(), last_handled_reconcile_at="then", normalized={"url": "digest"})
         after = self.report(self.REPORT, status=before, generation=4)
         assert without_conditions(after) == before.model_copy(update={"observed_generation": 4})
         assert said(after) == [("Ready", "True", "Synced")]
@@ -232,7 +235,7 @@ class TestReporting:
         assert self.report(self.REPORT, **asked()).last_handled_reconcile_at == "now"
 
     def test_a_first_report_makes_the_status_the_resources_own(self) -> None:
-        assert self.report(self.REPORT, status=Status()).owner_uid == UID
+        assert self.report(self.REPORT, status=Status()).internal.owner_uid == UID
 
     def test_drift_and_suspension_are_conditions_of_their_own(self) -> None:
         drifted = replace(self.REPORT, drifted="It differs.")
@@ -251,16 +254,17 @@ class TestReporting:
         assert after.conditions[0].last_transition_time == ready.last_transition_time
 
     def test_what_the_server_keeps_otherwise_is_replaced_where_it_was_compared(self) -> None:
-        before = held(integration(), kept={"url": "digest"})
-        assert self.report(replace(self.REPORT, kept=(("headers", "d"),)), status=before).kept == {"headers": "d"}
-        assert self.report(replace(self.REPORT, kept=()), status=before).kept == {}
+        before = held(integration(), normalized={"url": "digest"})
+        after = self.report(replace(self.REPORT, normalized=(("headers", "d"),)), status=before)
+        assert after.internal.normalized == {"headers": "d"}
+        assert self.report(replace(self.REPORT, normalized=()), status=before).internal.normalized == {}
 
     def test_what_a_list_shows_is_taken_over(self) -> None:
         before = held(integration(), account_id=None, corrections=(CORRECTED,))
         shown = item(created_at=LATER, updated_at="2026-05-01T10:30:00Z")
         after = self.report(replace(self.REPORT, item=shown), status=before)
         assert (after.account_id, after.created_at, after.updated_at) == (ACCOUNT, LATER, "2026-05-01T10:30:00Z")
-        assert after.corrections == (CORRECTED.model_copy(update={"values": {}}),)
+        assert after.internal.corrections == (CORRECTED.model_copy(update={"values": {}}),)
         assert (after.observed_generation, said(after)) == (1, [("Ready", "True", "Synced")])
 
     def test_what_a_list_leaves_out_stays(self) -> None:

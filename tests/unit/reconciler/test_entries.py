@@ -4,14 +4,12 @@ from netbird_streaming.core.status import Applied, Intent, Status
 from netbird_streaming.reconciler.entries import entry_for, number
 from tests.support.cases import ACCOUNT, UID, URL, WALL, integration
 
-STATUS = Status(
+STATUS = Status().having(
     id=5,
     account_id=ACCOUNT,
     config={"url": URL},
     applied=Applied(fingerprint="f", key_id="k"),
-    creation=Intent(
-        attempt=2, endpoint="e", platform="generic_http", signature={"url": "s"}, key_id="k", known_ids=(3,), since=WALL
-    ),
+    creation=Intent(attempt=2, endpoint="e", platform="generic_http", signature={"url": "s"}, key_id="k", since=WALL),
     owner_uid=UID,
 )
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 VALIDATIONS: Final = "x-kubernetes-validations"
+MAX_NAME: Final = 32
 
 
 class Cause(StrEnum):
@@ -49,6 +50,12 @@ class Rule:
 def rules(*members: Rule) -> dict[str, Any]:
     """The rules of a model, for the `json_schema_extra` of its configuration."""
     return {VALIDATIONS: [each.to_schema() for each in members]}
+
+
+def short_names() -> dict[str, Any]:
+    """The rule of a map whose keys are names of settings, for the schema of its field: a schema can't bound a key."""
+    rule = f"self.all(name, size(name) <= {MAX_NAME})"
+    return {VALIDATIONS: [{"rule": rule, "message": f"must have names of at most {MAX_NAME} characters"}]}
 
 
 def literal(text: str) -> str:

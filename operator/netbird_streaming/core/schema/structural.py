@@ -69,8 +69,10 @@ def _is_optional(schema: Schema) -> bool:
 
 
 def _is_no_default(name: str, value: object) -> bool:
-    """An absent or empty default: the API server has nothing to fill in."""
-    return name == "default" and value in (None, "", [], {})
+    """An absent or empty default, or an object of such: the API server has nothing to fill in."""
+    if isinstance(value, dict):
+        return name == "default" and all(_is_no_default("default", each) for each in value.values())
+    return name == "default" and value in (None, "", [])
 
 
 def _unwrapped(text: str) -> str:
