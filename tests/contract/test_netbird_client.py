@@ -5,7 +5,6 @@ import contextlib
 import json
 import random
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from netbird_streaming.netbird.client import NetBirdClient, Surroundings
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reasons import Reason
+from tests.support.certificates import AUTHORITY, NEXT_AUTHORITY, serving
 from tests.support.netbird import faults
 from tests.support.netbird.behaviour import Behaviour, UnknownPath
 from tests.support.netbird.behaviour import PathFamily as Offered
@@ -45,7 +45,6 @@ from tests.support.netbird.wire import Operation
 
 TESTS: Final = Path(__file__).parents[1]
 DESCRIPTION: Final = yaml.safe_load((TESTS / "support" / "netbird" / "openapi.yaml").read_text())
-TLS: Final = Path(__file__).parent / "netbird_tls"
 PERSONAL: Final = Token("robot", "nbp_personal", "acc-1", tenants=frozenset({"acc-2"}))
 OAUTH: Final = Token("person", "ey.oauth", "acc-1", TokenKind.OAUTH2, tenants=frozenset({"acc-2"}))
 KINDS: Final = {TokenType.PERSONAL_ACCESS_TOKEN: PERSONAL, TokenType.OAUTH2: OAUTH}
@@ -374,27 +373,125 @@ async def test_a_lease_that_is_lost_while_connecting_stops_the_request_before_it
     assert len(server.journal.entries) == 1
 
 
-async def test_a_private_authority_is_trusted_where_it_is_named_and_only_there() -> None:
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+def text(path: Path) -> str:
+    return path.read_text()
+
+
+@contextlib.asynccontextmanager
+async def served(name: str) -> AsyncIterator[SimulatedNetBird]:
+    """A NetBird with that certificate."""
     model = NetBird()
     model.directory.add_account(Account("acc-1"))
     model.directory.add_token(PERSONAL)
     server = SimulatedNetBird(model)
-    await server.start(tls=tls)
-    bundle = "# Ämter\n" + (TLS / "certificate.pem").read_text()
-    async with connected(server, ca_bundle=bundle) as client:
-        assert (await client.list_integrations(Priority.CLOCK)).items == ()
-    async with connected(server) as client:
-        with pytest.raises(RetryError, match="caBundleConfigMapRef") as caught:
+    await server.start(tls=serving(name))
+    yield server
+    await server.stop()
+
+
+async def test_a_private_authority_is_trusted_where_it_is_named_and_only_there() -> None:
+    async with served("server") as server:
+        async with connected(server, ca_bundle="# Ämter\n" + AUTHORITY.read_text()) as client:
+            assert (await client.list_integrations(Priority.CLOCK)).items == ()
+        async with connected(server, ca_bundle="no certificate") as client:
+            with pytest.raises(WaitError) as refused:
+                await client.list_integrations(Priority.CLOCK)
+        assert refused.value.reason is Reason.CA_BUNDLE_INVALID
+        assert len(server.journal.entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "bundle", "sentence"),
+    [
+        ("expired", AUTHORITY, "has expired, or is not valid yet"),
+        ("not-yet-valid", AUTHORITY, "has expired, or is not valid yet"),
+        ("other-host", AUTHORITY, "is not valid for the host of spec.url"),
+        ("server", NEXT_AUTHORITY, "no authority in the ConfigMap of spec.caBundleConfigMapRef signed"),
+        ("server", None, "an authority that the operator does not trust signed"),
+    ],
+)
+async def test_a_certificate_error_says_what_is_wrong(name: str, bundle: Path | None, sentence: str) -> None:
+    authorities = None if bundle is None else text(bundle)
+    async with served(name) as server, connected(server, ca_bundle=authorities) as client:
+        with pytest.raises(RetryError, match=sentence) as caught:
             await client.create(REQUESTS[0], Priority.USER)
     assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
-    async with connected(server, ca_bundle="no certificate") as client:
-        with pytest.raises(WaitError) as refused:
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_port_that_speaks_another_protocol_is_the_suspect(server: SimulatedNetBird, answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as other:
+        url = f"https://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        async with connected(server, url=url) as client:
+            with pytest.raises(RetryError, match=r"no TLS session with the host and port of spec\.url") as caught:
+                await client.create(REQUESTS[0], Priority.USER)
+    assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
+
+
+async def test_a_rotated_bundle_of_the_process_takes_effect_without_a_restart(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.crt"
+    bundle.write_text(AUTHORITY.read_text())
+    async with factory(environment={"SSL_CERT_FILE": str(bundle)}) as clients, served("next-server") as server:
+        client = clients.client(Endpoint(server.url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
+        with pytest.raises(RetryError, match="an authority that the operator does not trust"):
             await client.list_integrations(Priority.CLOCK)
-    assert refused.value.reason is Reason.CA_BUNDLE_INVALID
-    assert len(server.journal.entries) == 1
-    await server.stop()
+        # As the kubelet does for a mounted ConfigMap: a new file takes the place of the old one.
+        (tmp_path / "new").write_text(AUTHORITY.read_text() + NEXT_AUTHORITY.read_text())
+        (tmp_path / "new").replace(bundle)
+        assert (await client.list_integrations(Priority.CLOCK)).items == ()
+
+
+@contextlib.asynccontextmanager
+async def proxy(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A proxy that records requests and answers each the same."""
+    requests: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as running:
+        yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}", requests
+
+
+@pytest.mark.parametrize("excluded", ["127.0.0.0/8,*.internal.example", "::1/128,[fd00::1],fd02::/112,.svc"])
+async def test_an_excluded_host_and_loopback_are_called_directly(server: SimulatedNetBird, excluded: str) -> None:
+    async with proxy(b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as (url, requests):
+        environment = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": excluded}
+        async with connected(server, environment=environment) as client:
+            await client.list_integrations(Priority.CLOCK)
+        async with connected(server, url="https://nb.internal.example", environment=environment) as client:
+            with pytest.raises(RetryError) as caught:
+                await client.create(REQUESTS[0], Priority.USER)
+    direct = "internal.example" in excluded
+    assert requests == ([] if direct else [b"CONNECT nb.internal.example:443 HTTP/1.1"])
+    assert ("can't be resolved" if direct else "the proxy of the operator's environment") in caught.value.message
+
+
+async def test_a_proxy_that_is_not_there_is_not_taken_for_netbird(server: SimulatedNetBird) -> None:
+    for url in ("http://proxy.invalid:3128", "http://127.0.0.1:1", "https://127.0.0.1:1"):
+        async with connected(server, url="https://netbird.invalid", environment={"HTTPS_PROXY": url}) as client:
+            with pytest.raises(RetryError, match="the proxy of the operator's environment") as caught:
+                await client.create(REQUESTS[0], Priority.USER)
+        assert caught.value.effect is Effect.NONE
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_page_of_what_stands_in_front_is_not_netbirds_answer(
+    server: SimulatedNetBird, operation: Operation, status: int
+) -> None:
+    server.exchange.faults.add(Fault(html_reply(status), times=None))
+    async with connected(server) as client:
+        with pytest.raises(WaitError, match="is not NetBird's own") as caught:
+            await OPERATIONS[operation](client, 7)
+    assert (caught.value.reason, caught.value.effect) == (Reason.UNEXPECTED_ANSWER, Effect.NONE)
 
 
 async def test_the_environment_s_proxy_is_used(server: SimulatedNetBird) -> None:

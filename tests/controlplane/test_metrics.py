@@ -28,7 +28,7 @@ LABELS: Final[Mapping[str, str]] = {
     "outcome": "|".join(Outcome),
     "reason": "|".join(Reason),
     "operation": "list|get|create|update|delete|account",
-    "code": r"[1-5]\d\d|none|other",
+    "code": r"[1-5]\d\d|dns|other|proxy|refused|reset|timeout|tls",
     "ready": "true|false",
     "watch": "resources|secrets",
     "connection": "",
@@ -107,7 +107,7 @@ def team(scene: Scene) -> Iterator[Team]:
 def test_requests_are_those_that_netbird_saw(scene: Scene, team: Team) -> None:
     def seen() -> Counter[tuple[str, str]]:
         return Counter(
-            (OPERATIONS.get(each.operation, each.operation.value), str(each.status or "none"))
+            (OPERATIONS.get(each.operation, each.operation.value), str(each.status or "reset"))
             for each in scene.netbird.journal()
             if each.operation is not None
         )
@@ -119,7 +119,7 @@ def test_requests_are_those_that_netbird_saw(scene: Scene, team: Team) -> None:
     counts = told()
     assert counts["create", "200"] == 2
     assert counts["update", "429"] + counts.get(("list", "429"), 0) == 1
-    assert counts["list", "none"] == 1
+    assert counts["list", "reset"] == 1
     assert ("list", "401") in counts
 
 

@@ -62,7 +62,8 @@ REQUEST_DURATION: Final = Definition(
     Type.HISTOGRAM,
     "netbird_request_duration_seconds",
     "How long requests to NetBird took, the wait for the budget not included. Operations: list, get, create, update, "
-    "delete, account. The code is the HTTP status: none where no answer came, other where HTTP knows no such status.",
+    "delete, account. The code is the HTTP status (other if HTTP knows no such status), or why no answer came: dns, "
+    "refused, timeout, tls, proxy, reset.",
     labels=("operation", "code"),
 )
 BUDGET_REMAINING: Final = Definition(

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from netbird_streaming.metrics import definitions
 from netbird_streaming.metrics.definitions import Definition
+from netbird_streaming.netbird.answers import Obstacle
 from netbird_streaming.netbird.client import Call
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
@@ -14,7 +15,6 @@ from netbird_streaming.reconciler.ports import Outcome
 RECONCILE_BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 60)
 REQUEST_BUCKETS: Final = (0.01, 0.05, 0.2, 1, 5, 15, 60)
 """Seconds. Few, since each is a series for each combination of labels."""
-UNANSWERED: Final = "none"
 UNKNOWN: Final = "other"
 _STATUSES: Final = frozenset(HTTPStatus)
 
@@ -49,15 +49,15 @@ class PrometheusMeter:
 
     def requested(self, call: Call) -> None:
         """A request was sent to NetBird."""
-        self._requests.labels(call.operation.value, _code(call.status)).observe(call.seconds)
+        self._requests.labels(call.operation.value, _code(call.outcome)).observe(call.seconds)
         self._waits.inc(call.queued)
 
 
-def _code(status: int | None) -> str:
-    """A server chooses its status, so only those that HTTP knows become a label's value."""
-    if status is None:
-        return UNANSWERED
-    return str(status) if status in _STATUSES else UNKNOWN
+def _code(outcome: int | Obstacle) -> str:
+    """Return the label's value. A server chooses its status, so only those that HTTP knows become one."""
+    if isinstance(outcome, Obstacle):
+        return outcome.label
+    return str(outcome) if outcome in _STATUSES else UNKNOWN
 
 
 def _histogram(definition: Definition, buckets: tuple[float, ...], registry: CollectorRegistry) -> Histogram:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, StrEnum
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
 from netbird_streaming.errors import (
     EditError,
@@ -86,20 +86,71 @@ class Answer:
 
 
 class Obstacle(Enum):
-    """Why no answer came, with the words and the cure of its message."""
+    """Why no answer came: the value of the metric's label `code`, and the words and the remedy of the message."""
 
-    REFUSED = "NetBird can't be reached: no connection to the host of spec.url"
-    UNRESOLVED = "the host of spec.url can't be resolved; check its name and the cluster's DNS"
-    UNTRUSTED = (
-        "TLS failed: if a private authority signed NetBird's certificate, name its certificate in "
-        "spec.caBundleConfigMapRef"
+    REFUSED = "refused", "no connection to the host and port of spec.url; check both, and what is between (firewalls)"
+    UNREACHABLE = (
+        "timeout",
+        (
+            "no connection to the host and port of spec.url within the time limit; check both, and what is between "
+            "(firewalls, network policies, a proxy that the cluster needs)"
+        ),
     )
-    PROXIED = "the proxy of the environment did not connect to NetBird; check the proxy, or add the host to NO_PROXY"
-    LATE = "NetBird did not answer within the request timeout"
-    BROKEN = "the connection broke before NetBird answered"
+    UNRESOLVED = "dns", "the host of spec.url can't be resolved; check its name and the cluster's DNS"
+    EXPIRED = "tls", "the certificate of the host of spec.url has expired, or is not valid yet; renew it"
+    WRONG_HOST = (
+        "tls",
+        (
+            "the certificate of the server is not valid for the host of spec.url; use a host that the certificate "
+            "names, or issue one for this host"
+        ),
+    )
+    UNTRUSTED = (
+        "tls",
+        (
+            "an authority that the operator does not trust signed the certificate of the host of spec.url; put the "
+            "authority's certificate into a ConfigMap and name it in spec.caBundleConfigMapRef, or in the chart's "
+            "value caBundle.configMap for all connections"
+        ),
+    )
+    UNTRUSTED_BY_BUNDLE = (
+        "tls",
+        (
+            "no authority in the ConfigMap of spec.caBundleConfigMapRef signed the certificate of the host of "
+            "spec.url; add the certificate of the authority that did"
+        ),
+    )
+    TLS = (
+        "tls",
+        (
+            "no TLS session with the host and port of spec.url; check that NetBird's HTTPS API is served there, and "
+            "not another protocol"
+        ),
+    )
+    PROXIED = (
+        "proxy",
+        (
+            "the proxy of the operator's environment did not connect to NetBird; check the proxy, or add the host to "
+            "NO_PROXY"
+        ),
+    )
+    LATE = "timeout", "NetBird did not answer within the request timeout"
+    BROKEN = "reset", "the connection broke before NetBird answered"
+
+    label: str
+    words: str
+
+    def __new__(cls, label: str, words: str) -> Self:
+        """Make the pair the value, since several members share a label."""
+        member = object.__new__(cls)
+        member._value_ = (label, words)
+        member.label, member.words = label, words
+        return member
 
 
-PASSING: Final = frozenset({Obstacle.REFUSED, Obstacle.UNRESOLVED, Obstacle.PROXIED, Obstacle.BROKEN})
+PASSING: Final = frozenset(
+    {Obstacle.REFUSED, Obstacle.UNREACHABLE, Obstacle.UNRESOLVED, Obstacle.PROXIED, Obstacle.BROKEN}
+)
 """What may be over a moment later."""
 
 
@@ -122,7 +173,9 @@ def failure(subject: Subject, outcome: Answer | Silence, now: datetime) -> Opera
     """
     if isinstance(outcome, Silence):
         effect = Effect.UNKNOWN if subject.operation.is_write and outcome.sent else Effect.NONE
-        return RetryError(Reason.UNAVAILABLE, f"{subject}: {outcome.obstacle.value}. It is tried again.", effect=effect)
+        return RetryError(
+            Reason.UNAVAILABLE, f"{subject}: {outcome.obstacle.words}. The operator retries.", effect=effect
+        )
     refused = outcome.status in REFUSALS
     effect = Effect.NONE if refused or not subject.operation.is_write else Effect.UNKNOWN
     status = outcome.status
@@ -145,6 +198,13 @@ def _refusal(subject: Subject, answer: Answer) -> OperatorError | None:
     """What a refusal means for this operation; None where it makes no sense."""
     if answer.status == HTTPStatus.NOT_FOUND:
         return _not_found(subject, answer)
+    if answer.body.strip() and not is_json_object(answer.body):
+        return WaitError(
+            Reason.UNEXPECTED_ANSWER,
+            f"{subject}: the answer {answer.status} is not NetBird's own, whose answers are JSON. A firewall, an SSO "
+            "proxy or a gateway in front of NetBird rejects the request; see its log, and let the operator's requests "
+            "pass.",
+        )
     writes_config = subject.operation in {Operation.CREATE, Operation.UPDATE}
     if writes_config and answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
         return EditError(
@@ -166,6 +226,11 @@ _REFUSALS: Final[Mapping[int, tuple[Reason, str]]] = {
         "the destination refused NetBird's test event (412)",
     ),
 }
+
+
+def token_rejected(subject: Subject) -> WaitError:
+    """Return the error for a token that NetBird rejects."""
+    return _wait(subject, *_REFUSALS[HTTPStatus.UNAUTHORIZED])
 
 
 def _not_found(subject: Subject, answer: Answer) -> OperatorError:

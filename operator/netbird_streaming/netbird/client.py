@@ -18,13 +18,15 @@ from netbird_streaming.core.remote import (
     Priority,
 )
 from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird import answers, wire
-from netbird_streaming.netbird.answers import Answer, Operation, Silence, Subject
+from netbird_streaming.netbird.answers import Answer, Obstacle, Operation, Silence, Subject
 from netbird_streaming.netbird.budget import Budget, Budgets, Clock
 from netbird_streaming.netbird.outgoing import Outgoing, headers_for, url_for
 from netbird_streaming.netbird.paths import Paths
 from netbird_streaming.netbird.transport import Transport
 from netbird_streaming.pieces import in_pieces
+from netbird_streaming.reasons import Reason
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -41,10 +43,10 @@ _METHODS: Final = {Operation.CREATE: "POST", Operation.UPDATE: "PUT", Operation.
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that was sent, for metrics: `status` is None where no answer came; times in seconds."""
+    """One request that was sent, for metrics: its status, or what kept the answer away; times in seconds."""
 
     operation: Operation
-    status: int | None
+    outcome: int | Obstacle
     seconds: float
     queued: float
 
@@ -153,8 +155,26 @@ class NetBirdClient:
             await self._around.clock.sleep(pause * self._around.random.uniform(0.5, 1.5))
             family, outcome = await self._by_either_family(attempt)
         if isinstance(outcome, Silence) or not answers.is_success(outcome.status) or outcome.fault is not None:
-            raise answers.failure(subject, outcome, self._around.clock.now())
+            raise await self._failure(attempt, outcome)
         return family, outcome
+
+    async def _failure(self, attempt: "_Attempt", outcome: Answer | Silence) -> OperatorError:
+        """Return what a failed request means.
+
+        A server without a licence answers 404 before it looks at the token, so that a wrong token looks like a missing
+        licence. `GET /api/accounts` tells them apart; it is asked once.
+        """
+        now, subject = self._around.clock.now(), attempt.subject
+        problem = answers.failure(subject, outcome, now)
+        unlicensed = problem.reason is Reason.NOT_LICENSED and subject.operation is Operation.LIST
+        if not unlicensed or self._paths.proven is not None:
+            return problem
+        if self._paths.is_token_rejected is None:
+            account = await self._send(_Attempt(Subject(Operation.ACCOUNT), None, attempt.priority), ACCOUNTS_PATH)
+            if isinstance(account, Silence) or account.status >= HTTPStatus.TOO_MANY_REQUESTS:
+                return problem
+            self._paths.is_token_rejected = account.status == HTTPStatus.UNAUTHORIZED
+        return answers.token_rejected(subject) if self._paths.is_token_rejected else problem
 
     async def _by_either_family(self, attempt: "_Attempt") -> tuple[PathFamily | None, Answer | Silence]:
         """Try the likelier path, and the other where a 404 leaves it open; a 404 proves that nothing was done."""
@@ -183,9 +203,12 @@ class NetBirdClient:
         async with budget.request(attempt.priority):
             begun = clock.monotonic()
             outcome = await self._transport.send(outgoing)
-        status, cause = (None, outcome.cause) if isinstance(outcome, Silence) else (outcome.status, outcome.fault)
-        call = Call(attempt.subject.operation, status, clock.monotonic() - begun, begun - asked)
+        result, cause = (
+            (outcome.obstacle, outcome.cause) if isinstance(outcome, Silence) else (outcome.status, outcome.fault)
+        )
+        call = Call(attempt.subject.operation, result, clock.monotonic() - begun, begun - asked)
         self._around.observe(call)
+        status = result if isinstance(result, int) else None
         extra = {"operation": call.operation, "status": status, "cause": cause, "seconds": round(call.seconds, 3)}
         log.debug("netbird", extra=extra)
         if isinstance(outcome, Answer):

@@ -17,6 +17,8 @@ class Paths:
         """Try the hint first: what the connection's status remembers of an earlier process."""
         self._first = hint or PathFamily.INTEGRATIONS
         self.proven: PathFamily | None = None
+        self.is_token_rejected: bool | None = None
+        """Whether a server that offers neither path rejects the token; None before it was asked."""
 
     @property
     def order(self) -> tuple[PathFamily, PathFamily]:

@@ -6,9 +6,10 @@ An exception of httpx can hold what was sent (a header's value, a URL's query), 
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import httpx
@@ -62,7 +63,24 @@ class Transport:
             return Silence(Obstacle.LATE, progress.may_have_left, "deadline")
         except Exception as problem:  # noqa: BLE001  # total: whatever a client raises, no answer came
             sent = progress.may_have_left and not _is_before_sending(problem)
-            return Silence(_obstacle(problem), sent, type(problem).__name__)
+            return Silence(self._obstacle(problem, progress.step), sent, type(problem).__name__)
+
+    def _obstacle(self, problem: Exception, step: "_Step | None") -> Obstacle:
+        """Return what kept the answer away, by what was raised and the step of connecting that raised it."""
+        if not _is_before_sending(problem):
+            return Obstacle.LATE if isinstance(problem, httpx.TimeoutException) else Obstacle.BROKEN
+        if isinstance(problem, httpx.ProxyError) or (self._proxy is not None and step in _STEPS_TO_PROXY):
+            return Obstacle.PROXIED
+        if isinstance(problem, httpx.TimeoutException):
+            return Obstacle.UNREACHABLE
+        causes = list(_causes(problem))
+        code = next((each.verify_code for each in causes if isinstance(each, ssl.SSLCertVerificationError)), None)
+        if code is not None:
+            untrusted = Obstacle.UNTRUSTED if self._ca_bundle is None else Obstacle.UNTRUSTED_BY_BUNDLE
+            return _BY_VERIFY_CODE.get(code, untrusted)
+        if step in _TLS_STEPS or any(isinstance(each, ssl.SSLError) for each in causes):
+            return Obstacle.TLS
+        return Obstacle.UNRESOLVED if any(isinstance(e, socket.gaierror) for e in causes) else Obstacle.REFUSED
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -109,6 +127,26 @@ class Transport:
             await replaced.client.aclose()
 
 
+class _Step(StrEnum):
+    """A step of connecting, by httpcore's name."""
+
+    CONNECT = "connection.connect_tcp"
+    TLS = "connection.start_tls"
+    TLS_THROUGH_PROXY = "proxy.start_tls"
+
+
+_STEPS_TO_PROXY: Final = frozenset({_Step.CONNECT, _Step.TLS})
+"""With a proxy, these are steps to the proxy itself."""
+_TLS_STEPS: Final = frozenset({_Step.TLS, _Step.TLS_THROUGH_PROXY})
+_STARTED: Final = {f"{step}.started": step for step in _Step}
+_BY_VERIFY_CODE: Final = {
+    9: Obstacle.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: Obstacle.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: Obstacle.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: Obstacle.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
+"""OpenSSL's codes; the others say that no trusted authority signed the certificate."""
+
 _LAST_LOOKS: Final = frozenset({"http11.send_request_headers.started", "http11.send_request_body.started"})
 """A process may be frozen between the two. A server carries nothing out before the body is there, so what was begun
 before the freeze is not ended after it."""
@@ -122,16 +160,16 @@ class _Progress:
 
     def __init__(self, guard: Callable[[], None]) -> None:
         self._guard = guard
-        self._connecting = False
         self._sending = False
+        self.step: _Step | None = None
 
     @property
     def may_have_left(self) -> bool:
-        return self._sending or not self._connecting
+        return self._sending or self.step is None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event == "connection.connect_tcp.started":
-            self._connecting = True
+        if event in _STARTED:
+            self.step = _STARTED[event]
         elif event in _LAST_LOOKS and info["request"].method != b"CONNECT":
             self._guard()
             self._sending = True
@@ -160,18 +198,8 @@ def _is_before_sending(problem: Exception) -> bool:
     return isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError)
 
 
-def _obstacle(problem: Exception) -> Obstacle:
-    if isinstance(problem, httpx.ProxyError):
-        return Obstacle.PROXIED
-    if isinstance(problem, httpx.TimeoutException):
-        return Obstacle.REFUSED if isinstance(problem, httpx.ConnectTimeout) else Obstacle.LATE
-    if not isinstance(problem, httpx.ConnectError):
-        return Obstacle.BROKEN
+def _causes(problem: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = problem
     while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return Obstacle.UNTRUSTED
-        if isinstance(cause, socket.gaierror):
-            return Obstacle.UNRESOLVED
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return Obstacle.REFUSED

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from netbird_streaming.metrics import Build, Metrics, Sight
-from netbird_streaming.netbird.answers import Operation
+from netbird_streaming.netbird.answers import Obstacle, Operation
 from netbird_streaming.netbird.client import Call
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
@@ -130,16 +130,16 @@ def test_what_happens_is_counted() -> None:
 
 def test_requests_are_told_by_operation_and_status_and_their_wait_apart() -> None:
     given = metrics(sight(snapshot(), {}))
-    for status in (200, None, 299, 999):
-        given.meter.requested(Call(Operation.CREATE, status, 0.02, 1.5))
+    for outcome in (200, Obstacle.EXPIRED, Obstacle.WRONG_HOST, 299, 999):
+        given.meter.requested(Call(Operation.CREATE, outcome, 0.02, 1.5))
     told = series(given)
     counts = {name: value for name, value in told.items() if name.startswith("netbird_request_duration_seconds_count")}
     assert counts == {
         "netbird_request_duration_seconds_count{code=200,operation=create}": 1,
-        "netbird_request_duration_seconds_count{code=none,operation=create}": 1,
+        "netbird_request_duration_seconds_count{code=tls,operation=create}": 2,
         "netbird_request_duration_seconds_count{code=other,operation=create}": 2,
     }
-    assert told["budget_wait_seconds_total"] == 6
+    assert told["budget_wait_seconds_total"] == 7.5
 
 
 def test_the_process_is_measured_too() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TOKEN = "nbp_0123456789"
 ENDPOINT = Endpoint("https://netbird.example", TOKEN, TokenType.PERSONAL_ACCESS_TOKEN)
 PLENTY = RateLimit(requests_per_minute=6000, burst=6000)
-Handler = Callable[[httpx.Request], httpx.Response]
+Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 class FakeClock:
@@ -73,6 +73,7 @@ class Network:
     requests: list[httpx.Request] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     trust: int = 0
+    opened: list[httpx.AsyncClient] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         around = Surroundings(self.clock, random.Random(1), self.guard, self.calls.append, "test")
@@ -85,11 +86,13 @@ class Network:
         return self.trust
 
     def open(self, _: str | None, __: Proxy | None) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
+        self.opened.append(httpx.AsyncClient(transport=httpx.MockTransport(self._answer)))
+        return self.opened[-1]
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        return self.handler(request)
+        answer = self.handler(request)
+        return answer if isinstance(answer, httpx.Response) else await answer
 
     def client(self, endpoint: Endpoint = ENDPOINT, limit: RateLimit = PLENTY) -> NetBirdClient:
         return self.factory.client(endpoint, limit)

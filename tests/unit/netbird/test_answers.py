@@ -66,9 +66,24 @@ def test_a_write_did_nothing_only_where_that_is_proven(operation: Operation, out
 def test_what_means_the_same_for_all(
     operation: Operation, status: int, branch: type[OperatorError], reason: Reason
 ) -> None:
-    problem = error(operation, Answer(status, b"<html>" + SECRET.encode()))
+    problem = error(operation, Answer(status, b'{"message":"' + SECRET.encode() + b'"}'))
     assert (type(problem), problem.reason) == (branch, reason)
     assert SECRET not in repr(problem)
+
+
+@pytest.mark.parametrize("operation", [Operation.LIST, *CONFIGURING, Operation.DELETE])
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 412, 422])
+def test_a_page_of_a_firewall_or_an_sso_proxy_is_not_taken_for_netbirds_answer(
+    operation: Operation, status: int
+) -> None:
+    problem = error(operation, Answer(status, b"<html>Request blocked " + SECRET.encode()))
+    assert (type(problem), problem.reason, problem.effect) == (WaitError, Reason.UNEXPECTED_ANSWER, Effect.NONE)
+    assert f"the answer {status} is not NetBird's own" in problem.message
+    assert SECRET not in repr(problem)
+
+
+def test_the_label_of_an_obstacle_is_one_of_a_closed_list() -> None:
+    assert {each.label for each in Obstacle} == {"dns", "refused", "timeout", "tls", "proxy", "reset"}
 
 
 @pytest.mark.parametrize("operation", CONFIGURING)
@@ -122,7 +137,7 @@ def test_a_collection_is_never_an_absent_integration(body: bytes) -> None:
 def test_each_obstacle_says_what_to_do(obstacle: Obstacle) -> None:
     problem = error(Operation.UPDATE, Silence(obstacle, sent=True))
     assert (type(problem), problem.reason, problem.effect) == (RetryError, Reason.UNAVAILABLE, Effect.UNKNOWN)
-    assert problem.message == f"Updating integration 7: {obstacle.value}. It is tried again."
+    assert problem.message == f"Updating integration 7: {obstacle.words}. The operator retries."
 
 
 @pytest.mark.parametrize(

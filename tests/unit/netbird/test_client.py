@@ -1,8 +1,11 @@
 """The client over a network that is a function: paths, repetition, budget and guard."""
 
 import asyncio
+import random
 import ssl
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -20,10 +23,11 @@ from netbird_streaming.errors import (
     RetryError,
     WaitError,
 )
-from netbird_streaming.netbird.client import Call, NetBirdClient
+from netbird_streaming.netbird.client import Call, NetBirdClient, Surroundings
+from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reasons import Reason
-from tests.unit.netbird.fakes import ENDPOINT, TOKEN, FakeClock, Network
+from tests.unit.netbird.fakes import ENDPOINT, PLENTY, TOKEN, FakeClock, Network, settle
 
 REQUEST: Final = IntegrationRequest("datadog", {"api_url": "https://x.example", "api_key": "dd-secret"}, enabled=True)
 ITEM: Final = {"id": 7, "account_id": "acc-1", "platform": "datadog", "enabled": True, "config": {}}
@@ -99,7 +103,87 @@ async def test_a_server_without_event_streaming_is_named_so(name: str) -> None:
     with pytest.raises(WaitError) as caught:
         await OPERATIONS[name](network.client())
     assert (caught.value.reason, caught.value.effect) == (Reason.NOT_LICENSED, Effect.NONE)
-    assert len(network.requests) == 2
+    assert [each for each in network.asked if "/api/accounts" not in each] == network.asked[:2]
+
+
+@pytest.mark.parametrize(
+    ("accounts", "reason", "asked"),
+    [
+        (httpx.Response(401, json={"message": "token invalid", "code": 401}), Reason.TOKEN_REJECTED, 1),
+        (httpx.Response(200, json=[{"id": "acc-1"}]), Reason.NOT_LICENSED, 1),
+        (httpx.Response(403, json={"message": "permission denied", "code": 403}), Reason.NOT_LICENSED, 1),
+        (httpx.Response(404, text="404 page not found\n"), Reason.NOT_LICENSED, 1),
+        (httpx.Response(503, text="busy"), Reason.NOT_LICENSED, 3),
+    ],
+)
+async def test_a_wrong_token_is_told_from_a_missing_licence_by_asking_for_the_account_once(
+    accounts: httpx.Response, reason: Reason, asked: int
+) -> None:
+    def server(request: httpx.Request) -> httpx.Response:
+        found = accounts if request.url.path == "/api/accounts" else httpx.Response(404, text="404 page not found\n")
+        return httpx.Response(found.status_code, content=found.content)
+
+    network = Network(server)
+    client = network.client()
+    for _ in range(3):
+        with pytest.raises(WaitError) as caught:
+            await client.list_integrations(Priority.CLOCK)
+        assert (caught.value.reason, caught.value.effect) == (reason, Effect.NONE)
+    assert network.asked.count("GET /api/accounts") == asked
+
+
+async def test_a_client_is_replaced_after_the_trusted_authorities_changed() -> None:
+    network = Network(good)
+    client = network.client()
+    for network.trust in (0, 0, 1, 1, 2):
+        await client.list_integrations(Priority.CLOCK)
+    assert [each.is_closed for each in network.opened] == [True, True, False]
+
+
+async def test_a_replaced_client_is_closed_after_its_last_request_and_not_before() -> None:
+    network, held = Network(good), asyncio.Event()
+    client = network.client()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await held.wait()
+        return good(request)
+
+    network.handler = slow
+    first = asyncio.create_task(client.list_integrations(Priority.CLOCK))
+    await settle()
+    network.trust, network.handler = 1, good
+    await client.list_integrations(Priority.CLOCK)
+    assert [each.is_closed for each in network.opened] == [False, False]
+    held.set()
+    await first
+    assert [each.is_closed for each in network.opened] == [True, False]
+
+
+async def test_an_error_while_a_client_is_created_is_that_connections_alone() -> None:
+    socks = {"ALL_PROXY": "socks5://hunter2:1080", "NO_PROXY": "netbird.example"}
+    clients = EnvironmentHttpClients(socks)
+    around = Surroundings(FakeClock(runs=True), random.Random(1), lambda: None)
+    async with ClientFactory(around, timeout=1, initial_share=1.0, http=clients) as factory:
+        proxied = factory.client(replace(ENDPOINT, url="https://other.example"), PLENTY)
+        for _ in range(2):
+            with pytest.raises(
+                WaitError, match="ALL_PROXY of the operator's environment names a SOCKS proxy"
+            ) as caught:
+                await proxied.list_integrations(Priority.CLOCK)
+            assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
+            assert "hunter2" not in repr(caught.value)
+        with pytest.raises(RetryError, match="can't be resolved"):
+            await factory.client(ENDPOINT, PLENTY).list_integrations(Priority.CLOCK)
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+async def test_a_bundle_of_the_chart_that_can_not_be_read_is_named(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.crt"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(WaitError, match=r"SSL_CERT_FILE .* caBundle\.configMap") as caught:
+        EnvironmentHttpClients({"SSL_CERT_FILE": str(path)}).open(None, None)
+    assert caught.value.reason is Reason.CA_BUNDLE_INVALID
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
@@ -344,7 +428,7 @@ def test_no_answer_raises_anything_but_our_own_errors(name: str, status: int, bo
 async def test_an_observer_hears_of_each_request() -> None:
     network = Network(offering(SECOND, httpx.Response(404)))
     await network.client().list_integrations(Priority.CLOCK)
-    assert [(call.operation, call.status) for call in network.calls] == [("list", 404), ("list", 200)]
+    assert [(call.operation, call.outcome) for call in network.calls] == [("list", 404), ("list", 200)]
     assert all(isinstance(call, Call) for call in network.calls)
 
 
