@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TypeVar
 
 from netbird_streaming import heap
-from netbird_streaming.cluster.access import missing_rights, secret_rights, watch_rights
+from netbird_streaming.cluster.access import Right, secret_rights, watch_rights
 from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.cluster.connection import Api
 from netbird_streaming.cluster.election import Timing
@@ -23,6 +23,7 @@ from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.keystore import fingerprint_key
 from netbird_streaming.cluster.lease import Elector, LeaseName
 from netbird_streaming.cluster.namespace import own_namespace
+from netbird_streaming.cluster.preflight import Preflight
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.cluster.secrets import SecretWatch
 from netbird_streaming.core.fingerprint import FingerprintKey
@@ -101,6 +102,7 @@ class Operator:
         self._started = False
         self._turns = Turns(self._clock.monotonic)
         self._leading: Leading | None = None
+        self._preflight: Preflight | None = None
         build = Build(program_version(), platform.python_version())
         self._metrics = Metrics(build, self._sight, per_connection=settings.metrics_per_connection)
 
@@ -124,7 +126,10 @@ class Operator:
                     lambda: fingerprint_key(api, namespace, settings.fingerprint_key_secret, secrets.token_bytes)
                 )
             )
-            await self._until(lambda: self._report_missing_rights(api, namespace))
+            self._preflight = preflight = Preflight(api, self._rights(namespace), self._clock.monotonic)
+            await self._until(preflight.check)
+            checking = asyncio.create_task(preflight.run(self._clock.sleep, self._failing), name="preflight")
+            open_until_the_end.callback(checking.cancel)
             await self._take_turns(api, namespace, key)
 
     async def _serve(self) -> list[PageServer]:
@@ -148,13 +153,13 @@ class Operator:
                 logger.log(level, "%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
                 await self._clock.sleep(delay)
 
-    async def _report_missing_rights(self, api: Api, namespace: str) -> None:
+    def _rights(self, namespace: str) -> tuple[Right, ...]:
         settings = self._settings
         rights = watch_rights(settings.namespaces or None, cluster_kinds=settings.cluster_connections)
-        if settings.secret_watch:
-            rights += secret_rights(self._secret_namespaces(namespace))
-        for right in await missing_rights(api, rights):
-            logger.warning("a right is missing: %s; grant it, or narrow the scope by --namespace", str(right))
+        return (*rights, *secret_rights(self._secret_namespaces(namespace))) if settings.secret_watch else rights
+
+    def _failing(self) -> set[tuple[str, str | None]]:
+        return self._leading.failing() if self._leading is not None else set()
 
     async def _take_turns(self, api: Api, namespace: str, key: FingerprintKey) -> None:
         """Lead whenever it is our turn. A defect ends one turn, not the process, which would forget more."""
@@ -257,8 +262,8 @@ class Operator:
         """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
         if not self._started:
             return "not connected to the Kubernetes API server yet"
-        lists = self._leading.controller.lists if self._leading is not None else None
-        return self._turns.trouble() or (lists.awaits() if lists is not None else None)
+        trouble = self._turns.trouble() or (self._preflight.trouble() if self._preflight is not None else None)
+        return trouble or (self._leading.controller.lists.awaits() if self._leading is not None else None)
 
     def _sight(self) -> Sight | None:
         """What there is to see while this process may act."""

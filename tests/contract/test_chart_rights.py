@@ -11,7 +11,8 @@ from tests.support.controlplane import Binaries
 from tests.support.rights import Granted, Place, granted_by, needed
 
 NAMESPACE = "netbird-system"
-CLUSTER = needed(Place.CLUSTER)
+KINDS = needed(Place.KINDS)
+CLUSTER = needed(Place.CLUSTER) | KINDS
 SCOPE = needed(Place.SCOPE)
 OWN = needed(Place.OWN)
 DEFAULT = needed(Place.DEFAULT)
@@ -61,7 +62,7 @@ def aggregates(role: Manifest) -> bool:
         ({}, {"*": CLUSTER | SCOPE, NAMESPACE: OWN}),
         ({"secretWatch": False}, {"*": CLUSTER | SCOPE - WATCH, NAMESPACE: OWN}),
         ({"leaderElection": False, "replicas": 1}, {"*": CLUSTER | SCOPE, NAMESPACE: OWN - LEASES}),
-        ({"scope": {"clusterConnections": False}}, {"*": SCOPE - NAMESPACES, NAMESPACE: OWN}),
+        ({"scope": {"clusterConnections": False}}, {"*": KINDS - NAMESPACES | SCOPE, NAMESPACE: OWN}),
         (
             {"secretNamespaces": ["team-a"]},
             {"*": CLUSTER | SCOPE - SECRETS, "team-a": SECRETS, NAMESPACE: OWN | SECRETS},
@@ -72,7 +73,7 @@ def aggregates(role: Manifest) -> bool:
         ),
         (
             {"secretNamespaces": ["team-a"], "scope": {"clusterConnections": False}},
-            {"*": SCOPE - SECRETS - NAMESPACES, "team-a": SECRETS, NAMESPACE: OWN | KEY},
+            {"*": KINDS - NAMESPACES | SCOPE - SECRETS, "team-a": SECRETS, NAMESPACE: OWN | KEY},
         ),
         (
             {"scope": {"namespaces": ["team-a", "team-b"]}},
@@ -104,11 +105,11 @@ def aggregates(role: Manifest) -> bool:
         ),
         (
             {"scope": {"namespaces": ["team-a"], "clusterConnections": False}},
-            {"team-a": SCOPE - NAMESPACES, NAMESPACE: OWN | KEY},
+            {"team-a": KINDS - NAMESPACES | SCOPE, NAMESPACE: OWN | KEY},
         ),
         (
             {"scope": {"namespaces": [NAMESPACE], "clusterConnections": False}},
-            {NAMESPACE: OWN | SCOPE - NAMESPACES},
+            {NAMESPACE: OWN | KINDS - NAMESPACES | SCOPE},
         ),
     ],
     ids=[
@@ -133,10 +134,13 @@ def test_the_rights_are_those_that_are_needed(
     assert granted(render(helm, NAMESPACE, values)) == expected
 
 
-def test_users_roles_are_for_the_whole_cluster_only_and_can_be_left_out(helm: Path) -> None:
-    roles = [each for each in of_kind(render(helm, NAMESPACE), "ClusterRole") if aggregates(each)]
-    assert [each["metadata"]["name"].rpartition("-")[2] for each in roles] == ["view", "edit"]
-    for values in ({"userRoles": {"create": False}}, {"scope": {"namespaces": ["team-a"]}}):
+def test_users_roles_are_made_unless_there_is_to_be_no_cluster_role(helm: Path) -> None:
+    values: Mapping[str, Any]
+    for values in ({}, {"scope": {"namespaces": ["team-a"]}}):
+        roles = [each for each in of_kind(render(helm, NAMESPACE, values), "ClusterRole") if aggregates(each)]
+        assert [each["metadata"]["name"].rpartition("-")[2] for each in roles] == ["view", "edit"]
+    alone = {"scope": {"namespaces": ["team-a"], "clusterConnections": False}}
+    for values in ({"userRoles": {"create": False}}, alone):
         rendered = of_kind(render(helm, NAMESPACE, values), "ClusterRole")
         assert [each["metadata"]["name"] for each in rendered if aggregates(each)] == []
 

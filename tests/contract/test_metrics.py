@@ -39,8 +39,8 @@ watch_restarts_total counter watch
 
 
 def scraped(accept: str = "") -> Mapping[str, Metric]:
-    told = sight(snapshot(), {"resources": 1}, failing=[("Secret", "a")])
-    metrics = Metrics(Build("1", "3"), lambda: told, per_connection=False)
+    leading = sight(snapshot(), {"resources": 1}, failing=[("Secret", "a")])
+    metrics = Metrics(Build("1", "3"), lambda: leading, per_connection=False)
     metrics.meter.reconciled("EventStreamingIntegration", Outcome.SETTLED, 0.1)
     metrics.meter.put_back("EventStreamingIntegration", Reason.UNAVAILABLE)
     metrics.meter.requested(Call(Operation.LIST, 200, 0.1, 0.2))

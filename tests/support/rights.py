@@ -18,6 +18,7 @@ class Place(Enum):
     """Where a right is needed."""
 
     SCOPE = "in scope"
+    KINDS = "in scope; with cluster connections the whole cluster"
     CLUSTER = "whole cluster"
     OWN = "own namespace"
     DEFAULT = "`default`"
@@ -47,18 +48,18 @@ _CONNECTIONS: Final = "netbirdconnections"
 _CLUSTER_CONNECTIONS: Final = "clusternetbirdconnections"
 
 NEEDS: Final = (
-    Need(Place.SCOPE, GROUP, _INTEGRATIONS, ("list", "watch"), "sees what is declared, changed and deleted"),
-    Need(Place.SCOPE, GROUP, _INTEGRATIONS, ("get",), "reads it again after a write that met somebody else's"),
-    Need(Place.SCOPE, GROUP, _INTEGRATIONS, ("patch",), "puts its finalizer on, and takes it off"),
-    Need(Place.SCOPE, GROUP, f"{_INTEGRATIONS}/status", ("patch",), "writes intent, result and conditions"),
-    Need(Place.SCOPE, GROUP, _CONNECTIONS, ("list", "watch"), "sees a namespace's own connections"),
-    Need(Place.SCOPE, GROUP, _CONNECTIONS, ("get",), "reads it again after a write that met somebody else's"),
-    Need(Place.SCOPE, GROUP, _CONNECTIONS, ("patch",), "puts its finalizer on one in use, and takes it off"),
-    Need(Place.SCOPE, GROUP, f"{_CONNECTIONS}/status", ("patch",), "writes whether it works, and its account"),
+    Need(Place.KINDS, GROUP, _INTEGRATIONS, ("list", "watch"), "sees what is declared, changed and deleted"),
+    Need(Place.KINDS, GROUP, _INTEGRATIONS, ("get",), "reads it again after a write that met somebody else's"),
+    Need(Place.KINDS, GROUP, _INTEGRATIONS, ("patch",), "puts its finalizer on, and takes it off"),
+    Need(Place.KINDS, GROUP, f"{_INTEGRATIONS}/status", ("patch",), "writes intent, result and conditions"),
+    Need(Place.KINDS, GROUP, _CONNECTIONS, ("list", "watch"), "sees a namespace's own connections"),
+    Need(Place.KINDS, GROUP, _CONNECTIONS, ("get",), "reads it again after a write that met somebody else's"),
+    Need(Place.KINDS, GROUP, _CONNECTIONS, ("patch",), "puts its finalizer on one in use, and takes it off"),
+    Need(Place.KINDS, GROUP, f"{_CONNECTIONS}/status", ("patch",), "writes whether it works, and its account"),
     Need(Place.SCOPE, "", "secrets", ("get",), "reads tokens, keys and headers that a resource names"),
     Need(Place.SCOPE, "", "secrets", ("list", "watch"), "with `secretWatch`: sees a rotation, from metadata alone"),
     Need(Place.SCOPE, "", "configmaps", ("get",), "reads a connection's CA bundle"),
-    Need(Place.SCOPE, "", "namespaces", ("get",), "reads labels for a cluster connection's `namespaceSelector`"),
+    Need(Place.KINDS, "", "namespaces", ("get",), "reads labels for a cluster connection's `namespaceSelector`"),
     Need(
         Place.SCOPE,
         "events.k8s.io",

@@ -28,7 +28,7 @@ REMIND_SECONDS: Final = 600.0
 
 
 class ListScope(NamedTuple):
-    """One list: a kind in a namespace. The namespace None is the whole cluster."""
+    """A list of a kind in a namespace. The namespace None is the whole cluster."""
 
     kind: str
     namespace: str | None
@@ -81,24 +81,24 @@ class Lists:
         return None
 
     def is_refused(self, scope: ListScope) -> bool:
-        """Whether the last list failed in a way that does not end by itself, as a missing right."""
+        """Return whether the last list failed in a way that does not end by itself, as a missing right."""
         failure = self.failures.get(scope)
         return failure is not None and not isinstance(failure.problem, RetryError)
 
 
 class Inventory(Protocol):
-    """What receives the listed objects. No method may raise."""
+    """The receiver of the listed objects. No method may raise."""
 
     def is_news(self, identity: Identity, uid: str, version: str) -> bool:
-        """Whether this version of an object is newer than the known one."""
+        """Return whether this version of an object is newer than the known one."""
         ...
 
     def take(self, resource: Resource, priority: Priority) -> None:
-        """Take a version of an object."""
+        """Observe a version of an object."""
         ...
 
     def forget(self, identity: Identity, uid: str) -> None:
-        """Take note that an object is gone."""
+        """Remove an object that is gone."""
         ...
 
     def known(self, scope: ListScope) -> Mapping[Identity, str]:
@@ -106,7 +106,7 @@ class Inventory(Protocol):
         ...
 
     def listed(self, scope: ListScope) -> None:
-        """Take note that a list completed for the first time."""
+        """Handle the first completion of a list."""
         ...
 
 
@@ -114,7 +114,7 @@ class Lister:
     """Lists what the watches do not report, and retries the lists that fail."""
 
     def __init__(self, ports: Ports, lists: Lists, inventory: Inventory, interval: float) -> None:
-        """Take the seconds between two complete passes."""
+        """Start with no list requested; `interval` is the seconds between two complete passes."""
         self._ports = ports
         self._lists = lists
         self._inventory = inventory

@@ -79,22 +79,40 @@ true
 {{- default (eq $url.scheme "http" | ternary "80" "443") $port -}}
 {{- end -}}
 
-{{- /* What is done with the kinds that have a namespace, and with what they refer to. */ -}}
-{{- define "operator.namespacedRules" -}}
+{{- /* What is done with the kinds that have a namespace. */ -}}
+{{- define "operator.kindRules" -}}
 - apiGroups: [integrations.netbird.io]
   resources: [eventstreamingintegrations, netbirdconnections]
   verbs: [get, list, watch, patch]
 - apiGroups: [integrations.netbird.io]
   resources: [eventstreamingintegrations/status, netbirdconnections/status]
   verbs: [patch]
-{{ include "operator.configMapRules" . }}
 {{- if .Values.scope.clusterConnections }}
-# Its labels, for a cluster connection's namespaceSelector.
+# A namespace's labels, for a cluster connection's namespaceSelector.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
 {{- end }}
+{{- end -}}
+
+{{- /* What is done with what they refer to, and with their Events. */ -}}
+{{- define "operator.namespacedRules" -}}
+{{ include "operator.configMapRules" . }}
 {{ include "operator.eventRules" . }}
+{{- end -}}
+
+{{- /*
+Whether a namespace can take a Role: (root, namespace), "true" or nothing. An upgrade must not fail because a namespace
+of the scope was deleted. Nothing can be looked up in `helm template` and in a dry run.
+*/ -}}
+{{- define "operator.takesRole" -}}
+{{- $root := index . 0 -}}
+{{- if and $root.Release.IsUpgrade (lookup "v1" "Namespace" "" $root.Release.Namespace) -}}
+{{- $found := lookup "v1" "Namespace" "" (index . 1) -}}
+{{- if and $found (not $found.metadata.deletionTimestamp) -}}true{{- end -}}
+{{- else -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{- define "operator.eventRules" -}}

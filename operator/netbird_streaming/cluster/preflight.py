@@ -1,0 +1,75 @@
+"""Checks of what the operator needs of the API server: its rights, and the status fields of the CRDs.
+
+Both are checked at the start and while the process runs: a right may be taken away, and CRDs may be replaced.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from netbird_streaming.cluster.access import Right, missing_rights
+from netbird_streaming.cluster.connection import Api
+from netbird_streaming.cluster.served_fields import missing_fields
+from netbird_streaming.errors import OperatorError
+
+CHECK_SECONDS: Final = 15.0
+REMIND_SECONDS: Final = 600.0
+"""What is still missing is logged again after this time."""
+_SHOWN: Final = 5
+
+logger = logging.getLogger(__name__)
+
+
+class Preflight:
+    """Checks rights and fields, logs what is missing, and reports missing fields to the readiness probe."""
+
+    def __init__(self, api: Api, rights: Sequence[Right], clock: Callable[[], float]) -> None:
+        """Store the rights to check, and a clock in seconds that never goes backwards."""
+        self._api = api
+        self._rights = tuple(rights)
+        self._clock = clock
+        self._fields: tuple[str, ...] = ()
+        self._logged: tuple[str, ...] = ()
+        self._checked = float("-inf")
+
+    async def check(self) -> None:
+        """Check once, and log what is missing.
+
+        Raises:
+            OperatorError: The API server refuses to answer, or can't be reached.
+        """
+        self._fields = await missing_fields(self._api)
+        rights = await missing_rights(self._api, self._rights)
+        now, lines = self._clock(), tuple(self._lines(rights))
+        if lines == self._logged and now - self._checked < REMIND_SECONDS:
+            return
+        self._checked, self._logged = now, lines
+        for line in lines:
+            logger.warning("%s", line)
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]], refused: Callable[[], object]) -> None:
+        """Check again until cancelled: when `refused` changes, while fields are missing, and now and then."""
+        before = refused()
+        while True:
+            await sleep(CHECK_SECONDS)
+            after = refused()
+            if after == before and not self._fields and self._clock() - self._checked < REMIND_SECONDS:
+                continue
+            try:
+                await self.check()
+            except OperatorError as error:
+                logger.debug("%s", error.message, extra={"reason": error.reason})
+            else:
+                before = after
+
+    def trouble(self) -> str | None:
+        """Return why no replica of this version can work: the served CRDs are older. None if they are not."""
+        return self._older() if self._fields else None
+
+    def _lines(self, rights: Sequence[Right]) -> list[str]:
+        lines = [f"a right is missing: {right}; grant it, or narrow the scope by --namespace" for right in rights]
+        return [*lines, self._older()] if self._fields else lines
+
+    def _older(self) -> str:
+        shown = ", ".join(self._fields[:_SHOWN]) + (" and others" if len(self._fields) > _SHOWN else "")
+        return f"the CRDs are older than this version of the operator and lack {shown}: apply the CRDs of this version"
