@@ -18,7 +18,7 @@ from tests.support.reader import PROGRAMS
 
 PAGES = pages.pages()
 BLOCKS = [block for page in PAGES for block in pages.blocks(page)]
-OF_THE_SHELL = {"bash", "cat", "date", "echo", "grep", "printf", "sleep", "true", "xargs"}
+OF_THE_SHELL = {"bash", "cat", "date", "echo", "grep", "printf", "rm", "sleep", "true", "umask", "xargs"}
 UNMARKED = "neither to be run nor marked: above it goes <!-- not run: why --> or <!-- run in: page -->"
 README = (ROOT / "README.md").read_text()
 

@@ -69,6 +69,7 @@ _VARIABLES: Final = {
     "AWS_SECRET_ACCESS_KEY": "made-up-aws-secret-key",
     "WEBHOOK_TOKEN": "made-up-webhook-token",
     "TEAM_KEY": "made-up-team-key",
+    "DESTINATION_TOKEN": "made-up-destination-token",
 }
 """The values that the pages take from the shell's environment."""
 
