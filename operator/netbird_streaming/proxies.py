@@ -26,7 +26,7 @@ class Proxy:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the value, as a sentence without the value; None if it can be used."""
+        """Return the problem with the value as a sentence that does not repeat it, or None."""
         parts = _split(self.url)
         if parts is not None and parts.scheme in _SCHEMES and parts.hostname:
             return None

@@ -92,7 +92,7 @@ async def served(name: str) -> AsyncIterator[int]:
 
 
 async def outcomes(folder: Path, name: str, authority: Path = AUTHORITY) -> dict[str, str]:
-    """What each client of the operator makes of that certificate, on the image's Python."""
+    """Verdict of each client of the operator on that certificate, on the image's Python."""
     async with served(name) as port:
         url = f"https://127.0.0.1:{port}"
         cluster = {"server": url, "certificate-authority": str(authority)}

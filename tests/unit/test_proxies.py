@@ -1,4 +1,4 @@
-"""Which proxy the environment names for a URL."""
+"""Tests of which proxy the environment names for a URL."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What the operator writes into the `status` of both kinds of connections, and reads back after a restart."""
+"""The `status` of both kinds of connections, which the operator reads back after a restart."""
 
 from typing import Annotated, Final
 

@@ -1,4 +1,4 @@
-"""What the simulated NetBird API does where no public source says what a server does."""
+"""Behaviour of the simulated NetBird API where no public source says what a server does."""
 
 import json
 from datetime import timedelta
