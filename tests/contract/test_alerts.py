@@ -59,7 +59,7 @@ def test_a_runbook_begins_with_what_to_look_at(name: str) -> None:
     heading, _, body = look.partition("\n\n")
     assert heading == "Look first"
     assert COMMANDS.match(body), "its first words are commands"
-    assert [each.partition("\n")[0] for each in rest] == ["What it means", "Cures"]
+    assert [each.partition("\n")[0] for each in rest] == ["What it means", "Remedies"]
 
 
 def test_the_runbook_of_what_is_not_ready_says_who_has_to_act_for_every_reason() -> None:
