@@ -6,26 +6,32 @@ client makes of them; what the network does to a request is drawn by the `Line`.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from copy import copy
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from netbird_streaming.core.remote import (
     Allowance,
+    Applicant,
     Endpoint,
     Integration,
     IntegrationRequest,
     Listing,
     PathFamily,
     Priority,
+    Slot,
 )
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import EditError, Effect, NotFoundError, OperatorError, RetryError, WaitError
+from netbird_streaming.netbird.budget import Budget, Budgets
 from netbird_streaming.netbird.wire import parse_listing
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate
 from tests.simulation.network import Errand, Line, Process
 from tests.support.netbird.model import NetBird as Server
+from tests.support.netbird.validation import delivery_seconds
 from tests.support.netbird.wire import Answer, Caller, Operation, Request
 
 TIMEOUT: Final = 30.0
@@ -77,48 +83,93 @@ NOBODY: Final = Witness()
 """Reads need no witness."""
 
 
+class Free:
+    """A slot where there is no rate limit."""
+
+    waited = 0.0
+
+    def give_back(self) -> None:
+        """Nothing to return."""
+
+    def spend(self, limiter: object) -> bool:  # noqa: ARG002  # there is none
+        """Any number of requests may be sent."""
+        return True
+
+
 class SimNetBird:
     """A client for one endpoint."""
 
-    def __init__(self, factory: "SimNetBirdFactory", endpoint: Endpoint) -> None:
+    def __init__(self, factory: "SimNetBirdFactory", endpoint: Endpoint, limit: RateLimit) -> None:
         """Clients are made by the factory."""
         self._factory = factory
+        self._endpoint, self._limit = endpoint, limit
+        self._slot: Slot | None = None
         word = "Token" if endpoint.token_type == "PersonalAccessToken" else "Bearer"
         self._caller = Caller(f"{word} {endpoint.token}", endpoint.tenant_id)
         self.path_family: PathFamily | None = endpoint.path_family
-        self.allowance = Allowance(1.0, 1)  # no budget here
 
-    async def list_integrations(self, priority: Priority) -> Listing:  # noqa: ARG002  # no budget here
+    @property
+    def _budget(self) -> Budget | None:
+        budgets = self._factory.budgets
+        return None if budgets is None else budgets.of(self._endpoint.url, self._endpoint.token, self._limit)
+
+    @property
+    def allowance(self) -> Allowance:
+        """As the budget says."""
+        budget = self._budget
+        return Allowance(1.0, 1) if budget is None else budget.allowance
+
+    def wait(self, priority: Priority, depth: int) -> float:
+        """As the budget says."""
+        budget = self._budget
+        return 0.0 if budget is None else budget.wait(priority, depth)
+
+    async def slot(self, applicant: Applicant) -> Slot:
+        """As the budget says."""
+        budget = self._budget
+        return Free() if budget is None else await budget.slot(applicant)
+
+    def holding(self, slot: Slot) -> Self:
+        """The same client, whose next request has the slot."""
+        client = copy(self)
+        client._slot = slot
+        return client
+
+    async def list_integrations(self, priority: Priority) -> Listing:
         """LIST."""
-        answer, at = await self._ask(Request(Operation.LIST, self._caller))
+        answer, at = await self._ask(Request(Operation.LIST, self._caller), priority)
         items = tuple(parse_listing(answer.content))
         date = at.replace(microsecond=0) if self._factory.server.behaviour.date_header else None
         return Listing(items, date)
 
-    async def get(self, integration_id: int, priority: Priority) -> Integration:  # noqa: ARG002  # no budget here
+    async def get(self, integration_id: int, priority: Priority) -> Integration:
         """GET by id."""
-        return _integration((await self._ask(Request(Operation.GET, self._caller, integration_id)))[0].body)
+        return _integration((await self._ask(Request(Operation.GET, self._caller, integration_id), priority))[0].body)
 
-    async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:  # noqa: ARG002  # no budget here
+    async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
         """POST."""
-        return _integration((await self._ask(Request(Operation.CREATE, self._caller, None, _body(request))))[0].body)
+        return _integration(
+            (await self._ask(Request(Operation.CREATE, self._caller, None, _body(request)), priority))[0].body
+        )
 
-    async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:  # noqa: ARG002  # no budget here
+    async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
         """PUT."""
         put = Request(Operation.UPDATE, self._caller, integration_id, _body(request))
-        return _integration((await self._ask(put))[0].body)
+        return _integration((await self._ask(put, priority))[0].body)
 
-    async def delete(self, integration_id: int, priority: Priority) -> None:  # noqa: ARG002  # no budget here
+    async def delete(self, integration_id: int, priority: Priority) -> None:
         """DELETE."""
-        await self._ask(Request(Operation.DELETE, self._caller, integration_id))
+        await self._ask(Request(Operation.DELETE, self._caller, integration_id), priority)
 
-    async def account_id(self, priority: Priority) -> str:  # noqa: ARG002  # no budget here
+    async def account_id(self, priority: Priority) -> str:
         """GET /api/accounts."""
-        body: Any = (await self._ask(Request(Operation.ACCOUNTS, self._caller)))[0].body
+        body: Any = (await self._ask(Request(Operation.ACCOUNTS, self._caller), priority))[0].body
         return str(body[0]["id"])
 
-    async def _ask(self, request: Request) -> tuple[Answer, datetime]:
-        answer, at = await self._factory.send(request)
+    async def _ask(self, request: Request, priority: Priority) -> tuple[Answer, datetime]:
+        budget = self._budget
+        async with nullcontext() if budget is None else budget.request(priority, self._slot):
+            answer, at = await self._factory.send(request)
         self.path_family = PathFamily.INTEGRATIONS
         return answer, at
 
@@ -127,9 +178,16 @@ class SimNetBirdFactory:
     """All clients of one process."""
 
     def __init__(
-        self, server: Server, now: Callable[[], datetime], line: Line, process: Process, witness: Witness
+        self,
+        server: Server,
+        now: Callable[[], datetime],
+        line: Line,
+        process: Process,
+        witness: Witness,
     ) -> None:
         """`now` is the server's clock."""
+        self.budgets: Budgets | None = None
+        """With them, the clients keep to the connections' rate limits."""
         self.server = server
         self._now = now
         self._line = line
@@ -138,12 +196,16 @@ class SimNetBirdFactory:
         self.calls: list[str] = []
         """The calls that were answered by the server itself, by name."""
 
-    def client(self, endpoint: Endpoint, limit: RateLimit) -> SimNetBird:  # noqa: ARG002  # no budget here
-        """A client for this endpoint; budgets are the client's own matter and not simulated here."""
-        return SimNetBird(self, endpoint)
+    def client(self, endpoint: Endpoint, limit: RateLimit) -> SimNetBird:
+        """A client for this endpoint."""
+        if self.budgets is not None:
+            self.budgets.lower(endpoint.url, endpoint.token, limit)
+        return SimNetBird(self, endpoint, limit)
 
     def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
-        """Nothing: see `client`."""
+        """Set the limits of all tokens in use."""
+        if self.budgets is not None:
+            self.budgets.reserve(limits)
 
     async def send(self, request: Request) -> tuple[Answer, datetime]:
         """Send a request and hand over its answer; raises the branch of the error tree for any other than 200."""
@@ -158,6 +220,7 @@ class SimNetBirdFactory:
             timeout=TIMEOUT,
             fail=lambda fate, choice: _failure(fate, write=write, which=int(choice * len(REFUSALS))),
             over=lambda: witness.over(request),
+            seconds=delivery_seconds(request.body, self.server.behaviour) if write else 0.0,
         )
         try:
             answer, at = await self._line.call(self._process, errand, lambda: self._carry_out(request, witness))

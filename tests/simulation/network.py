@@ -87,6 +87,8 @@ class Errand(NamedTuple):
     timeout: float
     fail: Callable[[Fate, float], OperatorError]
     over: Callable[[], None] = lambda: None
+    seconds: float = 0.0
+    """How long the server takes before it carries the request out."""
 
 
 NONE: Final = Mishap("")
@@ -185,7 +187,7 @@ class Line:
         """Plan when it arrives, if it does, and when its sender is told what."""
         call_later, errand, luck = self._loop.call_later, trip.errand, trip.luck
         fate, latency = luck.fate, self.weather.latency
-        wait = there = latency * luck.there
+        wait = there = latency * luck.there + errand.seconds
         if fate is not Fate.FINE:
             self._tell(f"{trip.process.name} {errand.label}: {fate.name}")
             patience, back = errand.timeout * luck.patience, latency * luck.back

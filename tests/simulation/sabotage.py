@@ -11,7 +11,7 @@ from netbird_streaming.core.conditions import Standing, conditions
 from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.payload import resolve, secret_names
-from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Priority
+from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Priority, Slot
 from netbird_streaming.core.resources import (
     EventStreamingIntegration,
     Identity,
@@ -90,6 +90,13 @@ class Around:
         return getattr(self.port, name)
 
 
+class AroundClient(Around):
+    """A client; what holds a slot is as wrong."""
+
+    def holding(self, slot: Slot) -> Any:
+        return type(self)(self.port.holding(slot))
+
+
 def with_cluster(wrong: Callable[[Any], Any]) -> MakeController:
     """The shipped controller, with a sabotaged API server."""
     return lambda ports, settings: Controller(replace(ports, cluster=wrong(ports.cluster)), settings)
@@ -155,14 +162,14 @@ class LosesNotes(Around):
         raise ZeroDivisionError
 
 
-class DeletesNothing(Around):
+class DeletesNothing(AroundClient):
     """A DELETE that was never sent, and is believed to be accepted."""
 
     async def delete(self, integration_id: int, priority: Priority) -> None:
         log.debug("not deleted: %s, %s", integration_id, priority)
 
 
-class DeletesTheFirst(Around):
+class DeletesTheFirst(AroundClient):
     """The wrong id."""
 
     async def delete(self, integration_id: int, priority: Priority) -> None:
@@ -170,7 +177,7 @@ class DeletesTheFirst(Around):
         await self.port.delete(min((each.id for each in listing.items), default=integration_id), priority)
 
 
-class PutsTwice(Around):
+class PutsTwice(AroundClient):
     """To be on the safe side."""
 
     async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
@@ -180,7 +187,7 @@ class PutsTwice(Around):
         return answer
 
 
-class PostsAgain(Around):
+class PostsAgain(AroundClient):
     """An unanswered POST is repeated at once."""
 
     async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
@@ -193,7 +200,7 @@ class PostsAgain(Around):
         return made
 
 
-class SeesNothing(Around):
+class SeesNothing(AroundClient):
     """A LIST that is always empty, as a wrong tenant's."""
 
     async def list_integrations(self, priority: Priority) -> Any:

@@ -30,8 +30,8 @@ HONEST = Behaviour(post_ignores_enabled=False, requests_per_minute=1e9, burst=10
 class Scene:
     """A world without faults but those that a test asks for, with one connection."""
 
-    def __init__(self, behaviour: Behaviour = HONEST) -> None:
-        climate = Climate(behaviour=behaviour, watch=Watch(lag=0.02))
+    def __init__(self, behaviour: Behaviour = HONEST, *, limited: bool = False) -> None:
+        climate = Climate(behaviour=behaviour, watch=Watch(lag=0.02), limited=limited)
         self.controllers: list[Controller] = []
         self.world = World(1, climate, self._make)
         self.world.token("tok", "acc-a", "CANARY-main-v0")

@@ -14,6 +14,7 @@ from netbird_streaming.core.resources import (
     Identity,
     Resource,
 )
+from netbird_streaming.netbird.budget import Budgets
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.simulation.apiserver import ApiServer, Change
 from tests.simulation.chance import Chance, Dice, Phase, Weather
@@ -36,6 +37,7 @@ TEAM: Final = "team"
 OPERATOR: Final = "operator"
 LATE_COMMIT: Final = 60.0
 LEASE: Final = 15.0
+INITIAL_SHARE: Final = 0.1
 
 
 MakeController = Callable[[Ports, ControllerSettings], ControllerLike]
@@ -52,6 +54,8 @@ class Climate:
     """With one, processes lead as the shipped elector says; without, each from its start on."""
     behaviour: Behaviour = field(default_factory=Behaviour)
     reads_accounts: bool = True
+    limited: bool = False
+    """Whether processes keep to the connections' rate limit, as the shipped client does."""
 
 
 class World:
@@ -132,6 +136,7 @@ class World:
         cluster = SimCluster(self.api, self.to_cluster, process, self._act, self._published)
         netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
         clock, tally = SimClock(process), Tally()
+        netbird.budgets = Budgets(clock, INITIAL_SHARE) if self.climate.limited else None
         ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=KEY, meter=tally)
         settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)
         self.processes.append(process)

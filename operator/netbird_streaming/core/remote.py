@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from netbird_streaming.core.resources import TokenType
 
@@ -39,10 +39,28 @@ class Listing:
 
 
 class Priority(IntEnum):
-    """Who goes first: what a person just changed goes before what a clock asks for."""
+    """The order of reconciles and of requests to NetBird.
+
+    USER is a change of an existing resource, its deletion, or a requested reconcile. NEW is a new resource. CLOCK is
+    all other work: resyncs, retries, and the dependents of a changed Secret or connection.
+    """
 
     USER = 0
-    CLOCK = 1
+    NEW = 1
+    CLOCK = 2
+
+
+class Applicant(Protocol):
+    """One place in the line for a token's rate limit; it may stand for several requests."""
+
+    @property
+    def priority(self) -> Priority:
+        """The best priority of the requests. It may change while the applicant waits."""
+        ...
+
+    def ahead(self, priority: Priority, depth: int) -> int:
+        """Return how many of the requests are sent before one of this priority, the `depth`-th of its namespace."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,20 @@ class Allowance:
 
     remaining: float
     burst: int
+
+
+class Slot(Protocol):
+    """One request that a rate limiter allows now. `waited` is for how many seconds it was waited for."""
+
+    waited: float
+
+    def give_back(self) -> None:
+        """Return the request to the token, unless it was sent."""
+        ...
+
+    def spend(self, limiter: object) -> bool:
+        """Return whether a request may be sent now within this limiter; a slot serves one request."""
+        ...
 
 
 class PathFamily(StrEnum):

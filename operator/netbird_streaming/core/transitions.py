@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from netbird_streaming.core.actions import Bind, Create, Report, State, Update
+from netbird_streaming.core.actions import Action, Bind, Create, Delete, Look, Report, State, Update
 from netbird_streaming.core.conditions import Standing, conditions
 from netbird_streaming.core.drift import is_foreign_write
 from netbird_streaming.core.facts import Case, Posted
@@ -17,6 +17,9 @@ from netbird_streaming.reasons import Reason
 
 ANSWER_SLACK: Final = timedelta(seconds=5)
 """A `Date` is cut to seconds; less than `LATE_TOUCH`, so that a time just before the PUT makes no drift of it."""
+_ON_THE_WAY: Final = frozenset({Reason.PENDING, Reason.PROGRESSING, Reason.DELETING})
+SHORTEST_REPORTED: Final = timedelta(seconds=5)
+"""A shorter wait for the rate limit is not reported: it would only add a write."""
 _CREATING: Final = Report(State.WORKING, Reason.PROGRESSING, "The integration is being created in NetBird.")
 _BINDING: Final = Report(State.WORKING, Reason.PROGRESSING, "The integration's settings are being applied in NetBird.")
 
@@ -141,6 +144,52 @@ def _shown(case: Case, item: Integration) -> dict[str, object]:
     if not is_foreign_write(case, item) and parse_time(item.updated_at) != parse_time(status.updated_at):
         shown["updated_at"] = item.updated_at
     return shown
+
+
+def waiting(case: Case, action: Action, wait: timedelta) -> Status:
+    """Return the status while the action waits for the rate limit.
+
+    A short wait is not reported, nor is the wait of a retry: the problem that it is about stays in the status.
+    """
+    resource = case.desired.resource
+    if wait < SHORTEST_REPORTED or _has_problem(case):
+        return case.status
+    reason = Reason.DELETING if resource.deleting else Reason.PROGRESSING
+    message = (
+        f"{_what_waits(case, action)} for the token's rate limit. The next request is sent {_about(wait)}. "
+        "If NetBird allows more requests, raise spec.rateLimit of the connection."
+    )
+    report = Report(State.WORKING, reason, message)
+    return case.status.model_copy(update={"conditions": _standing(resource, report, case.observed.wall)})
+
+
+def _has_problem(case: Case) -> bool:
+    """Return whether the status names a problem of this generation."""
+    ready = next((each for each in case.status.conditions if each.type == "Ready"), None)
+    if ready is None or ready.observed_generation != case.desired.resource.metadata.generation:
+        return False
+    return ready.status == "False" and ready.reason not in _ON_THE_WAY
+
+
+def _what_waits(case: Case, action: Action) -> str:
+    match action:
+        case Create():
+            return "The create waits"
+        case Delete():
+            return "The deletion waits"
+        case Look():
+            return "The list of the account's integrations waits"
+        case Update(correction=None) if case.status.observed_generation == case.desired.resource.metadata.generation:
+            return "The new Secret values wait"
+        case Update(correction=None):
+            return "The update waits"
+        case _:
+            return "The correction waits"
+
+
+def _about(wait: timedelta) -> str:
+    minutes = round(wait / timedelta(minutes=1))
+    return "in less than a minute" if minutes < 1 else f"in about {minutes} minute{'' if minutes == 1 else 's'}"
 
 
 def _standing(resource: EventStreamingIntegration, report: Report, wall: datetime) -> tuple[Condition, ...]:

@@ -53,10 +53,14 @@ RETRIES: Final = Definition(
     labels=("kind", "reason"),
 )
 QUEUE_DEPTH: Final = Definition(
-    Type.GAUGE, "queue_depth", "Resources and connections that are due for a reconcile, or in one."
+    Type.GAUGE,
+    "queue_depth",
+    "Resources and connections that are due and not settled, those that wait for a LIST or for the rate limit too.",
 )
 QUEUE_OLDEST_AGE: Final = Definition(
-    Type.GAUGE, "queue_oldest_age_seconds", "For how long the oldest of those in the queue has been due."
+    Type.GAUGE,
+    "queue_oldest_age_seconds",
+    "For how long the oldest of them has been due. A failed one is due again when its backoff ends.",
 )
 REQUEST_DURATION: Final = Definition(
     Type.HISTOGRAM,

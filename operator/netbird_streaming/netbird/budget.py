@@ -7,14 +7,14 @@ is there. So ours fills up to the burst less those on their way, and no further.
 """
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
 from netbird_streaming.core.compare import canonical_url
-from netbird_streaming.core.remote import Allowance, Priority
+from netbird_streaming.core.remote import Allowance, Applicant, Priority, Slot
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import RetryError
 from netbird_streaming.reasons import Reason
@@ -24,6 +24,8 @@ LONGEST_WAIT: Final = 60.0
 LONGEST_PAUSE: Final = 600.0
 """A server that asks for more is asked again after this, in case it was a mistake."""
 SHORTEST_PAUSE: Final = 1.0
+SHARE: Final = 4
+"""One request in four goes to what has waited longest, so that no priority starves another."""
 _LOOK_AGAIN: Final = 1.0
 """Seconds after which the first in line looks again whether the limit or the line changed."""
 _ALMOST: Final = 1e-6
@@ -46,6 +48,45 @@ class Clock(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """One request that waits by itself."""
+
+    priority: Priority
+
+    def ahead(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one request has no depth
+        return int(self.priority <= priority)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    applicant: Applicant
+    serial: int
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class _Slot:
+    """One request that may be sent now. It counts as sent until it is given back."""
+
+    def __init__(self, budget: "Budget", waited: float) -> None:
+        self._budget = budget
+        self._is_open = True
+        self.waited = waited
+
+    def give_back(self) -> None:
+        """Return the request to the token, unless it was sent."""
+        if self._is_open:
+            self._is_open = False
+            self._budget.took_back()
+
+    def spend(self, limiter: object) -> bool:
+        """Return whether the request may be sent: once, with the token that it was taken from, and in no pause."""
+        if self._is_open and (limiter is not self._budget or self._budget.is_paused):
+            self.give_back()
+        spent, self._is_open = self._is_open, False
+        return spent
+
+
 class Budget:
     """One token's bucket. No task of its own: whoever is first in line waits for all, so cancelling anyone is safe."""
 
@@ -53,8 +94,9 @@ class Budget:
         """Start with a part of the burst: whoever used the token before may have spent the rest a moment ago."""
         self._clock = clock
         self._initial_share = initial_share
-        self._waiters: list[tuple[Priority, int, asyncio.Event]] = []
+        self._waiters: list[_Waiter] = []
         self._serial = 0
+        self._granted = 0
         self._refusals = 0
         self._on_their_way = 0
         self._at = clock.monotonic()
@@ -77,11 +119,22 @@ class Budget:
         return not is_used and self._level >= min(self._initial_level, self.limit.burst)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the server asked for a pause that is not over."""
+        return self._at > self._clock.monotonic()
+
+    @property
     def allowance(self) -> Allowance:
         """What may be sent now; nothing in a pause that the server asked for."""
         self._refill()
-        is_paused = self._at > self._clock.monotonic()
-        return Allowance(0.0 if is_paused else max(0.0, self._level), max(self.limit.burst, 1))
+        return Allowance(0.0 if self.is_paused else max(0.0, self._level), max(self.limit.burst, 1))
+
+    def wait(self, priority: Priority, depth: int) -> float:
+        """Estimate the seconds until a request is sent that begins to wait now, the `depth`-th of its namespace."""
+        ahead = sum(each.applicant.ahead(priority, depth) for each in self._waiters)
+        self._refill()
+        missing = max(0.0, 1 + ahead - self._level)
+        return max(0.0, self._at - self._clock.monotonic()) + missing / self._rate
 
     def restrict(self, limit: RateLimit) -> None:
         """Take another limit; a larger burst fills up by and by."""
@@ -90,41 +143,65 @@ class Budget:
         self._level = min(self._level, max(limit.burst, 1))
 
     @asynccontextmanager
-    async def request(self, priority: Priority) -> AsyncIterator[None]:
-        """Wait until one more request may be sent, by priority, then first come, first served; send it inside.
+    async def request(self, priority: Priority, slot: Slot | None = None) -> AsyncIterator[None]:
+        """Wait until one more request may be sent, unless the slot allows it; send it inside.
 
         Raises:
             RetryError: the server asked for a longer pause than is waited out.
         """
-        await self._acquire(priority)
+        if slot is None or not slot.spend(self):
+            (await self.slot(_Single(priority))).spend(self)
         try:
             yield
         finally:
             self._refill()
             self._on_their_way -= 1
 
-    async def _acquire(self, priority: Priority) -> None:
+    async def slot(self, applicant: Applicant) -> Slot:
+        """Wait for one request: by priority, then first come, first served. One in `SHARE` goes to the longest wait.
+
+        Raises:
+            RetryError: the server asked for a longer pause than is waited out.
+        """
         self._serial += 1
-        turn = asyncio.Event()
-        waiter = (priority, self._serial, turn)
-        heapq.heappush(self._waiters, waiter)
+        asked = self._clock.monotonic()
+        waiter = _Waiter(applicant, self._serial)
+        self._waiters.append(waiter)
         try:
             while True:
-                turn.clear()
+                waiter.turn.clear()
                 self._refuse_long_pause()
-                if self._waiters[0] is not waiter:
-                    await turn.wait()
+                first = self._first()
+                if first is not waiter:
+                    first.turn.set()
+                    await waiter.turn.wait()
                 elif (delay := self._delay()) > 0:
                     await self._clock.sleep(min(delay, _LOOK_AGAIN))
                 else:
                     self._level -= 1
                     self._on_their_way += 1
-                    return
+                    self._granted += 1
+                    return _Slot(self, self._clock.monotonic() - asked)
         finally:
             self._waiters.remove(waiter)
-            heapq.heapify(self._waiters)
-            if self._waiters:
-                self._waiters[0][2].set()
+            self._wake()
+
+    def took_back(self) -> None:
+        """Take back a slot that was not used."""
+        self._on_their_way -= 1
+        self._refill()
+        if not self.is_paused:
+            self._level = min(self._level + 1, max(self.limit.burst, 1) - self._on_their_way)
+        self._wake()
+
+    def _first(self) -> _Waiter:
+        if self._granted % SHARE == SHARE - 1:
+            return min(self._waiters, key=lambda each: each.serial)
+        return min(self._waiters, key=lambda each: (each.applicant.priority, each.serial))
+
+    def _wake(self) -> None:
+        if self._waiters:
+            self._first().turn.set()
 
     def refused(self, retry_after: float | None) -> None:
         """The server said that there were too many: nobody sends anything for as long as it asks.

@@ -3,19 +3,22 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from http import HTTPStatus
 from random import Random
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 from netbird_streaming.core.remote import (
     Allowance,
+    Applicant,
     Endpoint,
     Integration,
     IntegrationRequest,
     Listing,
     PathFamily,
     Priority,
+    Slot,
 )
 from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import OperatorError
@@ -87,6 +90,7 @@ class NetBirdClient:
         self._limit = limit
         self._around = around
         self._budgets, self._paths, self._transport = shares.budgets, shares.paths, shares.transport
+        self._slot: Slot | None = None
 
     @property
     def path_family(self) -> PathFamily | None:
@@ -97,6 +101,20 @@ class NetBirdClient:
     def allowance(self) -> Allowance:
         """What of the token's budget is left, for all clients of the token together."""
         return self._budget().allowance
+
+    def wait(self, priority: Priority, depth: int) -> float:
+        """Estimate the seconds until a request is sent that begins to wait for the rate limit now."""
+        return self._budget().wait(priority, depth)
+
+    async def slot(self, applicant: Applicant) -> Slot:
+        """Wait for the rate limit; the request is sent later by the client that `holding` returns."""
+        return await self._budget().slot(applicant)
+
+    def holding(self, slot: Slot) -> Self:
+        """Return the same client; its next request uses the slot."""
+        client = copy(self)
+        client._slot = slot  # noqa: SLF001  # of the same class
+        return client
 
     async def list_integrations(self, priority: Priority) -> Listing:
         """All integrations of the account, with the server's time of that answer."""
@@ -199,8 +217,8 @@ class NetBirdClient:
         """Wait for the budget, then send once."""
         outgoing = self._outgoing(attempt, path)
         clock, budget = self._around.clock, self._budget()
-        asked = clock.monotonic()
-        async with budget.request(attempt.priority):
+        asked = clock.monotonic() - self._waited()
+        async with budget.request(attempt.priority, self._slot):
             begun = clock.monotonic()
             outcome = await self._transport.send(outgoing)
         result, cause = (
@@ -214,6 +232,13 @@ class NetBirdClient:
         if isinstance(outcome, Answer):
             self._heed(budget, outcome)
         return outcome
+
+    def _waited(self) -> float:
+        """Return how long the slot was waited for, once."""
+        if self._slot is None:
+            return 0.0
+        waited, self._slot.waited = self._slot.waited, 0.0
+        return waited
 
     def _heed(self, budget: Budget, answer: Answer) -> None:
         """What the answer says of the token's budget."""

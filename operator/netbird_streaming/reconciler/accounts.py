@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from netbird_streaming.core.facts import View
-from netbird_streaming.core.remote import Endpoint, Priority
+from netbird_streaming.core.remote import Endpoint, Priority, Slot
 from netbird_streaming.core.resources import Identity
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.gate import Gate
 from netbird_streaming.reconciler.ports import Clock, NetBird
 
 VIEW_LIFETIME: Final = 45.0
@@ -68,6 +69,7 @@ class Account:
         self._view: View | None = None
         self._parked: dict[Identity, tuple[float, Priority, Callable[[], None]]] = {}
         self._failures: dict[Identity, OperatorError] = {}
+        self.gate = Gate(lambda: self.client, clock)
         self._lister: asyncio.Task[None] | None = None
         self._not_before = 0.0
         self._ended = float("-inf")
@@ -129,6 +131,7 @@ class Account:
         if proof != self.proof:
             self.proof, self._account_id, self._view, self._asked_for = proof, None, None, None
             self.due_at = float("-inf")
+            self.gate.reopen()
 
     def server_now(self) -> datetime | None:
         """The time by NetBird's clock, as the last LIST's `Date` tells it."""
@@ -149,11 +152,13 @@ class Account:
 
     def forget(self, key: Identity) -> None:
         """The key waits no more."""
+        self.gate.forget(key)
         self._parked.pop(key, None)
         self._failures.pop(key, None)
 
     def close(self) -> None:
         """Stop listing and asking."""
+        self.gate.close()
         for task in (self._lister, self._asking):
             if task is not None:
                 task.cancel()
@@ -187,13 +192,12 @@ class Account:
             pause = self._not_before - self._clock.monotonic()
             if pause > 0:
                 await self._clock.sleep(pause)
-            begun = self._clock.monotonic()
-            waiting = [priority for since, priority, _ in self._parked.values() if since <= begun]
-            if not waiting:
-                soonest = min((since for since, _, _ in self._parked.values()), default=begun)
-                await self._clock.sleep(max(soonest - begun, 0.001))
+            now = self._clock.monotonic()
+            if not self._due():
+                soonest = min((since for since, _, _ in self._parked.values()), default=now)
+                await self._clock.sleep(max(soonest - now, 0.001))
                 continue
-            problem = await self._list(begun, min(waiting))
+            begun, problem = await self._list()
             for key, (since, _, resume) in list(self._parked.items()):
                 if since > begun:
                     continue
@@ -203,17 +207,45 @@ class Account:
                 resume()
             self._events.on_view(self)
 
-    async def _list(self, begun: float, priority: Priority) -> OperatorError | None:
+    def _due(self) -> list[Priority]:
+        """Return the priorities of those that a LIST which begins now would serve."""
+        now = self._clock.monotonic()
+        return [priority for since, priority, _ in self._parked.values() if since <= now]
+
+    @property
+    def priority(self) -> Priority:
+        """The priority of the next LIST: the best of those that wait for it."""
+        return min(self._due(), default=Priority.CLOCK)
+
+    def ahead(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one LIST serves all
+        """Return whether the next LIST is sent before a request of this priority."""
+        return int(self.priority <= priority)
+
+    async def _list(self) -> tuple[float, OperatorError | None]:
+        """Send a LIST as soon as the rate limit allows it; it serves all that wait by then. Return when it began."""
+        try:
+            slot = await self.client.slot(self)
+        except OperatorError as problem:
+            return self._clock.monotonic(), self._failed(problem)
+        begun = self._clock.monotonic()
+        try:
+            return begun, await self._list_with(slot, begun)
+        finally:
+            slot.give_back()
+            self._pace(begun)
+
+    def _failed(self, problem: OperatorError) -> OperatorError:
+        self.problem = problem
+        self.failures += 1
+        return problem
+
+    async def _list_with(self, slot: Slot, begun: float) -> OperatorError | None:
         proof = self.proof
         self.let_go()
         try:
-            listing = await self.client.list_integrations(priority)
+            listing = await self.client.holding(slot).list_integrations(self.priority)
         except OperatorError as problem:
-            self.problem = problem
-            self.failures += 1
-            return problem
-        finally:
-            self._pace(begun)
+            return self._failed(problem)
         if proof != self.proof:
             return None
         if listing.date is not None:

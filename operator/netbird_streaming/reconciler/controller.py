@@ -48,13 +48,9 @@ class Controller:
 
     def observe(self, resource: Resource) -> None:
         """A watch event: the newest version wins, older ones are ignored."""
-        self.take(resource, Priority.USER)
-
-    def take(self, resource: Resource, priority: Priority) -> None:
-        """Take a version of an object."""
         match resource:
             case EventStreamingIntegration():
-                self._world.observe(resource, priority)
+                self._world.observe(resource)
             case NetBirdConnection() | ClusterNetBirdConnection():
                 self._world.observe_connection(resource)
             case _:
@@ -122,8 +118,8 @@ class Controller:
             if entry.readiness.reason is Reason.KUBERNETES_REFUSED:
                 self._world.queue.add(entry.identity)
 
-    async def _work(self, key: Identity, priority: Priority) -> None:
-        """One reconcile. Whatever goes wrong, the key is looked at again, and the others go on."""
+    async def _work(self, key: Identity, priority: Priority) -> bool:
+        """Reconcile once and return whether the key waits. After any failure it is requeued."""
         begun, outcome = self._ports.clock.monotonic(), Outcome.FAILED
         with log_fields(**self._fields(key)):
             try:
@@ -144,6 +140,7 @@ class Controller:
                 self._failures.pop(key, None)
                 self._repeats.over(key)
         self._ports.meter.reconciled(key.kind, outcome, self._ports.clock.monotonic() - begun)
+        return outcome is Outcome.WAITING
 
     def _fields(self, key: Identity) -> dict[str, str]:
         """What all lines of one reconcile carry; `reconcile` tells it from all others."""
@@ -180,7 +177,7 @@ class Controller:
             )
             raise WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
         try:
-            async with self._world.queue.released():
+            async with self._world.queue.released(key):
                 await stray.account.client.delete(int(key.name), Priority.USER)
         except NotFoundError:
             pass

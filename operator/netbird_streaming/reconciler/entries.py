@@ -9,8 +9,8 @@ from netbird_streaming.core.conditions import UNTOLD, Readiness, readiness
 from netbird_streaming.core.events import Told
 from netbird_streaming.core.facts import Memory, Posted
 from netbird_streaming.core.payload import secret_names
-from netbird_streaming.core.remote import Integration
-from netbird_streaming.core.resources import EventStreamingIntegration, Identity, Resource
+from netbird_streaming.core.remote import Integration, Priority
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration, Identity, Resource
 from netbird_streaming.core.status import Status
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.ports import Clock
@@ -124,6 +124,26 @@ class Stray(NamedTuple):
 def version_of(resource: Resource) -> int:
     """The resource's version as a number."""
     return number(resource.metadata.resource_version)
+
+
+def lane_of(key: Identity) -> str:
+    """Return the lane of a key: its namespace, however many resources and connections it has."""
+    return key.namespace or key.kind
+
+
+def priority_of(resource: EventStreamingIntegration) -> Priority:
+    """Return USER while the status does not answer what the user asked for last, NEW if it never answered, or CLOCK."""
+    metadata, status = resource.metadata, resource.status
+    if resource.deleting:
+        return Priority.USER
+    if status.observed_generation is None and status.id is None:
+        return Priority.NEW
+    asked = metadata.annotations.get(RECONCILE_ANNOTATION)
+    is_answered = metadata.generation == status.observed_generation and asked in (
+        None,
+        status.last_handled_reconcile_at,
+    )
+    return Priority.CLOCK if is_answered else Priority.USER
 
 
 def number(version: str) -> int:

@@ -29,7 +29,7 @@ from netbird_streaming.core.resources import EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler import looks, writes
+from netbird_streaming.reconciler import looks, waits, writes
 from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
 from netbird_streaming.reconciler.entries import Entry
 from netbird_streaming.reconciler.listing import INTEGRATION
@@ -49,14 +49,22 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Out
     entry = world.entries.get(identity)
     if entry is None:
         return Outcome.SETTLED
+    turn, outcome = world.turns.pop(identity, None), Outcome.SETTLED
     try:
         resource = entry.unpack() or await newest(world, entry)
-        return await _advance(_start(world, entry, resource, priority))
+        run = _start(world, entry, resource, priority)
+        run.turn = turn
+        outcome = await _advance(run)
     except Superseded:
-        return Outcome.SETTLED
+        pass
     finally:
+        if turn is not None and not isinstance(turn, OperatorError):
+            turn.give_back()
+        if entry.account is not None and outcome is not Outcome.WAITING:
+            entry.account.gate.forget(identity)
         if world.entries.get(identity) is not entry:
             world.bury(entry)
+    return outcome
 
 
 async def _advance(run: Run) -> Outcome:
@@ -67,7 +75,8 @@ async def _advance(run: Run) -> Outcome:
             action = decide(case)
             with log_fields(action=type(action).__name__):
                 log.debug("decided")
-                if await _act(run, case, action):
+                ended = await waits.for_slot(run, case, action)
+                if await _act(run, case, action) if ended is None else ended:
                     return run.outcome
     except OperatorError:
         if run.is_dirty:
@@ -235,7 +244,7 @@ async def _act(run: Run, case: Case, action: Action) -> bool:  # noqa: C901, PLR
         case ProveAbsence():
             return await looks.prove_absence(run, case, action)
         case Done():
-            run.world.queue.discard(run.entry.identity)
+            run.world.unqueue(run.entry.identity)
             return True
         case _:
             assert_never(action)

@@ -91,7 +91,7 @@ async def _attend(world: World, link: Link, account: Account, *, urgent: bool, p
         account.due_at = now + _interval(link) * world.ports.random.uniform(1 - JITTER, 1 + JITTER)
         await world.sweep(link, account, view)
         if account.account_id is None and not view.by_id and not account.was_asked:
-            async with world.queue.released():
+            async with world.queue.released(identity):
                 await account.confirm(Priority.CLOCK)
         return Outcome.SETTLED
     problem = account.failure(identity)

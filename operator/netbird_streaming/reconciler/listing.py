@@ -7,10 +7,8 @@ begins, and at an interval. A list that fails is retried with backoff.
 import asyncio
 import logging
 from collections.abc import Mapping
-from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import ConnectionKind, EventStreamingIntegration, Identity, Resource
 from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reconciler.ports import Cluster, Ports
@@ -93,7 +91,7 @@ class Inventory(Protocol):
         """Return whether this version of an object is newer than the known one."""
         ...
 
-    def take(self, resource: Resource, priority: Priority) -> None:
+    def observe(self, resource: Resource) -> None:
         """Observe a version of an object."""
         ...
 
@@ -132,7 +130,7 @@ class Lister:
         pending, pause = self._lists.scopes, FIRST_RETRY
         while True:
             for scope in pending:
-                await self._list(scope, Priority.CLOCK)
+                await self._list(scope)
             pending = tuple(
                 scope for scope in pending if scope in self._lists.failures and not self._lists.is_refused(scope)
             )
@@ -154,7 +152,7 @@ class Lister:
                 full = now + self._jittered()
             for scope in self._lists.scopes:
                 if everything or scope in self._requested or self._is_due(scope, now):
-                    await self._list(scope, Priority.USER)
+                    await self._list(scope)
 
     def _is_due(self, scope: ListScope, now: float) -> bool:
         failure = self._lists.failures.get(scope)
@@ -173,7 +171,7 @@ class Lister:
         except TimeoutError:
             return
 
-    async def _list(self, scope: ListScope, priority: Priority) -> None:
+    async def _list(self, scope: ListScope) -> None:
         """List consistently; what is known and not listed was deleted unseen."""
         self._requested.discard(scope)
         inventory, before = self._inventory, self._inventory.known(scope)
@@ -184,9 +182,7 @@ class Lister:
             return inventory.is_news(identity, uid, version)
 
         try:
-            await self._ports.cluster.list_resources(
-                scope.kind, scope.namespace, is_news, partial(inventory.take, priority=priority)
-            )
+            await self._ports.cluster.list_resources(scope.kind, scope.namespace, is_news, inventory.observe)
         except OperatorError as problem:
             self._failed(scope, problem)
             return

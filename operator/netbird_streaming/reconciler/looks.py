@@ -1,9 +1,10 @@
 """The actions that only look, and the end of a reconcile: say how it stands, and when to look again."""
 
 import logging
+from datetime import timedelta
 from typing import Final
 
-from netbird_streaming.core import transitions
+from netbird_streaming.core import transitions, upkeep
 from netbird_streaming.core.actions import Look, ProveAbsence, Report, State
 from netbird_streaming.core.actions import failed as standing
 from netbird_streaming.core.facts import Case
@@ -44,6 +45,8 @@ async def look(run: Run, case: Case, action: Look) -> bool:
         return await failed(run, case, problem)
     if not isinstance(run.way, Way):
         return True
+    if not upkeep.is_applied(case):
+        run.status = transitions.waiting(case, action, timedelta(seconds=run.way.account.client.wait(run.priority, 1)))
     if run.is_dirty and not await run.flush():
         return False
     queue, identity, priority = run.world.queue, run.entry.identity, run.priority
@@ -62,7 +65,7 @@ async def confirm_account(run: Run, case: Case) -> bool:
     way, account = run.way, run.way.account
     if account.view is None:
         return await look(run, case, Look(0.0))
-    async with run.world.queue.released():
+    async with run.world.queue.released(run.entry.identity):
         if way.tenant_id is not None and not way.link.home_asked:
             await run.world.connections.ask_home(way.link, run.priority)
         if account.account_id is None:
@@ -76,8 +79,8 @@ async def prove_absence(run: Run, case: Case, action: ProveAbsence) -> bool:
     if not isinstance(run.way, Way):
         return True
     try:
-        async with run.world.queue.released():
-            await run.way.account.client.get(action.id, run.priority)
+        async with run.sending(run.way.account.client) as client:
+            await client.get(action.id, run.priority)
     except NotFoundError:
         run.entry.memory = run.entry.memory.having(missing=run.world.ports.clock.monotonic())
         return False

@@ -5,19 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from netbird_streaming.core.connection_status import ConnectionStatus
 from netbird_streaming.core.events import EventNote
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.remote import (
     Allowance,
+    Applicant,
     Endpoint,
     Integration,
     IntegrationRequest,
     Listing,
     PathFamily,
     Priority,
+    Slot,
 )
 from netbird_streaming.core.resources import (
     Connection,
@@ -48,6 +50,18 @@ class NetBird(Protocol):
     @property
     def allowance(self) -> Allowance:
         """What of the token's budget is left, for all clients of the token together."""
+        ...
+
+    def wait(self, priority: Priority, depth: int) -> float:
+        """Estimate the seconds until a request is sent that begins to wait now, the `depth`-th of its namespace."""
+        ...
+
+    async def slot(self, applicant: Applicant) -> Slot:
+        """Wait for the rate limit. Raises `RetryError` where the server asked for a long pause."""
+        ...
+
+    def holding(self, slot: Slot) -> Self:
+        """Return the same client; its next request uses the slot."""
         ...
 
     async def list_integrations(self, priority: Priority) -> Listing:

@@ -1,12 +1,13 @@
-"""A queue of keys: one piece of work at a time for each, the newest state wins, people before clocks.
+"""A queue of keys: one reconcile at a time for each key, the newest state wins, the best priority first.
 
-Keys of one lane (one connection, say) share a bound of their own, so that a sick lane holds up no other. What computes
-or writes to Kubernetes holds one of a few slots; waiting for NetBird gives the slot back.
+A lane (one namespace) has a limit of its own, so that a slow lane delays no other lane. Lanes of one priority take
+turns, and no priority waits for another one of its lane. What computes or writes to Kubernetes holds one of a few
+workers; waiting for NetBird gives the worker back.
 """
 
 import asyncio
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,11 @@ from netbird_streaming.reconciler.ports import Clock
 K = TypeVar("K", bound=Hashable)
 
 LANE_WIDTH: Final = 8
-"""Keys of one lane at once; more only wait for each other (8 was measured better than 16)."""
+"""Keys of one lane and priority at once; more only wait for each other (8 was measured better than 16)."""
+ASIDE_AFTER: Final = 0.1
+"""Seconds of waiting for NetBird after which a key does not count for `LANE_WIDTH`: its destination may be hanging."""
+MAX_ASIDE: Final = 128
+"""Keys of one lane and priority that may be aside at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,11 +36,20 @@ class _Pending(Generic[K]):
     due: float
     ahead: bool = False
     begun: float = 0.0
+    is_aside: bool = False
+
+    @property
+    def track(self) -> tuple[Hashable, Priority]:
+        """What `LANE_WIDTH` is counted for."""
+        return self.lane, self.priority
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many keys are due or worked on, and for how many seconds the oldest of them has been due."""
+    """How many keys are due and not settled, and for how many seconds the oldest of them has been due.
+
+    A key that waits for a LIST or for the rate limit is due. One that failed is due again when its backoff ends.
+    """
 
     depth: int
     oldest_age: float
@@ -55,7 +69,10 @@ class KeyQueue(Generic[K]):
         self._ready: list[dict[Hashable, deque[_Pending[K]]]] = [{} for _ in Priority]
         self._running: dict[K, _Pending[K]] = {}
         self._progress = clock.monotonic()
-        self._busy: dict[Hashable, int] = {}
+        self._busy: Counter[tuple[Hashable, Priority]] = Counter()
+        self._aside: Counter[tuple[Hashable, Priority]] = Counter()
+        self._since: dict[K, float] = {}
+        """When each key became due that has not settled since."""
         self._wake = asyncio.Event()
 
     def add(self, key: K, priority: Priority = Priority.CLOCK, *, at: float | None = None, ahead: bool = False) -> None:
@@ -71,12 +88,15 @@ class KeyQueue(Generic[K]):
                 return
             priority, due = min(known.priority, priority), min(known.due, due)
         pending = self._pending[key] = _Pending(key, self._lane(key), priority, due, ahead)
+        self._since[key] = min(self._since.get(key, due), due)
         if key not in self._running:
             self._schedule(pending)
 
     def discard(self, key: K) -> None:
         """Forget what is pending for the key."""
         self._pending.pop(key, None)
+        if key not in self._running:
+            self._since.pop(key, None)
 
     def stuck_for(self) -> float:
         """Seconds without progress, while there is a key that could run or runs.
@@ -89,28 +109,51 @@ class KeyQueue(Generic[K]):
         return now - max(self._progress, min(oldest, *begun, now))
 
     def backlog(self) -> Backlog:
-        """What there is to do now: what is to be done later does not count."""
+        """Return what there is to do now: what is due later does not count."""
         now = self._clock.monotonic()
-        due = {key: each.due for key, each in self._pending.items() if each.due <= now}
-        # A key that is worked on and due again waits since its work was due.
-        due |= {key: each.due for key, each in self._running.items()}
-        return Backlog(len(due), now - min(due.values(), default=now))
+        due = [since for since in self._since.values() if since <= now]
+        return Backlog(len(due), now - min(due, default=now))
 
     def __len__(self) -> int:
         """How many keys wait or are worked on."""
         return len(self._pending.keys() | self._running.keys())
 
     @asynccontextmanager
-    async def released(self) -> AsyncIterator[None]:
-        """Give the slot back while waiting for NetBird."""
+    async def released(self, key: K) -> AsyncIterator[None]:
+        """Give the worker of a running key back while it waits for NetBird."""
+        running = self._running[key]
+        step = asyncio.get_running_loop().call_later(ASIDE_AFTER, self._step_aside, running)
         self._slots.release()
         try:
             yield
         finally:
+            step.cancel()
+            self._step_back(running)
             await self._slots.acquire()
 
-    async def run(self, work: Callable[[K, Priority], Awaitable[None]], grace: float) -> None:
-        """Work until cancelled; then let what is begun finish for up to `grace` seconds, and cancel the rest."""
+    def _step_aside(self, running: _Pending[K]) -> None:
+        """Let another key of its lane run, unless too many are aside."""
+        if self._aside[running.track] < MAX_ASIDE and self._running.get(running.key) is running:
+            running.is_aside = True
+            self._aside[running.track] += 1
+            self._leave(running)
+
+    def _step_back(self, running: _Pending[K]) -> None:
+        if running.is_aside:
+            running.is_aside = False
+            _decrease(self._aside, running.track)
+            self._busy[running.track] += 1
+
+    def _leave(self, running: _Pending[K]) -> None:
+        _decrease(self._busy, running.track)
+        if any(self._ready):
+            self._wake.set()
+
+    async def run(self, work: Callable[[K, Priority], Awaitable[bool]], grace: float) -> None:
+        """Work until cancelled; then let what is begun finish for up to `grace` seconds, and cancel the rest.
+
+        `work` returns whether the key waits for something, and is added again by that.
+        """
         tasks: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -126,21 +169,21 @@ class KeyQueue(Generic[K]):
             for task in tasks:
                 task.cancel()
 
-    async def _one(self, pending: _Pending[K], work: Callable[[K, Priority], Awaitable[None]]) -> None:
-        key, lane = pending.key, pending.lane
+    async def _one(self, pending: _Pending[K], work: Callable[[K, Priority], Awaitable[bool]]) -> None:
+        key, waits = pending.key, False
         try:
-            await work(key, pending.priority)
+            waits = await work(key, pending.priority)
         finally:
             del self._running[key]
             self._progress = self._clock.monotonic()
-            self._busy[lane] -= 1
-            if not self._busy[lane]:
-                del self._busy[lane]
+            self._leave(pending)
             again = self._pending.get(key)
+            if not waits:
+                self._since.pop(key, None)
+                if again is not None:
+                    self._since[key] = again.due
             if again is not None:
                 self._schedule(again)
-            if any(self._ready):
-                self._wake.set()
             self._slots.release()
 
     def _schedule(self, pending: _Pending[K]) -> None:
@@ -181,16 +224,15 @@ class KeyQueue(Generic[K]):
             pending = heapq.heappop(self._timers)[2]
             if self._is_valid(pending):
                 self._schedule(pending)
-        for lanes in self._ready:
+        for priority, lanes in zip(Priority, self._ready, strict=True):
             for lane in list(lanes):
-                pending_of_lane = self._take_from(lanes, lane)
-                if pending_of_lane is not None:
-                    return pending_of_lane
+                if self._busy[lane, priority] < LANE_WIDTH:
+                    pending_of_lane = self._take_from(lanes, lane)
+                    if pending_of_lane is not None:
+                        return pending_of_lane
         return None
 
     def _take_from(self, lanes: dict[Hashable, deque[_Pending[K]]], lane: Hashable) -> _Pending[K] | None:
-        if self._busy.get(lane, 0) >= LANE_WIDTH:
-            return None
         keys = lanes.pop(lane)
         while keys:
             pending = keys.popleft()
@@ -199,7 +241,7 @@ class KeyQueue(Generic[K]):
             if keys:
                 lanes[lane] = keys
             del self._pending[pending.key]
-            self._busy[lane] = self._busy.get(lane, 0) + 1
+            self._busy[pending.track] += 1
             pending.begun = self._clock.monotonic()
             self._running[pending.key] = pending
             return pending
@@ -207,3 +249,9 @@ class KeyQueue(Generic[K]):
 
     def _is_valid(self, pending: _Pending[K]) -> bool:
         return self._pending.get(pending.key) is pending and pending.key not in self._running
+
+
+def _decrease(counts: Counter[tuple[Hashable, Priority]], track: tuple[Hashable, Priority]) -> None:
+    counts[track] -= 1
+    if not counts[track]:
+        del counts[track]

@@ -1,5 +1,7 @@
 """One reconcile of one resource, while it lasts: the version at hand, and the status that is to be written."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +14,8 @@ from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorErr
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import signals
 from netbird_streaming.reconciler.entries import Entry, version_of
-from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.reconciler.gate import Turn
+from netbird_streaming.reconciler.ports import NetBird, Outcome
 from netbird_streaming.reconciler.way import Way
 from netbird_streaming.reconciler.world import World
 
@@ -42,7 +45,7 @@ async def newest(world: World, entry: Entry) -> EventStreamingIntegration:
 class Run:
     """What one reconcile works with. `status` is our own status as it shall be, `base` as the server has it.
 
-    `outcome` is how it ends, once it does.
+    `outcome` is how it ends, once it does. `turn` is what a wait for the rate limit came to.
     """
 
     world: World
@@ -57,6 +60,14 @@ class Run:
     list_failure: OperatorError | None = None
     retry_after: float | None = None
     outcome: Outcome = Outcome.SETTLED
+    turn: Turn = None
+
+    @asynccontextmanager
+    async def sending(self, client: NetBird) -> AsyncIterator[NetBird]:
+        """Give the worker back while a request is sent, and send it with the slot that the reconcile has, if any."""
+        async with self.world.queue.released(self.entry.identity):
+            turn, self.turn = self.turn, None
+            yield client if turn is None or isinstance(turn, OperatorError) else client.holding(turn)
 
     @property
     def is_dirty(self) -> bool:

@@ -6,15 +6,28 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from netbird_streaming.core.facts import Limits, View, recall
-from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.remote import Priority, Slot
 from netbird_streaming.core.resources import Connection, EventStreamingIntegration, Identity
-from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
+from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError, WaitError
 from netbird_streaming.pieces import in_pieces
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.claims import Claims
 from netbird_streaming.reconciler.connections import Connections
-from netbird_streaming.reconciler.entries import BLANK, STRAY, Entry, Gone, Stray, digest, entry_for, number, version_of
+from netbird_streaming.reconciler.entries import (
+    BLANK,
+    STRAY,
+    Entry,
+    Gone,
+    Stray,
+    digest,
+    entry_for,
+    lane_of,
+    number,
+    priority_of,
+    version_of,
+)
+from netbird_streaming.reconciler.gate import Turn
 from netbird_streaming.reconciler.listing import Lists
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.queue import KeyQueue
@@ -42,12 +55,14 @@ class World:
         self.releasing: set[str] = set()
         """The uids of resources that go because we let them."""
         self.drifted: set[Identity] = set()
-        self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, self._lane)
+        self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, lane_of)
         self.claims = Claims(self.queue.add)
         self.lists = Lists(ports.cluster)
         self.connections = Connections(
             ports, self, self.lists, namespace=settings.operator_namespace, allow_http=settings.allow_http
         )
+        self.turns: dict[Identity, Slot | OperatorError] = {}
+        """What resources that waited for the rate limit got, until they are reconciled."""
         self._at_rest = BLANK
         self._seen_meanwhile: dict[str, EventStreamingIntegration | None] = {}
         self._by_secret: dict[tuple[str, str], dict[Identity, None]] = {}
@@ -58,7 +73,7 @@ class World:
         entry = self.entries.get(identity)
         return uid not in self.gone and (entry is None or entry.uid != uid or number(version) > entry.version)
 
-    def observe(self, resource: EventStreamingIntegration, priority: Priority = Priority.USER) -> None:
+    def observe(self, resource: EventStreamingIntegration) -> None:
         """Take a version of a resource, unless it is not newer than what is known."""
         if resource.metadata.uid in self.gone:
             return
@@ -82,7 +97,7 @@ class World:
         else:
             self._retake(entry, resource)
         self.put_by(entry)
-        self.queue.add(identity, priority)
+        self.queue.add(identity, priority_of(resource))
 
     @contextmanager
     def writing(self, entry: Entry) -> Iterator[None]:
@@ -143,12 +158,31 @@ class World:
             log.warning("gone without us: its integration may be left in NetBird", extra=fields)
         self._unindex(entry)
         self.drifted.discard(identity)
-        self.queue.discard(identity)
+        self.unqueue(identity)
         self.bury(entry)
         link = self.connections.get(entry.connection)
         for account in link.accounts.values() if link is not None else ():
             account.forget(identity)
         self._left(entry.connection)
+
+    def resume(self, identity: Identity, priority: Priority, turn: Turn) -> None:
+        """Reconcile a resource that waited for the rate limit, with what it got."""
+        self._drop_turn(identity)
+        if identity not in self.entries:
+            _give_back(turn)
+            self.unqueue(identity)
+            return
+        if turn is not None:
+            self.turns[identity] = turn
+        self.queue.add(identity, priority, ahead=True)
+
+    def unqueue(self, identity: Identity) -> None:
+        """Cancel what is queued for a resource."""
+        self.queue.discard(identity)
+        self._drop_turn(identity)
+
+    def _drop_turn(self, identity: Identity) -> None:
+        _give_back(self.turns.pop(identity, None))
 
     def bury(self, entry: Entry) -> None:
         """The resource is gone: others may have what it held, and what is written nowhere is deleted by its id."""
@@ -182,9 +216,9 @@ class World:
             self.wake_users(identity)
 
     def secret_changed(self, namespace: str, name: str) -> None:
-        """Whoever references this Secret looks again."""
+        """Requeue the dependents of a Secret. They may be many, so that users' changes go first."""
         for identity in list(self._by_secret.get((namespace, name), ())):
-            self.queue.add(identity, Priority.USER)
+            self.queue.add(identity)
         for link in self.connections.secret_changed(namespace, name):
             self.queue.add(link.connection.identity, Priority.USER)
             self.wake_users(link.connection.identity)
@@ -273,10 +307,6 @@ class World:
             if account in link.accounts.values():
                 self.queue.add(link.connection.identity)
 
-    def _lane(self, key: Identity) -> Identity | tuple[Identity, str | None]:
-        entry = self.entries.get(key)
-        return key if entry is None else (entry.connection, entry.identity.namespace)
-
     def _index(self, entry: Entry) -> None:
         namespace = entry.identity.namespace or ""
         for name in entry.secrets:
@@ -288,6 +318,11 @@ class World:
         for name in entry.secrets:
             _drop(self._by_secret, (namespace, name), entry.identity)
         _drop(self._by_connection, entry.connection, entry.identity)
+
+
+def _give_back(turn: Turn) -> None:
+    if turn is not None and not isinstance(turn, OperatorError):
+        turn.give_back()
 
 
 def _drop(index: dict[K, dict[Identity, None]], key: K, identity: Identity) -> None:

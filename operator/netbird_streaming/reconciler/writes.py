@@ -138,8 +138,8 @@ async def create(run: Run, case: Case, action: Create) -> bool:
 async def _post(run: Run, case: Case, action: Create, way: Way) -> bool:
     account, proof = way.account, way.account.proof
     try:
-        async with run.world.queue.released():
-            item = await account.client.create(action.payload.request, run.priority)
+        async with run.sending(account.client) as client:
+            item = await client.create(action.payload.request, run.priority)
     except LeaseLostError:
         raise
     except OperatorError as problem:
@@ -181,7 +181,7 @@ async def update(run: Run, case: Case, action: Update) -> bool:
     if not isinstance(run.way, Way):
         return True
     # Of the account that the decision rests on, though the token may change while the status is written.
-    client = run.way.account.client
+    bound = run.way.account.client
     if run.entry.rested:
         run.take(await newest(run.world, run.entry))
         return False
@@ -191,7 +191,7 @@ async def update(run: Run, case: Case, action: Update) -> bool:
         run.world.found_drift(run.entry)
     memory, clock = run.entry.memory, run.world.ports.clock
     try:
-        async with run.world.queue.released():
+        async with run.sending(bound) as client:
             answer = await client.update(action.id, action.payload.request, run.priority)
     except NotFoundError:
         return await _not_there(run, case, action.id)
@@ -250,8 +250,8 @@ async def delete(run: Run, case: Case, action: Delete) -> bool:
         return True
     memory, clock, account = run.entry.memory, run.world.ports.clock, run.way.account
     try:
-        async with run.world.queue.released():
-            await account.client.delete(action.id, run.priority)
+        async with run.sending(account.client) as client:
+            await client.delete(action.id, run.priority)
     except NotFoundError:
         return await _not_there(run, case, action.id)
     except LeaseLostError:

@@ -85,6 +85,7 @@ class Behaviour:
     both are only for whoever owns a clock, the model is passed its time. `list_lag` is for how many seconds a list does
     not show what was changed, though all other answers do: as one of a read replica. `fraction_digits` is 6 or 9.
     `rejected_secrets` are values that the destination refuses, with `rejection_status` (412 or 422);
+    a test event to one of `hanging_hosts` gets no answer, and NetBird reports that after `hang_seconds`;
     `echo_rejected` quotes the value in that refusal, as a careless server would. `added_config` and `added_fields` are
     keys that the server shows although nobody sent them.
 
@@ -114,6 +115,8 @@ class Behaviour:
     date_header: bool = True
     rejected_secrets: frozenset[str] = frozenset()
     rejection_status: int = 412
+    hanging_hosts: frozenset[str] = frozenset()
+    hang_seconds: float = 25.0
     echo_rejected: bool = True
     added_config: tuple[tuple[str, str], ...] = ()
     added_fields: tuple[tuple[str, str], ...] = ()
@@ -145,6 +148,6 @@ class Behaviour:
         if self.rejection_status not in {412, 422}:
             message = "rejection_status is 412 or 422"
             raise ValueError(message)
-        if min(self.requests_per_minute, self.latency, self.list_lag) < 0 or self.burst < 1:
-            message = "requests_per_minute, latency and list_lag are not negative, burst is at least 1"
+        if min(self.requests_per_minute, self.latency, self.list_lag, self.hang_seconds) < 0 or self.burst < 1:
+            message = "requests_per_minute, latency, list_lag and hang_seconds are not negative, burst is at least 1"
             raise ValueError(message)

@@ -13,6 +13,7 @@ from tests.support.netbird.faults import Delivery, Exchange
 from tests.support.netbird.journal import Entry, Journal
 from tests.support.netbird.model import NetBird
 from tests.support.netbird.sending import send, whole
+from tests.support.netbird.validation import delivery_seconds
 from tests.support.netbird.wire import Answer, Caller, Request, no_such_path, refusal, route
 
 _MAX_BODY: Final = 8 * 2**20
@@ -120,8 +121,8 @@ class SimulatedNetBird:
         sequence = self.journal.add(_described(entry, asked, delivery))
         status: int | None = None
         try:
-            if self.model.behaviour.latency:
-                await asyncio.sleep(self.model.behaviour.latency)
+            behaviour = self.model.behaviour
+            await asyncio.sleep(behaviour.latency + delivery_seconds(asked.body, behaviour))
             response = await send(request, delivery, self._date(self.now()))
             status = delivery.answer.status if delivery.answer else None
         finally:

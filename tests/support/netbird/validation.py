@@ -72,8 +72,8 @@ def invalid(draft: Draft) -> Answer | None:
 
 def rejected_by_destination(draft: Draft, behaviour: Behaviour) -> Answer | None:
     """Send the test event: the destination refuses what carries one of the rejected secrets anywhere in its values."""
-    if not behaviour.rejected_secrets:
-        return None
+    if _hangs(draft.config, behaviour):
+        return refusal(behaviour.rejection_status, "integration test failed: timeout")
     for key, value in draft.config.items():
         if key in SECRET_KEYS or key in {"headers", "url"}:
             for secret in behaviour.rejected_secrets:
@@ -81,6 +81,18 @@ def rejected_by_destination(draft: Draft, behaviour: Behaviour) -> Answer | None
                     detail = f": destination answered 403 Forbidden to {value}" if behaviour.echo_rejected else ""
                     return refusal(behaviour.rejection_status, f"integration test failed{detail}")
     return None
+
+
+def delivery_seconds(body: object, behaviour: Behaviour) -> float:
+    """Return how long the server waits for the destination that a POST or PUT names."""
+    config = body.get("config") if isinstance(body, dict) else None
+    return behaviour.hang_seconds if isinstance(config, dict) and _hangs(config, behaviour) else 0.0
+
+
+def _hangs(config: Mapping[str, str], behaviour: Behaviour) -> bool:
+    if not behaviour.hanging_hosts:
+        return False
+    return any(urlsplit(str(config.get(key, ""))).hostname in behaviour.hanging_hosts for key in URL_KEYS)
 
 
 def kept(draft: Draft, behaviour: Behaviour) -> Draft:

@@ -120,6 +120,88 @@ async def test_people_go_before_clocks_and_otherwise_first_come_first_served() -
     assert served == ["edit", "new", "sweep", "resync"]
 
 
+async def test_one_request_in_four_goes_to_what_has_waited_longest() -> None:
+    clock, served = FakeClock(), list[str]()
+    budget = Budget(SMALL, clock, 1.0)
+
+    async def want(name: str, priority: Priority) -> None:
+        await use(budget, priority)
+        served.append(name)
+
+    await use(budget, Priority.CLOCK)
+    started(want("resync", Priority.CLOCK), *(want(f"edit {number}", Priority.USER) for number in range(5)))
+    await clock.advance(10)
+    assert served == ["edit 0", "edit 1", "resync", "edit 2", "edit 3", "edit 4"]
+
+
+class Rising:
+    """An applicant whose priority becomes better while it waits."""
+
+    def __init__(self) -> None:
+        self.priority = Priority.CLOCK
+
+    def ahead(self, priority: Priority, depth: int) -> int:
+        return 3 * depth if self.priority <= priority else 0
+
+
+async def test_an_applicant_whose_priority_rises_goes_ahead() -> None:
+    clock, served = FakeClock(), list[str]()
+    budget, applicant = Budget(SMALL, clock, 1.0), Rising()
+
+    async def want(name: str, priority: Priority) -> None:
+        await use(budget, priority)
+        served.append(name)
+
+    async def apply() -> None:
+        slot = await budget.slot(applicant)
+        assert slot.waited == pytest.approx(2.0)
+        async with budget.request(Priority.CLOCK, slot):
+            served.append("rising")
+
+    await use(budget, Priority.CLOCK)
+    started(want("new 0", Priority.NEW), want("new 1", Priority.NEW), want("new 2", Priority.NEW), apply())
+    await clock.advance(1.2)
+    applicant.priority = Priority.USER
+    await clock.advance(10)
+    assert served == ["new 0", "rising", "new 1", "new 2"]
+
+
+async def test_a_slot_is_good_for_one_request_with_its_own_token_and_in_no_pause() -> None:
+    clock = FakeClock()
+    limit = RateLimit(requests_per_minute=60, burst=5)
+    budget, other = Budget(limit, clock, 1.0), Budget(limit, clock, 1.0)
+    slot = await budget.slot(Rising())
+    assert budget.allowance.remaining == 4
+    assert slot.spend(budget)
+    assert not slot.spend(budget)
+    slot.give_back()
+    assert budget.allowance.remaining == 4
+    slot = await other.slot(Rising())
+    async with budget.request(Priority.USER, slot):
+        assert (budget.allowance.remaining, other.allowance.remaining) == (3, 5)
+    slot = await other.slot(Rising())
+    slot.give_back()
+    slot.give_back()
+    assert other.allowance.remaining == 5
+    slot = await other.slot(Rising())
+    other.refused(5)
+    assert not slot.spend(other)
+    assert await taken(other, clock, 5.1, 10) == 1
+
+
+async def test_the_wait_is_estimated_from_what_goes_ahead() -> None:
+    clock = FakeClock()
+    budget = Budget(SMALL, clock, 1.0)
+    assert budget.wait(Priority.CLOCK, 1) == 0
+    await use(budget, Priority.CLOCK)
+    started(use(budget, Priority.NEW), use(budget, Priority.CLOCK))
+    await settle()
+    waits = [budget.wait(priority, 1) for priority in Priority]
+    assert waits == pytest.approx([1, 2, 3])
+    budget.pause(30)
+    assert budget.wait(Priority.USER, 1) == pytest.approx(31)
+
+
 @pytest.mark.parametrize("victim", [0, 1, 2])
 async def test_whoever_is_cancelled_takes_nothing_and_holds_up_nobody(victim: int) -> None:
     clock = FakeClock()

@@ -1,7 +1,9 @@
 """What is kept of each resource."""
 
+from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION, Identity
 from netbird_streaming.core.status import Applied, Intent, Status
-from netbird_streaming.reconciler.entries import entry_for, number
+from netbird_streaming.reconciler.entries import entry_for, lane_of, number, priority_of
 from tests.support.cases import ACCOUNT, UID, URL, WALL, integration
 
 STATUS = Status().having(
@@ -41,3 +43,22 @@ def test_resources_of_one_connection_share_what_names_it() -> None:
 
 def test_versions_are_compared_as_numbers() -> None:
     assert number("1000") > number("999") > number("no number") == 0
+
+
+def test_a_namespace_is_one_lane_however_many_connections_it_has() -> None:
+    keys = [Identity("NetBirdConnection", "team", f"c{index}") for index in range(3)]
+    keys += [Identity("EventStreamingIntegration", "team", "r"), Identity("NetBirdConnection", "other", "c0")]
+    assert [lane_of(key) for key in keys] == ["team"] * 4 + ["other"]
+
+
+def test_what_a_user_changed_goes_before_what_is_new_and_that_before_everything_else() -> None:
+    done = STATUS.model_copy(update={"observed_generation": 3, "last_handled_reconcile_at": "1"})
+    assert priority_of(integration(status=done, generation=3)) is Priority.CLOCK
+    assert priority_of(integration(status=done, generation=3, annotations={"a": "b"})) is Priority.CLOCK
+    assert priority_of(integration(status=done, generation=4)) is Priority.USER
+    assert (
+        priority_of(integration(status=done, generation=3, annotations={RECONCILE_ANNOTATION: "1"})) is Priority.CLOCK
+    )
+    assert priority_of(integration(status=done, generation=3, annotations={RECONCILE_ANNOTATION: "2"})) is Priority.USER
+    assert priority_of(integration(status=Status())) is Priority.NEW
+    assert priority_of(integration(status=Status(), deletionTimestamp="2026-05-01T10:30:00Z")) is Priority.USER

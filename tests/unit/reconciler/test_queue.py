@@ -24,7 +24,7 @@ class LoopClock:
         await asyncio.sleep(seconds)
 
 
-Work = Callable[[str, Priority], Awaitable[None]]
+Work = Callable[[str, Priority], Awaitable[bool]]
 
 
 async def drain(queue: KeyQueue[str], work: Work) -> None:
@@ -40,12 +40,13 @@ async def test_a_key_that_changes_while_it_is_worked_on_is_worked_on_once_more()
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 4, lambda key: key)
     done: list[str] = []
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         if not done:
             queue.add(key)
             queue.add(key)
         await asyncio.sleep(0)
         done.append(key)
+        return False
 
     queue.add("a")
     queue.add("a")
@@ -57,7 +58,7 @@ async def test_one_key_is_never_worked_on_twice_at_once() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 4, lambda key: key)
     running = 0
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         nonlocal running
         running += 1
         assert running == 1
@@ -66,6 +67,7 @@ async def test_one_key_is_never_worked_on_twice_at_once() -> None:
         if priority is Priority.CLOCK:
             queue.add(key, Priority.USER)
         running -= 1
+        return False
 
     queue.add("a")
     await drain(queue, work)
@@ -75,8 +77,9 @@ async def test_people_go_before_clocks() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     done: list[str] = []
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         done.append(key)
+        return False
 
     for key in ("c1", "c2", "c3"):
         queue.add(key)
@@ -90,8 +93,9 @@ async def test_what_is_begun_goes_before_what_is_not() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda _: "one lane")
     done: list[str] = []
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         done.append(key)
+        return False
 
     for number in range(3):
         queue.add(f"new {number}")
@@ -106,14 +110,15 @@ async def test_a_sick_lane_holds_up_no_other() -> None:
     stuck, done = asyncio.Event(), asyncio.Event()
     waiting = 0
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         nonlocal waiting
         if key.startswith("s"):
             waiting += 1
-            async with queue.released():
+            async with queue.released(key):
                 await stuck.wait()
         else:
             done.set()
+        return False
 
     for number in range(LANE_WIDTH * 3):
         queue.add(f"s{number}", Priority.USER)
@@ -128,12 +133,90 @@ async def test_a_sick_lane_holds_up_no_other() -> None:
         await runner
 
 
+async def test_keys_that_wait_long_for_netbird_make_room_for_others_of_their_lane() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 2, lambda _: "one lane")
+    stuck, done = asyncio.Event(), asyncio.Event()
+
+    async def work(key: str, priority: Priority) -> bool:
+        if key == "healthy":
+            done.set()
+        else:
+            async with queue.released(key):
+                await stuck.wait()
+        return False
+
+    for number in range(LANE_WIDTH * 3):
+        queue.add(f"slow {number}", Priority.USER)
+    queue.add("healthy", Priority.USER)
+    runner = asyncio.create_task(queue.run(work, grace=1))
+    async with asyncio.timeout(5):
+        await done.wait()
+    stuck.set()
+    while len(queue):  # noqa: ASYNC110  # a queue has no event for being empty
+        await asyncio.sleep(0)
+    runner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
+
+
+async def test_no_priority_of_a_lane_waits_for_another() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), LANE_WIDTH + 1, lambda _: "one lane")
+    stuck, done = asyncio.Event(), asyncio.Event()
+
+    async def work(key: str, priority: Priority) -> bool:
+        if priority is Priority.USER:
+            done.set()
+        else:
+            await stuck.wait()
+        return False
+
+    for number in range(LANE_WIDTH):
+        queue.add(f"slow {number}")
+    runner = asyncio.create_task(queue.run(work, grace=1))
+    await asyncio.sleep(0)
+    queue.add("edit", Priority.USER)
+    async with asyncio.timeout(5):
+        await done.wait()
+    runner.cancel()
+    stuck.set()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
+
+
+async def test_a_key_that_waits_is_in_the_backlog_from_when_it_was_due_until_it_settles() -> None:
+    clock = FakeClock()
+    queue: KeyQueue[str] = KeyQueue(clock, 4, lambda key: key)
+    waits = True
+
+    async def work(key: str, priority: Priority) -> bool:
+        return waits
+
+    queue.add("parked")
+    queue.add("gone")
+    runner = asyncio.create_task(queue.run(work, grace=1))
+    await clock.advance(20)
+    assert len(queue) == 0
+    assert (queue.backlog(), queue.stuck_for()) == (Backlog(2, 20.0), 0.0)
+    queue.discard("gone")
+    queue.add("parked")
+    await clock.advance(5)
+    assert (queue.backlog(), queue.stuck_for()) == (Backlog(1, 25.0), 0.0)
+    waits = False
+    queue.add("parked")
+    await clock.advance(1)
+    assert queue.backlog() == Backlog(0, 0.0)
+    runner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runner
+
+
 async def test_an_earlier_moment_wins_over_a_later_one() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     done: list[str] = []
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         done.append(key)
+        return False
 
     queue.add("a", at=LoopClock().monotonic() + 3600)
     queue.add("a")
@@ -146,11 +229,12 @@ async def test_what_is_begun_is_finished_when_it_is_stopped() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     begun, finished = asyncio.Event(), asyncio.Event()
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         begun.set()
         for _ in range(5):
             await asyncio.sleep(0)
         finished.set()
+        return False
 
     queue.add("a")
     runner = asyncio.create_task(queue.run(work, grace=5))
@@ -177,8 +261,9 @@ async def test_a_queue_without_progress_is_stuck_and_a_long_one_is_not() -> None
     now = 80.0
     assert queue.stuck_for() == 30
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         assert queue.stuck_for() <= 30
+        return False
 
     runner = asyncio.create_task(queue.run(work, grace=1))
     while len(queue) > 1:  # noqa: ASYNC110  # the same
@@ -201,9 +286,10 @@ async def test_the_backlog_is_what_is_due_or_worked_on_and_ages_from_when_it_was
     assert queue.backlog() == Backlog(2, 8.0)
     ended = asyncio.Event()
 
-    async def work(key: str, priority: Priority) -> None:
+    async def work(key: str, priority: Priority) -> bool:
         queue.add("now")
         await ended.wait()
+        return False
 
     runner = asyncio.create_task(queue.run(work, grace=1))
     await clock.advance(2)
