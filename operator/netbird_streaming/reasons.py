@@ -72,6 +72,10 @@ class Reason(StrEnum):
     ADOPTION_CLAIMED = "AdoptionClaimed", "Adopt another id, or delete the resource that holds this one."
     ADOPTION_MISMATCH = "AdoptionMismatch", "Make the settings identical, or use the adoption policy Override."
     ADOPTION_AMBIGUOUS = "AdoptionAmbiguous", "Set spec.adoption.id to the integration to take over."
+    OWNER_UNKNOWN = (
+        "OwnerUnknown",
+        "Apply the CRDs of this version; then set spec.adoption to take over the integration that the status names.",
+    )
     RESTORED_STATUS = "RestoredStatus", "Set spec.adoption to take over the integration that the old status names."
 
     ACCOUNT_UNCONFIRMED = (

@@ -51,6 +51,7 @@ JUDGED: Final[dict[str, Seen]] = {
             Reason.ADOPTION_CLAIMED,
             Reason.ADOPTION_MISMATCH,
             Reason.ADOPTION_AMBIGUOUS,
+            Reason.OWNER_UNKNOWN,
             Reason.RESTORED_STATUS,
             Reason.ACCOUNT_MISMATCH,
             Reason.PLATFORM_MISMATCH,

@@ -12,6 +12,7 @@ from netbird_streaming.core.actions import (
     State,
     failed,
 )
+from netbird_streaming.core.conditions import readiness
 from netbird_streaming.core.facts import Case, Route, View
 from netbird_streaming.core.payload import Payload
 from netbird_streaming.core.remote import Integration
@@ -49,6 +50,13 @@ def restored(case: Case) -> Action | None:
         return Look(0.0)
     if claim not in view.by_id:
         return None
+    before = case.desired.resource.status
+    if before.internal.owner_uid is None or readiness(before.conditions).reason is Reason.OWNER_UNKNOWN:
+        sentence = (
+            f"The status names integration {claim}, and not its owner: status.internal.ownerUID is missing, as after "
+            "an older CRD has pruned it."
+        )
+        return refuse(Reason.OWNER_UNKNOWN, sentence)
     sentence = f"The status was restored from another resource, which held integration {claim}."
     return refuse(Reason.RESTORED_STATUS, sentence)
 

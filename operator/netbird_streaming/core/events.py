@@ -107,6 +107,11 @@ def release_note(status: Status, release: Release) -> EventNote | None:
     return None if status.id is None else _note(Happening.DELETED, f"Integration {status.id} was deleted in NetBird.")
 
 
+def refusal_note(message: str) -> EventNote:
+    """Return the Event for a status write that Kubernetes refuses: the status can't say so."""
+    return EventNote(Reason.KUBERNETES_REFUSED, Happening.RECOVERED.action, message, warning=True)
+
+
 _REASONS: Final = {each.value: each for each in Reason}
 _BOUND: Final = {
     Origin.CREATED: (Happening.CREATED, "Integration {id} was created in NetBird."),

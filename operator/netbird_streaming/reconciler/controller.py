@@ -27,7 +27,9 @@ from netbird_streaming.reconciler.world import World
 log = logging.getLogger(__name__)
 
 RETRY_PAUSE: Final = 1.0
-LAST_PAUSE: Final = 60.0
+LAST_PAUSE: Final = 45.0
+"""With its jitter less than a minute: what Kubernetes refused recovers within that time."""
+DEFECT_PAUSE: Final = 60.0
 
 
 class Controller:
@@ -135,7 +137,7 @@ class Controller:
                 place = _whereabouts(problem)
                 log.log(self._repeats.level(logging.ERROR, place, key), "defect", extra={"exception": place})
                 outcome = Outcome.DEFECT
-                self._again(key, None, LAST_PAUSE)
+                self._again(key, None, DEFECT_PAUSE)
             else:
                 self._failures.pop(key, None)
                 self._repeats.over(key)

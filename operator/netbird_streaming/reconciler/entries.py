@@ -37,7 +37,8 @@ class Entry:
     for and that did not reach the API server, behind the status that it replaces. `seen` is the digest of the
     integration as it was when last found in order. `open` says that a create of it has no known outcome. `told` is how
     it stood when a status was last written, `readiness` what the newest version known says. `account` is where the way
-    leads that was last taken, `maker` where the POST of `memory.posted` went.
+    leads that was last taken, `maker` where the POST of `memory.posted` went. `refused` is the last published refusal
+    of a status write.
     """
 
     identity: Identity
@@ -57,6 +58,7 @@ class Entry:
     failures: int = 0
     packed: bytes | None = None
     told: Told | None = None
+    refused: str | None = None
     readiness: Readiness = UNTOLD
 
     def pack(self) -> None:

@@ -13,10 +13,10 @@ from netbird_streaming.core.resources import (
     Identity,
     NetBirdConnection,
 )
-from netbird_streaming.errors import ConflictError, ObjectGoneError
+from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
 from netbird_streaming.reconciler.accounts import Account
 from netbird_streaming.reconciler.ports import Outcome
-from netbird_streaming.reconciler.signals import landed
+from netbird_streaming.reconciler.signals import landed, refused
 from netbird_streaming.reconciler.way import Link
 from netbird_streaming.reconciler.world import World
 
@@ -127,7 +127,11 @@ async def _write_status(world: World, link: Link) -> None:
         except (ConflictError, ObjectGoneError):
             if not await _read_again(world, link):
                 return
+        except OperatorError as problem:
+            link.refused = refused(ports.cluster, link.connection, problem, link.refused)
+            raise
         else:
+            link.refused = None
             link.told = landed(ports.cluster, link.connection, before, link.told)
             return
     world.queue.add(link.connection.identity)

@@ -100,8 +100,10 @@ class Run:
             return True
         try:
             return await self._write()
-        except OperatorError:
-            self.entry.resource = None
+        except OperatorError as problem:
+            entry = self.entry
+            entry.resource = None
+            entry.refused = signals.refused(self.world.ports.cluster, self.resource, problem, entry.refused)
             raise
 
     async def _write(self) -> bool:
@@ -117,7 +119,7 @@ class Run:
     def landed(self, written: EventStreamingIntegration) -> None:
         """The status is with the server."""
         self.tell(written, self.base)
-        self.entry.unsaved = None
+        self.entry.unsaved = self.entry.refused = None
         self.base = self.status = own(written.status)
         self.resource = written
         self.world.took(self.entry, written)

@@ -4,9 +4,10 @@ import logging
 from typing import Final, TypeVar
 
 from netbird_streaming.core.connection_status import ConnectionStatus
-from netbird_streaming.core.events import Told, notes, tell
+from netbird_streaming.core.events import Told, notes, refusal_note, tell
 from netbird_streaming.core.resources import Connection, EventStreamingIntegration
 from netbird_streaming.core.status import Status
+from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Cluster
 
@@ -34,6 +35,21 @@ def landed(cluster: Cluster, resource: R, before: Status | ConnectionStatus, tol
     if now != was:
         _log(resource.status, now)
     return now
+
+
+def refused(cluster: Cluster, resource: R, problem: OperatorError, published: str | None) -> str | None:
+    """Publish an Event for a status write that Kubernetes refuses, once for each cause.
+
+    Args:
+        cluster: Where Events go.
+        resource: The resource that was to be written.
+        problem: What the write met.
+        published: What the last call returned; None after a write that succeeded.
+    """
+    if problem.reason is not Reason.KUBERNETES_REFUSED or problem.message == published:
+        return published
+    cluster.publish(resource, [refusal_note(problem.message)])
+    return problem.message
 
 
 def _log(status: Status | ConnectionStatus, now: Told) -> None:

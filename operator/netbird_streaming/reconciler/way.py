@@ -16,8 +16,8 @@ class Link:
     """One connection at work: what was read for it, and an account for each tenant in use.
 
     `home` is the token's own account, asked for only where tenants are in use; `told` is how the connection stood when
-    its status was last written. The token stays in memory while the link lives: in a namespace that is deleted whole,
-    the Secret goes first.
+    its status was last written, `refused` the last published refusal of such a write. The token stays in memory while
+    the link lives: in a namespace that is deleted whole, the Secret goes first.
     """
 
     connection: Connection
@@ -29,6 +29,7 @@ class Link:
     home_asked: bool = False
     accounts: dict[str | None, Account] = field(default_factory=dict)
     told: Told | None = None
+    refused: str | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

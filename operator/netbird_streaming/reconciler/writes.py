@@ -81,8 +81,13 @@ async def _release(run: Run, case: Case, action: Release) -> bool:
 async def _refused(run: Run, case: Case, problem: OperatorError) -> bool:
     """Kubernetes fails a write of the resource: its status, which is authorised and admitted apart, says why."""
     if not isinstance(problem, LeaseLostError):
-        run.status = transitions.reported(case, standing(problem))
-        await run.flush()
+        before, run.status = run.status, transitions.reported(case, standing(problem))
+        try:
+            await run.flush()
+        except OperatorError:
+            # A later write that succeeds must not report a refusal that it disproves.
+            run.status = before
+            raise
     raise problem
 
 

@@ -12,7 +12,8 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from netbird_streaming.cluster.failures import failure as kubernetes_failure
 from netbird_streaming.core import transitions
-from netbird_streaming.core.actions import Bind, Create, Delete, Look, Report, Update, failed
+from netbird_streaming.core.actions import Bind, Create, Delete, Look, Report, State, Update, failed
+from netbird_streaming.core.conditions import Standing, conditions
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Memory, Posted, Route
 from netbird_streaming.core.payload import resolve
@@ -95,6 +96,11 @@ def _claiming(resource: EventStreamingIntegration) -> Status:
     return Status().having(claimed_id=5)
 
 
+def _pruned(resource: EventStreamingIntegration) -> Status:
+    standing = Standing(State.STALLED, Reason.OWNER_UNKNOWN, "pruned")
+    return _claiming(resource).having(conditions=conditions(standing, (), 1, WALL))
+
+
 def _route(account: str | OperatorError, **changes: Any) -> dict[str, Any]:
     route = Route(endpoint="endpoint-1", proof="proof-1", account=account, allow_adoption=True)
     return {"route": replace(route, **changes)}
@@ -167,6 +173,7 @@ SITUATIONS: Final = (
     Situation("adoption-claimed", _adopting("Match", 5), {"view": view(item(5)), "holders": Others({5: "team-b/web"})}),
     Situation("adoption-mismatch", _adopting("Match", 5), {"view": view(item(5, **_FOREIGN))}),
     Situation("adoption-ambiguous", _adopting("Match"), {"view": view(item(5), item(6))}),
+    Situation("owner-unknown", before=_pruned, observed={"view": view(item(5))}),
     Situation("restored-status", before=_claiming, observed={"view": view(item(5))}),
     Situation("account-unconfirmed", before=held, observed=_route(told(WaitError, Reason.ACCOUNT_UNCONFIRMED))),
     Situation("account-unconfirmed-elsewhere", before=_creating(endpoint="endpoint-2"), observed=_route("another")),

@@ -504,6 +504,16 @@ class TestAdopting:
         assert written.status.id is None
         assert reason_of(decide(replace(first, **_as(written)))) is Reason.RESTORED_STATUS
 
+    def test_a_status_without_its_owner_is_a_claim_and_is_not_called_restored(self) -> None:
+        resource = integration(status=held(integration(), owner_uid=None))
+        first = case(resource, view=view(item(5)))
+        action = decide(first)
+        assert isinstance(action, Report)
+        assert action.reason is Reason.OWNER_UNKNOWN
+        assert "status.internal.ownerUID is missing" in action.message
+        written = integration(status=transitions.reported(first, action))
+        assert reason_of(decide(replace(first, **_as(written)))) is Reason.OWNER_UNKNOWN
+
 
 def _as(resource: EventStreamingIntegration) -> dict[str, Any]:
     fresh = case(resource)

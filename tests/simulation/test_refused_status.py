@@ -1,0 +1,92 @@
+"""Status writes that Kubernetes refuses: an Event reports them, and nothing reports them after the fix."""
+
+from typing import Any
+
+import pytest
+
+from netbird_streaming.core.resources import Identity, NetBirdConnection
+from netbird_streaming.errors import WaitError
+from netbird_streaming.reasons import Reason
+from tests.simulation.scene import Scene
+from tests.simulation.world import TEAM
+
+CONNECTION = Identity(NetBirdConnection.__name__, TEAM, "main")
+MINUTE = 60.0
+
+
+class Refusal:
+    """A switch of the API server: while it is on, status writes are refused."""
+
+    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.on = True
+        self.written: list[str] = []
+        write = scene.world.api.write_status
+
+        def write_status(read: Any, status: Any) -> Any:
+            if self.on:
+                raise WaitError(Reason.KUBERNETES_REFUSED, "Kubernetes refuses the request (400): apply the CRDs.")
+            self.written += [each.reason for each in status.conditions if each.type == "Ready"]
+            return write(read, status)
+
+        monkeypatch.setattr(scene.world.api, "write_status", write_status)
+
+
+def warnings(scene: Scene, identity: Identity) -> list[str]:
+    return [note.reason.value for about, note in scene.world.events if about == identity and note.warning]
+
+
+@pytest.mark.parametrize("minutes", [1, 20])
+def test_a_refused_status_is_reported_once_and_recovers_within_a_minute(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    scene.lead()
+    scene.wait(5)
+    refusal = Refusal(scene, monkeypatch)
+    scene.create()
+    scene.wait(minutes * MINUTE)
+    assert warnings(scene, scene.identity()) == [Reason.KUBERNETES_REFUSED]
+    assert scene.remote() == []
+    refusal.on = False
+    scene.wait(MINUTE)
+    assert scene.ready().reason == Reason.SYNCED
+    assert Reason.KUBERNETES_REFUSED not in refusal.written
+    assert warnings(scene, scene.identity()) == [Reason.KUBERNETES_REFUSED]
+    scene.kept()
+
+
+def test_an_edited_resource_whose_status_is_refused_has_an_event(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    refusal = Refusal(scene, monkeypatch)
+    scene.edit(enabled=False)
+    scene.wait(20 * MINUTE)
+    assert warnings(scene, scene.identity()) == [Reason.KUBERNETES_REFUSED]
+    refusal.on = False
+    scene.wait(MINUTE)
+    assert scene.ready().observed_generation == 2
+    scene.kept()
+
+
+def test_a_second_refusal_after_a_recovery_is_reported_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    refusal = Refusal(scene, monkeypatch)
+    for enabled in (False, True):
+        refusal.on = True
+        scene.edit(enabled=enabled)
+        scene.wait(MINUTE)
+        refusal.on = False
+        scene.wait(MINUTE)
+    assert warnings(scene, scene.identity()) == [Reason.KUBERNETES_REFUSED] * 2
+
+
+def test_a_refused_status_of_a_connection_is_reported_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Refusal(scene, monkeypatch)
+    scene.lead()
+    scene.wait(10 * MINUTE)
+    assert warnings(scene, CONNECTION) == [Reason.KUBERNETES_REFUSED]
+    refusal.on = False
+    scene.wait(MINUTE)
+    assert scene.connection().reason == Reason.SYNCED
