@@ -232,6 +232,7 @@ class Operator:
             relist_interval=settings.relist_interval,
             grace=settings.shutdown_grace,
             allow_http=settings.allow_http,
+            connections_per_namespace=settings.connections_per_namespace,
         )
 
     async def _give_back(self, controller: Controller) -> None:

@@ -38,6 +38,10 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound", "Create the Secret, or correct the reference."
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound", "Add the key to the Secret, or correct the reference."
     SECRET_VALUE_INVALID = "SecretValueInvalid", "Correct the value in the Secret as the message says."
+    TOO_MANY_CONNECTIONS = (
+        "TooManyConnections",
+        "Delete a NetBirdConnection of the namespace, or ask for a higher --connections-per-namespace of the operator.",
+    )
     CA_BUNDLE_INVALID = "CABundleInvalid", "Put PEM certificates into the ConfigMap that the connection names."
 
     TOKEN_REJECTED = "TokenRejected", "Put a valid token into the connection's Secret."

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from netbird_streaming.errors import LeaseLostError
+from netbird_streaming.netbird.bodies import Bodies
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.netbird.outgoing import Outgoing
 from netbird_streaming.netbird.transport import Transport
@@ -35,8 +36,8 @@ async def test_a_lease_that_is_lost_while_a_request_is_sent_keeps_its_body_back(
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = httpx.URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         transport = Transport(EnvironmentHttpClients({}), None, None, timeout=5.0)
-        with pytest.raises(LeaseLostError):
-            await transport.send(Outgoing("POST", url, {}, b"the body", 100, Lease(looks).guard))
+        with pytest.raises(LeaseLostError), Bodies().body() as answer:
+            await transport.send(Outgoing("POST", url, {}, b"the body", answer, 100, Lease(looks).guard))
         await transport.aclose()
         text = await received if looks else b""
         assert text.partition(b"\r\n")[0] == arrives

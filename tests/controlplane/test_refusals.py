@@ -223,8 +223,8 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
         ),
     ),
     "body that is too long": (
-        changed(HTTP, {"genericHTTP.bodyTemplate": "a" * (16 * 1024 + 1)}),
-        f"[spec.genericHTTP.bodyTemplate: Too long: may not be more than 16384 bytes, {NOT_CHECKED}]",
+        changed(HTTP, {"genericHTTP.bodyTemplate": "a" * (8 * 1024 + 1)}),
+        f"[spec.genericHTTP.bodyTemplate: Too long: may not be more than 8192 bytes, {NOT_CHECKED}]",
     ),
     "adoption id 0": (
         datadog(adoption={"policy": "Match", "id": 0}),

@@ -158,8 +158,8 @@ ACCEPTED: Final = {
         {"name": "X-Author", "value": "a b"}, {"name": "Content-Type", "value": "text/plain"}
     ),
     "all that is allowed": changed(
-        with_headers(*({"name": f"{number:03}{'x' * 125}", "value": "v" * 3000} for number in range(64))),
-        {"genericHTTP.url": f"https://siem.example/{'u' * 2000}", "genericHTTP.bodyTemplate": "b" * 16384},
+        with_headers(*({"name": f"{number:03}{'x' * 125}", "value": "v" * 1024} for number in range(32))),
+        {"genericHTTP.url": f"https://siem.example/{'u' * 2000}", "genericHTTP.bodyTemplate": "b" * 8192},
     ),
     "url from a Secret": changed(
         HTTP, {"genericHTTP.url": ABSENT, "genericHTTP.urlSecretRef": reference("siem", "url")}

@@ -47,6 +47,8 @@ class SimCluster:
         self._published = published
         self.writes: list[str] = []
         """The writes that were answered, by name: what an audit log counts."""
+        self.secrets: list[str] = []
+        """The names of the Secrets that were read."""
 
     async def read(self, identity: Identity) -> Resource | None:
         """The object as it is now."""
@@ -95,6 +97,7 @@ class SimCluster:
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         """The data of a Secret."""
+        self.secrets.append(name)
         return await self._read(f"GET secret {namespace}/{name}", lambda: self._data(namespace, name))
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:

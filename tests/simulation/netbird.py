@@ -138,7 +138,7 @@ class SimNetBird:
     async def list_integrations(self, priority: Priority) -> Listing:
         """LIST."""
         answer, at = await self._ask(Request(Operation.LIST, self._caller), priority)
-        items = tuple(parse_listing(answer.content))
+        items = tuple(item for piece in parse_listing(answer.content) for item in piece)
         date = at.replace(microsecond=0) if self._factory.server.behaviour.date_header else None
         return Listing(items, date)
 

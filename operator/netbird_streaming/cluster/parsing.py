@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from netbird_streaming.core.resources import (
     GROUP,
+    RECONCILE_ANNOTATION,
     VERSION,
     ClusterNetBirdConnection,
     EventStreamingIntegration,
@@ -49,10 +50,19 @@ def parse(raw: Mapping[str, Any]) -> Resource:
     if kind is None:
         raise EditError(Reason.RESOURCE_UNREADABLE, f"kind: must be one of {', '.join(KINDS)}.")
     try:
-        return kind.model.model_validate(raw)
+        return _without_annotations(kind.model.model_validate(raw))
     except ValidationError as error:
         message = f"{_fields(error, kind.model)}: can't be read; correct it, or run the operator that wrote it."
     raise EditError(Reason.RESOURCE_UNREADABLE, message)
+
+
+def _without_annotations(resource: Resource) -> Resource:
+    """Return the resource without annotations that mean nothing here: all of them may have 256 KiB."""
+    if not resource.metadata.annotations:
+        return resource
+    request = resource.metadata.reconcile_request
+    kept = {} if request is None else {RECONCILE_ANNOTATION: request}
+    return resource.model_copy(update={"metadata": resource.metadata.model_copy(update={"annotations": kept})})
 
 
 def identity(raw: Mapping[str, Any]) -> Identity:

@@ -24,8 +24,8 @@ from netbird_streaming.core.status import MAX_CONDITIONS, Condition, Status, oth
 from netbird_streaming.errors import EditError, ObjectGoneError
 from netbird_streaming.pieces import in_pieces
 
-# Objects: a whole page is in memory at once, as dictionaries of some 12 KB each.
-_PAGE: Final = "100"
+# Objects: two whole pages are in memory at once, as dictionaries of some 12 KB each, and of a megabyte at most.
+_PAGE: Final = "20"
 _PIECE: Final = 10
 """Objects, at some 0.15 ms each."""
 _LONGEST_NAME: Final = 253

@@ -99,11 +99,16 @@ def signature(platform: str, config: Mapping[str, str], key: FingerprintKey) -> 
 
 def is_identical(platform: str, config: Mapping[str, str], item: Integration) -> bool:
     """Whether nobody could tell the item from one made with this configuration."""
+    return has_identity(platform, identity(platform, config), item)
+
+
+def has_identity(platform: str, wanted: tuple[str, ...], item: Integration) -> bool:
+    """Return whether the item shows this `identity`; what it masks is taken for equal."""
     if item.platform != platform or item.config is None:
         return False
     return all(
-        (shown := _shown(item, key)) is None or identifying(key, shown) == identifying(key, config.get(key, ""))
-        for key in COMPARABLE.get(platform, ())
+        (shown := _shown(item, key)) is None or identifying(key, shown) == value
+        for key, value in zip(COMPARABLE.get(platform, ()), wanted, strict=True)
     )
 
 

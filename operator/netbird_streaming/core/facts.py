@@ -46,7 +46,9 @@ class View:
             self._by_identity = self._index()
         values = dict.fromkeys((_first_value(platform, config), None))
         candidates = (item for value in values for item in self._by_identity.get((platform, value), ()))
-        return [item for item in candidates if compare.is_identical(platform, config, item)]
+        # Once for all: a server may list as many that nearly are identical as it likes.
+        wanted = compare.identity(platform, config)
+        return [item for item in candidates if compare.has_identity(platform, wanted, item)]
 
     def _index(self) -> dict[tuple[str, str | None], list[Integration]]:
         index: dict[tuple[str, str | None], list[Integration]] = {}

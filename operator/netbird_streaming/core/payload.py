@@ -31,6 +31,11 @@ from netbird_streaming.reasons import Reason
 
 SecretData = Mapping[str, bytes]
 MAX_URL: Final = 2048
+MAX_VALUE: Final = 8 * 1024
+"""Bytes of a Secret's value: the longest tokens have half of that, and servers refuse longer headers."""
+MAX_CONFIGURATION: Final = 64 * 1024
+"""Bytes of all values of a resource, with those of its Secrets: more than anything that has a use."""
+_TOO_MUCH: Final = f"have more than {MAX_CONFIGURATION // 1024} KiB together; shorten them"
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
@@ -56,8 +61,21 @@ class Payload:
 
 def secret_names(spec: IntegrationSpec) -> frozenset[str]:
     """The Secrets of the resource's namespace that the chosen platform's block references."""
+    return frozenset(secret_keys(spec))
+
+
+def secret_keys(spec: IntegrationSpec) -> Mapping[str, frozenset[str]]:
+    """Return the keys that the chosen platform's block references, by the name of their Secret."""
     block = _block(spec)
-    return frozenset() if block is None else frozenset(ref.name for ref in _references(block))
+    keys: dict[str, set[str]] = {}
+    for ref in _references(block) if block is not None else ():
+        keys.setdefault(ref.name, set()).add(ref.key)
+    return {name: frozenset(keys[name]) for name in sorted(keys)}
+
+
+def referenced(data: SecretData, keys: frozenset[str]) -> SecretData:
+    """Return what of a Secret's data is needed: no other key, and of a value that is too long only enough to see it."""
+    return {key: data[key][: MAX_VALUE + 1] for key in keys if key in data}
 
 
 def resolve(spec: IntegrationSpec, secrets: Mapping[str, SecretData | None], key: FingerprintKey) -> Payload:
@@ -70,7 +88,7 @@ def resolve(spec: IntegrationSpec, secrets: Mapping[str, SecretData | None], key
     if block is None:
         msg = f"spec: the block of platform {spec.platform} is missing; add it"
         raise EditError(Reason.RESOURCE_UNREADABLE, msg)
-    config = _config(block, _Reader(secrets))
+    config = _config(block, _Reader(secrets, MAX_CONFIGURATION - _plain_size(block)))
     platform = spec.platform.value
     return Payload(
         spec=spec,
@@ -144,6 +162,17 @@ def _config(block: Block, secrets: "_Reader") -> dict[str, str]:
             }
 
 
+def _plain_size(block: Block) -> int:
+    """Return the bytes of the values that the resource itself holds; raises EditError where they are too many."""
+    if not isinstance(block, GenericHTTP):
+        return 0
+    texts = (block.body_template, *(text for each in block.headers for text in (each.name, each.value)))
+    size = sum(len(text.encode()) for text in texts if text is not None)
+    if size > MAX_CONFIGURATION:
+        raise EditError(Reason.RESOURCE_UNREADABLE, f"spec.genericHTTP: headers and bodyTemplate {_TOO_MUCH}")
+    return size
+
+
 def _url(field: str, url: str) -> str:
     """The URL of a field: the API server reads URLs by other rules than we, and takes some that nobody can call."""
     fault = url_fault(url)
@@ -211,11 +240,15 @@ def _without_query(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class _Reader:
-    """Reads values from Secrets; every complaint names the Secret and the key, and never the value."""
+    """Reads values from Secrets; every complaint names the Secret and the key, and never the value.
+
+    `room` is how many bytes may be read yet. It is checked before anything is made of a value.
+    """
 
     secrets: Mapping[str, SecretData | None]
+    room: int
 
     def value(self, ref: KeyReference) -> str:
         """The value of a key: printable ASCII, as HTTP header fields and cloud credentials are."""
@@ -229,6 +262,10 @@ class _Reader:
         fault = value_fault(data[ref.key])
         if fault is not None:
             raise WaitError(Reason.SECRET_VALUE_INVALID, f"Secret {ref.name}, key {ref.key}: the value {fault}")
+        self.room -= len(data[ref.key])
+        if self.room < 0:
+            msg = f"Secret {ref.name}, key {ref.key}: this value and all others of the resource {_TOO_MUCH}"
+            raise WaitError(Reason.SECRET_VALUE_INVALID, msg)
         return data[ref.key].decode()
 
     def url(self, ref: KeyReference) -> str:
@@ -242,17 +279,22 @@ class _Reader:
 
 def value_fault(value: bytes) -> str | None:
     """What is wrong with a Secret's value and how to mend it, or None."""
-    if not value:
-        return "is empty; put the credential into it"
-    if value.endswith((b"\n", b"\r")):
-        return "ends with a newline; write it without one (printf instead of echo, or kubectl --from-literal)"
-    if _CONTROL.search(value) is not None:
-        return "holds a control character; write it as one line of plain text"
-    if not value.isascii():
-        return "holds a character outside ASCII; write the credential as its issuer gave it"
-    if value != value.strip():
-        return "begins or ends with a space; write it without"
-    return None
+    checks = (
+        (not value, "is empty; put the credential into it"),
+        (len(value) > MAX_VALUE, f"has more than {MAX_VALUE // 1024} KiB; put the credential alone into it"),
+        (
+            not value.strip(b"*"),
+            "has nothing but asterisks, which is how NetBird shows a secret; put the credential itself into it",
+        ),
+        (
+            value.endswith((b"\n", b"\r")),
+            "ends with a newline; write it without one (printf instead of echo, or kubectl --from-literal)",
+        ),
+        (_CONTROL.search(value), "holds a control character; write it as one line of plain text"),
+        (not value.isascii(), "holds a character outside ASCII; write the credential as its issuer gave it"),
+        (value != value.strip(), "begins or ends with a space; write it without"),
+    )
+    return next((fault for broken, fault in checks if broken), None)
 
 
 def url_fault(url: str) -> str | None:

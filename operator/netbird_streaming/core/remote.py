@@ -16,7 +16,7 @@ UNKNOWN_ID: Final = 0
 class Integration:
     """An integration as an answer of NetBird's shows it; what a thin GET leaves out is None.
 
-    `config` holds what the server sent, secrets masked as `****`; timestamps are kept as sent and parsed where needed.
+    `config` holds what can be compared of what the server sent; timestamps are kept as sent and parsed where needed.
     `unreadable` says why an element of a LIST can't be read: the integration exists, and nothing else is known of it.
     """
 

@@ -20,6 +20,7 @@ from netbird_streaming.errors import (
     RetryError,
     WaitError,
 )
+from netbird_streaming.netbird.json_list import Encoded
 from netbird_streaming.netbird.wire import is_json_object
 from netbird_streaming.reasons import Reason
 
@@ -79,7 +80,7 @@ class Answer:
     """An answer that came. `fault` says what keeps its body from being read; `date` and `retry_after` are as sent."""
 
     status: int
-    body: bytes = b""
+    body: Encoded = b""
     fault: str | None = None
     date: str | None = None
     retry_after: str | None = None

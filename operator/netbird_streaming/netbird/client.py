@@ -24,7 +24,9 @@ from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird import answers, wire
 from netbird_streaming.netbird.answers import Answer, Obstacle, Operation, Silence, Subject
+from netbird_streaming.netbird.bodies import Bodies, Body
 from netbird_streaming.netbird.budget import Budget, Budgets, Clock
+from netbird_streaming.netbird.json_list import Encoded
 from netbird_streaming.netbird.outgoing import Outgoing, headers_for, url_for
 from netbird_streaming.netbird.paths import Paths
 from netbird_streaming.netbird.transport import Transport
@@ -35,9 +37,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ACCOUNTS_PATH: Final = "/api/accounts"
-MAX_LIST: Final = 32 * 2**20
-"""Bytes; an integration takes about 300, so this is a hundred thousand of them."""
-MAX_ANSWER: Final = 2**20
+MAX_LIST: Final = 16 * 2**20
+"""Bytes; an integration takes about 300, so this is fifty thousand of them."""
 PAUSES: Final = (0.25, 0.5)
 """Seconds, give or take half, before each repetition of a read; a write is never repeated."""
 
@@ -74,8 +75,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What a client shares with some others: those of one token, of one server, of one CA bundle."""
+    """What a client shares with all others, and with some: those of one token, of one server, of one CA bundle."""
 
+    bodies: Bodies
     budgets: Budgets
     paths: Paths
     transport: Transport
@@ -89,7 +91,8 @@ class NetBirdClient:
         self._endpoint = endpoint
         self._limit = limit
         self._around = around
-        self._budgets, self._paths, self._transport = shares.budgets, shares.paths, shares.transport
+        self._bodies, self._budgets = shares.bodies, shares.budgets
+        self._paths, self._transport = shares.paths, shares.transport
         self._slot: Slot | None = None
 
     @property
@@ -118,10 +121,12 @@ class NetBirdClient:
 
     async def list_integrations(self, priority: Priority) -> Listing:
         """All integrations of the account, with the server's time of that answer."""
-        subject = Subject(Operation.LIST)
-        family, answer = await self._ask(subject, None, priority)
-        with self._believing(subject, family):
-            items = [item async for item in in_pieces(wire.parse_listing(answer.body))]
+        subject, items = Subject(Operation.LIST), []
+        with self._bodies.body() as body:
+            family, answer = await self._ask(_Attempt(subject, None, priority, body))
+            with self._believing(subject, family):
+                async for piece in in_pieces(wire.parse_listing(answer.body), 1):
+                    items += piece
         return Listing(tuple(items), answers.parse_date(answer.date))
 
     async def get(self, integration_id: int, priority: Priority) -> Integration:
@@ -147,11 +152,12 @@ class NetBirdClient:
         """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
         return await self._do(Subject(Operation.ACCOUNT), None, priority, wire.parse_account_id)
 
-    async def _do(self, subject: Subject, body: bytes | None, priority: Priority, parse: Callable[[bytes], T]) -> T:
+    async def _do(self, subject: Subject, body: bytes | None, priority: Priority, parse: Callable[[Encoded], T]) -> T:
         """Ask, and parse the answer."""
-        family, answer = await self._ask(subject, body, priority)
-        with self._believing(subject, family):
-            return parse(answer.body)
+        with self._bodies.body() as answered:
+            family, answer = await self._ask(_Attempt(subject, body, priority, answered))
+            with self._believing(subject, family):
+                return parse(answer.body)
 
     @contextmanager
     def _believing(self, subject: Subject, family: PathFamily | None) -> Iterator[None]:
@@ -163,9 +169,9 @@ class NetBirdClient:
         if family is not None:
             self._paths.prove(family)
 
-    async def _ask(self, subject: Subject, body: bytes | None, priority: Priority) -> tuple[PathFamily | None, Answer]:
+    async def _ask(self, attempt: "_Attempt") -> tuple[PathFamily | None, Answer]:
         """Send, by either family, reads repeatedly; raises what an answer means that is no success."""
-        attempt = _Attempt(subject, body, priority)
+        subject = attempt.subject
         family, outcome = await self._by_either_family(attempt)
         for pause in PAUSES:
             if not _is_worth_repeating(subject, outcome):
@@ -188,7 +194,8 @@ class NetBirdClient:
         if not unlicensed or self._paths.proven is not None:
             return problem
         if self._paths.is_token_rejected is None:
-            account = await self._send(_Attempt(Subject(Operation.ACCOUNT), None, attempt.priority), ACCOUNTS_PATH)
+            question = _Attempt(Subject(Operation.ACCOUNT), None, attempt.priority, attempt.answer)
+            account = await self._send(question, ACCOUNTS_PATH)
             if isinstance(account, Silence) or account.status >= HTTPStatus.TOO_MANY_REQUESTS:
                 return problem
             self._paths.is_token_rejected = account.status == HTTPStatus.UNAUTHORIZED
@@ -263,18 +270,20 @@ class NetBirdClient:
             url=url_for(self._endpoint, path),
             headers=headers,
             body=attempt.body,
-            limit=MAX_LIST if operation is Operation.LIST else MAX_ANSWER,
+            answer=attempt.answer,
+            limit=MAX_LIST if operation is Operation.LIST else wire.MAX_ELEMENT,
             guard=self._around.guard,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What is to be sent, by whichever path."""
+    """What is to be sent, by whichever path; `answer` takes the body of what is answered."""
 
     subject: Subject
     body: bytes | None
     priority: Priority
+    answer: Body
 
     def path(self, family: PathFamily) -> str:
         return family.value if self.subject.integration_id is None else f"{family.value}/{self.subject.integration_id}"

@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from netbird_streaming.core.remote import Endpoint
 from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.netbird.bodies import Bodies
 from netbird_streaming.netbird.budget import Budgets
 from netbird_streaming.netbird.client import NetBirdClient, Shares, Surroundings
 from netbird_streaming.netbird.http_clients import HttpClients
@@ -42,6 +43,7 @@ class ClientFactory:
         self._surroundings = surroundings
         self._timeout = timeout
         self._http = http
+        self._bodies = Bodies()
         self._budgets = Budgets(surroundings.clock, initial_share)
         self._paths: WeakValueDictionary[tuple[str, str], Paths] = WeakValueDictionary()
         self._transports: WeakValueDictionary[_TransportKey, Transport] = WeakValueDictionary()
@@ -55,7 +57,7 @@ class ClientFactory:
         if transport is None:
             transport = Transport(self._http, endpoint.ca_bundle, proxy, self._timeout)
             self._transports[endpoint.ca_bundle, proxy] = transport
-        return NetBirdClient(endpoint, limit, self._surroundings, Shares(self._budgets, paths, transport))
+        return NetBirdClient(endpoint, limit, self._surroundings, Shares(self._bodies, self._budgets, paths, transport))
 
     def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
         """Set the budgets of all (URL, token) pairs in use; others are forgotten once idle."""

@@ -10,6 +10,7 @@ import httpx
 from netbird_streaming.core.remote import Endpoint
 from netbird_streaming.core.resources import TokenType
 from netbird_streaming.errors import WaitError
+from netbird_streaming.netbird.bodies import Body
 from netbird_streaming.reasons import Reason
 
 _SCHEMES: Final = {TokenType.PERSONAL_ACCESS_TOKEN: "Token", TokenType.OAUTH2: "Bearer"}
@@ -19,12 +20,16 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request. `limit` is the largest body of an answer, in bytes; `guard` raises where it may no longer be sent."""
+    """A request. `guard` raises where it may no longer be sent.
+
+    `answer` takes the answer's body, of at most `limit` bytes.
+    """
 
     method: str
     url: httpx.URL = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
+    answer: Body = field(repr=False)
     limit: int
     guard: Callable[[], None]
 

@@ -16,12 +16,15 @@ import httpx
 
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird.answers import CUT_OFF, Answer, Obstacle, Silence
+from netbird_streaming.netbird.bodies import DROPPED, Body
 from netbird_streaming.netbird.http_clients import HttpClients
 from netbird_streaming.netbird.outgoing import Outgoing
 from netbird_streaming.proxies import Proxy
 
 CONNECT_SHARE: Final = 3
 """Connecting may take a third of the deadline, so that a host that is not there is told from one that is slow."""
+MAX_REFUSAL: Final = 64 * 1024
+"""Bytes of an answer that is no success: of its body, only whether it is a JSON object is of interest."""
 
 
 @dataclass(slots=True, eq=False)
@@ -114,11 +117,12 @@ class Transport:
         outgoing.guard()
         response = await client.send(request, stream=True, auth=None)
         try:
-            body, fault = await _read(response, outgoing.limit)
+            limit = outgoing.limit if response.is_success else min(outgoing.limit, MAX_REFUSAL)
+            fault = await _read(response, outgoing.answer, limit)
         finally:
             await response.aclose()
-        headers = response.headers
-        return Answer(response.status_code, body, fault, headers.get("Date"), headers.get("Retry-After"))
+        headers, content = response.headers, outgoing.answer.content
+        return Answer(response.status_code, content, fault, headers.get("Date"), headers.get("Retry-After"))
 
     async def aclose(self) -> None:
         """Close all connections, those in use after their request."""
@@ -175,23 +179,29 @@ class _Progress:
             self._sending = True
 
 
-async def _read(response: httpx.Response, limit: int) -> tuple[bytes, str | None]:
-    """The body, which nothing needs to decode, or what keeps it from being read."""
+async def _read(response: httpx.Response, body: Body, limit: int) -> str | None:
+    """Read the body, which nothing needs to decode; answers what keeps it from being read."""
+    body.begin()
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        return b"", "it is compressed, which was not asked for"
-    too_large = f"it is larger than {limit // 2**20} MiB"
+        return "it is compressed, which was not asked for"
+    size = f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 1024} KiB"
+    too_large = f"it is larger than {size}"
     announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        return b"", too_large
-    body = bytearray()
+    if announced.isdecimal() and int(announced[:19]) > limit:
+        return too_large
     try:
         async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > limit:
-                return b"", too_large
+            body.add(chunk)
+            if body.is_dropped:
+                return DROPPED
+            if len(body.content) > limit:
+                body.drop()
+                return too_large
     except httpx.TransportError:
-        return b"", CUT_OFF
-    return bytes(body), None
+        body.drop()
+        return CUT_OFF
+    body.is_complete = True
+    return None
 
 
 def _is_before_sending(problem: Exception) -> bool:

@@ -2,10 +2,14 @@
 
 Everything is parsed here, once. A body that can't be believed raises `UnreadableError`, whose message tells the place
 and the shape and never a value: a configuration can hold secrets. The bodies are those of the vendor's API reference; a
-field that nobody knows is left alone.
+field that nobody knows is left alone, and nothing is kept of it.
+
+Whoever may create a connection chooses the server, so what is kept of an answer has limits of its own, however large
+the answer may be.
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -13,7 +17,14 @@ from pydantic_core import from_json
 
 from netbird_streaming.core.compare import COMPARABLE
 from netbird_streaming.core.remote import UNKNOWN_ID, Integration, IntegrationRequest
-from netbird_streaming.netbird.json_list import elements
+from netbird_streaming.netbird.json_list import Encoded, TooLargeError, is_list, pieces
+
+MAX_ITEMS: Final = 20_000
+"""Integrations of one LIST: twice as many as this operator is made for."""
+MAX_ELEMENT: Final = 512 * 1024
+"""Bytes of one integration: eight times the largest configuration that is sent, as JSON may escape each character."""
+MAX_KEPT: Final = 4 * 2**20
+"""Bytes of memory for the texts of one LIST: each one that differs from the others, as Python keeps it."""
 
 MAX_ID: Final = 2**63 - 1
 """An id is a 64-bit integer (the vendor's OpenAPI); 0 is what a Go server writes for none."""
@@ -21,6 +32,8 @@ MAX_ID: Final = 2**63 - 1
 MAX_TEXT: Final = 256
 """Of an account's id, a platform, a time: what ends up in a status must fit into it."""
 
+_KEPT: Final = tuple(dict.fromkeys(key for keys in COMPARABLE.values() for key in keys))
+"""Nothing else of a configuration is ever looked at; the rest are secrets, and what nobody knows."""
 _NOT_JSON: Final = "it is not JSON"
 _JSON_NAMES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
 
@@ -29,11 +42,16 @@ class UnreadableError(ValueError):
     """A body that is not what the reference promises; the message holds no value of it."""
 
 
+class _TooMuchError(UnreadableError):
+    """A LIST that exceeds a limit: there is no use in reading on."""
+
+
 class _Texts:
     """Each text of an answer, once: those that are equal become one, which keeps a LIST small."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._bytes = 0
 
     def one(self, text: str) -> str:
         """Give the first that was equal; raises `UnreadableError` for half of a surrogate pair, which can't be sent."""
@@ -44,6 +62,10 @@ class _Texts:
             text.encode()
         except UnicodeEncodeError:
             raise UnreadableError(_NOT_JSON) from None
+        self._bytes += sys.getsizeof(text)
+        if self._bytes > MAX_KEPT:
+            message = f"its integrations have more than {MAX_KEPT // 2**20} MiB of text"
+            raise _TooMuchError(message)
         self._known[text] = text
         return text
 
@@ -54,29 +76,43 @@ def encode_request(request: IntegrationRequest) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode("ascii")
 
 
-def parse_listing(body: bytes) -> Iterator[Integration]:
-    """Yield the integrations of a LIST as they are read; `null` is an empty LIST.
+def parse_listing(body: Encoded) -> Iterator[list[Integration]]:
+    """Yield the integrations of a LIST as they are read, some at a time; `null` is an empty LIST.
 
     An element that can't be read is yielded as an `Integration` with `unreadable` set, and without an id if that can't
-    be read either. Only broken JSON makes the whole LIST unreadable.
+    be read either. Broken JSON makes the whole LIST unreadable, and so does one that exceeds a limit.
     """
-    if not body.lstrip().startswith(b"["):
-        parsed = _parse(body)
+    if not is_list(body):
+        parsed = _parse(body if len(body) <= MAX_ELEMENT else b"")
         if parsed is None:
             return
         message = f"a list was expected, not {_shape(parsed)}"
         raise UnreadableError(message)
     texts = _Texts()
+    for piece in _pieces(body):
+        yield [_listed(item, texts) for item in piece]
+
+
+def _pieces(body: Encoded) -> Iterator[list[object]]:
+    count = 0
     try:
-        for item in elements(body.decode()):
-            yield _listed(item, texts)
-    except UnreadableError:
-        raise
-    except (ValueError, RecursionError):
+        for piece in pieces(body, MAX_ELEMENT):
+            count += len(piece)
+            if count > MAX_ITEMS:
+                break
+            yield piece
+        else:
+            return
+    except TooLargeError:
+        message = f"an integration has more than {MAX_ELEMENT // 1024} KiB, or too many parts"
+        raise UnreadableError(message) from None
+    except ValueError:
         raise UnreadableError(_NOT_JSON) from None
+    message = f"it lists more than {MAX_ITEMS} integrations; delete those that are not needed"
+    raise UnreadableError(message)
 
 
-def parse_integration(body: bytes, expected_id: int | None = None) -> Integration:
+def parse_integration(body: Encoded, expected_id: int | None = None) -> Integration:
     """One integration, thin or whole; of another id than the expected one it is not believed."""
     item = _integration(_parse(body), _Texts())
     if expected_id is not None and item.id != expected_id:
@@ -85,7 +121,7 @@ def parse_integration(body: bytes, expected_id: int | None = None) -> Integratio
     return item
 
 
-def parse_account_id(body: bytes) -> str:
+def parse_account_id(body: Encoded) -> str:
     """The id of the one account that `GET /api/accounts` lists."""
     parsed = _parse(body)
     if not isinstance(parsed, list) or len(parsed) != 1 or not isinstance(parsed[0], dict):
@@ -98,7 +134,7 @@ def parse_account_id(body: bytes) -> str:
     return account_id
 
 
-def check_deletion(body: bytes) -> None:
+def check_deletion(body: Encoded) -> None:
     """A deletion is answered by `{}`, or by nothing; a page of HTML deleted nothing."""
     parsed = _parse(body) if body.strip() else None
     if parsed is not None and not isinstance(parsed, dict):
@@ -106,7 +142,7 @@ def check_deletion(body: bytes) -> None:
         raise UnreadableError(message)
 
 
-def is_json_object(body: bytes) -> bool:
+def is_json_object(body: Encoded) -> bool:
     """Whether it is an answer of the API, which writes `{"message": …, "code": …}`, and no router's or proxy's page."""
     try:
         return isinstance(_parse(body), dict)
@@ -114,7 +150,7 @@ def is_json_object(body: bytes) -> bool:
         return False
 
 
-def _parse(body: bytes) -> Any:  # noqa: ANN401  # JSON can be anything until it has been looked at
+def _parse(body: Encoded) -> Any:  # noqa: ANN401  # JSON can be anything until it has been looked at
     """Raises for what is not JSON, nested deeply or not UTF-8."""
     try:
         return from_json(body, allow_inf_nan=False)
@@ -126,6 +162,8 @@ def _listed(item: object, texts: "_Texts") -> Integration:
     """Return an element of a LIST, or what can be known of one that can't be read."""
     try:
         return _integration(item, texts)
+    except _TooMuchError:
+        raise
     except UnreadableError as problem:
         found = item if isinstance(item, dict) else {}
         platform = next((each for each in COMPARABLE if each == found.get("platform")), None)
@@ -174,12 +212,15 @@ def _text(item: Mapping[str, object], key: str, texts: "_Texts") -> str | None:
     if value and len(value) > MAX_TEXT:
         message = f"{key} has more than {MAX_TEXT} characters"
         raise UnreadableError(message)
+    if value and not value.isprintable():
+        message = f"{key} has a character that can't be printed"
+        raise UnreadableError(message)
     return texts.one(value) if value else None
 
 
 def _config(config: dict[str, Any], texts: "_Texts") -> dict[str, str]:
-    """Every value of a configuration is a string; what some server has decoded already is encoded again."""
-    return {texts.one(key): texts.one(_as_string(value)) for key, value in config.items() if value is not None}
+    """The values that can be compared, each a string; what some server has decoded already is encoded again."""
+    return {key: texts.one(_as_string(config[key])) for key in _KEPT if config.get(key) is not None}
 
 
 def _as_string(value: object) -> str:

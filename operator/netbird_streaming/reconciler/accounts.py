@@ -157,11 +157,14 @@ class Account:
         self._failures.pop(key, None)
 
     def close(self) -> None:
-        """Stop listing and asking."""
+        """Stop listing and asking; who waits looks again."""
         self.gate.close()
         for task in (self._lister, self._asking):
             if task is not None:
                 task.cancel()
+        parked, self._parked = self._parked, {}
+        for _, _, resume in parked.values():
+            resume()
 
     async def confirm(self, priority: Priority) -> OperatorError | None:
         """Find out which account it is, where no LIST has told: by `GET /api/accounts`. Answers why it can't be.

@@ -20,10 +20,13 @@ from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account, AccountEvents
 from netbird_streaming.reconciler.listing import Lists
-from netbird_streaming.reconciler.ports import Ports
+from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.quota import Quota
 from netbird_streaming.reconciler.way import Link, Way, identity_for
 
 _FAMILIES: Final = frozenset(each.value for each in PathFamily)
+MAX_BUNDLE: Final = 256 * 1024
+"""Characters: more than all public authorities together have. A certificate takes ten times its size in memory."""
 LABELS_LIFETIME: Final = 30.0
 """Seconds for which a namespace's labels are taken to be unchanged."""
 
@@ -31,13 +34,14 @@ LABELS_LIFETIME: Final = 30.0
 class Connections:
     """All connections that are known, by identity."""
 
-    def __init__(self, ports: Ports, events: AccountEvents, lists: Lists, *, namespace: str, allow_http: bool) -> None:
-        """`namespace` is the operator's own, where a cluster connection's Secret lives."""
+    def __init__(self, ports: Ports, events: AccountEvents, lists: Lists, settings: ControllerSettings) -> None:
+        """Start with none. A cluster connection's Secret lives in the operator's namespace."""
         self._ports = ports
         self._events = events
         self._lists = lists
-        self._namespace = namespace
-        self._allow_http = allow_http
+        self._namespace = settings.operator_namespace
+        self._allow_http = settings.allow_http
+        self._quota = Quota(settings.connections_per_namespace)
         self._links: dict[Identity, Link] = {}
         self._labels: dict[str, tuple[float, dict[str, str]]] = {}
 
@@ -60,6 +64,7 @@ class Connections:
         if link is None or link.connection.metadata.uid != connection.metadata.uid:
             self.forget(connection.identity)
             link = self._links[connection.identity] = Link(connection)
+            self._quota.add(connection)
         elif link.connection.spec != connection.spec:
             link.loaded = False
             link.home_asked = link.home_asked and link.connection.spec.url == connection.spec.url
@@ -69,8 +74,14 @@ class Connections:
     def forget(self, identity: Identity) -> None:
         """The connection is gone."""
         link = self._links.pop(identity, None)
-        for account in link.accounts.values() if link is not None else ():
-            account.close()
+        if link is not None:
+            self._quota.remove(link.connection)
+            link.close()
+
+    def beyond_quota(self, namespace: str | None) -> list[Link]:
+        """Return the links of a namespace that were not served when they were last loaded."""
+        links = (link for link in self._links.values() if link.connection.metadata.namespace == namespace)
+        return [link for link in links if link.problem and link.problem.reason is Reason.TOO_MANY_CONNECTIONS]
 
     def secret_changed(self, namespace: str, name: str) -> list[Link]:
         """The links whose token Secret this is; they read it anew."""
@@ -149,6 +160,10 @@ class Connections:
         Raises RetryError where the API server does not answer: that says nothing of the connection.
         """
         async with link.lock:
+            if not self._quota.allows(link.connection):
+                link.problem = self._too_many(link.connection)
+                link.close()
+                return
             if link.loaded and not anew:
                 return
             try:
@@ -163,6 +178,14 @@ class Connections:
                 self._bind(link, tenant_id)
             self._share_budgets()
 
+    def _too_many(self, connection: Connection) -> WaitError:
+        kind, namespace, name = connection.identity
+        message = (
+            f"{kind} {name}: namespace {namespace} has more than {self._quota.limit} connections, and only the oldest "
+            f"ones are served. {Reason.TOO_MANY_CONNECTIONS.cure}"
+        )
+        return WaitError(Reason.TOO_MANY_CONNECTIONS, message)
+
     async def _read(self, connection: Connection) -> tuple[str, str | None]:
         spec, where = connection.spec, f"{type(connection).__name__} {connection.metadata.name}"
         fault = url_fault(spec.url, allow_http=self._allow_http)
@@ -174,6 +197,12 @@ class Connections:
             return token, None
         data = await self._ports.cluster.config_map(self.home(connection), ref.name)
         bundle = (data or {}).get(ref.key, "")
+        if len(bundle) > MAX_BUNDLE:
+            message = (
+                f"{where}: ConfigMap {ref.name}, key {ref.key} has more than {MAX_BUNDLE // 1024} KiB; leave only the "
+                "certificates in it that verify NetBird"
+            )
+            raise WaitError(Reason.CA_BUNDLE_INVALID, message)
         if "-----BEGIN CERTIFICATE-----" not in bundle:
             message = f"{where}: ConfigMap {ref.name}, key {ref.key} holds no PEM certificate; put the CA's into it"
             raise WaitError(Reason.CA_BUNDLE_INVALID, message)

@@ -23,6 +23,9 @@ STRAY: Final = "Stray"
 GONE_LIFETIME: Final = 600.0
 """Seconds after which nothing tells of a resource that is gone: a watch that lives, and a list, are quicker."""
 
+MAX_PACKED: Final = 4 * 1024
+"""Bytes. A resource that takes more is read again from the API server when its turn comes."""
+
 _WINDOW: Final = 12
 _MEMORY: Final = 5
 """zlib's own (15 and 8) make ready 268 KB for each text, which takes five times as long as packing 2 KB does."""
@@ -62,17 +65,18 @@ class Entry:
     readiness: Readiness = UNTOLD
 
     def pack(self) -> None:
-        """Keep the version known as a tenth of its size: ten thousand may wait for their turn.
+        """Keep the version known as a tenth of its size, and none that is large: ten thousand may wait for their turn.
 
-        The objects of a parsed one take 8 KB, and the pages that they leave behind would stay half empty.
+        The objects of a parsed one take 8 KB, and the pages that they leave behind would stay half empty. The largest
+        one that the API server takes has more than a megabyte.
         """
         if self.resource is not None:
             deflate = zlib.compressobj(1, wbits=_WINDOW, memLevel=_MEMORY)
-            packed = deflate.compress(self.resource.model_dump_json().encode())
-            self.packed, self.resource = packed + deflate.flush(), None
+            packed = deflate.compress(self.resource.model_dump_json().encode()) + deflate.flush()
+            self.packed, self.resource = packed if len(packed) <= MAX_PACKED else None, None
 
     def unpack(self) -> EventStreamingIntegration | None:
-        """The version known, while there is something to do."""
+        """Return the version known, while there is something to do and it is not a large one."""
         if self.packed is not None:
             self.resource = EventStreamingIntegration.model_validate_json(zlib.decompress(self.packed))
             self.packed = None

@@ -23,7 +23,7 @@ from netbird_streaming.core.actions import (
 from netbird_streaming.core.compare import is_identical
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Desired, Observed, Remembered, Route, recall
-from netbird_streaming.core.payload import Payload, SecretData, resolve, secret_names
+from netbird_streaming.core.payload import Payload, SecretData, referenced, resolve, secret_keys
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
@@ -64,6 +64,7 @@ async def reconcile(world: World, identity: Identity, priority: Priority) -> Out
             entry.account.gate.forget(identity)
         if world.entries.get(identity) is not entry:
             world.bury(entry)
+        entry.pack()
     return outcome
 
 
@@ -121,10 +122,13 @@ async def _payload(run: Run) -> Payload | OperatorError:
     spec, namespace = run.resource.spec, run.resource.metadata.namespace or ""
     if run.resource.deleting:
         return WaitError(Reason.DELETING, "The resource is being deleted.")
+    if isinstance(run.way, OperatorError):
+        return run.way  # Without a connection nothing is sent, so no Secret is read.
     secrets: dict[str, SecretData | None] = {}
     try:
-        for name in sorted(secret_names(spec)):
-            secrets[name] = await run.world.ports.cluster.secret(namespace, name)
+        for name, keys in secret_keys(spec).items():
+            data = await run.world.ports.cluster.secret(namespace, name)
+            secrets[name] = None if data is None else referenced(data, keys)
         return resolve(spec, secrets, run.world.ports.key)
     except (WaitError, EditError) as problem:
         return problem

@@ -234,3 +234,4 @@ class ControllerSettings:
     relist_interval: float = 600.0
     grace: float = 10.0
     allow_http: bool = False
+    connections_per_namespace: int = 5

@@ -135,4 +135,3 @@ class Run:
         """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""
         if version_of(self.resource) >= self.entry.version:
             self.entry.resource = resource
-            self.world.put_by(self.entry)

@@ -32,6 +32,13 @@ class Link:
     refused: str | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def close(self) -> None:
+        """Keep nothing that was read for it, and let those look again that wait for a LIST."""
+        self.loaded, self.token, self.ca_bundle = False, None, None
+        for account in self.accounts.values():
+            account.close()
+        self.accounts.clear()
+
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -37,8 +37,6 @@ K = TypeVar("K")
 log = logging.getLogger(__name__)
 
 MAX_CONFLICTS: Final = 5
-MANY: Final = 100
-"""Resources. Fewer take no memory worth the time that packing takes."""
 
 
 class World:
@@ -58,9 +56,7 @@ class World:
         self.queue: KeyQueue[Identity] = KeyQueue(ports.clock, settings.workers, lane_of)
         self.claims = Claims(self.queue.add)
         self.lists = Lists(ports.cluster)
-        self.connections = Connections(
-            ports, self, self.lists, namespace=settings.operator_namespace, allow_http=settings.allow_http
-        )
+        self.connections = Connections(ports, self, self.lists, settings)
         self.turns: dict[Identity, Slot | OperatorError] = {}
         """What resources that waited for the rate limit got, until they are reconciled."""
         self._at_rest = BLANK
@@ -96,7 +92,7 @@ class World:
             return
         else:
             self._retake(entry, resource)
-        self.put_by(entry)
+        entry.pack()
         self.queue.add(identity, priority_of(resource))
 
     @contextmanager
@@ -112,11 +108,6 @@ class World:
             seen = self._seen_meanwhile.pop(entry.uid)
             if seen is not None and self.entries.get(entry.identity) is entry:
                 self.observe(seen)
-
-    def put_by(self, entry: Entry) -> None:
-        """It waits for its turn: where many may, packed."""
-        if len(self.entries) > MANY:
-            entry.pack()
 
     def took(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         """Take what the API server answered to a write or a read of our own, unless more is known: newer, or gone."""
@@ -214,6 +205,9 @@ class World:
         if known is not None and known.connection.metadata.uid == uid:
             self.connections.forget(identity)
             self.wake_users(identity)
+            for link in self.connections.beyond_quota(identity.namespace):
+                self.queue.add(link.connection.identity)
+                self.wake_users(link.connection.identity)
 
     def secret_changed(self, namespace: str, name: str) -> None:
         """Requeue the dependents of a Secret. They may be many, so that users' changes go first."""

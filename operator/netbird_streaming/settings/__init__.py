@@ -106,6 +106,16 @@ class Settings:
             "Let connections name http:// URLs that are not loopback. Tokens and keys are then sent in plain text.",
         ),
     )
+    connections_per_namespace: int = setting(
+        5,
+        options.whole(
+            Group.NETBIRD,
+            1,
+            1000,
+            "How many NetBirdConnections of a namespace are served, the oldest ones. Its owner chooses their servers, "
+            "and each answer may take up to 20 MiB of memory.",
+        ),
+    )
     workers: int = setting(
         8,
         options.whole(

@@ -3,7 +3,8 @@
 import argparse
 import json
 import shlex
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,13 +29,14 @@ from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.netbird import answers, wire
 from netbird_streaming.netbird.answers import Answer, Operation, Subject
 from netbird_streaming.netbird.outgoing import headers_for, url_for
-from netbird_streaming.reconciler.entries import digest, entry_for
+from netbird_streaming.reconciler.entries import MAX_PACKED, digest, entry_for
 from netbird_streaming.settings import SettingsError, add_flags, read_settings, unknown_variables
 from tests.proof.fuzz import kubernetes
 from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SHOWN, changed, decoded, like
 from tests.support.cases import KEY, NOW, WALL, case, payload_of, view
 
 Target = Callable[[bytes], None]
+COMPARED: Final = frozenset(name for names in compare.COMPARABLE.values() for name in names)
 
 
 def netbird_body(data: bytes) -> None:
@@ -115,7 +117,8 @@ def resource(data: bytes) -> None:
         return
     entry = entry_for(read)
     entry.pack()
-    assert entry.unpack() == read
+    assert entry.packed is None or len(entry.packed) <= MAX_PACKED
+    assert entry.unpack() in (None, read)  # a tuple: a resource has no hash
     readiness(read.status.conditions)
     tell(read.status.conditions)
     assert merge_patch(document(read.status), document(read.status)) == {}
@@ -173,7 +176,22 @@ def settings(data: bytes) -> None:
 
 
 def _listed(body: bytes) -> tuple[Integration, ...]:
-    return tuple(wire.parse_listing(body))
+    """Read it; what is kept of it has limits, whatever it holds."""
+    items = tuple(item for piece in wire.parse_listing(body) for item in piece)
+    texts = {id(text): text for item in items for text in _texts(item)}
+    assert len(items) <= wire.MAX_ITEMS
+    assert sum(map(sys.getsizeof, texts.values())) <= wire.MAX_KEPT
+    return items
+
+
+def _texts(item: Integration) -> Iterator[str]:
+    for text in (item.account_id, item.platform, item.created_at, item.updated_at):
+        if text is not None:
+            assert text.isprintable()
+            yield text
+    if item.config is not None:
+        assert COMPARED.issuperset(item.config)
+        yield from item.config.values()
 
 
 def _decide(this: Case) -> None:

@@ -41,6 +41,7 @@ CONNECTION_SITUATIONS: Final = (
     ConnectionSituation("progressing", refusal=told(LeaseLostError, Reason.PROGRESSING)),
     ConnectionSituation("connection-invalid", told(EditError, Reason.CONNECTION_INVALID)),
     ConnectionSituation("ca-bundle-invalid", told(WaitError, Reason.CA_BUNDLE_INVALID)),
+    ConnectionSituation("too-many-connections", told(WaitError, Reason.TOO_MANY_CONNECTIONS)),
     ConnectionSituation("secret-not-found", told(WaitError, Reason.SECRET_NOT_FOUND)),
     ConnectionSituation("secret-key-not-found", told(WaitError, Reason.SECRET_KEY_NOT_FOUND)),
     ConnectionSituation("secret-value-invalid", told(WaitError, Reason.SECRET_VALUE_INVALID)),

@@ -148,6 +148,7 @@ SITUATIONS: Final = (
     Situation("namespace-not-allowed", observed={"route": told(WaitError, Reason.NAMESPACE_NOT_ALLOWED)}),
     Situation("connection-invalid", observed={"route": told(EditError, Reason.CONNECTION_INVALID)}),
     Situation("ca-bundle-invalid", observed={"route": told(WaitError, Reason.CA_BUNDLE_INVALID)}),
+    Situation("too-many-connections", observed={"route": told(WaitError, Reason.TOO_MANY_CONNECTIONS)}),
     Situation("secret-not-found", AUTHENTICATED, secrets={"siem": None}),
     Situation("secret-key-not-found", AUTHENTICATED, secrets={"siem": {}}),
     Situation("secret-value-invalid", AUTHENTICATED, secrets={"siem": {"token": b"pasted\n"}}),

@@ -1,5 +1,6 @@
 """Objects of the API become models, or an error that names fields and never what stands in them."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbird_streaming.cluster.parsing import identity, parse
-from netbird_streaming.core.resources import EventStreamingIntegration, Identity
+from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration, Identity
 from netbird_streaming.errors import EditError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import raw_integration
@@ -29,6 +30,16 @@ def test_a_resource_becomes_its_model() -> None:
     assert isinstance(resource, EventStreamingIntegration)
     assert resource.spec.datadog is not None
     assert resource.spec.datadog.api_key_secret_ref.name == "datadog"
+
+
+def test_nothing_is_kept_of_annotations_but_the_request_and_of_a_long_one_its_digest() -> None:
+    """All annotations of a resource may have 256 KiB."""
+    large = "x" * 200_000
+    resource = parse(raw_integration(annotations={"a": large, RECONCILE_ANNOTATION: "now"}))
+    assert resource.metadata.annotations == {RECONCILE_ANNOTATION: "now"}
+    resource = parse(raw_integration(annotations={RECONCILE_ANNOTATION: large}))
+    assert resource.metadata.annotations == {RECONCILE_ANNOTATION: hashlib.sha256(large.encode()).hexdigest()}
+    assert parse(raw_integration(annotations={"a": large})).metadata.annotations == {}
 
 
 def test_the_message_names_the_fields() -> None:

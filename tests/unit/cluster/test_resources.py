@@ -135,7 +135,7 @@ def test_a_list_goes_through_all_pages() -> None:
     )
     api = ScriptedApi(lambda _: next(pages))
     assert listed(api) == ["team-a/a", "team-a/b"]
-    assert [dict(request.query) for request in api.requests] == [{"limit": "100"}, {"limit": "100", "continue": "more"}]
+    assert [dict(request.query) for request in api.requests] == [{"limit": "20"}, {"limit": "20", "continue": "more"}]
 
 
 def test_the_next_page_is_asked_for_while_one_is_read() -> None:

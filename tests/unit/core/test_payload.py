@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.core.payload import Payload, resolve, secret_names, url_fault, value_fault
+from netbird_streaming.core.payload import (
+    MAX_CONFIGURATION,
+    MAX_VALUE,
+    Payload,
+    referenced,
+    resolve,
+    secret_keys,
+    secret_names,
+    url_fault,
+    value_fault,
+)
 from netbird_streaming.core.remote import Endpoint
 from netbird_streaming.core.resources import IntegrationSpec, TokenType
 from netbird_streaming.core.status import MAX_PUBLIC
@@ -208,6 +218,58 @@ def test_a_url_from_a_secret_is_held_to_the_same() -> None:
     assert "sesame" not in caught.value.message
 
 
+@pytest.mark.parametrize("size", [MAX_VALUE, MAX_VALUE + 1, 2**20])
+def test_a_value_has_a_limit_in_bytes(size: int) -> None:
+    fault = value_fault(b"x" * size)
+    assert fault == (None if size == MAX_VALUE else "has more than 8 KiB; put the credential alone into it")
+
+
+def test_no_more_of_a_secret_is_kept_than_what_is_referenced_and_shows_that_it_is_too_long() -> None:
+    spec = IntegrationSpec.model_validate(
+        {"platform": "datadog", "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": REF}}
+    )
+    assert secret_keys(spec) == {"creds": {"a"}}
+    kept = referenced({"a": b"x" * 2**20, "b": b"y"}, secret_keys(spec)["creds"])
+    assert {key: len(value) for key, value in kept.items()} == {"a": MAX_VALUE + 1}
+    assert value_fault(kept["a"]) is not None
+
+
+def test_all_values_together_have_a_limit_before_anything_is_made_of_them() -> None:
+    """A Secret of 1 MiB in each of 64 headers, as an older schema allowed, took 250 MB."""
+
+    def made(count: int, size: int, **more: Any) -> Payload:
+        source = {"secretKeyRef": REF}
+        fields = [{"name": f"X-{number}", "valueFrom": source} for number in range(count)]
+        return http({"creds": {"a": b"x" * size}}, headers=fields, **more)
+
+    assert len(headers(made(7, MAX_VALUE))) == 7
+    for count, more in ((8, {}), (7, {"bodyTemplate": "é" * (MAX_VALUE // 2)})):
+        with pytest.raises(WaitError, match="key a: this value and all others of the resource have more than 64 KiB"):
+            made(count, MAX_VALUE, **more)
+    with pytest.raises(WaitError, match="key a: the value has more than 8 KiB"):
+        made(64, 2**20)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"bodyTemplate": "€" * (MAX_CONFIGURATION // 3 + 1)},
+        {"headers": [{"name": f"X-{number}", "value": "x" * 4096} for number in range(16)]},
+    ],
+)
+def test_a_resource_older_than_the_schema_s_limits_is_told_of_them(block: dict[str, Any]) -> None:
+    with pytest.raises(EditError, match="headers and bodyTemplate have more than 64 KiB together; shorten them"):
+        http(**block)
+
+
+@pytest.mark.parametrize("value", [b"*", b"****", b"*" * 40])
+def test_a_masked_value_is_not_taken_for_a_credential(value: bytes) -> None:
+    fault = value_fault(value)
+    assert fault is not None
+    assert "asterisks" in fault
+    assert value_fault(value + b"x") is None
+
+
 @given(st.binary(max_size=20))
 def test_a_value_without_fault_can_be_sent_and_comes_back(value: bytes) -> None:
     if value_fault(value) is None:
@@ -220,7 +282,11 @@ def test_no_complaint_holds_the_value(value: bytes) -> None:
     assert fault is None or value.decode(errors="replace") not in fault
 
 
-@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12))
+@given(
+    st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12).filter(
+        lambda value: value.strip("*") != ""
+    )
+)
 def test_every_value_changes_the_fingerprint_and_no_secret_the_signature(value: str) -> None:
     auth = {"bearer": {"tokenSecretRef": REF}}
     before, after = http(auth=auth), http({"creds": {"a": value.encode()}}, auth=auth)

@@ -305,7 +305,7 @@ async def test_an_answer_that_announces_too_large_a_body_is_not_read() -> None:
 
     read = list[bool]()
     network = Network(lambda _: httpx.Response(200, headers={"Content-Length": str(33 * 2**20)}, content=body()))
-    with pytest.raises(RetryError, match="larger than 32 MiB"):
+    with pytest.raises(RetryError, match="larger than 16 MiB"):
         await network.client().list_integrations(Priority.USER)
     assert read == []
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.netbird.json_list import elements
+from netbird_streaming.netbird.json_list import MAX_BRACKETS, PIECE_BYTES, PIECE_ITEMS, TooLargeError, pieces
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -17,10 +17,12 @@ values = st.recursive(
 indents = st.sampled_from([None, 0, 1])
 
 
-def read(text: str) -> Any:
+def read(text: str, limit: int = 10**6) -> Any:
     """What it gives, or the kind of what it raises."""
     try:
-        return list(elements(text))
+        return [element for piece in pieces(text.encode(), limit) for element in piece]
+    except TooLargeError:
+        return TooLargeError
     except ValueError:
         return ValueError
 
@@ -72,10 +74,34 @@ def test_what_is_no_list_is_refused(text: str) -> None:
     assert read(text) is ValueError
 
 
-def test_an_element_is_given_before_the_next_is_read() -> None:
-    assert next(elements("[1, nonsense")) == 1
+@pytest.mark.parametrize(("length", "count"), [(10, PIECE_ITEMS), (1000, PIECE_BYTES // 1003 + 1), (2**17, 1)])
+def test_elements_are_given_before_the_next_are_read(length: int, count: int) -> None:
+    element = "x" * length
+    body = b"[" + f'"{element}",'.encode() * 2 * count + b" nonsense"
+    assert next(pieces(body, 2**20)) == [element] * count
 
 
-def test_what_is_nested_too_deeply_is_refused() -> None:
-    with pytest.raises(RecursionError):
-        list(elements("[" * 100_000))
+@pytest.mark.parametrize("wide", [True, False])
+def test_what_has_too_many_parts_is_refused(wide: bool) -> None:  # noqa: FBT001  # pytest passes it
+    def element(pairs: int) -> str:
+        return f"[{','.join(['[]'] * (pairs - 1))}]" if wide else "[" * pairs + "]" * pairs
+
+    most = MAX_BRACKETS // 2
+    assert read(f"[{element(most)}]") == json.loads(f"[{element(most)}]")
+    assert read(f"[{element(most + 1)}]") is TooLargeError
+    assert read(f"[{element(100_000)}]") is TooLargeError
+
+
+@pytest.mark.parametrize("element", ['{"key": "%s"}', '"%s"', '["%s"]', '{"%s": 1}', '{"key": {"inner": ["%s", {}]}}'])
+def test_an_element_above_the_limit_is_refused_before_it_is_decoded(element: str) -> None:
+    room = 1000 - len(element % "")
+    assert read(f"[1, {element % ('x' * room)}]", 1000) == [1, json.loads(element % ("x" * room))]
+    assert read(f"[1, {element % ('x' * (room + 1))}, 2]", 1000) is TooLargeError
+    # It is not even JSON: nothing but its size is looked at.
+    assert read(f"[1, {element % ('x' * room)}nonsense, 2]", 500) is TooLargeError
+
+
+@pytest.mark.parametrize("start", ['["', '[{"', "[{", "[[", "[1", '["\\', '[{"a":"\\"'])
+@pytest.mark.parametrize("rest", ['\\"', '"', "\\", "{}", "[]", '"",', "[", "1,", " ", "a"])
+def test_no_text_takes_longer_than_its_length_allows(start: str, rest: str) -> None:
+    read(start + rest * (200_000 // len(rest)))

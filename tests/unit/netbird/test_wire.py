@@ -36,7 +36,7 @@ def encoded(value: object) -> bytes:
 def test_the_reference_s_list_is_read_as_sent() -> None:
     assert listed(encoded([WHOLE])) == (
         Integration(
-            7, "acc-1", "datadog", enabled=True, config=WHOLE["config"],  # type: ignore[arg-type]  # one dict of all kinds
+            7, "acc-1", "datadog", enabled=True, config={"api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs"},
             created_at="2024-01-04T15:03:26.634554+01:00", updated_at="2024-01-04T14:03:26.634554123Z",
         ),
     )  # fmt: skip
@@ -71,7 +71,8 @@ def test_an_element_without_a_readable_id_leaves_the_rest_of_the_list_readable(i
         ({"created_at": 1767225600}, "created_at is a number"),
         ({"enabled": "true"}, "enabled of an integration is a string"),
         ({"platform": ["datadog"]}, "platform is a list"),
-        ({"account_id": "\ud800"}, "it is not JSON"),
+        ({"account_id": "\ud800"}, "account_id has a character that can't be printed"),
+        ({"config": {"url": "\ud800"}}, "it is not JSON"),
     ],
 )
 def test_an_element_of_an_unknown_shape_exists_and_is_unknown(odd: dict[str, object], shape: str) -> None:
@@ -98,13 +99,57 @@ def test_unknown_fields_and_platforms_are_left_alone() -> None:
 
 
 def test_values_that_are_no_strings_become_the_strings_that_they_stand_for() -> None:
-    config = {"flag": True, "count": 3, "headers": {"X-Name": "ü"}, "gone": None, "text": "as it is"}
+    config = {"region": True, "body_template": 3, "headers": {"X-Name": "ü"}, "bucket_name": None, "url": "as it is"}
     assert wire.parse_integration(encoded({"id": 1, "config": config})).config == {
-        "flag": "true",
-        "count": "3",
+        "region": "true",
+        "body_template": "3",
         "headers": '{"X-Name":"ü"}',
-        "text": "as it is",
+        "url": "as it is",
     }
+
+
+def test_nothing_is_kept_of_a_configuration_but_what_can_be_compared() -> None:
+    config = {"api_url": "https://a.example", "api_key": "****", **{f"k{number}": "v" for number in range(1000)}}
+    assert wire.parse_integration(encoded({"id": 1, "config": config})).config == {"api_url": "https://a.example"}
+
+
+def test_a_list_may_hold_as_many_integrations_as_the_limit_and_no_more() -> None:
+    ids = [b'{"id":%d}' % number for number in range(1, wire.MAX_ITEMS + 2)]
+    assert len(listed(b"[" + b",".join(ids[1:]) + b"]")) == wire.MAX_ITEMS
+    with pytest.raises(UnreadableError, match="more than 20000 integrations"):
+        listed(b"[" + b",".join(ids) + b"]")
+
+
+def test_an_integration_with_too_many_keys_is_refused_before_it_is_decoded() -> None:
+    keys = b",".join(b'"%d":1' % number for number in range(60_000))
+    assert len(keys) > wire.MAX_ELEMENT
+    with pytest.raises(UnreadableError, match="an integration has more than 512 KiB"):
+        listed(b'[{"id":1,' + keys + b"}]")
+    with pytest.raises(UnreadableError):
+        listed(b'{"id":1,' + keys + b"}")
+
+
+@pytest.mark.parametrize("character", ["x", "é", "€", "\U0001f600"])
+def test_the_texts_of_a_list_have_a_limit_in_memory(character: str) -> None:
+    """A single wide character makes Python keep four bytes for each of a text."""
+
+    def items(length: int) -> bytes:
+        return encoded([{"id": n, "config": {"url": f"{n}{character}{'x' * length}"}} for n in range(1, 101)])
+
+    width = max(1, (ord(character).bit_length() + 7) // 8)
+    width = {1: 1, 2: 2, 3: 4}[width]
+    assert len(listed(items(wire.MAX_KEPT // width // 100 - 200))) == 100
+    with pytest.raises(UnreadableError, match="more than 4 MiB of text"):
+        listed(items(wire.MAX_KEPT // width // 100 + 200))
+
+
+@pytest.mark.parametrize("character", ["\n", "\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2028", "\u200b"])
+@pytest.mark.parametrize("key", ["account_id", "platform", "created_at", "updated_at"])
+def test_a_text_that_may_reach_a_status_holds_no_character_that_can_t_be_printed(key: str, character: str) -> None:
+    with pytest.raises(UnreadableError, match=f"{key} has a character that can't be printed"):
+        wire.parse_integration(encoded({**WHOLE, key: f"acc{character}1"}))
+    with pytest.raises(UnreadableError, match="id has a character"):
+        wire.parse_account_id(encoded([{"id": f"acc{character}1"}]))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +202,7 @@ def test_any_body_is_read_or_unreadable(body: bytes) -> None:
 
 
 def listed(body: bytes) -> tuple[Integration, ...]:
-    return tuple(wire.parse_listing(body))
+    return tuple(item for piece in wire.parse_listing(body) for item in piece)
 
 
 def complaint(parse: Callable[[bytes], object], body: bytes) -> UnreadableError | None:

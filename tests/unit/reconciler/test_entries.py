@@ -1,9 +1,13 @@
 """What is kept of each resource."""
 
+import random
+
+import pytest
+
 from netbird_streaming.core.remote import Priority
 from netbird_streaming.core.resources import RECONCILE_ANNOTATION, Identity
 from netbird_streaming.core.status import Applied, Intent, Status
-from netbird_streaming.reconciler.entries import entry_for, lane_of, number, priority_of
+from netbird_streaming.reconciler.entries import MAX_PACKED, entry_for, lane_of, number, priority_of
 from tests.support.cases import ACCOUNT, UID, URL, WALL, integration
 
 STATUS = Status().having(
@@ -26,6 +30,16 @@ def test_a_packed_version_comes_back_whole() -> None:
     assert entry.resource is None
     assert entry.unpack() == resource
     assert entry.packed is None
+
+
+@pytest.mark.parametrize("size", [10, 2**20])
+def test_a_large_version_is_not_kept(size: int) -> None:
+    """Random text can't be packed: 750 resources of the largest size took all memory."""
+    text = random.Random(1).randbytes(size).hex()
+    entry = entry_for(integration({"genericHTTP": {"url": URL, "bodyTemplate": text}}))
+    entry.pack()
+    assert len(entry.packed or b"") <= MAX_PACKED
+    assert (entry.unpack() is None) == (size > MAX_PACKED)
 
 
 def test_a_newer_version_replaces_a_packed_one() -> None:

@@ -21,8 +21,8 @@ DATADOG_SITES: Final = (
 )
 """Source: Datadog's documentation of its log intake, https://docs.datadoghq.com/api/latest/logs/#send-logs."""
 
-MAX_HEADERS: Final = 64
-MAX_BODY: Final = 16 * 1024
+MAX_HEADERS: Final = 32
+MAX_BODY: Final = 8 * 1024
 
 _SITE_RULE: Final = Rule(
     rule=f"!has(self.site) || self.site in {literals(DATADOG_SITES)}",

@@ -10,7 +10,7 @@ from netbird_streaming.core.schema.rules import Cause, Rule, first_fault, matche
 from netbird_streaming.core.specs.references import KeyReference
 
 MAX_HEADER_NAME: Final = 128
-MAX_HEADER_VALUE: Final = 4096
+MAX_HEADER_VALUE: Final = 1024
 
 _CREDENTIAL_NAME: Final = (
     r"(?i)(^|[-_.])(authorization|auth|cookie2?|key|sig|session)$|(^|[-_.])auth[-_.]"

@@ -1,0 +1,81 @@
+"""Tests of what one namespace may cost: its connections, what is read for its resources, and what is kept of them."""
+
+import random
+
+from netbird_streaming.core.resources import (
+    ConnectionKind,
+    ConnectionReference,
+    ConnectionSpec,
+    GenericHTTP,
+    Identity,
+    KeyReference,
+    NetBirdConnection,
+    Platform,
+)
+from netbird_streaming.reasons import Reason
+from tests.simulation.scene import Scene
+from tests.simulation.world import TEAM
+
+ABSENT = ConnectionReference(kind=ConnectionKind.NAMESPACED, name="absent")
+MAIN = ConnectionReference(kind=ConnectionKind.NAMESPACED, name="main")
+
+
+def reason_of(scene: Scene, name: str) -> str:
+    found = scene.world.api.objects[Identity(NetBirdConnection.__name__, TEAM, name)]
+    assert isinstance(found, NetBirdConnection)
+    return next(each.reason for each in found.status.conditions if each.type == "Ready")
+
+
+def secrets_read(scene: Scene) -> list[str]:
+    return [name for cluster in scene.world.clusters for name in cluster.secrets]
+
+
+def test_no_secret_is_read_for_a_resource_without_a_connection() -> None:
+    scene = Scene()
+    scene.lead()
+    scene.create("r0", connection_ref=ABSENT)
+    scene.wait(600)
+    assert scene.ready().reason == Reason.CONNECTION_NOT_FOUND
+    assert "secret-r0" not in secrets_read(scene)
+    scene.edit("r0", connection_ref=MAIN)
+    scene.wait(30)
+    assert scene.ready().reason == Reason.SYNCED
+    assert "secret-r0" in secrets_read(scene)
+
+
+def test_a_large_resource_that_is_not_in_order_is_read_again_instead_of_kept() -> None:
+    scene = Scene()
+    scene.lead()
+    block = GenericHTTP(url="https://a.example", body_template=random.Random(1).randbytes(10_000).hex())
+    scene.create("r0", connection_ref=ABSENT, platform=Platform.GENERIC_HTTP, datadog=None, generic_http=block)
+    scene.wait(600)
+    assert scene.ready().reason == Reason.CONNECTION_NOT_FOUND
+    entry = scene.controllers[-1]._world.entries[scene.identity()]
+    assert (entry.resource, entry.packed) == (None, None)
+    scene.edit("r0", connection_ref=MAIN)
+    scene.wait(30)
+    assert scene.ready().reason == Reason.SYNCED
+
+
+def test_a_connection_beyond_the_limit_says_so_and_is_served_once_there_is_room() -> None:
+    scene = Scene()
+    scene.lead()
+    for number in range(2, 7):
+        scene.wait(2)
+        spec = ConnectionSpec(token_secret_ref=KeyReference(name="token-main", key="key"))
+        scene.world.api.create(NetBirdConnection, TEAM, f"c{number}", spec)
+    scene.create("r0", connection_ref=ConnectionReference(kind=ConnectionKind.NAMESPACED, name="c6"))
+    scene.wait(30)
+    assert [reason_of(scene, name) for name in ("main", "c2", "c5")] == [Reason.SYNCED] * 3
+    assert reason_of(scene, "c6") == scene.ready().reason == Reason.TOO_MANY_CONNECTIONS
+    assert "team has more than 5 connections" in scene.ready().message
+    assert scene.remote() == []
+
+    scene.restart()
+    scene.wait(30)
+    assert reason_of(scene, "c6") == Reason.TOO_MANY_CONNECTIONS
+
+    scene.world.api.delete(Identity(NetBirdConnection.__name__, TEAM, "c3"))
+    scene.wait(30)
+    assert reason_of(scene, "c6") == scene.ready().reason == Reason.SYNCED
+    assert len(scene.remote()) == 1
