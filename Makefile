@@ -158,6 +158,14 @@ $(RUNTIME): requirements/runtime.lock Dockerfile | $(VENV)
 image: $(VENV) ## Build the container image (docker or podman, whichever answers; IMAGE=name:tag)
 	@$(PYTHON) -m tests.support.image $(IMAGE)
 
+# The image is built for both, and installs wheels only.
+.PHONY: wheels
+wheels: $(VENV) ## See that the lock has a wheel of each library for each architecture of the image
+	@for platform in x86_64 aarch64; do \
+		.venv/bin/uv pip install --quiet --dry-run --target .local/wheels --python-platform "$$platform-unknown-linux-gnu" \
+			--python-version 3.13 --only-binary :all: --require-hashes --requirements requirements/runtime.lock; \
+	done
+
 .PHONY: e2e-setup
 e2e-setup: $(VENV) ## Install and build what e2e needs (root, Debian)
 	@$(PYTHON) -m tests.support.node setup
