@@ -86,7 +86,10 @@ class Reason(StrEnum):
         "AccountUnconfirmed",
         "Use a token that may read its account, or go back to the connection that was used before.",
     )
-    ACCOUNT_MISMATCH = "AccountMismatch", "Go back to a connection of the integration's account."
+    ACCOUNT_MISMATCH = (
+        "AccountMismatch",
+        "Go back to a connection of the integration's account, or adopt the integration by spec.adoption.id.",
+    )
     PLATFORM_MISMATCH = "PlatformMismatch", "Delete the resource with deletionPolicy Orphan and create it anew."
     DRIFTED = "Drifted", "Change NetBird back, apply the resource again, or set driftPolicy to Correct."
     REMOTE_DELETED = "RemoteDeleted", "Set driftPolicy to Correct to have it created again, or delete the resource."

@@ -17,6 +17,7 @@ WALL: Final = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 NOW: Final = 1000.0
 UID: Final = "uid-1"
 ACCOUNT: Final = "acc-1"
+AUTHORITY: Final = "authority-1"
 URL: Final = "https://siem.example/in"
 STAMP: Final = "2026-05-01T11:00:00.000001Z"
 LIMITS: Final = Limits(late_commit=60.0, post=30.0)
@@ -87,6 +88,8 @@ def held(resource: EventStreamingIntegration, integration_id: int = 5, **changes
         updated_at=STAMP,
         applied=Applied(fingerprint=payload.fingerprint, key_id=KEY.id),
         owner_uid=resource.metadata.uid,
+        authority=AUTHORITY,
+        proof="proof-1",
     )
     return status.having(**changes)
 
@@ -96,6 +99,7 @@ def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:
     payload = payload_of(resource)
     intent = Intent(
         attempt=1,
+        authority=AUTHORITY,
         endpoint="endpoint-1",
         account_id=ACCOUNT,
         proof="proof-1",
@@ -108,6 +112,12 @@ def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:
     return intent.model_copy(update=changes)
 
 
+def route_of(**changes: Any) -> Route:
+    """A way to a confirmed account whose connection allows adoption."""
+    known: dict[str, Any] = {"authority": AUTHORITY, "endpoint": "endpoint-1", "proof": "proof-1", "account": ACCOUNT}
+    return Route(**{**known, "allow_adoption": True, **changes})
+
+
 @dataclass(frozen=True)
 class Others:
     """Other resources' ids."""
@@ -116,6 +126,10 @@ class Others:
 
     def other(self, integration_id: int) -> str | None:
         """Who else holds this id."""
+        return self.names.get(integration_id)
+
+    def owner(self, integration_id: int) -> str | None:
+        """Who else surely holds this id."""
         return self.names.get(integration_id)
 
 
@@ -130,7 +144,7 @@ def case(
     seen: dict[str, Any] = {
         "now": NOW,
         "wall": WALL,
-        "route": Route(endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=True),
+        "route": route_of(),
         "holders": Others(),
         **observed,
     }

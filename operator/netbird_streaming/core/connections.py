@@ -1,10 +1,12 @@
 """What of a connection can be judged without asking a server."""
 
+import hashlib
 import re
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
+from netbird_streaming.core.compare import canonical_url
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.remote import Endpoint
 from netbird_streaming.core.resources import Connection, ConnectionSpec
@@ -12,6 +14,7 @@ from netbird_streaming.core.resources import Connection, ConnectionSpec
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 DEFAULT_RESYNC: Final = 300.0
+AUTHORITY_CHARACTERS: Final = 32
 
 
 @lru_cache(maxsize=64)
@@ -44,16 +47,29 @@ def resync_interval(spec: ConnectionSpec, accounts: int) -> float:
     return max(seconds(spec.resync_interval), accounts / fair_share)
 
 
-def proof(endpoint: Endpoint, key: FingerprintKey) -> str:
+def authority_of(connection: Connection) -> str:
+    """Return which verified server a connection talks to, as a digest of its URL and of who controls the trust.
+
+    The administrator controls the trust in the system's roots, the chart's bundle and the ConfigMap of a cluster
+    connection; a namespace controls the trust in a ConfigMap of its own. The certificates are no part of it: a rotated
+    CA changes no authority. The digest has no key: a URL is no secret, and a lost key must not change an authority.
+    """
+    trusted_by = connection.metadata.namespace if connection.spec.ca_bundle_config_map_ref is not None else None
+    parts = (canonical_url(connection.spec.url).rstrip("/"), trusted_by or "")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:AUTHORITY_CHARACTERS]
+
+
+def proof(endpoint: Endpoint, authority: str, key: FingerprintKey) -> str:
     """A digest of all that decides which account answers: another one may mean another account."""
-    return key.digest("account", endpoint.url, endpoint.token, endpoint.tenant_id or "")
+    return key.digest("account", authority, endpoint.url, endpoint.token, endpoint.tenant_id or "")
 
 
 def connection_proof(connection: Connection, token: str, key: FingerprintKey) -> str:
     """A digest of what decides which accounts a connection leads to, apart from the tenant."""
-    return key.digest("connection", connection.metadata.uid, connection.spec.url, token)
+    return key.digest("connection", connection.metadata.uid, authority_of(connection), connection.spec.url, token)
 
 
 def endpoint_digest(connection: Connection, tenant_id: str | None, key: FingerprintKey) -> str:
     """A digest of the way to an account, without the token: a rotated token leads to the same one."""
-    return key.digest("endpoint", connection.metadata.uid, connection.spec.url, tenant_id or "")
+    parts = (connection.metadata.uid, authority_of(connection), connection.spec.url, tenant_id or "")
+    return key.digest("endpoint", *parts)

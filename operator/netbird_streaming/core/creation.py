@@ -67,11 +67,10 @@ def adopt(case: Case) -> Action | None:
     if adoption.policy is AdoptionPolicy.NEVER or isinstance(route, OperatorError):
         return None
     if not route.allow_adoption:
-        return refuse(Reason.ADOPTION_NOT_ALLOWED, "The connection does not let this namespace adopt integrations.")
-    if case.desired.resource.spec.suspend:
-        return suspended("Adopting the integration")
-    if not case.desired.resource.has_finalizer:
-        return AddFinalizer()
+        return intents.adoption_not_allowed()
+    first = _prepare(case, route, "Adopting the integration")
+    if first is not None:
+        return first
     view = case.seen_since(case.memory.finalizer_seen)
     if view is None:
         return Look(case.memory.finalizer_seen or case.observed.now)
@@ -129,13 +128,9 @@ def create(case: Case) -> Action | None:
     payload, route = case.desired.payload, case.observed.route
     if isinstance(payload, OperatorError) or isinstance(route, OperatorError):
         return None
-    if case.desired.resource.spec.suspend:
-        return suspended("Creating the integration")
-    if not case.desired.resource.has_finalizer:
-        return AddFinalizer()
-    unconfirmed = _confirm_tenant(route)
-    if unconfirmed is not None:
-        return unconfirmed
+    first = _prepare(case, route, "Creating the integration")
+    if first is not None:
+        return first
     since = max(case.memory.finalizer_seen or case.observed.now, case.observed.deleted_at)
     view = case.seen_since(since)
     if view is None:
@@ -146,6 +141,15 @@ def create(case: Case) -> Action | None:
 def _name_account(route: Route) -> Action | None:
     """The intent says which account it went to, wherever NetBird tells: its token may be another one soon."""
     return ConfirmAccount() if route.account is None and not route.asked else None
+
+
+def _prepare(case: Case, route: Route, what: str) -> Action | None:
+    """Return what comes before an integration becomes the resource's: the finalizer, and the tenant's account."""
+    if case.desired.resource.spec.suspend:
+        return suspended(what)
+    if not case.desired.resource.has_finalizer:
+        return AddFinalizer()
+    return _confirm_tenant(route)
 
 
 def _confirm_tenant(route: Route) -> Action | None:

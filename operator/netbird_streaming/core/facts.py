@@ -20,7 +20,11 @@ class Holders(Protocol):
     """Who holds which integration."""
 
     def other(self, integration_id: int) -> str | None:
-        """The name of another resource that holds this id, if there is one."""
+        """Return the name of another resource that holds this id, or may hold it; None where there is none."""
+        ...
+
+    def owner(self, integration_id: int) -> str | None:
+        """Return the name of another resource that holds this id in just this account; None where there is none."""
         ...
 
 
@@ -71,11 +75,13 @@ def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
 class Route:
     """The way to NetBird that the resource's connection gives it.
 
-    `endpoint` is a keyed digest of connection, URL and tenant, `proof` one of URL, token and tenant: what an intent can
-    be held against. `account` is the confirmed account's id, an error where confirming failed in this reconcile, None
-    where it was not tried; `asked` says that NetBird was asked for it before and did not tell.
+    `authority` is the verified server: ids and accounts mean something only together with it. `endpoint` is a keyed
+    digest of connection, URL and tenant, `proof` one of URL, token and tenant: what an intent can be held against.
+    `account` is the confirmed account's id, an error where confirming failed in this reconcile, None where it was not
+    tried; `asked` says that NetBird was asked for it before and did not tell.
     """
 
+    authority: str
     endpoint: str
     proof: str
     account: str | OperatorError | None
@@ -127,9 +133,10 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An answered POST: the integration, what it was made from, and the `proof` of what it was sent with."""
+    """An answered POST: the integration, what it was made from, the server's authority, and `proof` of the token."""
 
     item: Integration
+    authority: str
     proof: str
     applied: Applied
     public: Mapping[str, str]

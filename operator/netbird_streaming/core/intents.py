@@ -35,6 +35,7 @@ def new_intent(case: Case, payload: Payload, route: Route, view: View) -> Intent
     span = timedelta(seconds=limits.intent_age + limits.post + limits.late_commit)
     return Intent(
         attempt=_attempt(case),
+        authority=route.authority,
         endpoint=route.endpoint,
         account_id=route.account if isinstance(route.account, str) else None,
         proof=route.proof,
@@ -72,7 +73,7 @@ def unresolved(case: Case) -> tuple[Intent, ...]:
 
 def _are_alike(one: Intent, other: Intent) -> bool:
     """Whether what came of either would look the same, in the same account."""
-    if (one.signature, one.key_id) != (other.signature, other.key_id):
+    if (one.signature, one.key_id, one.authority) != (other.signature, other.key_id, other.authority):
         return False
     if one.account_id is not None and other.account_id is not None:
         return one.account_id == other.account_id
@@ -112,13 +113,13 @@ def _is_sent_with(case: Case, intent: Intent, route: Route) -> bool:
 def leads_there(case: Case, intent: Intent, route: Route) -> bool | None:
     """Whether this way leads to the account that the POST went to; None where nothing tells.
 
-    A tenant's account has to be confirmed: NetBird ignores a tenant that the token has no right to. A version that kept
-    no `proof` held an intent without an account against the connection, whatever its token.
+    Another authority is another server, whatever accounts it names. A tenant's account has to be confirmed: NetBird
+    ignores a tenant that the token has no right to.
     """
+    if intent.authority != route.authority:
+        return False
     if intent.account_id is not None and isinstance(route.account, str):
         return intent.account_id == route.account
-    if intent.proof is None:
-        return True if intent.account_id is None and intent.endpoint == route.endpoint else None
     return True if route.tenant_id is None and _is_sent_with(case, intent, route) else None
 
 
@@ -183,11 +184,21 @@ def choose(case: Case, intent: Intent, found: list[Integration]) -> Action | Non
         return None
     adoption = case.desired.resource.spec.adoption
     chosen = [item for item in found if adoption.policy is not AdoptionPolicy.NEVER and item.id == adoption.id]
-    if chosen:
-        return _adopt(case, chosen[0], found)
     route = case.observed.route
-    proven = not isinstance(route, OperatorError) and is_provable(case, intent) and leads_there(case, intent, route)
-    return Bind(found[0], Origin.INFERRED) if proven and len(found) == 1 else _ambiguous(found)
+    if isinstance(route, OperatorError):
+        return None
+    if chosen and route.allow_adoption:
+        return _adopt(case, chosen[0], found)
+    proven = is_provable(case, intent) and leads_there(case, intent, route)
+    if proven and len(found) == 1:
+        return Bind(found[0], Origin.INFERRED)
+    return adoption_not_allowed() if chosen else _ambiguous(found)
+
+
+def adoption_not_allowed() -> Report:
+    """The administrator has to allow what the user asks for."""
+    message = f"The connection does not let this namespace adopt integrations. {Reason.ADOPTION_NOT_ALLOWED.cure}"
+    return Report(State.STALLED, Reason.ADOPTION_NOT_ALLOWED, message)
 
 
 def _adopt(case: Case, chosen: Integration, found: list[Integration]) -> Action:

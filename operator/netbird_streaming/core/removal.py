@@ -4,7 +4,7 @@ from netbird_streaming.core import intents
 from netbird_streaming.core.actions import Action, Delete, Done, Look, Release, Report, State
 from netbird_streaming.core.facts import Case
 from netbird_streaming.core.resources import DeletionPolicy
-from netbird_streaming.core.upkeep import confirm_account, is_gone, prove_absence
+from netbird_streaming.core.upkeep import confirm_account, is_gone, prove_absence, prove_ownership
 from netbird_streaming.errors import OperatorError
 
 WAYS_OUT = (
@@ -71,6 +71,7 @@ POLICIES = (
     unreachable,
     intents.settle_open_intent,
     confirm_account,
+    prove_ownership,
     settle_unresolved,
     prove_absence,
 )

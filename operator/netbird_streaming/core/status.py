@@ -87,7 +87,7 @@ class Intent(Model):
 
     `signature` holds a keyed digest of each value by which NetBird's LIST tells integrations apart, `since` the
     server's time (`Date`) of the LIST before the POST, absent where it sends none. What came of it shows in the account
-    that it went to and in no other: `proof` and `account_id` tell which one that is.
+    that it went to and in no other: `authority`, `account_id` and `proof` tell which one that is.
     """
 
     attempt: Annotated[int, doc("Which attempt it is, from 1 on.", minimum=1)]
@@ -99,6 +99,10 @@ class Intent(Model):
         str | None,
         doc("The NetBird account that it went to, where it was known then.", maxLength=MAX_ANSWERED),
     ] = Field(default=None, alias="accountID")
+    authority: Annotated[
+        str | None,
+        doc("A digest of the server that it was sent to: its URL, and who controls the trust.", maxLength=MAX_DIGEST),
+    ] = None
     proof: Annotated[
         str | None,
         doc(
@@ -150,6 +154,21 @@ class Origin(StrEnum):
 class Internal(Model):
     """The part of a status that is private to the operator."""
 
+    authority: Annotated[
+        str | None,
+        doc(
+            "A digest of the server that status.id and status.accountID are from: its URL, and who controls the trust.",
+            maxLength=MAX_DIGEST,
+        ),
+    ] = None
+    proof: Annotated[
+        str | None,
+        doc(
+            "A keyed digest of the URL, token and tenant that status.id was received with: while the account is not"
+            " known, the id is used with no others.",
+            maxLength=MAX_DIGEST,
+        ),
+    ] = None
     applied: Annotated[
         Applied | None, doc("What NetBird last accepted: a digest, which says whether it is current.")
     ] = None

@@ -50,6 +50,8 @@ def bound(case: Case, bind: Bind) -> Status:
         config=None if posted is None else dict(posted.public),
         created_at=item.created_at,
         updated_at=item.updated_at,
+        authority=_authority(case, posted),
+        proof=_proof(case, posted),
         applied=None if posted is None else posted.applied,
         creation=None,
         corrections=(),
@@ -66,6 +68,20 @@ def _account(case: Case, posted: Posted | None) -> str | None:
     if isinstance(route, OperatorError) or (posted is not None and posted.proof != route.proof):
         return None
     return route.account if isinstance(route.account, str) else None
+
+
+def _authority(case: Case, posted: Posted | None) -> str | None:
+    route = case.observed.route
+    if posted is not None:
+        return posted.authority
+    return None if isinstance(route, OperatorError) else route.authority
+
+
+def _proof(case: Case, posted: Posted | None) -> str | None:
+    route = case.observed.route
+    if posted is not None:
+        return posted.proof
+    return None if isinstance(route, OperatorError) else route.proof
 
 
 def _enabled(bind: Bind) -> bool | None:

@@ -11,10 +11,10 @@ from netbird_streaming.core.actions import (
     Update,
     failed,
 )
-from netbird_streaming.core.creation import refuse, rival, suspended
-from netbird_streaming.core.facts import Case
+from netbird_streaming.core.creation import adopt, refuse, rival, suspended
+from netbird_streaming.core.facts import Case, Route
 from netbird_streaming.core.payload import Payload
-from netbird_streaming.core.resources import DriftPolicy
+from netbird_streaming.core.resources import AdoptionPolicy, DriftPolicy
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
@@ -27,11 +27,29 @@ def restore_finalizer(case: Case) -> Action | None:
     return AddFinalizer() if held and not case.desired.resource.has_finalizer else None
 
 
+def is_elsewhere(case: Case) -> bool:
+    """Whether another server than the connection's gave the id that we hold: there it means another integration."""
+    status, route = case.status, case.observed.route
+    return status.id is not None and isinstance(route, Route) and status.internal.authority != route.authority
+
+
+def move_by_adoption(case: Case) -> Action | None:
+    """Adopt the integration of the connection's server that the user names, in place of one on another server."""
+    adoption, route = case.desired.resource.spec.adoption, case.observed.route
+    allowed = isinstance(route, Route) and route.allow_adoption
+    if not allowed or adoption.policy is AdoptionPolicy.NEVER or adoption.id is None or not is_elsewhere(case):
+        return None
+    return rival(case) or adopt(case)
+
+
 def confirm_account(case: Case) -> Action | None:
-    """An id means something only in the account that it was given in."""
+    """An id means something only with the server and in the account that it was given in."""
     status, route = case.status, case.observed.route
     if status.id is None or isinstance(route, OperatorError):
         return None
+    foreign = _foreign(case, route)
+    if foreign is not None:
+        return foreign
     if route.account is None:
         return ConfirmAccount()
     if isinstance(route.account, OperatorError):
@@ -42,6 +60,30 @@ def confirm_account(case: Case) -> Action | None:
         Reason.ACCOUNT_MISMATCH,
         f"Integration {status.id} is in account {status.account_id}, the connection leads to {route.account}.",
     )
+
+
+def _foreign(case: Case, route: Route) -> Report | None:
+    """Refuse an id of another server, or of an account that was never known and another token: unknown equals none."""
+    status = case.status
+    if is_elsewhere(case):
+        sentence = (
+            f"Integration {status.id} was received from another NetBird server than the connection's: its URL differs,"
+            " or who controls its CA."
+        )
+        return refuse(Reason.ACCOUNT_MISMATCH, sentence)
+    if status.account_id is None and status.internal.proof != route.proof:
+        sentence = f"Integration {status.id} was received with another token, and its account is not known."
+        return refuse(Reason.ACCOUNT_UNCONFIRMED, sentence)
+    return None
+
+
+def prove_ownership(case: Case) -> Action | None:
+    """Nothing is sent for an id that another resource holds in the same account."""
+    held = case.status.id
+    owner = case.observed.holders.owner(held) if held is not None else None
+    if owner is None:
+        return None
+    return refuse(Reason.OWNERSHIP_CONFLICT, f"Resource {owner} holds integration {held} too.")
 
 
 def is_gone(case: Case) -> bool:

@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from netbird_streaming.core.facts import View
 from netbird_streaming.core.remote import Endpoint, Priority, Slot
 from netbird_streaming.core.resources import Identity
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.claims import account_key
 from netbird_streaming.reconciler.gate import Gate
 from netbird_streaming.reconciler.ports import Clock, NetBird
 
@@ -40,19 +41,28 @@ class AccountEvents(Protocol):
         ...
 
 
+class WayDigests(NamedTuple):
+    """What tells the ways to an account apart; see `Account`."""
+
+    authority: str
+    endpoint: str
+    proof: str
+
+
 class Account:
     """The LIST of an account, who waits for it, and which account it is.
 
     `proof` is a keyed digest of URL, token and tenant: with it the connection's status remembers the account's id;
-    `endpoint` is one of connection, URL and tenant, without the token; `scope` is the account's id as far as it was
-    ever known, else the endpoint. `since` is when the account became known, `swept_at` when the last LIST that came
-    began; before the first, the same.
+    `endpoint` is one of connection, URL and tenant, without the token; `authority` is the server; `scope` is authority
+    and account as far as that was ever known, else the endpoint. `since` is when the account became known, `swept_at`
+    when the last LIST that came began; before the first, the same.
     """
 
     def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents") -> None:
         """Start unknown."""
         self.client = client
         self.proof = ""
+        self.authority = ""
         self.endpoint = ""
         self.scope = ""
         self.problem: OperatorError | None = None
@@ -83,12 +93,14 @@ class Account:
 
     @account_id.setter
     def account_id(self, account_id: str) -> None:
-        before, self.scope, self._account_id = self.scope, account_id, account_id
+        before, self.scope, self._account_id = self.scope, account_key(self.authority, account_id), account_id
         if before == self.endpoint:
             self._events.on_known(before, self)
 
-    def leads_to(self, proof: str, account_id: str | None) -> bool:
-        """Whether what was made with this proof, in this account where that is known, is in the account."""
+    def leads_to(self, authority: str, proof: str, account_id: str | None) -> bool:
+        """Whether what was made by this authority with this proof, in this account if known, is in the account."""
+        if authority != self.authority:
+            return False
         if account_id is not None and self._account_id is not None:
             return account_id == self._account_id
         return proof == self.proof
@@ -123,13 +135,14 @@ class Account:
         """Whether the client is one for this endpoint; which paths the server has, the client knows best itself."""
         return self._bound == replace(endpoint, path_family=None)
 
-    def rebind(self, client: NetBird, bound: Endpoint, proof: str, endpoint: str) -> None:
-        """Take another client; with another URL, token or tenant it may be another account."""
+    def rebind(self, client: NetBird, bound: Endpoint, way: "WayDigests") -> None:
+        """Take another client; with another authority, URL, token or tenant it may be another account."""
         self.client, self._bound = client, replace(bound, path_family=None)
-        if endpoint != self.endpoint:
-            self.endpoint = self.scope = endpoint
-        if proof != self.proof:
-            self.proof, self._account_id, self._view, self._asked_for = proof, None, None, None
+        self.authority = way.authority
+        if way.endpoint != self.endpoint:
+            self.endpoint = self.scope = way.endpoint
+        if way.proof != self.proof:
+            self.proof, self._account_id, self._view, self._asked_for = way.proof, None, None, None
             self.due_at = float("-inf")
             self.gate.reopen()
 

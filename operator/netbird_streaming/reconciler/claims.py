@@ -5,15 +5,24 @@ Claims are made before anything is awaited, so that two resources that are worke
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from netbird_streaming.core.resources import Identity
 from netbird_streaming.core.status import Intent
 
 Scope = tuple[str, str]
 """An account (or, before it is known, an endpoint) and the digest of a configuration's signature."""
+
+
+UNNAMED: Final = "in another namespace"
+"""What is told of a resource to those who do not share its account by a cluster connection."""
+
+
+def account_key(authority: str, account_id: str) -> str:
+    """Return the text by which an account is claimed."""
+    return f"{authority}/{account_id}"
 
 
 class Hold(IntEnum):
@@ -32,6 +41,7 @@ class Claimant:
     identity: Identity
     created: float
     hold: Hold = Hold.NOTHING
+    shared: bool = False
 
     @property
     def order(self) -> tuple[int, float, str]:
@@ -40,15 +50,37 @@ class Claimant:
 
     def having(self, hold: Hold) -> "Claimant":
         """The same resource with another hold."""
-        return Claimant(self.uid, self.identity, self.created, hold)
+        return replace(self, hold=hold)
+
+
+class Place(NamedTuple):
+    """An account as it is known: the authority that names it, and its id where that is known."""
+
+    authority: str | None
+    account_id: str | None
+
+    def may_be(self, other: "Place") -> bool:
+        """Whether both can be one account, as far as is known."""
+        same = self.authority is not None and self.authority == other.authority
+        return same and (None in (self.account_id, other.account_id) or self.account_id == other.account_id)
+
+    def is_same(self, other: "Place") -> bool:
+        """Whether both are one account. What is not known equals nothing."""
+        return None not in self and self == other
 
 
 class Holder(NamedTuple):
-    """A resource that holds an id."""
+    """A resource and where it acts; `shared` says that it does so by a cluster connection."""
 
     uid: str
     identity: Identity
-    account_id: str | None
+    place: Place
+    shared: bool = False
+
+    def name_of(self, other: "Holder | Claimant") -> str:
+        """Return what this resource may learn of the other: its name, where they share a namespace or a connection."""
+        together = self.shared and other.shared
+        return other.identity.label if together or self.identity.namespace == other.identity.namespace else UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +88,20 @@ class HoldersBut:
     """The holders of ids of one account, as one resource sees them: without itself."""
 
     ids: Mapping[int, tuple[Holder, ...]]
-    uid: str
-    account_id: str | None
+    viewer: Holder
 
     def other(self, integration_id: int) -> str | None:
         """The name of another resource that holds this id in this account, or may."""
-        for uid, identity, account_id in self.ids.get(integration_id, ()):
-            if uid != self.uid and (account_id is None or self.account_id in (None, account_id)):
-                return identity.label
+        return self._name(integration_id, Place.may_be)
+
+    def owner(self, integration_id: int) -> str | None:
+        """The name of another resource that holds this id in just this account."""
+        return self._name(integration_id, Place.is_same)
+
+    def _name(self, integration_id: int, matches: Callable[[Place, Place], bool]) -> str | None:
+        for holder in self.ids.get(integration_id, ()):
+            if holder.uid != self.viewer.uid and matches(holder.place, self.viewer.place):
+                return self.viewer.name_of(holder)
         return None
 
 
@@ -81,47 +119,48 @@ class Claims:
         self._held: dict[str, int] = {}
         self._scopes: dict[Scope, tuple[Claimant, ...]] = {}
         self._wanted: dict[str, tuple[Scope, ...]] = {}
-        self._unheard: dict[str, tuple[Identity, Intent]] = {}
+        self._unheard: dict[str, tuple[Holder, Intent]] = {}
 
-    def hold(self, uid: str, identity: Identity, integration_id: int | None, account_id: str | None) -> None:
+    def hold(self, holder: Holder, integration_id: int | None) -> None:
         """The resource holds this id and no other."""
-        before = self._held.get(uid)
+        uid, before = holder.uid, self._held.get(holder.uid)
         if before is not None and before != integration_id:
             self._drop(uid, before)
         if integration_id is None:
             return
         # Many resources name the same account, each in a text of its own.
-        holder = Holder(uid, identity, None if account_id is None else sys.intern(account_id))
+        holder = holder._replace(place=Place(*(None if each is None else sys.intern(each) for each in holder.place)))
         holders = self._ids.get(integration_id, ())
         if holder not in holders:
             self._held[uid] = integration_id
             self._ids[integration_id] = (*_without(uid, holders), holder)
 
-    def holders(self, uid: str, account_id: str | None) -> HoldersBut:
+    def holders(self, viewer: Holder) -> HoldersBut:
         """The others' ids."""
-        return HoldersBut(self._ids, uid, account_id)
+        return HoldersBut(self._ids, viewer)
 
-    def announce(self, uid: str, identity: Identity, intent: Intent) -> None:
+    def announce(self, holder: Holder, intent: Intent) -> None:
         """The resource was creating when we started: its status says what, until it is heard."""
-        self._unheard[uid] = (identity, intent)
+        self._unheard[holder.uid] = (holder, intent)
 
     def hear(self, uid: str) -> None:
         """The resource was reconciled, and claims by itself what it may have created."""
         self._unheard.pop(uid, None)
 
-    def unheard(self, endpoint: str, account_id: str | None, signature: Mapping[str, str]) -> str | None:
+    def unheard(self, viewer: Holder, endpoint: str, signature: Mapping[str, str]) -> str | None:
         """The name of a resource that was creating this here when we started, and was not heard since."""
-        for identity, intent in self._unheard.values():
-            here = intent.endpoint == endpoint or (intent.account_id is not None and intent.account_id == account_id)
+        for holder, intent in self._unheard.values():
+            here = intent.endpoint == endpoint or viewer.place.is_same(Place(intent.authority, intent.account_id))
             if here and intent.signature == signature:
-                return identity.label
+                return viewer.name_of(holder)
         return None
 
-    def offer(self, wanted: Mapping[Scope, Hold], claimant: Claimant) -> str | None:
+    def offer(self, wanted: Mapping[Scope, Hold], viewer: Holder, created: float) -> str | None:
         """Want configurations, the first of them now; answers the name of the resource with a better claim to it.
 
         More than one is wanted while a create with other settings is not settled.
         """
+        claimant = Claimant(viewer.uid, viewer.identity, created, shared=viewer.shared)
         for scope in self._wanted.get(claimant.uid, ()):
             if scope not in wanted:
                 self._leave(claimant.uid, scope)
@@ -129,7 +168,7 @@ class Claims:
         for scope, hold in wanted.items():
             self._claim(scope, claimant.having(hold))
         best = min(self._scopes[next(iter(wanted))], key=lambda each: each.order)
-        return None if best.uid == claimant.uid else best.identity.label
+        return None if best.uid == claimant.uid else viewer.name_of(best)
 
     def intend(self, uid: str) -> None:
         """The resource is about to write an intent: it holds what it wants from before that reaches the server."""

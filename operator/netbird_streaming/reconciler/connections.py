@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from netbird_streaming.core.access import access_of, needs_labels
-from netbird_streaming.core.connections import connection_proof, endpoint_digest, proof, url_fault
+from netbird_streaming.core.connections import authority_of, connection_proof, endpoint_digest, proof, url_fault
 from netbird_streaming.core.payload import value_fault
 from netbird_streaming.core.remote import Endpoint, PathFamily, Priority
 from netbird_streaming.core.resources import (
@@ -18,7 +18,7 @@ from netbird_streaming.core.resources import (
 )
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.accounts import Account, AccountEvents
+from netbird_streaming.reconciler.accounts import Account, AccountEvents, WayDigests
 from netbird_streaming.reconciler.listing import Lists
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.quota import Quota
@@ -238,7 +238,11 @@ class Connections:
         client = self._ports.netbird.client(endpoint, link.connection.spec.rate_limit)
         if account is None:
             account = link.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
-        account.rebind(client, endpoint, proof(endpoint, key), endpoint_digest(link.connection, tenant_id, key))
+        authority = authority_of(link.connection)
+        digests = WayDigests(
+            authority, endpoint_digest(link.connection, tenant_id, key), proof(endpoint, authority, key)
+        )
+        account.rebind(client, endpoint, digests)
         internal = link.connection.status.internal
         if (internal.proof, internal.key_id) == (self.proof(link), key.id):
             for known in link.connection.status.accounts:

@@ -10,9 +10,16 @@ from netbird_streaming.core.events import Told
 from netbird_streaming.core.facts import Memory, Posted
 from netbird_streaming.core.payload import secret_names
 from netbird_streaming.core.remote import Integration, Priority
-from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration, Identity, Resource
+from netbird_streaming.core.resources import (
+    RECONCILE_ANNOTATION,
+    ConnectionKind,
+    EventStreamingIntegration,
+    Identity,
+    Resource,
+)
 from netbird_streaming.core.status import Status
 from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.claims import Holder, Place
 from netbird_streaming.reconciler.ports import Clock
 from netbird_streaming.reconciler.way import identity_for
 
@@ -63,6 +70,12 @@ class Entry:
     told: Told | None = None
     refused: str | None = None
     readiness: Readiness = UNTOLD
+
+    def at(self, authority: str | None, account_id: str | None) -> Holder:
+        """Return the resource as one that acts in this account."""
+        return Holder(
+            self.uid, self.identity, Place(authority, account_id), self.connection.kind == ConnectionKind.CLUSTER
+        )
 
     def pack(self) -> None:
         """Keep the version known as a tenth of its size, and none that is large: ten thousand may wait for their turn.
@@ -124,7 +137,8 @@ class Stray(NamedTuple):
     @property
     def is_in_reach(self) -> bool:
         """Whether that account is where the connection leads still: another token may be another account's."""
-        return self.account.leads_to(self.posted.proof, self.posted.item.account_id)
+        posted = self.posted
+        return self.account.leads_to(posted.authority, posted.proof, posted.item.account_id)
 
 
 def version_of(resource: Resource) -> int:

@@ -30,7 +30,8 @@ from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitE
 from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import looks, waits, writes
-from netbird_streaming.reconciler.claims import Claimant, Hold, Scope
+from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.claims import Hold, Holder, Scope, account_key
 from netbird_streaming.reconciler.entries import Entry
 from netbird_streaming.reconciler.listing import INTEGRATION
 from netbird_streaming.reconciler.ports import Outcome
@@ -98,7 +99,7 @@ def _start(world: World, entry: Entry, resource: EventStreamingIntegration, prio
             # Its write was not answered, and landed.
             entry.unsaved = None
             run.tell(resource, before)
-    world.claims.hold(entry.uid, entry.identity, run.status.id, run.status.account_id)
+    world.claims.hold(entry.at(run.status.internal.authority, run.status.account_id), run.status.id)
     return run
 
 
@@ -158,7 +159,7 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
         now=world.ports.clock.monotonic(),
         wall=world.ports.clock.now(),
         route=_route(run, way) if isinstance(way, Way) else way,
-        holders=world.claims.holders(entry.uid, account.account_id if account is not None else None),
+        holders=world.claims.holders(_place(entry, account)),
         view=account.view if account is not None else None,
         account_since=account.since if account is not None else 0.0,
         deleted_at=account.deleted_at if account is not None else 0.0,
@@ -169,9 +170,14 @@ def _case(run: Run, payload: Payload | OperatorError, way: Way | OperatorError) 
     return Case(Desired(run.resource, payload), observed, remembered, world.ports.key, world.limits)
 
 
+def _place(entry: Entry, account: Account | None) -> Holder:
+    return entry.at(None, None) if account is None else entry.at(account.authority, account.account_id)
+
+
 def _route(run: Run, way: Way) -> Route:
     account, known = way.account, way.account_id
     return Route(
+        authority=account.authority,
         endpoint=account.endpoint,
         proof=account.proof,
         account=run.account_problem if known is None else known,
@@ -194,17 +200,20 @@ def _rival(run: Run, case: Case) -> str | None:
         wanted[scope] = Hold.INTEGRATION if held or _holds_twin(case) else Hold.NOTHING
     if intent is not None:
         # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
-        for account in (way.account.scope, run.world.connections.scope(intent.endpoint), intent.account_id):
-            if account is not None:
-                scope = _scope(run, account, intent.signature)
-                wanted[scope] = max(wanted.get(scope, Hold.NOTHING), Hold.INTENT)
+        accounts = [way.account.scope, run.world.connections.scope(intent.endpoint)]
+        if intent.authority is not None and intent.account_id is not None:
+            accounts.append(account_key(intent.authority, intent.account_id))
+        for account in accounts:
+            scope = _scope(run, account, intent.signature)
+            wanted[scope] = max(wanted.get(scope, Hold.NOTHING), Hold.INTENT)
     claims.hear(uid)
     if not wanted:
         return None
     created = run.resource.metadata.creation_timestamp.timestamp()
-    rival = claims.offer(wanted, Claimant(uid, run.entry.identity, created))
+    viewer = _place(run.entry, way.account)
+    rival = claims.offer(wanted, viewer, created)
     if rival is None and isinstance(payload, Payload):
-        return claims.unheard(way.account.endpoint, way.account.account_id, payload.signature)
+        return claims.unheard(viewer, way.account.endpoint, payload.signature)
     return rival
 
 

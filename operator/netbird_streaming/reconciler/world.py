@@ -118,9 +118,10 @@ class World:
     def _claim(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         """What a status says that this very resource wrote is claimed before any work is begun."""
         status = recall(resource, entry.memory).status
-        self.claims.hold(entry.uid, entry.identity, status.id, status.account_id)
-        if status.internal.creation is not None:
-            self.claims.announce(entry.uid, entry.identity, status.internal.creation)
+        intent = status.internal.creation
+        self.claims.hold(entry.at(status.internal.authority, status.account_id), status.id)
+        if intent is not None:
+            self.claims.announce(entry.at(intent.authority, intent.account_id), intent)
 
     def _retake(self, entry: Entry, resource: EventStreamingIntegration) -> None:
         before = entry.connection

@@ -93,8 +93,8 @@ async def _refused(run: Run, case: Case, problem: OperatorError) -> bool:
 
 async def bind(run: Run, case: Case, action: Bind) -> bool:
     """Hold the id, in memory before anything is awaited; it is written with what follows, or at once."""
-    run.world.claims.hold(run.entry.uid, run.entry.identity, action.item.id, action.item.account_id)
     run.status = transitions.bound(case, action)
+    run.world.claims.hold(run.entry.at(run.status.internal.authority, run.status.account_id), action.item.id)
     done = _BINDINGS.get(action.origin)
     if done is None:
         return False
@@ -131,7 +131,7 @@ async def create(run: Run, case: Case, action: Create) -> bool:
         run.entry.resource = None
         run.entry.memory = memory.having(unsent=(*memory.unsent, action.intent)[-MOST_UNSENT:])
         raise
-    run.world.claims.hold(run.entry.uid, run.entry.identity, None, None)
+    run.world.claims.hold(run.entry.at(None, None), None)
     run.entry.memory = Memory(finalizer_seen=memory.finalizer_seen, asked=memory.asked, asked_at=memory.asked_at)
     if run.way.account.proof != action.intent.proof:
         # Another token by now, perhaps of another account: what is sent with it takes another LIST and intent.
@@ -141,7 +141,8 @@ async def create(run: Run, case: Case, action: Create) -> bool:
 
 
 async def _post(run: Run, case: Case, action: Create, way: Way) -> bool:
-    account, proof = way.account, way.account.proof
+    account = way.account
+    authority, proof = account.authority, account.proof
     try:
         async with run.sending(account.client) as client:
             item = await client.create(action.payload.request, run.priority)
@@ -154,19 +155,24 @@ async def _post(run: Run, case: Case, action: Create, way: Way) -> bool:
     if item.account_id is not None and account.account_id is None:
         account.learn(item.account_id, proof)
         run.world.queue.add(way.link.connection.identity)
+    item = replace(item, account_id=item.account_id or action.intent.account_id)
+    owner = run.world.claims.holders(run.entry.at(authority, item.account_id)).owner(item.id)
+    if owner is not None:
+        message = f"NetBird answered the create with the id {item.id}, which resource {owner} holds."
+        return await _not_created(run, case, RetryError(Reason.UNEXPECTED_ANSWER, message, effect=Effect.UNKNOWN))
     run.entry.maker = account
-    _created(run, action, replace(item, account_id=item.account_id or action.intent.account_id), proof)
+    _created(run, action, item, (authority, proof))
     return False
 
 
-def _created(run: Run, action: Create, item: Integration, proof: str) -> None:
+def _created(run: Run, action: Create, item: Integration, sent: tuple[str, str]) -> None:
     """The id is remembered until it is written, and is the resource's from now on."""
-    payload = action.payload
+    payload, (authority, proof) = action.payload, sent
     applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
-    posted = Posted(item, proof, applied, payload.public, payload.request.enabled)
+    posted = Posted(item, authority, proof, applied, payload.public, payload.request.enabled)
     now = run.world.ports.clock.monotonic()
     run.entry.memory = run.entry.memory.having(posted=posted, written=now, former=NEVER, intent_over=None)
-    run.world.claims.hold(run.entry.uid, run.entry.identity, item.id, item.account_id)
+    run.world.claims.hold(run.entry.at(authority, item.account_id), item.id)
     run.world.accepted(run.entry)
     _did("created", Reason.PROGRESSING, item.id)
 

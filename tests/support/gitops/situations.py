@@ -15,14 +15,14 @@ from netbird_streaming.core import transitions
 from netbird_streaming.core.actions import Bind, Create, Delete, Look, Report, State, Update, failed
 from netbird_streaming.core.conditions import Standing, conditions
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.facts import Case, Memory, Posted, Route
+from netbird_streaming.core.facts import Case, Memory, Posted
 from netbird_streaming.core.payload import resolve
 from netbird_streaming.core.resources import EventStreamingIntegration
 from netbird_streaming.core.status import Applied, Correction, Status
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.netbird.answers import Answer, Obstacle, Operation, Silence, Subject, failure, unreadable
 from netbird_streaming.reasons import Reason
-from tests.support.cases import ACCOUNT, KEY, NOW, WALL, Others, case, held, intent_of, item, view
+from tests.support.cases import ACCOUNT, AUTHORITY, KEY, NOW, WALL, Others, case, held, intent_of, item, route_of, view
 
 URL: Final = "https://siem.example/in"
 REPORTED: Final = {"driftPolicy": "Report"}
@@ -102,7 +102,7 @@ def _pruned(resource: EventStreamingIntegration) -> Status:
 
 
 def _route(account: str | OperatorError, **changes: Any) -> dict[str, Any]:
-    route = Route(endpoint="endpoint-1", proof="proof-1", account=account, allow_adoption=True)
+    route = route_of(account=account)
     return {"route": replace(route, **changes)}
 
 
@@ -128,7 +128,9 @@ def denied() -> OperatorError:
 _SETTLED: Final = Memory(finalizer_seen=NOW - 300, intent_over=NOW - 200)
 _POSTED: Final = Memory(
     finalizer_seen=NOW - 9,
-    posted=Posted(item(5), "proof-1", Applied(fingerprint="fingerprint", key_id=KEY.id), {"url": URL}, enabled=True),
+    posted=Posted(
+        item(5), AUTHORITY, "proof-1", Applied(fingerprint="fingerprint", key_id=KEY.id), {"url": URL}, enabled=True
+    ),
 )
 _CONTENDED: Final = {"view": view(item(5, updated_at=_LATER, **_FOREIGN))}
 _MISSING: Final = Memory(finalizer_seen=NOW - 100, missing=NOW - 2)

@@ -3,17 +3,25 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from netbird_streaming.core.connections import endpoint_digest, proof
+import pytest
+
+from netbird_streaming.core.connections import authority_of, endpoint_digest, proof
 from netbird_streaming.core.remote import Endpoint, PathFamily
-from netbird_streaming.core.resources import NetBirdConnection, TokenType
-from tests.support.cases import KEY
+from netbird_streaming.core.resources import ClusterNetBirdConnection, NetBirdConnection, TokenType
+from tests.support.cases import AUTHORITY, KEY
 
 ENDPOINT: Final = Endpoint("https://api.netbird.io", "token-1", TokenType.PERSONAL_ACCESS_TOKEN)
 
 
-def connection(uid: str = "uid-1", **spec: Any) -> NetBirdConnection:
+def connection(uid: str = "uid-1", namespace: str | None = None, **spec: Any) -> NetBirdConnection:
     raw = {
-        "metadata": {"name": "n", "uid": uid, "resourceVersion": "7", "creationTimestamp": "2026-05-01T10:00:00Z"},
+        "metadata": {
+            "name": "n",
+            "namespace": namespace,
+            "uid": uid,
+            "resourceVersion": "7",
+            "creationTimestamp": "2026-05-01T10:00:00Z",
+        },
         "spec": {"tokenSecretRef": {"name": "netbird", "key": "token"}, **spec},
     }
     return NetBirdConnection.model_validate(raw)
@@ -21,12 +29,12 @@ def connection(uid: str = "uid-1", **spec: Any) -> NetBirdConnection:
 
 def test_another_url_token_or_tenant_may_be_another_account() -> None:
     others = (replace(ENDPOINT, url="https://b"), replace(ENDPOINT, token="2"), replace(ENDPOINT, tenant_id="t"))
-    assert len({proof(each, KEY) for each in (ENDPOINT, *others)}) == 4
+    assert len({proof(each, AUTHORITY, KEY) for each in (ENDPOINT, *others)}) == 4
 
 
 def test_how_it_is_asked_does_not_decide_which_account_answers() -> None:
     other = replace(ENDPOINT, ca_bundle="PEM", path_family=PathFamily.PLAIN)
-    assert proof(other, KEY) == proof(ENDPOINT, KEY)
+    assert proof(other, AUTHORITY, KEY) == proof(ENDPOINT, AUTHORITY, KEY)
 
 
 def test_another_connection_url_or_tenant_is_another_way() -> None:
@@ -45,6 +53,24 @@ def test_another_token_goes_the_same_way() -> None:
 
 
 def test_a_digest_tells_nothing_of_what_it_was_made_of() -> None:
-    for digest in (proof(ENDPOINT, KEY), endpoint_digest(connection(), "token-1", KEY)):
+    for digest in (proof(ENDPOINT, AUTHORITY, KEY), endpoint_digest(connection(), "token-1", KEY)):
         assert "token-1" not in digest
         assert len(digest) == 32
+
+
+def test_an_authority_is_the_url_and_who_controls_the_trust() -> None:
+    ref = {"name": "ca", "key": "ca.crt"}
+    cluster = ClusterNetBirdConnection.model_validate(connection().model_dump(by_alias=True))
+    trusting = ClusterNetBirdConnection.model_validate(connection(caBundleConfigMapRef=ref).model_dump(by_alias=True))
+    own = connection(namespace="team-a", caBundleConfigMapRef=ref)
+    administrators = {authority_of(each) for each in (cluster, trusting, connection(namespace="team-a"))}
+    assert len(administrators) == 1
+    others = (own, connection(namespace="team-b", caBundleConfigMapRef=ref), connection(url="https://b.example"))
+    assert len(administrators | {authority_of(each) for each in others}) == 4
+
+
+@pytest.mark.parametrize("url", ["https://API.netbird.io", "https://api.netbird.io:443", "https://api.netbird.io/"])
+def test_another_form_of_a_url_and_another_certificate_are_the_same_authority(url: str) -> None:
+    first = connection(namespace="team-a", caBundleConfigMapRef={"name": "ca", "key": "2026"})
+    rotated = connection(namespace="team-a", url=url, caBundleConfigMapRef={"name": "other", "key": "2027"})
+    assert authority_of(rotated) == authority_of(first)

@@ -32,6 +32,7 @@ from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.support.cases import (
     ACCOUNT,
+    AUTHORITY,
     KEY,
     NOW,
     STAMP,
@@ -45,6 +46,7 @@ from tests.support.cases import (
     intent_of,
     item,
     payload_of,
+    route_of,
     view,
 )
 
@@ -235,20 +237,26 @@ class TestUnknownOutcome:
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
     def test_through_another_connection_nothing_is_concluded(self) -> None:
-        elsewhere = Route(endpoint="endpoint-2", proof="proof-2", account="acc-2", allow_adoption=True)
+        elsewhere = Route(
+            authority=AUTHORITY, endpoint="endpoint-2", proof="proof-2", account="acc-2", allow_adoption=True
+        )
         assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
     def test_with_another_accounts_token_nothing_is_concluded(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(
+            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True
+        )
         assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
     def test_the_account_is_confirmed_before_anything_is_concluded(self) -> None:
-        unknown = Route(endpoint="endpoint-1", proof="proof-1", account=None, allow_adoption=True)
+        unknown = route_of(account=None)
         assert decide(self.case(route=unknown)) == ConfirmAccount()
 
     def test_an_answered_post_is_bound_before_anything_else(self) -> None:
         payload = payload_of(integration())
-        posted = Posted(item(9), "proof-1", Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True)
+        posted = Posted(
+            item(9), AUTHORITY, "proof-1", Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True
+        )
         action = decide(case(self.open(), memory=Memory(posted=posted), route=BROKEN))
         assert action == Bind(item(9), Origin.CREATED, posted)
 
@@ -430,12 +438,14 @@ class TestKeeping:
         assert reason_of(decide(case(integration(finalizers=[]), route=BROKEN))) is Reason.CONNECTION_NOT_FOUND
 
     def test_in_another_account_nothing_is_touched(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(
+            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True
+        )
         resource = integration({"enabled": False}, status=held(integration()))
         assert reason_of(decide(case(resource, route=elsewhere))) is Reason.ACCOUNT_MISMATCH
 
     def test_an_unconfirmed_account_is_confirmed_first(self) -> None:
-        unknown = Route(endpoint="endpoint-1", proof="proof-1", account=None, allow_adoption=True)
+        unknown = route_of(account=None)
         assert (
             decide(case(integration({"enabled": False}, status=held(integration())), route=unknown)) == ConfirmAccount()
         )
@@ -485,7 +495,9 @@ class TestAdopting:
         assert reason_of(decide(claimed)) is Reason.ADOPTION_CLAIMED
 
     def test_the_administrator_may_forbid_it(self) -> None:
-        route = Route(endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=False)
+        route = Route(
+            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=False
+        )
         assert (
             reason_of(decide(case(self.adopting("Match"), view=view(item(9)), route=route)))
             is Reason.ADOPTION_NOT_ALLOWED
@@ -603,7 +615,9 @@ class TestDeleting:
         assert decide(case(resource, memory=Memory(missing=NOW - 0.5), view=view(begun=NOW))) == Release()
 
     def test_in_another_account_nothing_is_deleted(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(
+            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True
+        )
         assert (
             reason_of(decide(case(self.gone(status=held(integration())), route=elsewhere))) is Reason.ACCOUNT_MISMATCH
         )
@@ -638,6 +652,8 @@ statuses = st.builds(
     corrections=st.just(()),
     normalized=st.just({}),
     owner_uid=st.sampled_from([None, UID, "another"]),
+    authority=st.sampled_from([None, AUTHORITY]),
+    proof=st.sampled_from([None, "proof-1"]),
     claimed_id=st.none() | st.just(5),
     conditions=st.just(()),
 )
@@ -657,6 +673,7 @@ metadata = st.fixed_dictionaries(
 problems: st.SearchStrategy[OperatorError] = st.just(BROKEN)
 routes = st.builds(
     Route,
+    authority=st.sampled_from([AUTHORITY, "authority-2"]),
     endpoint=st.just("endpoint-1"),
     account=st.sampled_from([None, ACCOUNT, "acc-2"]) | problems,
     allow_adoption=st.booleans(),
@@ -697,6 +714,7 @@ def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: Case) ->
             assert this.status.internal.owner_uid == UID
             assert isinstance(route, Route)
             assert this.status.account_id in (None, route.account)
+            assert this.status.internal.authority == route.authority
         case Create():
             assert resource.has_finalizer
             assert not resource.deleting

@@ -10,7 +10,7 @@ from netbird_streaming.core.connections import endpoint_digest, proof
 from netbird_streaming.core.fingerprint import FingerprintKey
 from netbird_streaming.core.remote import Endpoint, Integration
 from netbird_streaming.core.resources import NetBirdConnection, TokenType
-from tests.support.cases import KEY, URL, integration, payload_of
+from tests.support.cases import AUTHORITY, KEY, URL, integration, payload_of
 
 CONFIG: Final = {"url": URL, "headers": json.dumps({"X-Key": "one", "X-Team": "a"}), "body_template": ""}
 SHOWN: Final = Integration(id=1, platform="generic_http", config={**CONFIG, "url": "https://other.example"})
@@ -35,13 +35,13 @@ def test_a_later_version_knows_the_digests_of_an_earlier_one() -> None:
 @pytest.mark.parametrize(
     ("tenant_id", "account", "way"),
     [
-        ("tenant", "096f060f0616a4a1cd6601d09f588bd1", "3c6d297eb5c75d323570bc725fa7e1bf"),
-        (None, "9a963c9aec98222ef41744b1c14e4cce", "276e0ae8867028b648e9a0961938beb1"),
+        ("tenant", "2e364fb5e6cabe179826d3f4a9fc9826", "56091f30a1525bbdd3820f12f80e821f"),
+        (None, "d877d9924039936685e9c5c086e2221f", "2402f4cac2853a7eb57cb4a9dcec1ea9"),
     ],
 )
 def test_and_those_of_the_way_to_an_account(tenant_id: str | None, account: str, way: str) -> None:
     token = Endpoint("https://api.netbird.io", "token", TokenType.OAUTH2, tenant_id)
-    assert proof(token, KEY) == account
+    assert proof(token, AUTHORITY, KEY) == account
     assert endpoint_digest(connection(), tenant_id, KEY) == way
 
 

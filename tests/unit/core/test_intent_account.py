@@ -5,22 +5,34 @@ from typing import Any
 
 import pytest
 
-from netbird_streaming.core import transitions
+from netbird_streaming.core import intents, transitions
 from netbird_streaming.core.actions import Action, Bind, ConfirmAccount, Create, Look, Report
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.facts import Case, Memory, Posted, Route
-from netbird_streaming.core.status import Applied, Intent, Origin, Status
+from netbird_streaming.core.status import Applied, Origin, Status
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
-from tests.support.cases import ACCOUNT, KEY, NOW, UID, case, held, integration, intent_of, item, view
+from tests.support.cases import (
+    ACCOUNT,
+    AUTHORITY,
+    KEY,
+    NOW,
+    UID,
+    case,
+    held,
+    integration,
+    intent_of,
+    item,
+    route_of,
+    view,
+)
 
 OVER = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
 WAITING = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 1)
-SAME = Route(endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=True)
+SAME = route_of()
 ROTATED = replace(SAME, proof="proof-2")
 UNTOLD = WaitError(Reason.ACCOUNT_UNCONFIRMED, "nothing tells")
 FAILED = RetryError(Reason.UNAVAILABLE, "no answer")
-FORMER: dict[str, Any] = {"proof": None, "account_id": None}
 
 
 def creating(route: Route, *items: Any, memory: Memory = OVER, **changes: Any) -> Case:
@@ -91,14 +103,6 @@ def test_with_another_fingerprint_key_the_token_proves_nothing_and_the_account_d
     assert decide(creating(replace(SAME, account=None), item(9), **lost)) == ConfirmAccount()
     assert reason_of(decide(creating(SAME, item(9), **lost))) is Reason.CREATE_AMBIGUOUS
     assert reason_of(decide(creating(SAME, item(9), account_id=None, **lost))) is Reason.ACCOUNT_UNCONFIRMED
-
-
-def test_what_a_former_version_wrote_is_held_against_the_connection() -> None:
-    for route in (SAME, ROTATED, replace(SAME, account=None)):
-        assert decide(creating(route, item(9), **FORMER)) == Bind(item(9), Origin.INFERRED)
-    elsewhere = replace(SAME, endpoint="endpoint-2")
-    assert reason_of(decide(creating(elsewhere, item(9), **FORMER))) is Reason.ACCOUNT_UNCONFIRMED
-    assert decide(creating(replace(SAME, account=None), item(9), proof=None)) == ConfirmAccount()
 
 
 def test_while_it_waits_the_account_is_asked_for_and_written_down() -> None:
@@ -206,13 +210,20 @@ def test_an_answer_is_of_the_account_that_was_asked(
     proof: str, shown: str | None, account: str | OperatorError, kept: str | None
 ) -> None:
     made = item(9, account_id=shown)
-    posted = Posted(made, proof, Applied(fingerprint="f", key_id=KEY.id), {}, enabled=True)
+    posted = Posted(made, AUTHORITY, proof, Applied(fingerprint="f", key_id=KEY.id), {}, enabled=True)
     seen = creating(replace(SAME, account=account), memory=Memory(posted=posted))
     action = decide(seen)
     assert isinstance(action, Bind)
     assert transitions.bound(seen, action).account_id == kept
 
 
-def test_a_status_of_a_former_version_is_read() -> None:
-    raw = {"attempt": 1, "endpoint": "e", "platform": "datadog", "signature": {}, "keyID": "k"}
-    assert Intent.model_validate(raw).proof is None
+def test_another_server_shows_nothing_of_it_whatever_account_it_names() -> None:
+    impostor = replace(SAME, authority="authority-2")
+    assert reason_of(decide(creating(impostor, item(9)))) is Reason.ACCOUNT_UNCONFIRMED
+    assert reason_of(decide(creating(SAME, item(9), authority=None))) is Reason.ACCOUNT_UNCONFIRMED
+    status = Status().having(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
+    seen = case(integration(status=status), route=impostor, view=view(item(9)))
+    assert reason_of(decide(seen)) is Reason.IDENTICAL_EXISTS
+    twin = intent_of(integration(), authority="authority-2")
+    both = Status().having(creation=twin, unresolved_creations=(intent_of(integration()),), owner_uid=UID)
+    assert len(intents.unresolved(case(integration(status=both)))) == 2

@@ -12,7 +12,20 @@ from netbird_streaming.core.facts import Case, Memory, Route
 from netbird_streaming.core.status import Condition, Intent, Origin, Status
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from tests.support.cases import ACCOUNT, KEY, NOW, URL, WALL, case, held, integration, intent_of, item, payload_of, view
+from tests.support.cases import (
+    ACCOUNT,
+    AUTHORITY,
+    KEY,
+    NOW,
+    WALL,
+    case,
+    held,
+    integration,
+    intent_of,
+    item,
+    payload_of,
+    view,
+)
 
 SEEN = Memory(finalizer_seen=NOW - 100)
 REJECTED = WaitError(Reason.TOKEN_REJECTED, "NetBird rejects the token.")
@@ -68,11 +81,11 @@ def test_an_intent_says_all_that_finds_its_outcome(account: str | OperatorError 
     payload = payload_of(resource)
     assert creating(replace(seen, observed=replace(seen.observed, route=route))).intent == Intent(
         attempt=1,
+        authority=AUTHORITY,
         endpoint="endpoint-1",
         account_id=known,
         proof="proof-1",
         platform="generic_http",
-        config={"url": URL},
         signature=dict(payload.signature),
         key_id=KEY.id,
         since=WALL,

@@ -14,14 +14,28 @@ from netbird_streaming.core.resources import RECONCILE_ANNOTATION
 from netbird_streaming.core.status import Applied, Condition, Correction, Intent, Origin, Status
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from tests.support.cases import ACCOUNT, KEY, NOW, STAMP, UID, URL, WALL, case, held, integration, item, payload_of
+from tests.support.cases import (
+    ACCOUNT,
+    AUTHORITY,
+    KEY,
+    NOW,
+    STAMP,
+    UID,
+    URL,
+    WALL,
+    case,
+    held,
+    integration,
+    item,
+    payload_of,
+)
 
 LATER: Final = "2026-05-01T11:30:00Z"
 THIN: Final = Integration(id=5)
 BROKEN: Final = WaitError(Reason.CONNECTION_NOT_FOUND, "NetBirdConnection x does not exist")
 CORRECTED: Final = Correction(at=WALL, updated_at=LATER, values={"url": "digest"})
 LATE: Final = Intent(attempt=1, endpoint="endpoint-1", platform="generic_http", signature={}, key_id=KEY.id)
-POSTED: Final = Posted(item(), "proof-1", Applied(fingerprint="f", key_id="k"), {"url": URL}, enabled=False)
+POSTED: Final = Posted(item(), AUTHORITY, "proof-1", Applied(fingerprint="f", key_id="k"), {"url": URL}, enabled=False)
 
 
 def said(status: Status) -> list[tuple[str, str, str]]:
@@ -100,6 +114,8 @@ class TestBinding:
             unresolved_creations=(LATE,),
             observed_generation=3,
             owner_uid=UID,
+            authority=AUTHORITY,
+            proof="proof-1",
         )
 
     @pytest.mark.parametrize("origin", [Origin.ADOPTED, Origin.INFERRED])
@@ -131,7 +147,9 @@ class TestBinding:
         assert self.bind(Bind(THIN, Origin.INFERRED)).enabled is None
 
     def test_the_answer_tells_the_account_before_the_connection_does(self) -> None:
-        elsewhere = Route(endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True)
+        elsewhere = Route(
+            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True
+        )
         assert self.bind(Bind(item(), Origin.CREATED, POSTED), elsewhere).account_id == ACCOUNT
         assert self.bind(Bind(THIN, Origin.CREATED, POSTED), elsewhere).account_id == "acc-2"
 
@@ -139,8 +157,8 @@ class TestBinding:
         "route",
         [
             BROKEN,
-            *(Route("endpoint-1", "proof-1", account, allow_adoption=True) for account in (None, BROKEN)),
-            Route("endpoint-1", "proof-2", ACCOUNT, allow_adoption=True),
+            *(Route(AUTHORITY, "endpoint-1", "proof-1", account, allow_adoption=True) for account in (None, BROKEN)),
+            Route(AUTHORITY, "endpoint-1", "proof-2", ACCOUNT, allow_adoption=True),
         ],
     )
     def test_an_account_that_nobody_told_is_not_guessed(self, route: Route | OperatorError) -> None:

@@ -7,7 +7,8 @@ from netbird_streaming.core.remote import Endpoint, Priority
 from netbird_streaming.core.resources import TokenType
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.accounts import Account
+from netbird_streaming.reconciler.accounts import Account, WayDigests
+from tests.support.cases import AUTHORITY
 from tests.unit.netbird.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def account_of(teller: Teller) -> Account:
 
 def take(account: Account, teller: Teller, token: str) -> None:
     endpoint = Endpoint(url="https://api", token=token, token_type=TokenType.PERSONAL_ACCESS_TOKEN)
-    account.rebind(cast("NetBird", teller), endpoint, f"proof-{token}", "endpoint")
+    account.rebind(cast("NetBird", teller), endpoint, WayDigests(AUTHORITY, "endpoint", f"proof-{token}"))
 
 
 async def test_all_who_ask_at_a_time_share_one_question_and_its_answer() -> None:
@@ -101,13 +102,14 @@ async def test_a_token_that_comes_back_is_asked_about_again() -> None:
 
 async def test_what_was_made_is_reached_by_its_token_or_its_account() -> None:
     account = account_of(Teller("acc-1"))
-    assert account.leads_to("proof-one", None)
-    assert account.leads_to("proof-one", "acc-1")
-    assert not account.leads_to("proof-two", "acc-1")
+    assert account.leads_to(AUTHORITY, "proof-one", None)
+    assert account.leads_to(AUTHORITY, "proof-one", "acc-1")
+    assert not account.leads_to(AUTHORITY, "proof-two", "acc-1")
     await account.confirm(Priority.USER)
-    assert account.leads_to("proof-two", "acc-1")
-    assert not account.leads_to("proof-two", None)
-    assert not account.leads_to("proof-one", "acc-2")
+    assert account.leads_to(AUTHORITY, "proof-two", "acc-1")
+    assert not account.leads_to(AUTHORITY, "proof-two", None)
+    assert not account.leads_to(AUTHORITY, "proof-one", "acc-2")
+    assert not account.leads_to("authority-2", "proof-two", "acc-1")
 
 
 async def test_a_reason_is_not_given_for_itself() -> None:

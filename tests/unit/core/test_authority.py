@@ -1,0 +1,121 @@
+"""An id and an account mean something only with the server that named them."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from netbird_streaming.core import transitions
+from netbird_streaming.core.actions import Action, Bind, ConfirmAccount, Delete, Report, Update
+from netbird_streaming.core.decide import decide
+from netbird_streaming.core.facts import Case, Memory
+from netbird_streaming.core.resources import EventStreamingIntegration
+from netbird_streaming.core.status import Origin, Status
+from netbird_streaming.errors import WaitError
+from netbird_streaming.reasons import Reason
+from tests.support.cases import NOW, UID, Others, case, held, integration, intent_of, item, route_of, view
+
+DELETING: Final[dict[str, Any]] = {"deletionTimestamp": "2026-05-01T11:59:00Z"}
+OTHER_SERVER: Final[dict[str, Any]] = {"authority": "authority-2"}
+DENIED: Final = WaitError(Reason.PERMISSION_DENIED, "The token may not act in the tenant.")
+ADOPTING: Final = {"adoption": {"policy": "Override", "id": 5}}
+
+
+def reason_of(action: Action) -> Reason:
+    assert isinstance(action, Report), action
+    return action.reason
+
+
+def edited(spec: dict[str, Any] | None = None, **status: Any) -> EventStreamingIntegration:
+    """A resource that holds integration 5 and was edited since."""
+    return integration({"enabled": False, **(spec or {})}, status=held(integration(), **status))
+
+
+def deleted(**status: Any) -> EventStreamingIntegration:
+    return integration(status=held(integration(), **status), **DELETING)
+
+
+def seen(resource: EventStreamingIntegration, **observed: Any) -> Case:
+    return case(resource, view=view(item(5)), **observed)
+
+
+class TestAnotherServer:
+    @pytest.mark.parametrize("authority", ["authority-2", None])
+    def test_an_id_that_it_gave_is_neither_changed_nor_deleted(self, authority: str | None) -> None:
+        assert reason_of(decide(seen(edited(authority=authority)))) is Reason.ACCOUNT_MISMATCH
+        assert reason_of(decide(seen(deleted(authority=authority)))) is Reason.ACCOUNT_MISMATCH
+
+    def test_an_id_of_the_same_server_and_account_is_used_through_any_connection(self) -> None:
+        moved = route_of(endpoint="endpoint-2", proof="proof-2")
+        assert isinstance(decide(seen(edited(), route=moved)), Update)
+        assert decide(seen(deleted(), route=moved)) == Delete(5)
+
+    def test_a_user_who_may_adopt_moves_an_integration_by_its_id(self) -> None:
+        this = seen(edited(ADOPTING, **OTHER_SERVER))
+        action = decide(this)
+        assert action == Bind(item(5), Origin.ADOPTED)
+        assert isinstance(action, Bind)
+        assert transitions.bound(this, action).internal.authority == route_of().authority
+
+    @pytest.mark.parametrize(
+        ("spec", "route"),
+        [(ADOPTING, route_of(allow_adoption=False)), ({"adoption": {"policy": "Match"}}, route_of()), ({}, route_of())],
+    )
+    def test_nothing_else_moves_it(self, spec: dict[str, Any], route: Any) -> None:
+        assert reason_of(decide(seen(edited(spec, **OTHER_SERVER), route=route))) is Reason.ACCOUNT_MISMATCH
+
+    def test_an_integration_that_is_not_there_is_not_created_in_its_place(self) -> None:
+        this = case(edited(ADOPTING, **OTHER_SERVER), view=view())
+        assert reason_of(decide(this)) is Reason.ADOPTION_NOT_FOUND
+
+    def test_in_a_tenant_nothing_is_adopted_before_its_account_is_confirmed(self) -> None:
+        wanted = integration({"adoption": {"policy": "Override", "id": 5}})
+        unconfirmed = route_of(tenant_id="gold", account=None)
+        assert decide(seen(wanted, route=unconfirmed)) == ConfirmAccount()
+        assert reason_of(decide(seen(wanted, route=replace(unconfirmed, account=DENIED)))) is Reason.PERMISSION_DENIED
+
+
+class TestUnknownAccount:
+    def test_the_credentials_that_the_id_was_received_with_may_use_it(self) -> None:
+        assert isinstance(decide(seen(edited(account_id=None))), Update)
+        assert decide(seen(deleted(account_id=None))) == Delete(5)
+
+    @pytest.mark.parametrize("proof", ["proof-2", None])
+    def test_no_others_may(self, proof: str | None) -> None:
+        unknown: dict[str, Any] = {"account_id": None, "proof": proof}
+        assert reason_of(decide(seen(edited(**unknown)))) is Reason.ACCOUNT_UNCONFIRMED
+        assert reason_of(decide(seen(deleted(**unknown)))) is Reason.ACCOUNT_UNCONFIRMED
+
+
+class TestAnotherOwner:
+    def test_what_another_resource_holds_in_the_account_is_neither_changed_nor_deleted(self) -> None:
+        others = Others({5: "team-b/web"})
+        for resource in (edited(), deleted()):
+            action = decide(seen(resource, holders=others))
+            assert reason_of(action) is Reason.OWNERSHIP_CONFLICT
+            assert isinstance(action, Report)
+            assert "team-b/web" in action.message
+
+
+class TestAmbiguousCreate:
+    def case(self, *found: int, allow_adoption: bool) -> Case:
+        spec = {"adoption": {"policy": "Override", "id": found[-1]}}
+        status = Status().having(creation=intent_of(integration()), owner_uid=UID)
+        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
+        listed = view(*(item(each) for each in found), begun=NOW - 0.5)
+        route = route_of(allow_adoption=allow_adoption)
+        return case(integration(spec, status=status), memory=memory, view=listed, route=route)
+
+    def test_choosing_one_of_several_takes_the_right_to_adopt(self) -> None:
+        assert reason_of(decide(self.case(9, 10, allow_adoption=False))) is Reason.ADOPTION_NOT_ALLOWED
+        told = self.case(9, 10, allow_adoption=True)
+        action = decide(told)
+        assert isinstance(action, Report)
+        status = transitions.reported(told, action)
+        known = told.desired.resource.model_copy(update={"status": status})
+        chosen = replace(told, desired=replace(told.desired, resource=known), remembered=told.remembered)
+        again = replace(chosen, remembered=replace(chosen.remembered, status=status))
+        assert decide(again) == Bind(item(10), Origin.ADOPTED)
+
+    def test_what_is_proven_to_be_the_outcome_needs_no_adoption(self) -> None:
+        assert decide(self.case(9, allow_adoption=False)) == Bind(item(9), Origin.INFERRED)
