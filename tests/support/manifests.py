@@ -19,8 +19,8 @@ def reference(name: str, key: str) -> Manifest:
 
 
 _AWS_KEYS: Final = {
-    "accessKeySecretRef": reference("aws", "access-key"),
-    "secretKeySecretRef": reference("aws", "secret-key"),
+    "accessKeyIDSecretRef": reference("aws", "access-key"),
+    "secretAccessKeySecretRef": reference("aws", "secret-key"),
 }
 BLOCKS: Final[dict[str, Manifest]] = {
     "datadog": {"datadog": {"site": "datadoghq.eu", "apiKeySecretRef": reference("datadog", "api-key")}},

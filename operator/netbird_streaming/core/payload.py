@@ -119,8 +119,8 @@ def _references(block: Block) -> Iterator[KeyReference]:
         case Datadog():
             yield block.api_key_secret_ref
         case S3() | Firehose():
-            yield block.access_key_secret_ref
-            yield block.secret_key_secret_ref
+            yield block.access_key_id_secret_ref
+            yield block.secret_access_key_secret_ref
         case GenericHTTP():
             yield from _http_references(block)
 
@@ -183,8 +183,8 @@ def _url(field: str, url: str) -> str:
 
 def _aws_keys(block: S3 | Firehose, secrets: "_Reader") -> dict[str, str]:
     return {
-        "access_key": secrets.value(block.access_key_secret_ref),
-        "secret_key": secrets.value(block.secret_key_secret_ref),
+        "access_key": secrets.value(block.access_key_id_secret_ref),
+        "secret_key": secrets.value(block.secret_access_key_secret_ref),
     }
 
 

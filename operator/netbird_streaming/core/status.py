@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.fields import ATOMIC_LIST, doc
+from netbird_streaming.core.schema.fields import ATOMIC_LIST, TIME, doc
 from netbird_streaming.core.schema.rules import short_names
 
 MAX_DIGEST: Final = 40
@@ -57,13 +57,17 @@ class Condition(Model):
     status: Annotated[Literal["True", "False", "Unknown"], doc("Whether the condition holds.")]
     reason: Annotated[
         str,
-        doc("Why, in one word of a closed list; the documentation has a cure for each.", maxLength=256),
+        doc(
+            "Why, as one word. A reason never changes its meaning. Later versions may add reasons, so clients must"
+            " tolerate unknown ones.",
+            maxLength=256,
+        ),
     ]
     message: Annotated[str, doc("Why, and what to do about it, in a sentence.", maxLength=MAX_MESSAGE)] = ""
     observed_generation: Annotated[
         int | None, doc("The generation of the resource that the condition is about.", minimum=0)
     ] = None
-    last_transition_time: Annotated[datetime, doc("When the condition's status last changed.")]
+    last_transition_time: Annotated[datetime, doc("When the condition's status last changed.", **TIME)]
 
 
 class Applied(Model):
@@ -120,17 +124,19 @@ class Intent(Model):
         ),
     ]
     key_id: Annotated[str, doc("Which key the digests were made with.", maxLength=MAX_KEY_ID)] = Field(alias="keyID")
-    since: Annotated[datetime | None, doc("NetBird's own time before the attempt.")] = None
-    until: Annotated[datetime | None, doc("NetBird's own time after which it can't have been made any more.")] = None
+    since: Annotated[datetime | None, doc("NetBird's own time before the attempt.", **TIME)] = None
+    until: Annotated[
+        datetime | None, doc("NetBird's own time after which it can't have been made any more.", **TIME)
+    ] = None
 
 
 class Correction(Model):
     """A drift that was corrected: the remote `updatedAt` that showed it, the values that differed, and when."""
 
-    at: Annotated[datetime, doc("When it was corrected.")]
+    at: Annotated[datetime, doc("When it was corrected.", **TIME)]
     updated_at: Annotated[
         str | None,
-        doc("When NetBird says that somebody else changed the integration.", maxLength=MAX_ANSWERED),
+        doc("When NetBird says that another client changed the integration.", **TIME),
     ] = None
     values: Annotated[
         Digests,
@@ -248,15 +254,15 @@ class Status(Model):
             **short_names(),
         ),
     ] = None
-    created_at: Annotated[
-        str | None, doc("When NetBird says that the integration was created (RFC 3339).", maxLength=MAX_ANSWERED)
-    ] = None
+    created_at: Annotated[str | None, doc("When NetBird says that the integration was created (RFC 3339).", **TIME)] = (
+        None
+    )
     updated_at: Annotated[
         str | None,
         doc(
             "When NetBird says that it was last changed, by this operator's own last write (RFC 3339): a later time"
-            " means that somebody else wrote.",
-            maxLength=MAX_ANSWERED,
+            " means that another client wrote.",
+            **TIME,
         ),
     ] = None
     observed_generation: Annotated[

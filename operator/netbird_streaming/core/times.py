@@ -1,8 +1,11 @@
 """Timestamps as NetBird writes them: RFC 3339, in UTC or with an offset, up to nine digits of fraction."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+RFC_3339: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+"""The form of a time in a status; the schema of the custom resources rejects any other."""
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 """Earlier than any moment."""
 
@@ -16,6 +19,17 @@ def parse_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None
+
+
+def as_rfc_3339(text: str) -> str | None:
+    """Return the time in a form that a status accepts: as it was sent, if possible; None if it cannot be read."""
+    moment = parse_time(text)
+    if moment is None or re.fullmatch(RFC_3339, text, re.ASCII):
+        return None if moment is None else text
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except OverflowError:
+        return None
 
 
 def is_later(text: str | None, than: str | None, *, by: timedelta) -> bool:

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from netbird_streaming.core.compare import COMPARABLE
 from netbird_streaming.core.remote import UNKNOWN_ID, Integration, IntegrationRequest
+from netbird_streaming.core.times import as_rfc_3339
 from netbird_streaming.netbird.json_list import Encoded, TooLargeError, is_list, pieces
 
 MAX_ITEMS: Final = 20_000
@@ -198,8 +199,8 @@ def _integration(item: object, texts: "_Texts") -> Integration:
         _text(item, "platform", texts),
         enabled,
         None if config is None else _config(config, texts),
-        _text(item, "created_at", texts),
-        _text(item, "updated_at", texts),
+        _time(item, "created_at", texts),
+        _time(item, "updated_at", texts),
     )
 
 
@@ -216,6 +217,12 @@ def _text(item: Mapping[str, object], key: str, texts: "_Texts") -> str | None:
         message = f"{key} has a character that can't be printed"
         raise UnreadableError(message)
     return texts.one(value) if value else None
+
+
+def _time(item: Mapping[str, object], key: str, texts: "_Texts") -> str | None:
+    """Return a field's time in a form that a status accepts; one that cannot be read counts as absent."""
+    text = _text(item, key, texts)
+    return None if text is None else as_rfc_3339(text)
 
 
 def _config(config: dict[str, Any], texts: "_Texts") -> dict[str, str]:

@@ -87,7 +87,7 @@ def secret_values(data: bytes) -> None:
     values = data.split(b"\x00")
     secrets: Mapping[str, SecretData | None] = {"s": {f"k{index}": values[index % len(values)] for index in range(4)}}
     ref = [{"name": "s", "key": f"k{index}"} for index in range(4)]
-    aws = {"region": "eu-west-1", "accessKeySecretRef": ref[0], "secretKeySecretRef": ref[1]}
+    aws = {"region": "eu-west-1", "accessKeyIDSecretRef": ref[0], "secretAccessKeySecretRef": ref[1]}
     header = [{"name": "X-Key", "valueFrom": {"secretKeyRef": ref[3]}}]
     basic = {"basic": {"usernameSecretRef": ref[1], "passwordSecretRef": ref[2]}}
     specs: tuple[dict[str, Any], ...] = (

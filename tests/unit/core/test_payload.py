@@ -49,7 +49,7 @@ def test_each_platform_sends_the_keys_that_netbird_reads() -> None:
         "api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs",
         "api_key": "alpha",
     }
-    aws = {"region": "eu-west-1", "accessKeySecretRef": REF, "secretKeySecretRef": OTHER}
+    aws = {"region": "eu-west-1", "accessKeyIDSecretRef": REF, "secretAccessKeySecretRef": OTHER}
     keys = {"region": "eu-west-1", "access_key": "alpha", "secret_key": "beta"}
     assert payload(platform="s3", s3={"bucketName": "logs", **aws}).request.config == {"bucket_name": "logs", **keys}
     firehose = payload(platform="firehose", firehose={"streamName": "logs", **aws})
@@ -103,7 +103,7 @@ def test_a_query_is_no_public_part_of_a_url() -> None:
 
 
 def test_names_are_public() -> None:
-    aws = {"region": "eu-west-1", "accessKeySecretRef": REF, "secretKeySecretRef": OTHER}
+    aws = {"region": "eu-west-1", "accessKeyIDSecretRef": REF, "secretAccessKeySecretRef": OTHER}
     firehose = payload(platform="firehose", firehose={"streamName": "logs/a?b", **aws})
     assert firehose.public == {"stream_name": "logs/a?b", "region": "eu-west-1"}
     named = http(headers=[{"name": "X-Team", "value": "a"}, {"name": "X-Key", "valueFrom": {"secretKeyRef": REF}}])

@@ -10,12 +10,15 @@ from pydantic import Field, JsonValue
 from pydantic.fields import FieldInfo
 
 from netbird_streaming.core.schema.rules import Rule, first_fault, literals, matches
+from netbird_streaming.core.times import RFC_3339
 
 ATOMIC_MAP: Final = {"x-kubernetes-map-type": "atomic"}
 ATOMIC_LIST: Final = {"x-kubernetes-list-type": "atomic"}
 SET: Final = {"x-kubernetes-list-type": "set"}
-OPTIONAL: Final = {"x-optional": True}
-"""For a field that a rule requires, in a better sentence than the schema's own `Required value`."""
+EXAMPLES: Final = "x-examples"
+"""The key under which a field keeps examples for the fields of its own object; it never reaches a CRD."""
+TIME: Final = {"maxLength": 64, "pattern": RFC_3339}
+"""The bounds of a time (RFC 3339)."""
 
 MAX_URL: Final = 2048
 _CREDENTIAL_PARAMETER: Final = (
@@ -47,6 +50,11 @@ def doc(description: str, /, **schema: JsonValue) -> FieldInfo:
     """The description of a field and what else its schema says, in JSON Schema's own words; for `Annotated`."""
     info: FieldInfo = Field(description=description, json_schema_extra=schema)
     return info
+
+
+def examples(**values: str) -> dict[str, JsonValue]:
+    """Return what adds `Example: …` to the descriptions of an object's fields, for one use of that object."""
+    return {EXAMPLES: dict(values)}
 
 
 def name_rule(field: str) -> Rule:

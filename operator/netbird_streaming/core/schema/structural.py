@@ -8,10 +8,10 @@ custom-resource-definitions/#specifying-a-structural-schema
 from typing import Any, Final
 
 from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.fields import OPTIONAL
+from netbird_streaming.core.schema.fields import EXAMPLES
 
 Schema = dict[str, Any]
-_DROPPED: Final = frozenset(("title", "$defs", "anyOf", "$ref", "const", *OPTIONAL))
+_DROPPED: Final = frozenset(("title", "$defs", "anyOf", "$ref", "const", EXAMPLES))
 
 
 def structural(model: type[Model]) -> Schema:
@@ -28,10 +28,10 @@ def _node(schema: Schema, definitions: Schema) -> Schema:
     properties = base.get("properties")
     if properties is not None:
         node["properties"] = {name: _node(each, definitions) for name, each in sorted(properties.items())}
-        required = [name for name in base.get("required", ()) if not _is_optional(properties[name])]
-        node.pop("required", None)
-        if required:
-            node["required"] = sorted(required)
+        for name, example in base.get(EXAMPLES, {}).items():
+            node["properties"][name]["description"] += f" Example: {example}."
+        if "required" in base:
+            node["required"] = sorted(base["required"])
     for inner in ("items", "additionalProperties"):
         if isinstance(base.get(inner), dict):
             node[inner] = _node(base[inner], definitions)
@@ -62,10 +62,6 @@ def _without_defaults(schema: Schema) -> Schema:
         if isinstance(node.get(inner), dict):
             node[inner] = _without_defaults(node[inner])
     return node
-
-
-def _is_optional(schema: Schema) -> bool:
-    return bool(OPTIONAL.keys() & schema.keys())
 
 
 def _is_no_default(name: str, value: object) -> bool:

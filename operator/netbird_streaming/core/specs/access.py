@@ -14,7 +14,7 @@ MAX_LABELS: Final = 8
 MAX_LABEL_KEY: Final = 317
 MAX_LABEL_VALUE: Final = 63
 
-LabelValue = Annotated[str, doc("A label's value.", maxLength=MAX_LABEL_VALUE)]
+LabelValue = Annotated[str, doc("The value of a label. Example: a.", maxLength=MAX_LABEL_VALUE)]
 Namespace = Annotated[str, doc("The name of a namespace. Example: team-a.", maxLength=63)]
 
 
@@ -43,14 +43,14 @@ class LabelSelectorRequirement(Model):
         )
     )
 
-    key: Annotated[str, doc("The label's key. Example: example.com/team.", maxLength=MAX_LABEL_KEY)]
+    key: Annotated[str, doc("The key of the label. Example: example.com/team.", maxLength=MAX_LABEL_KEY)]
     operator: Annotated[
         Literal["In", "NotIn", "Exists", "DoesNotExist"],
-        doc("How the label is compared: In and NotIn with values, Exists and DoesNotExist without."),
+        doc("How the label is compared. In and NotIn need values; Exists and DoesNotExist take none."),
     ]
     values: Annotated[
         tuple[LabelValue, ...],
-        doc("The values of In and NotIn.", maxItems=MAX_LABELS, **ATOMIC_LIST),
+        doc("The values of In and NotIn. Example: [a, b].", maxItems=MAX_LABELS, **ATOMIC_LIST),
     ] = ()
 
 
@@ -72,12 +72,13 @@ class LabelSelector(Model):
     match_labels: Annotated[
         dict[str, LabelValue],
         doc(
-            "Labels that the namespace must have, with just these values. Example: {team: a}.", maxProperties=MAX_LABELS
+            "The labels that the namespace must have, with exactly these values. Example: {team: a}.",
+            maxProperties=MAX_LABELS,
         ),
     ] = Field(default={})
     match_expressions: Annotated[
         tuple[LabelSelectorRequirement, ...],
-        doc("Requirements that the namespace's labels must all meet.", maxItems=MAX_LABELS, **ATOMIC_LIST),
+        doc("The requirements that the namespace's labels must all meet.", maxItems=MAX_LABELS, **ATOMIC_LIST),
     ] = ()
 
 
@@ -113,7 +114,7 @@ class Access(Model):
     namespaces: Annotated[
         tuple[Namespace, ...],
         doc(
-            "Namespaces by name. Set this or namespaceSelector. Example: [team-a, team-b].",
+            "The names of the namespaces. Set this or namespaceSelector. Example: [team-a, team-b].",
             maxItems=MAX_NAMESPACES,
             **SET,
         ),
@@ -121,14 +122,14 @@ class Access(Model):
     namespace_selector: Annotated[
         LabelSelector | None,
         doc(
-            "Namespaces by their labels; {} selects all. Whoever may label a namespace can put it into the selection;"
-            " kubernetes.io/metadata.name is the label that Kubernetes itself guards. Set this or namespaces."
+            "A selector over the labels of namespaces; {} selects all. A user who can label a namespace can add it to"
+            " the selection; only kubernetes.io/metadata.name is guarded by Kubernetes itself. Set this or namespaces."
         ),
     ] = None
     tenant_id: Annotated[
         TenantID,
         doc(
-            "The tenant that these namespaces act in, and no other; the connection's own where it is left out. Example:"
+            "The only tenant that these namespaces act in. Default: the tenant of the connection. Example:"
             " ch8i4ug6lnn4g9hqv7m0.",
             maxLength=MAX_TENANT,
         ),
@@ -136,7 +137,7 @@ class Access(Model):
     allow_adoption: Annotated[
         bool,
         doc(
-            "Whether resources of these namespaces may take over integrations that they did not create; not, unless it"
-            " is true. Leave it so where several teams share an account: else one could take another's."
+            "Whether resources of these namespaces may adopt integrations that they did not create. Leave it false if"
+            " several teams share an account: one team could adopt another team's integration."
         ),
     ] = False

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.fields import ATOMIC_LIST, MAX_URL, doc, url_faults
+from netbird_streaming.core.schema.fields import ATOMIC_LIST, MAX_URL, doc, examples, url_faults
 from netbird_streaming.core.schema.rules import Rule, first_fault, matches, rules
 from netbird_streaming.core.specs.access import Access
 from netbird_streaming.core.specs.references import KeyReference
@@ -21,11 +21,11 @@ class RateLimit(Model):
 
     requests_per_minute: Annotated[
         int,
-        doc("Requests a minute that NetBird allows the token in the long run.", minimum=1, maximum=60_000),
+        doc("The requests per minute that NetBird allows the token. Example: 120.", minimum=1, maximum=60_000),
     ] = 120
     burst: Annotated[
         int,
-        doc("Requests that NetBird allows the token at once, after a rest.", minimum=1, maximum=100_000),
+        doc("The requests that NetBird allows the token at once. Example: 1200.", minimum=1, maximum=100_000),
     ] = 1200
 
 
@@ -76,53 +76,59 @@ class ConnectionSpec(Model):
     url: Annotated[
         str,
         doc(
-            "The address of the NetBird API, without /api. A self-hosted server needs event streaming in its licence."
-            " http is accepted only to loopback, unless the operator allows it. Example: https://netbird.example.com.",
+            "The address of the NetBird API, without /api. A self-hosted server needs a licence for event streaming."
+            " http:// is accepted only to loopback, unless the operator allows it. Example:"
+            " https://netbird.example.com.",
             maxLength=MAX_URL,
         ),
     ] = "https://api.netbird.io"
     token_secret_ref: Annotated[
         KeyReference,
         doc(
-            "The key of a Secret that holds the token: of this namespace, or of the operator's for the cluster kind."
-            " The token's user must be allowed to manage integrations; a service user's token is best."
+            "The key of a Secret that holds the token. The Secret is in this resource's namespace; for a"
+            " ClusterNetBirdConnection, in the operator's. The token's user must have the right to manage integrations;"
+            " prefer a service user.",
+            **examples(name="netbird", key="token"),
         ),
     ]
     token_type: Annotated[
         TokenType,
         doc(
-            "How the token is sent. PersonalAccessToken: as `Authorization: Token`, for tokens made in the dashboard."
-            " OAuth2: as `Authorization: Bearer`, for those of an identity provider."
+            "How the operator sends the token. PersonalAccessToken: `Authorization: Token`, for a token of the"
+            " dashboard. OAuth2: `Authorization: Bearer`, for a token of an identity provider."
         ),
     ] = TokenType.PERSONAL_ACCESS_TOKEN
     tenant_id: Annotated[
         TenantID,
         doc(
-            "The tenant of a managed service provider to act in; the token's own account where it is left out. Listed"
-            " by GET /api/integrations/msp/tenants. Example: ch8i4ug6lnn4g9hqv7m0.",
+            "The tenant of a managed service provider to act in. Default: the token's own account. GET"
+            " /api/integrations/msp/tenants lists the ids. Example: ch8i4ug6lnn4g9hqv7m0.",
             maxLength=MAX_TENANT,
         ),
     ] = Field(default=None, alias="tenantID")
     ca_bundle_config_map_ref: Annotated[
         KeyReference | None,
         doc(
-            "The key of a ConfigMap with the PEM certificates of the authorities that the API is verified by, instead"
-            " of the public ones: of this namespace, or of the operator's for the cluster kind."
+            "The key of a ConfigMap that holds the PEM certificates of the authorities to verify the API's certificate"
+            " with, instead of the public ones. The ConfigMap is in this resource's namespace; for a"
+            " ClusterNetBirdConnection, in the operator's.",
+            **examples(name="company-ca", key="ca.crt"),
         ),
     ] = None
     rate_limit: Annotated[
         RateLimit,
         doc(
-            "What NetBird allows the token: the defaults are NetBird Cloud's, a self-hosted server has its own. All"
-            " that use the same token share one budget, and the lowest limit set for it wins.",
+            "The rate limit of the token. The defaults are those of NetBird Cloud; a self-hosted server has its own."
+            " All connections with the same token share one limit, the lowest that is set.",
             default={"requestsPerMinute": 120, "burst": 1200},
         ),
     ] = RateLimit()
     resync_interval: Annotated[
         str,
         doc(
-            "How often NetBird is compared with what is declared, from 1m to 24h; stretched while that would take more"
-            " than a quarter of the rate limit. Changes of resources and Secrets act at once. Example: 1h30m.",
+            "How often the operator compares NetBird with the declared state, from 1m to 24h. The operator extends it"
+            " while resyncs would use more than a quarter of the rate limit. Changes of resources and Secrets take"
+            " effect at once. Example: 1h30m.",
             maxLength=16,
         ),
     ] = "5m"
@@ -136,8 +142,8 @@ class ClusterConnectionSpec(ConnectionSpec):
     access: Annotated[
         tuple[Access, ...],
         doc(
-            "The namespaces that may use this connection: none where it is left out. The first entry that matches a"
-            " namespace decides.",
+            "The namespaces that may use this connection. Default: none. The first entry that matches a namespace"
+            " decides.",
             maxItems=MAX_ENTRIES,
             **ATOMIC_LIST,
         ),

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.fields import ATOMIC_LIST, MAX_URL, doc, url_rule
+from netbird_streaming.core.schema.fields import ATOMIC_LIST, MAX_URL, doc, examples, url_rule
 from netbird_streaming.core.schema.rules import Cause, Rule, first_fault, literals, matches, one_of_two, rules
 from netbird_streaming.core.specs.http import Auth, Header
 from netbird_streaming.core.specs.references import KeyReference
@@ -53,14 +53,22 @@ _REGION_RULE: Final = Rule(
     field=".region",
 )
 
-AwsRegion = Annotated[str, doc("The code of the AWS region that it is in. Example: eu-central-1.", maxLength=32)]
-AccessKeyReference = Annotated[
-    KeyReference,
-    doc("The key of a Secret in this namespace that holds the AWS access key ID (it begins with AKIA)."),
+AwsRegion = Annotated[
+    str, doc("The code of the AWS region of the bucket or stream. Example: eu-central-1.", maxLength=32)
 ]
-SecretKeyReference = Annotated[
+AccessKeyIDReference = Annotated[
     KeyReference,
-    doc("The key of a Secret in this namespace that holds the AWS secret access key."),
+    doc(
+        "The key of a Secret in this namespace that holds the AWS access key ID of an IAM user (it begins with AKIA).",
+        **examples(name="aws", key="access-key"),
+    ),
+]
+SecretAccessKeyReference = Annotated[
+    KeyReference,
+    doc(
+        "The key of a Secret in this namespace that holds the AWS secret access key.",
+        **examples(name="aws", key="secret-key"),
+    ),
 ]
 
 
@@ -83,15 +91,15 @@ class Datadog(Model):
     site: Annotated[
         str | None,
         doc(
-            f"The Datadog site of your organisation, as its web address tells: one of {', '.join(DATADOG_SITES)}. Set"
-            " this or apiURL.",
+            f"The Datadog site of the organisation: one of {', '.join(DATADOG_SITES)}. Set this or apiURL. Example:"
+            " datadoghq.eu.",
             maxLength=64,
         ),
     ] = None
     api_url: Annotated[
         str | None,
         doc(
-            "The whole https URL of a log intake that is not one of a site, as a proxy's. Set this or site. Example:"
+            "The whole https URL of any other log intake, such as a proxy. Set this or site. Example:"
             " https://http-intake.logs.datadoghq.eu/api/v2/logs.",
             maxLength=MAX_URL,
         ),
@@ -99,8 +107,9 @@ class Datadog(Model):
     api_key_secret_ref: Annotated[
         KeyReference,
         doc(
-            "The key of a Secret in this namespace that holds the Datadog API key (not an application key). A new key"
-            " can take five minutes until Datadog accepts it; NetBird is asked again until then."
+            "The key of a Secret in this namespace that holds the Datadog API key (not an application key). Datadog can"
+            " take five minutes to accept a new key; the operator retries until then.",
+            **examples(name="datadog", key="api-key"),
         ),
     ]
 
@@ -112,11 +121,11 @@ class S3(Model):
 
     bucket_name: Annotated[
         str,
-        doc("The bucket's name alone, neither its ARN nor a URL. Example: company-netbird-events.", maxLength=63),
+        doc("The name of the bucket, not its ARN or a URL. Example: company-netbird-events.", maxLength=63),
     ]
     region: AwsRegion
-    access_key_secret_ref: AccessKeyReference
-    secret_key_secret_ref: SecretKeyReference
+    access_key_id_secret_ref: AccessKeyIDReference = Field(alias="accessKeyIDSecretRef")
+    secret_access_key_secret_ref: SecretAccessKeyReference
 
 
 class Firehose(Model):
@@ -124,10 +133,10 @@ class Firehose(Model):
 
     model_config = ConfigDict(json_schema_extra=rules(_STREAM_RULE, _REGION_RULE))
 
-    stream_name: Annotated[str, doc("The stream's name alone, not its ARN. Example: netbird-events.", maxLength=64)]
+    stream_name: Annotated[str, doc("The name of the stream, not its ARN. Example: netbird-events.", maxLength=64)]
     region: AwsRegion
-    access_key_secret_ref: AccessKeyReference
-    secret_key_secret_ref: SecretKeyReference
+    access_key_id_secret_ref: AccessKeyIDReference = Field(alias="accessKeyIDSecretRef")
+    secret_access_key_secret_ref: SecretAccessKeyReference
 
 
 _ONCE: Final = "self.headers.all(h, self.headers.exists_one(o, o.name.lowerAscii() == h.name.lowerAscii()))"
@@ -166,32 +175,36 @@ class GenericHTTP(Model):
     url: Annotated[
         str | None,
         doc(
-            "The https URL that events are posted to. Set this, or urlSecretRef where the URL itself holds a token, as"
-            " those of webhooks often do. Example: https://siem.example.com/ingest.",
+            "The https URL that NetBird posts events to. Set this, or urlSecretRef if the URL contains a token, as many"
+            " webhook URLs do. Example: https://siem.example.com/ingest.",
             maxLength=MAX_URL,
         ),
     ] = None
     url_secret_ref: Annotated[
         KeyReference | None,
-        doc("The key of a Secret in this namespace that holds the whole https URL. Set this or url."),
+        doc(
+            "The key of a Secret in this namespace that holds the whole https URL. Set this or url.",
+            **examples(name="webhook", key="url"),
+        ),
     ] = None
     headers: Annotated[
         tuple[Header, ...],
         doc(
-            "Headers of each request, each only once. What tells the destination who sends belongs under auth.",
+            "The headers of each request; each name may occur once. Put the header that authenticates the sender under"
+            " auth.",
             maxItems=MAX_HEADERS,
             **ATOMIC_LIST,
         ),
     ] = ()
     auth: Annotated[
         Auth | None,
-        doc("How the destination is told who sends: exactly one of bearer, basic and header, always from Secrets."),
+        doc("How NetBird authenticates to the destination: exactly one of bearer, basic and header, all from Secrets."),
     ] = None
     body_template: Annotated[
         str | None,
         doc(
-            "The body of each request as a Go text/template over .ID, .Timestamp, .Message, .InitiatorID, .TargetID,"
-            " .Meta and .Reference; NetBird's own JSON where it is not set. It is no place for a credential. Example:"
+            "The body of each request, as a Go template over .ID, .Timestamp, .Message, .InitiatorID, .TargetID,"
+            " .Meta and .Reference. Default: NetBird's own JSON. Never put a credential into it. Example:"
             ' {"time": "{{ .Timestamp }}", "event": "{{ .Message }}"}.',
             maxLength=MAX_BODY,
         ),

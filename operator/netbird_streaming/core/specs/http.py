@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import ConfigDict
 
 from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.fields import doc, header_name_rule
+from netbird_streaming.core.schema.fields import doc, examples, header_name_rule
 from netbird_streaming.core.schema.rules import Cause, Rule, first_fault, matches, one_of_two, rules
 from netbird_streaming.core.specs.references import KeyReference
 
@@ -38,7 +38,10 @@ _PLAIN_RULE: Final = first_fault(
 class HeaderSource(Model):
     """Where a header's value comes from."""
 
-    secret_key_ref: Annotated[KeyReference, doc("The key of a Secret in this namespace that holds the value.")]
+    secret_key_ref: Annotated[
+        KeyReference,
+        doc("The key of a Secret in this namespace that holds the value.", **examples(name="siem", key="tenant-key")),
+    ]
 
 
 class Header(Model):
@@ -60,22 +63,22 @@ class Header(Model):
     name: Annotated[
         str,
         doc(
-            "The header's name; upper and lower case make no difference. Not those that HTTP itself sets (Host,"
-            " Content-Length, Connection and the like). Example: X-Tenant.",
+            "The name of the header, case-insensitive. Headers that HTTP itself sets (Host, Content-Length, Connection"
+            " and others) are rejected. Example: X-Tenant.",
             maxLength=MAX_HEADER_NAME,
         ),
     ]
     value: Annotated[
         str | None,
         doc(
-            "The value in plain, readable by everybody who may read this resource. Refused for names that speak of a"
-            " credential (Authorization, Cookie, X-Api-Key and the like): use valueFrom for these.",
+            "The value in plain text, visible to all users who can read this resource. Rejected for a name of a"
+            " credential (Authorization, Cookie, X-Api-Key and others): use valueFrom. Example: blue.",
             maxLength=MAX_HEADER_VALUE,
         ),
     ] = None
     value_from: Annotated[
         HeaderSource | None,
-        doc("The value from a Secret, for all that not everybody may read. Set this or value."),
+        doc("The source of a confidential value. Set this or value."),
     ] = None
 
 
@@ -84,7 +87,10 @@ class BearerAuth(Model):
 
     token_secret_ref: Annotated[
         KeyReference,
-        doc("The key of a Secret in this namespace that holds the token alone, without the word Bearer."),
+        doc(
+            "The key of a Secret in this namespace that holds the token, without the word Bearer.",
+            **examples(name="webhook", key="token"),
+        ),
     ]
 
 
@@ -93,11 +99,17 @@ class BasicAuth(Model):
 
     username_secret_ref: Annotated[
         KeyReference,
-        doc("The key of a Secret in this namespace that holds the user's name, which can't hold a colon."),
+        doc(
+            "The key of a Secret in this namespace that holds the user name, which cannot contain a colon.",
+            **examples(name="webhook", key="username"),
+        ),
     ]
     password_secret_ref: Annotated[
         KeyReference,
-        doc("The key of a Secret in this namespace that holds the password, not encoded."),
+        doc(
+            "The key of a Secret in this namespace that holds the password, not encoded.",
+            **examples(name="webhook", key="password"),
+        ),
     ]
 
 
@@ -108,16 +120,19 @@ class HeaderAuth(Model):
 
     name: Annotated[
         str,
-        doc("The header's name. Example: X-Api-Key.", maxLength=MAX_HEADER_NAME),
+        doc("The name of the header. Example: X-Api-Key.", maxLength=MAX_HEADER_NAME),
     ]
     value_secret_ref: Annotated[
         KeyReference,
-        doc("The key of a Secret in this namespace that holds the header's whole value."),
+        doc(
+            "The key of a Secret in this namespace that holds the whole value of the header.",
+            **examples(name="webhook", key="team-key"),
+        ),
     ]
 
 
 class Auth(Model):
-    """How the destination is told who sends: at most one way."""
+    """How NetBird authenticates to the destination: exactly one way."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -135,10 +150,8 @@ class Auth(Model):
     )
 
     bearer: Annotated[BearerAuth | None, doc("Send `Authorization: Bearer <token>`.")] = None
-    basic: Annotated[
-        BasicAuth | None, doc("Send `Authorization: Basic <user:password>`, encoded as RFC 7617 says.")
-    ] = None
+    basic: Annotated[BasicAuth | None, doc("Send `Authorization: Basic <user:password>`, encoded by RFC 7617.")] = None
     header: Annotated[
         HeaderAuth | None,
-        doc("Send a header of the destination's own, or Authorization with a scheme that is neither of the others."),
+        doc("Send another header of the destination, or Authorization with any other scheme."),
     ] = None

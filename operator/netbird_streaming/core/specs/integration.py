@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import ConfigDict, Field
 
 from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.fields import OPTIONAL, doc
+from netbird_streaming.core.schema.fields import doc
 from netbird_streaming.core.schema.rules import Cause, Rule, literal, rules
 from netbird_streaming.core.specs.destinations import S3, Datadog, Firehose, GenericHTTP
 from netbird_streaming.core.specs.references import ConnectionKind, ConnectionReference
@@ -66,16 +66,16 @@ class Adoption(Model):
     policy: Annotated[
         AdoptionPolicy,
         doc(
-            "Never: an integration that exists is left alone, and an identical one blocks the creation. Match: take"
-            " over the one that is identical (of id, where it is set; else the only one), or create one where there is"
-            " none. Override: take over id and correct what differs."
+            "Never: adopt nothing; an identical integration blocks the creation. Match: adopt the identical integration"
+            " (that of id, or the only one), or create one if none is identical. Override: adopt the integration of id"
+            " and correct its settings."
         ),
     ] = AdoptionPolicy.NEVER
     id: Annotated[
         int | None,
         doc(
-            "The id in NetBird of the integration to take over, from 1 on. An id that does not exist is never created,"
-            " one that another resource holds is refused. Example: 42.",
+            "The id in NetBird of the integration to adopt. An id that does not exist is never created. An id that"
+            " another resource owns is rejected. Example: 42.",
             minimum=1,
         ),
     ] = None
@@ -96,7 +96,7 @@ def _block_rules() -> tuple[Rule, ...]:
     """Exactly the block that the platform names."""
     required = (
         Rule(
-            f"!has(self.platform) || self.platform != {literal(platform)} || has(self.{block})",
+            f"self.platform != {literal(platform)} || has(self.{block})",
             f"platform is {platform}: add its settings under {block}",
             f".{block}",
             Cause.REQUIRED,
@@ -105,7 +105,7 @@ def _block_rules() -> tuple[Rule, ...]:
     )
     forbidden = (
         Rule(
-            f"!has(self.{block}) || !has(self.platform) || self.platform == {literal(platform)}",
+            f"!has(self.{block}) || self.platform == {literal(platform)}",
             "must be removed: it is not the block that platform names",
             f".{block}",
             Cause.FORBIDDEN,
@@ -123,13 +123,7 @@ class IntegrationSpec(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "has(self.platform)",
-                f"say where events go: {', '.join(Platform)}",
-                ".platform",
-                Cause.REQUIRED,
-            ),
-            Rule(
-                "!has(self.platform) || !has(oldSelf.platform) || self.platform == oldSelf.platform",
+                "self.platform == oldSelf.platform",
                 "can't be changed, since NetBird can't: create another resource, then delete this one",
                 ".platform",
                 Cause.FORBIDDEN,
@@ -141,64 +135,70 @@ class IntegrationSpec(Model):
     connection_ref: Annotated[
         ConnectionReference,
         doc(
-            "The connection whose NetBird account the integration lives in: the ClusterNetBirdConnection `default`"
-            " where it is left out. It may change to another connection of the same account, not to one of"
-            " another.",
+            "The connection whose NetBird account holds the integration. Default: the ClusterNetBirdConnection"
+            " `default`. It can change to another connection of the same account, and to no other account.",
             default={"kind": ConnectionKind.CLUSTER.value, "name": "default"},
         ),
     ] = ConnectionReference(kind=ConnectionKind.CLUSTER, name="default")
     platform: Annotated[
         Platform,
         doc(
-            "Where NetBird streams events to, in its API's own words; the settings are in the block of that name"
-            " (genericHTTP for generic_http). Required. It can't change: create another resource instead.",
-            **OPTIONAL,
+            "The platform that NetBird streams events to. The values are those of NetBird's API, so generic_http has an"
+            " underscore. The field of that name holds the settings (genericHTTP for generic_http). Immutable: create"
+            " another resource instead."
         ),
     ]
     enabled: Annotated[
         bool,
-        doc("Whether NetBird streams. An integration that is not enabled is kept in NetBird, with its settings."),
+        doc(
+            "Whether NetBird streams events. A disabled integration stays in NetBird with its settings. NetBird's"
+            " dashboard allows one enabled integration per account."
+        ),
     ] = True
     datadog: Annotated[
         Datadog | None,
-        doc("Datadog's log intake; exactly where platform is datadog."),
+        doc("The settings of Datadog's log intake. Required if platform is datadog, forbidden otherwise."),
     ] = None
     s3: Annotated[
         S3 | None,
-        doc("An Amazon S3 bucket; exactly where platform is s3."),
+        doc("The settings of an Amazon S3 bucket. Required if platform is s3, forbidden otherwise."),
     ] = None
     firehose: Annotated[
         Firehose | None,
-        doc("An Amazon Data Firehose stream; exactly where platform is firehose."),
+        doc("The settings of an Amazon Data Firehose stream. Required if platform is firehose, forbidden otherwise."),
     ] = None
     generic_http: Annotated[
         GenericHTTP | None,
-        doc("Any HTTP endpoint; exactly where platform is generic_http."),
+        doc("The settings of any HTTP endpoint. Required if platform is generic_http, forbidden otherwise."),
     ] = Field(default=None, alias="genericHTTP")
     adoption: Annotated[
         Adoption,
         doc(
-            "Whether an integration that exists already may be taken over; never, by default. Through a cluster's"
-            " connection its administrator must allow it (spec.access[].allowAdoption).",
+            "Whether this resource may adopt an integration that it did not create. With a ClusterNetBirdConnection,"
+            " spec.access[].allowAdoption of the connection must allow it too.",
             default={"policy": AdoptionPolicy.NEVER.value},
         ),
     ] = Adoption()
     deletion_policy: Annotated[
         DeletionPolicy,
         doc(
-            "What becomes of the integration when this resource is deleted. Delete: it goes too. Orphan: it stays in"
-            " NetBird and streams on; an event names its id. It can still be changed while the resource is terminating."
+            "What happens to the integration when this resource is deleted. Delete: the operator deletes it. Orphan: it"
+            " stays in NetBird and keeps streaming; an Event names its id. This field can be changed while the resource"
+            " is terminating."
         ),
     ] = DeletionPolicy.DELETE
     drift_policy: Annotated[
         DriftPolicy,
         doc(
-            "What is done when somebody else changed or deleted the integration in NetBird. Correct: it is made as"
-            " declared here. Report: the condition Drifted says so, and nothing is written until this resource or a"
-            " Secret of it changes."
+            "What happens when another client changed or deleted the integration in NetBird. Correct: the operator"
+            " restores what this resource declares. Report: the operator sets the condition Drifted, and writes nothing"
+            " until this resource or one of its Secrets changes."
         ),
     ] = DriftPolicy.CORRECT
     suspend: Annotated[
         bool,
-        doc("While true, NetBird is not written to: nothing is created, changed or corrected. Deletion still acts."),
+        doc(
+            "Whether the operator stops writing to NetBird. While true, it creates, changes and corrects nothing. It"
+            " still deletes the integration of a deleted resource."
+        ),
     ] = False

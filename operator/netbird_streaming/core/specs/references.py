@@ -1,4 +1,4 @@
-"""References to what lies beside a resource: a key of a Secret or ConfigMap, a connection."""
+"""References to other objects: a key of a Secret or ConfigMap, a connection."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from pydantic import ConfigDict
 
 from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.fields import ATOMIC_MAP, OPTIONAL, doc, name_rule
-from netbird_streaming.core.schema.rules import Cause, Rule, rules
+from netbird_streaming.core.schema.fields import ATOMIC_MAP, doc, name_rule
+from netbird_streaming.core.schema.rules import Rule, rules
 
 _KEY_RULE: Final = Rule(
     rule="self.key.matches('^[-._a-zA-Z0-9]+$') && self.key != '.' && !self.key.startsWith('..')",
@@ -17,15 +17,12 @@ _KEY_RULE: Final = Rule(
 
 
 class KeyReference(Model):
-    """One key of a Secret or ConfigMap; never a namespace: it is the one of the object that refers."""
+    """One key of a Secret or ConfigMap, without a namespace: each field that uses it fixes the namespace."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC_MAP | rules(name_rule(".name"), _KEY_RULE))
 
-    name: Annotated[
-        str,
-        doc("The object's name, in the namespace of the resource that refers to it. Example: datadog.", maxLength=253),
-    ]
-    key: Annotated[str, doc("The key in its data that holds the value. Example: api-key.", maxLength=253)]
+    name: Annotated[str, doc("The name of the object.", maxLength=253)]
+    key: Annotated[str, doc("The key in the object's data that holds the value.", maxLength=253)]
 
 
 class ConnectionKind(StrEnum):
@@ -38,25 +35,14 @@ class ConnectionKind(StrEnum):
 class ConnectionReference(Model):
     """The connection through which the integration is managed."""
 
-    model_config = ConfigDict(
-        json_schema_extra=ATOMIC_MAP
-        | rules(
-            Rule(
-                "has(self.kind)",
-                "say which kind of connection: NetBirdConnection (of this namespace) or ClusterNetBirdConnection",
-                ".kind",
-                Cause.REQUIRED,
-            ),
-            name_rule(".name"),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=ATOMIC_MAP | rules(name_rule(".name")))
 
     kind: Annotated[
         ConnectionKind,
         doc(
-            "NetBirdConnection: one of this resource's namespace. ClusterNetBirdConnection: one of the cluster's"
-            " administrator, whose spec.access must allow this namespace. Required where connectionRef is written.",
-            **OPTIONAL,
+            "The kind of the connection. NetBirdConnection: a connection in this resource's namespace."
+            " ClusterNetBirdConnection: a connection of the cluster's administrator, whose spec.access must allow this"
+            " namespace."
         ),
     ]
-    name: Annotated[str, doc("The connection's name. Example: default.", maxLength=253)]
+    name: Annotated[str, doc("The name of the connection. Example: default.", maxLength=253)]

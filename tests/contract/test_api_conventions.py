@@ -1,0 +1,183 @@
+"""The custom resources follow the Kubernetes API conventions, so that their names and bounds can stay for good."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from netbird_streaming.core.model import Model
+from netbird_streaming.core.schema.definitions import DEFINITIONS, Definition
+from netbird_streaming.core.schema.fields import EXAMPLES, TIME, doc, examples
+from netbird_streaming.core.schema.structural import structural
+from netbird_streaming.core.specs.integration import Platform
+from tests.contract.test_crds import Schema, nodes, schema_of
+from tests.support import pages
+
+each_definition: Final = pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda each: each.plural)
+
+_CAMEL_CASE: Final = re.compile(r"[a-z][A-Za-z0-9]*")
+_WRONG_INITIALISM: Final = re.compile(
+    r"(?<=[a-z0-9])(Api|Aws|Ca|Cpu|Http|Https|Id|Ids|Ip|Json|Msp|Tls|Uid|Uri|Url|Urls)(?=[A-Z]|$)"
+)
+_OBJECT_OWN: Final = frozenset({".apiVersion", ".kind"})
+"""Fields that Kubernetes itself defines."""
+_AN_EXAMPLE: Final = re.compile(r"Example:\s\S")
+
+
+def fields(definition: Definition, *, below: str = ".spec") -> dict[str, Schema]:
+    return {path: schema for path, schema in nodes(schema_of(definition)) if path.startswith(f"{below}.")}
+
+
+def name_of(path: str) -> str:
+    return path.rpartition(".")[2].removesuffix("[]")
+
+
+def required_by_models(model: type[Model], path: str = "") -> Iterator[str]:
+    """The fields that have no default in their model, by their path in the schema."""
+    for info in model.model_fields.values():
+        where = f"{path}.{info.alias}"
+        if info.is_required():
+            yield where
+        for inner, suffix in models_of(info):
+            yield from required_by_models(inner, where + suffix)
+
+
+def models_of(info: FieldInfo) -> Iterator[tuple[type[Model], str]]:
+    pending: list[tuple[Any, str]] = [(info.annotation, "")]
+    while pending:
+        kind, suffix = pending.pop()
+        if isinstance(kind, type) and issubclass(kind, Model):
+            yield kind, suffix
+        elif getattr(kind, "__origin__", None) is tuple:
+            pending += [(inner, f"{suffix}[]") for inner in kind.__args__ if inner is not Ellipsis]
+        else:
+            pending += [(inner, suffix) for inner in getattr(kind, "__args__", ())]
+
+
+@each_definition
+def test_what_is_always_needed_is_in_required(definition: Definition) -> None:
+    """A client that reads the schema, such as a form or a generator, knows nothing of CEL."""
+    found = {
+        f"{path}.{name}"
+        for path, schema in [("", schema_of(definition)), *nodes(schema_of(definition))]
+        for name in schema.get("required", ())
+    }
+    wanted = {path for path in required_by_models(definition.model) if not path.startswith(".metadata")}
+    assert {path for path in found if not path.startswith(".metadata")} == wanted
+
+
+def test_the_platform_and_the_kind_of_a_connection_are_required() -> None:
+    spec = schema_of(DEFINITIONS[0])["properties"]["spec"]
+    assert "platform" in spec["required"]
+    assert spec["properties"]["connectionRef"]["required"] == ["kind", "name"]
+
+
+@each_definition
+def test_no_rule_says_what_required_says(definition: Definition) -> None:
+    for path, schema in nodes(schema_of(definition)):
+        for rule in schema.get("x-kubernetes-validations", ()):
+            if rule["reason"] == "FieldValueRequired":
+                assert rule.get("fieldPath", "").removeprefix(".") not in schema.get("required", ()), path
+
+
+@each_definition
+def test_every_free_value_has_an_example(definition: Definition) -> None:
+    free = {
+        path: schema
+        for path, schema in fields(definition).items()
+        if schema["type"] in {"string", "integer"} and "enum" not in schema
+    }
+    # An element's example is with its list.
+    listed = {path.removesuffix("[]").removesuffix(".*") for path in free}
+    described = fields(definition)
+    assert [path for path in sorted(listed) if not _AN_EXAMPLE.search(described[path]["description"])] == []
+
+
+@each_definition
+def test_every_reference_has_an_example_of_its_own(definition: Definition) -> None:
+    """One example for all would tell the reader of `kubectl explain …tokenSecretRef.name` about Datadog."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for path, schema in fields(definition).items():
+        if "SecretRef." in path or "MapRef." in path:
+            parent, _, name = path.rpartition(".")
+            example = schema["description"].partition("Example: ")[2]
+            found.setdefault((name_of(parent), name), set()).add(example)
+    keys = [example for (_, name), examples_ in found.items() if name == "key" for example in examples_]
+    assert len(keys) == len(set(keys))
+
+
+def test_an_example_of_one_use_changes_no_other() -> None:
+    spec = schema_of(DEFINITIONS[1])["properties"]["spec"]["properties"]
+    assert spec["tokenSecretRef"]["properties"]["name"]["description"].endswith("Example: netbird.")
+    assert spec["caBundleConfigMapRef"]["properties"]["name"]["description"].endswith("Example: company-ca.")
+
+
+@each_definition
+def test_names_are_camel_case_with_whole_initialisms(definition: Definition) -> None:
+    for path, _ in nodes(schema_of(definition)):
+        name = name_of(path)
+        if path in _OBJECT_OWN or name == "*":
+            continue
+        assert _CAMEL_CASE.fullmatch(name), path
+        assert not _WRONG_INITIALISM.search(name), path
+
+
+@each_definition
+def test_references_and_policies_are_named_so(definition: Definition) -> None:
+    for path, schema in fields(definition).items():
+        name = name_of(path)
+        inner = schema.get("properties", {}).keys()
+        is_reference = inner in ({"name", "key"}, {"name", "kind"})
+        assert name.endswith("Ref") == is_reference, path
+        values = set(schema.get("enum", ()))
+        if values & {"Never", "Delete", "Orphan", "Correct", "Report"}:
+            assert name.lower().endswith("policy"), path
+
+
+@each_definition
+def test_values_of_an_enum_are_camel_case(definition: Definition) -> None:
+    """But the platform's: these are NetBird's own, and docs/api-stability.md says so."""
+    for path, schema in fields(definition).items():
+        if path == ".spec.platform":
+            assert schema["enum"] == [each.value for each in Platform]
+        elif "enum" in schema:
+            assert all(re.fullmatch(r"[A-Z][A-Za-z0-9]*", value) for value in schema["enum"]), path
+
+
+@each_definition
+def test_every_integer_has_bounds(definition: Definition) -> None:
+    """An id of NetBird, or a generation, is any positive 64-bit integer, which the format says."""
+    for path, schema in nodes(schema_of(definition)):
+        if schema["type"] != "integer":
+            continue
+        assert {"minimum", "format"} <= schema.keys(), path
+        is_other_systems_own = name_of(path).lower().endswith(("id", "ids", "generation"))
+        assert is_other_systems_own or "maximum" in schema or path.endswith("attempt"), path
+
+
+@each_definition
+def test_every_time_has_a_form_and_a_length(definition: Definition) -> None:
+    for path, schema in nodes(schema_of(definition)):
+        is_time = schema.get("format") == "date-time" or re.search(r"(?:edAt|Time|since|until)$", path)
+        if is_time and schema["type"] == "string" and "ReconcileAt" not in path:
+            assert TIME.items() <= schema.items(), path
+
+
+def test_no_example_is_left_in_a_schema() -> None:
+    class Inner(Model):
+        name: Annotated[str, doc("The name.")]
+
+    class Outer(Model):
+        inner: Annotated[Inner, doc("What it holds.", **examples(name="a"))]
+
+    shown = structural(Outer)
+    assert EXAMPLES not in str(shown)
+    assert shown["properties"]["inner"]["properties"]["name"]["description"] == "The name. Example: a."
+
+
+def test_the_page_names_what_is_kept_on_purpose() -> None:
+    page = (pages.ROOT / "docs" / "api-stability.md").read_text()
+    for word in ("generic_http", "64-bit", "status.internal", "v1alpha1", "tolerate"):
+        assert word in page
