@@ -90,7 +90,7 @@ def test_an_alert_can_be_changed_or_left_out_and_the_others_stay(helm: Path) -> 
 
 def test_its_labels_are_the_users_and_ours(helm: Path) -> None:
     labels = {"release": "prometheus", "app.kubernetes.io/name": "mine"}
-    values = {"metrics": {"prometheusRule": {"create": True, "labels": labels}}}
+    values = {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, "labels": labels}}}
     (rule,) = of_kind(render(helm, "netbird-system", values), "PrometheusRule")
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     assert rule["metadata"]["labels"]["app.kubernetes.io/name"] == "netbird-streaming-operator"

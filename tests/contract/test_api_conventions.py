@@ -78,7 +78,7 @@ def test_the_platform_and_the_kind_of_a_connection_are_required() -> None:
 def test_no_rule_says_what_required_says(definition: Definition) -> None:
     for path, schema in nodes(schema_of(definition)):
         for rule in schema.get("x-kubernetes-validations", ()):
-            if rule["reason"] == "FieldValueRequired":
+            if rule.get("reason") == "FieldValueRequired":
                 assert rule.get("fieldPath", "").removeprefix(".") not in schema.get("required", ()), path
 
 
@@ -97,7 +97,7 @@ def test_every_free_value_has_an_example(definition: Definition) -> None:
 
 @each_definition
 def test_every_reference_has_an_example_of_its_own(definition: Definition) -> None:
-    """One example for all would tell the reader of `kubectl explain …tokenSecretRef.name` about Datadog."""
+    """Else the one example would tell the reader of `kubectl explain …tokenSecretRef.name` about Datadog."""
     found: dict[tuple[str, str], set[str]] = {}
     for path, schema in fields(definition).items():
         if "SecretRef." in path or "MapRef." in path:

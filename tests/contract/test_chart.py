@@ -84,7 +84,7 @@ def test_values_become_flags_that_the_operator_knows(helm: Path) -> None:
         secretNamespaces=["team-a", "team-b"],
         extraArgs=["--late-commit-window=2m"],
         leaderElection=False,
-        replicas=1,
+        replicaCount=1,
     )["args"]
     assert arguments[0] == "run"
     assert {
@@ -113,7 +113,7 @@ def test_metrics_have_a_port_of_their_own_unless_they_are_not_wanted(helm: Path)
 
 def test_a_pod_monitor_scrapes_that_port_of_all_our_pods(helm: Path) -> None:
     assert of_kind(render(helm, NAMESPACE), "PodMonitor") == []
-    values = {"metrics": {"podMonitor": {"create": True, "labels": {"release": "prometheus"}, "interval": "30s"}}}
+    values = {"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s"}}}
     (monitor,) = of_kind(render(helm, NAMESPACE, values), "PodMonitor")
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["spec"]["selector"] == deployment(helm)["spec"]["selector"]
@@ -123,7 +123,7 @@ def test_a_pod_monitor_scrapes_that_port_of_all_our_pods(helm: Path) -> None:
 def test_two_pods_never_act_at_once_whether_there_is_a_lease_or_not(helm: Path) -> None:
     assert deployment(helm)["spec"]["replicas"] == 2
     assert deployment(helm)["spec"]["strategy"]["type"] == "RollingUpdate"
-    alone = deployment(helm, leaderElection=False, replicas=1)["spec"]
+    alone = deployment(helm, leaderElection=False, replicaCount=1)["spec"]
     assert alone["strategy"] == {"type": "Recreate"}
 
 
@@ -147,7 +147,7 @@ def test_the_definitions_can_go_with_the_release_or_be_left_to_others(helm: Path
     for definition in kept:
         del definition["metadata"]["annotations"]
     assert going == kept
-    assert of_kind(render(helm, NAMESPACE, {"crds": {"install": False}}), "CustomResourceDefinition") == []
+    assert of_kind(render(helm, NAMESPACE, {"crds": {"enabled": False}}), "CustomResourceDefinition") == []
 
 
 def test_there_is_no_connection_without_a_token_and_with_one_it_stays(helm: Path) -> None:
@@ -162,16 +162,17 @@ def test_there_is_no_connection_without_a_token_and_with_one_it_stays(helm: Path
         "tokenSecretRef": {"name": "netbird", "key": "token"},
         "access": [{"namespaces": ["team-a"]}],
     }
-    unwanted = render(helm, NAMESPACE, {"connection": {**CONNECTION, "create": False}})
+    unwanted = render(helm, NAMESPACE, {"connection": {**CONNECTION, "enabled": False}})
     assert of_kind(unwanted, "ClusterNetBirdConnection") == []
 
 
-def test_the_first_install_makes_the_connection_after_its_definition(helm: Path) -> None:
-    (connection,) = of_kind(render(helm, NAMESPACE, {"connection": CONNECTION}), "ClusterNetBirdConnection")
-    annotations = connection["metadata"]["annotations"]
-    assert annotations["helm.sh/hook"] == "post-install,post-upgrade"
-    # Without these two the next upgrade would refuse to take it into the release.
-    assert annotations["meta.helm.sh/release-namespace"] == NAMESPACE
+@pytest.mark.parametrize("api_versions", [[], [SERVED]], ids=["before the definitions", "after them"])
+def test_without_a_cluster_the_connection_is_an_ordinary_object(helm: Path, api_versions: list[str]) -> None:
+    """Argo CD deletes a hook before each sync, and Flux, kustomize and CI render without a cluster too."""
+    rendered = render(helm, NAMESPACE, {"connection": CONNECTION}, api_versions=api_versions)
+    for each in rendered:
+        assert not any("hook" in key for key in each["metadata"].get("annotations", {}))
+    (connection,) = of_kind(rendered, "ClusterNetBirdConnection")
     assert connection["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
 
 
@@ -231,7 +232,7 @@ def test_one_pod_at_a_time_may_be_drained_where_there_are_several(helm: Path) ->
     found = deployment(helm)["spec"]
     assert budget["spec"]["maxUnavailable"] == 1
     assert budget["spec"]["selector"] == found["selector"]
-    for values in ({"replicas": 1}, {"podDisruptionBudget": {"create": False}}):
+    for values in ({"replicaCount": 1}, {"podDisruptionBudget": {"enabled": False}}):
         assert of_kind(render(helm, NAMESPACE, values), "PodDisruptionBudget") == []
 
 
@@ -271,7 +272,7 @@ def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
 ) -> None:
     assert of_kind(render(helm, NAMESPACE, values), "NetworkPolicy") == []
     peer = {"ipBlock": {"cidr": "192.0.2.1/32"}}
-    policies = render(helm, NAMESPACE, {**values, "networkPolicy": {"create": True, "netbird": {"to": [peer]}}})
+    policies = render(helm, NAMESPACE, {**values, "networkPolicy": {"enabled": True, "netbird": {"to": [peer]}}})
     (policy,) = of_kind(policies, "NetworkPolicy")
     assert policy["spec"]["podSelector"] == deployment(helm)["spec"]["selector"]
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
@@ -285,7 +286,7 @@ def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
 
 def test_a_network_policy_lets_in_whom_is_named_to_what_there_is(helm: Path) -> None:
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-    policy = {"create": True, "metrics": {"from": [peer]}}
+    policy = {"enabled": True, "metrics": {"from": [peer]}}
     (found,) = of_kind(render(helm, NAMESPACE, {"networkPolicy": policy}), "NetworkPolicy")
     health, metrics = found["spec"]["ingress"]
     assert ("from" in health, metrics["from"]) == (False, [peer])

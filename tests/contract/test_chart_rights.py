@@ -61,7 +61,7 @@ def aggregates(role: Manifest) -> bool:
     [
         ({}, {"*": CLUSTER | SCOPE, NAMESPACE: OWN}),
         ({"secretWatch": False}, {"*": CLUSTER | SCOPE - WATCH, NAMESPACE: OWN}),
-        ({"leaderElection": False, "replicas": 1}, {"*": CLUSTER | SCOPE, NAMESPACE: OWN - LEASES}),
+        ({"leaderElection": False, "replicaCount": 1}, {"*": CLUSTER | SCOPE, NAMESPACE: OWN - LEASES}),
         ({"scope": {"clusterConnections": False}}, {"*": KINDS - NAMESPACES | SCOPE, NAMESPACE: OWN}),
         (
             {"secretNamespaces": ["team-a"]},
@@ -140,7 +140,7 @@ def test_users_roles_are_made_unless_there_is_to_be_no_cluster_role(helm: Path) 
         roles = [each for each in of_kind(render(helm, NAMESPACE, values), "ClusterRole") if aggregates(each)]
         assert [each["metadata"]["name"].rpartition("-")[2] for each in roles] == ["view", "edit"]
     alone = {"scope": {"namespaces": ["team-a"], "clusterConnections": False}}
-    for values in ({"userRoles": {"create": False}}, alone):
+    for values in ({"userRoles": {"enabled": False}}, alone):
         rendered = of_kind(render(helm, NAMESPACE, values), "ClusterRole")
         assert [each["metadata"]["name"] for each in rendered if aggregates(each)] == []
 

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.chart import CHART, ChartError, render
 from tests.support.chart_docs import README, VALUES, Value, values, written
 from tests.support.controlplane import Binaries
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
-DEFAULTS: dict[str, Any] = yaml.safe_load(VALUES.read_text())
 DESCRIBED = list(values(VALUES.read_text()))
 TOKEN = {"tokenSecret": {"name": "netbird"}}
+ON = {"enabled": True}
 KUBERNETES_OWN = {
     "extraEnv": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}],
     "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}],
@@ -48,7 +47,7 @@ def helm() -> Path:
 def schemas(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Each part of the schema that says something of an object."""
     if isinstance(node, dict):
-        if node.get("type") == "object":
+        if "object" in (node.get("type") or ()) and "extraObjects" not in path:
             yield path, node
         for key, value in node.items():
             yield from schemas(value, f"{path}/{key}")
@@ -69,10 +68,31 @@ def misspelt(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[Any]:
             yield from ([*node[:index], each, *node[index + 1 :]] for each in misspelt(value, (*path, index)))
 
 
+OPEN = {
+    # Maps of the user's own keys.
+    "/definitions/strings",
+    "/definitions/quantities",
+    # Kubernetes and other operators judge these.
+    "/definitions/kubernetesOwn",
+    "/definitions/named",
+    # What a parent chart shares with its subcharts.
+    "/properties/global",
+}
+OF_HELM = {"global", "enabled"}
+"""What Helm gives to a subchart; no value of ours."""
+
+
 def test_no_object_of_the_schema_takes_what_it_does_not_name() -> None:
     open_ones = {path for path, schema in schemas(SCHEMA) if schema.get("additionalProperties") is not False}
-    # Maps of the user's own keys, and what Helm gives to subcharts.
-    assert open_ones == {"/definitions/strings", "/definitions/quantities", "/properties/global"}
+    assert open_ones == OPEN
+
+
+def resolved(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema that a reference leads to."""
+    if "$ref" not in node:
+        return node
+    found: Mapping[str, Any] = SCHEMA["definitions"][node["$ref"].rpartition("/")[2]]
+    return found
 
 
 @pytest.mark.parametrize("value", DESCRIBED, ids=lambda value: value.path)
@@ -80,21 +100,22 @@ def test_each_value_is_described_and_has_a_type(value: Value) -> None:
     assert value.description.endswith(".")
     node: Mapping[str, Any] = SCHEMA
     for part in value.path.split("."):
-        node = node["properties"][part]
-    assert node.keys() & {"type", "enum", "$ref"}
+        node = resolved(node["properties"][part])
+    assert node.keys() & {"type", "enum"}
 
 
 def test_the_schema_has_no_value_that_is_not_described() -> None:
-    def leaves(node: Mapping[str, Any], path: tuple[str, ...], default: Any) -> Iterator[str]:
+    described = {value.path for value in DESCRIBED}
+
+    def leaves(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
         for key, child in node["properties"].items():
-            below = default.get(key) if isinstance(default, dict) else None
-            if "properties" in child and (*path, key) != ("resources",) and below:
-                yield from leaves(child, (*path, key), below)
+            below = resolved(child)
+            if "properties" in below and ".".join((*path, key)) not in described:
+                yield from leaves(below, (*path, key))
             else:
                 yield ".".join((*path, key))
 
-    found = set(leaves(SCHEMA, (), DEFAULTS)) - {"global"}
-    assert found == {value.path for value in DESCRIBED}
+    assert set(leaves(SCHEMA, ())) - OF_HELM == described
 
 
 def test_the_readme_is_made_of_the_values_and_the_rights() -> None:
@@ -133,7 +154,13 @@ def test_a_misspelt_field_is_refused_at_each_depth(helm: Path) -> None:
         ({"extraArgs": ["--secret-watch"]}, "/extraArgs/0"),
         ({"extraArgs": ["--metrics-port=9090"]}, "/extraArgs/0"),
         ({"metrics": {"prometheusRule": {"alerts": {"NoLeader": {}}}}}, "NoLeader"),
-        ({"metrics": {"enabled": False, "podMonitor": {"create": True}}}, "metrics.podMonitor.create"),
+        ({"metrics": {"enabled": False, "podMonitor": {"enabled": True}}}, "metrics.podMonitor.enabled"),
+        ({"metrics": {"enabled": False, "serviceMonitor": {"enabled": True}}}, "metrics.serviceMonitor.enabled"),
+        ({"metrics": {"enabled": False, "prometheusRule": {"enabled": True}}}, "metrics.prometheusRule.enabled"),
+        ({"metrics": {"prometheusRule": {"enabled": True}}}, "metrics.prometheusRule.scrapedElsewhere"),
+        ({"metrics": {"podMonitor": ON, "serviceMonitor": ON}}, "scrape each pod twice"),
+        ({"podSecurityContext": {"runAsUsr": 1}}, "runAsUsr"),
+        ({"securityContext": {"capabilities": {"dorp": []}}}, "dorp"),
         ({"leaderElection": False}, "leaderElection"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name"),
         ({"proxy": {"https": "http://user:password@proxy.example.com"}}, "/proxy/https"),
@@ -145,3 +172,68 @@ def test_wrong_values_are_refused_by_name(helm: Path, given: Mapping[str, Any], 
     with pytest.raises(ChartError) as caught:
         render(helm, "netbird-system", given)
     assert named in str(caught.value)
+
+
+STRINGS = [
+    ("image.tag", 58467965),
+    ("image.tag", 1.10),
+    ("nameOverride", 7),
+    ("fullnameOverride", 7),
+    ("connection.name", 99),
+    ("connection.tokenSecret.name", 123),
+    ("connection.tokenSecret.key", 1),
+    ("scope.namespaces[0]", [10023]),
+    ("scope.namespaces[1]", ["team-a", False]),
+    ("secretNamespaces[0]", [10023]),
+    ("connection.access.namespaces[0]", [10023]),
+    ("connection.access.entries[0].tenantID", [{"namespaces": ["a"], "tenantID": 5}]),
+    (
+        "connection.access.entries[0].namespaceSelector.matchLabels.a",
+        [{"namespaceSelector": {"matchLabels": {"a": 1}}}],
+    ),
+    ("caBundle.configMap.name", 5),
+    ("caBundle.configMap.key", 5),
+    ("serviceAccount.name", 5),
+    ("priorityClassName", 5),
+    ("podAnnotations.prometheus\\.io/port", {"prometheus.io/port": 8080}),
+    ("podAnnotations.prometheus\\.io/scrape", {"prometheus.io/scrape": True}),
+    ("commonLabels.cost-center", {"cost-center": 4711}),
+    ("podLabels.a", {"a": 1}),
+    ("nodeSelector.a", {"a": 1}),
+    ("deploymentAnnotations.a", {"a": 1}),
+    ("serviceAccount.annotations.a", {"a": 1}),
+    ("metrics.podMonitor.labels.a", {"a": 1}),
+    ("metrics.dashboard.labels.a", {"a": 1}),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), STRINGS, ids=str)
+def test_a_string_that_yaml_reads_as_something_else_is_refused_with_the_fix(helm: Path, path: str, value: Any) -> None:
+    parts = re.sub(r"\[.*", "", path).split(".")
+    while ".".join(parts) not in {each.path for each in DESCRIBED}:
+        parts.pop()
+    given: Any = value
+    for part in reversed(parts):
+        given = {part: given}
+    with pytest.raises(ChartError) as caught:
+        render(helm, "netbird-system", given)
+    assert f"{path}: must be a string" in str(caught.value)
+    assert f"--set-string '{path}=" in str(caught.value)
+
+
+def test_every_value_that_the_schema_leaves_to_the_template_is_judged_there() -> None:
+    """Else a number would reach an object, where the API server refuses it without naming the value."""
+    helpers = (CHART / "templates" / "_helpers.tpl").read_text()
+    judged = set(re.findall(r'"([^"]+)"', helpers.partition("$paths := list ")[2].partition(" -}}")[0]))
+    left = {value.path for value in DESCRIBED if _is_left(value.path)}
+    assert left - {"connection.access.entries"} == judged
+
+
+def _is_left(path: str) -> bool:
+    node: Mapping[str, Any] = SCHEMA
+    for part in path.split("."):
+        node = resolved(node["properties"][part])
+    parts = [node, resolved(node.get("items", {})), resolved(node.get("additionalProperties") or {})]
+    return any(
+        {"string", "number"} <= set(each.get("type", ())) for each in parts if isinstance(each.get("type"), list)
+    )

@@ -28,7 +28,7 @@ def cells(panel: dict[str, Any]) -> set[tuple[int, int]]:
 
 def test_the_chart_gives_it_to_grafanas_sidecar_where_that_is_wanted(helm: Path) -> None:
     assert of_kind(render(helm, "netbird-system"), "ConfigMap") == []
-    values = {"metrics": {"dashboard": {"create": True, "annotations": {"grafana_folder": "NetBird"}}}}
+    values = {"metrics": {"dashboard": {"enabled": True, "annotations": {"grafana_folder": "NetBird"}}}}
     (found,) = of_kind(render(helm, "netbird-system", values), "ConfigMap")
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert found["metadata"]["annotations"] == {"grafana_folder": "NetBird"}

@@ -124,7 +124,7 @@ def test_a_field_that_kubernetes_does_not_know_would_be_seen(binaries: Binaries,
 def test_kube_score_finds_nothing_that_is_not_explained_here(binaries: Binaries, values: Path) -> None:
     given = values_of(values)
     documents = render(binaries.find("helm"), "netbird-system", given)
-    asked_for = given.get("networkPolicy", {}).get("create", False)
+    asked_for = given.get("networkPolicy", {}).get("enabled", False)
     assert scores(binaries, documents, *(() if asked_for else (UNLESS_ASKED_FOR,))) == []
 
 

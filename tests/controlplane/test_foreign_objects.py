@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 import yaml
 
+from netbird_streaming.core.resources import GROUP
 from tests.support import pages
 from tests.support.controlplane import ControlPlane
 from tests.support.gitops import argocd
@@ -20,6 +21,10 @@ from tests.support.manifests import Manifest
 _OWN_KINDS: Final = re.compile(
     r"kubectl (patch|annotate) (esi|eventstreamingintegrations|netbirdconnection|clusternetbirdconnection) "
 )
+_OWN_MANIFEST: Final = re.compile(
+    rf"kubectl apply -f - <<'(\w+)'\napiVersion: {re.escape(GROUP)}/(?:(?!\n---).)*?\n\1\n", re.DOTALL
+)
+"""A single document of one of our kinds, given on standard input."""
 _CHANGES: Final = re.compile(r"kubectl (apply|patch|replace|edit|annotate|label|set|scale) [^|\n]*")
 _OWN_FILES: Final = frozenset(
     {
@@ -88,7 +93,11 @@ LABELS: Final = {"app.kubernetes.io/part-of": "argocd", "team": "a"}
 
 def _documented(page: str) -> list[str]:
     """The commands of a page that change objects, each as one line."""
-    scripts = (each.script.replace("\\\n", " ") for each in pages.blocks(page) if each.language in pages.COMMANDS)
+    scripts = (
+        _OWN_MANIFEST.sub("", each.script.replace("\\\n", " "))
+        for each in pages.blocks(page)
+        if each.language in pages.COMMANDS
+    )
     return [" ".join(found[0].split()) for script in scripts for found in _CHANGES.finditer(script)]
 
 

@@ -208,7 +208,7 @@ def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stre
 ) -> None:
     (chart, source), release = former_version(tmp_path), stage.release
     _without(chart, "additionalPrinterColumns", -1)
-    values = stage.values(create=True)
+    values = stage.values()
     release.install(chart, **values)
     assert _columns(stage) != _columns_of_crds()
     stage.declare()
@@ -233,7 +233,7 @@ def test_definitions_that_are_older_than_the_operator_are_named_and_nothing_is_c
     chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
     path = "status", "properties", "internal", "properties", "creation", "properties", "proof"
     _without(chart, "schema", "openAPIV3Schema", "properties", *path)
-    stage.release.install(chart, **stage.values(create=True))
+    stage.release.install(chart, **stage.values())
     stage.declare()
     with stage.release.pod():
         stage.kubectl("wait", f"--for=jsonpath={_READY}.reason}}=KubernetesRefused", "esi/events", "--timeout=30s")
@@ -285,7 +285,7 @@ def test_definitions_of_another_release_are_left_alone_or_taken_over_when_asked(
     other = Release(stage.plane, f"helm-{stage.team}", "other")
     with pytest.raises(ChartError, match="invalid ownership metadata"):
         other.install()
-    other.install(crds={"install": False})
+    other.install(crds={"enabled": False})
     other.uninstall()
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "op"
     other.install(CHART, "--take-ownership")

@@ -54,7 +54,7 @@ def installed(plane: ControlPlane, netbird: RunningNetBird, **values: Any) -> It
         metadata = {"name": namespace, "labels": LABELS}
         apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     given = json.loads(json.dumps(values).replace("TEAM", team))
-    release.install(userRoles={"create": False}, **given)
+    release.install(userRoles={"enabled": False}, **given)
     cluster = given.get("scope", {}).get("clusterConnections", True)
     flows = Flows(release, netbird, team, cluster=cluster)
     yield flows

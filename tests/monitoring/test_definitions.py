@@ -14,7 +14,7 @@ from tests.support.operator import apply
 MODULE: Final = "github.com/prometheus-operator/prometheus-operator"
 KINDS: Final = {"PodMonitor": "podmonitors", "PrometheusRule": "prometheusrules"}
 VALUES: Final[list[Any]] = [
-    {"metrics": {"podMonitor": {"create": True}, "prometheusRule": {"create": True}}},
+    {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}},
     yaml.safe_load((CHART / "ci" / "everything-values.yaml").read_text()),
 ]
 

@@ -60,7 +60,7 @@ def rule_groups(helm: Path, **settings: Any) -> list[Manifest]:
         helm: the program.
         settings: what differs in the chart's `metrics.prometheusRule`.
     """
-    values = {"metrics": {"prometheusRule": {"create": True, **settings}}}
+    values = {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, **settings}}}
     (rule,) = of_kind(render(helm, _NAMESPACE, values), "PrometheusRule")
     groups: list[Manifest] = rule["spec"]["groups"]
     return groups

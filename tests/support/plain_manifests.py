@@ -63,7 +63,7 @@ def write(helm: Path) -> None:
 
 
 def _operator(helm: Path, variant: Variant) -> list[Manifest]:
-    rendered = render(helm, variant.namespace, {**variant.values, "crds": {"install": False}})
+    rendered = render(helm, variant.namespace, {**variant.values, "crds": {"enabled": False}})
     namespace = {"name": variant.namespace, "labels": dict(_RESTRICTED)}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": namespace},

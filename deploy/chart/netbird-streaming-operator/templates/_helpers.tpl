@@ -1,10 +1,10 @@
 {{- define "operator.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | toString | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "operator.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | toString | trunc 52 | trimSuffix "-" -}}
 {{- else if contains (include "operator.name" .) .Release.Name -}}
 {{- .Release.Name | trunc 52 | trimSuffix "-" -}}
 {{- else -}}
@@ -32,43 +32,60 @@
 {{- define "operator.keySecret" -}}netbird-streaming-operator-fingerprint-key{{- end -}}
 
 {{- define "operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{- define "operator.labels" -}}
+{{- define "operator.ownLabels" -}}
 {{ include "operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+{{- end -}}
+
+{{- /* The chart's own labels and the user's common ones; the chart's take precedence. */ -}}
+{{- define "operator.labels" -}}
+{{- merge (include "operator.ownLabels" . | fromYaml) .Values.commonLabels | toYaml -}}
 {{- end -}}
 
 {{- define "operator.image" -}}
+{{- $global := .Values.global | default dict -}}
+{{- $registry := default .Values.image.registry $global.imageRegistry -}}
+{{- $repository := list $registry .Values.image.repository | compact | join "/" -}}
 {{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "operator.subjects" -}}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "operator.serviceAccount" . }}
-    namespace: {{ .Release.Namespace }}
+    name: {{ include "operator.serviceAccount" . | quote }}
+    namespace: {{ .Release.Namespace | quote }}
 {{- end -}}
 
 {{- /* Whether the chart makes a connection. What would make one that can't work is refused here. */ -}}
 {{- define "operator.makesConnection" -}}
 {{- with .Values.connection -}}
-{{- if and .create .tokenSecret.name -}}
+{{- if and .enabled .tokenSecret.name -}}
 {{- if not $.Values.scope.clusterConnections -}}
 {{- fail "connection.tokenSecret.name: makes a ClusterNetBirdConnection, which scope.clusterConnections=false does not serve; apply a NetBirdConnection instead" -}}
 {{- end -}}
 true
-{{- else if and .create (or .access.namespaces .access.entries) -}}
+{{- else if and .enabled (or .access.namespaces .access.entries) -}}
 {{- fail "connection.tokenSecret.name: name the Secret of the release's namespace that holds the NetBird token" -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Whether Helm itself installs the connection before the API server knows its kind. Without a cluster, as for
+       `helm template`, Argo CD and kustomize, `lookup` finds nothing: the connection is then an ordinary object. Argo CD
+       would delete a hook before each sync, although resources use it. */ -}}
+{{- define "operator.connectionIsHook" -}}
+{{- if and .Values.crds.enabled (not (.Capabilities.APIVersions.Has "integrations.netbird.io/v1alpha1")) -}}
+{{- if lookup "v1" "Namespace" "" "default" -}}true{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -152,9 +169,9 @@ true
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   {{- with $namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "operator.labels" $root | nindent 4 }}
@@ -164,16 +181,16 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}Binding
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   {{- with $namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "operator.labels" $root | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}
-  name: {{ $name }}
+  name: {{ $name | quote }}
 {{ include "operator.subjects" $root }}
 {{ end -}}
 
@@ -193,7 +210,7 @@ roleRef:
 {{- end }}
 {{- end }}
 {{- if .Values.caBundle.configMap.name }}
-- {name: SSL_CERT_FILE, value: {{ include "operator.caFolder" . }}/ca.crt}
+- {name: SSL_CERT_FILE, value: {{ printf "%s/ca.crt" (include "operator.caFolder" .) | quote }}}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -215,6 +232,10 @@ roleRef:
 {{- $own := get $settings.alerts $alert.alert | default dict -}}
 {{- with $own.for -}}{{- $_ := set $alert "for" . -}}{{- end -}}
 {{- with $own.severity -}}{{- $_ := set $alert.labels "severity" . -}}{{- end -}}
+{{- if contains "absent(" $alert.expr -}}
+{{- /* An absent series has no labels, so that its alert would reach no receiver that is chosen by namespace. */ -}}
+{{- $_ := set $alert.labels "namespace" (index . 0).Release.Namespace -}}
+{{- end -}}
 {{- with $settings.runbookURL -}}
 {{- $_ := set $alert.annotations "runbook_url" (printf "%s/%s.md" (trimSuffix "/" .) $alert.alert) -}}
 {{- else -}}
@@ -222,5 +243,48 @@ roleRef:
 {{- end -}}
 {{- if ne (toString $own.enabled) "false" -}}
 - {{ toYaml $alert | nindent 2 | trim }}
+{{- end -}}
+{{- end -}}
+
+{{- /* A list of strings, each quoted: YAML would read some as numbers or booleans. */ -}}
+{{- define "operator.strings" -}}
+{{- range . }}
+- {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{- /* A map without its null values, by which a user removes a default; Helm leaves some of them in subcharts. */ -}}
+{{- define "operator.present" -}}
+{{- $kept := dict -}}
+{{- range $key, $value := . -}}
+{{- if not (kindIs "invalid" $value) -}}{{- $_ := set $kept $key $value -}}{{- end -}}
+{{- end -}}
+{{- with $kept -}}{{- toYaml . -}}{{- end -}}
+{{- end -}}
+
+{{- /* Strings that YAML or `--set` turns into numbers or booleans when they are not quoted. The schema lets these through,
+       because its own message could not name the fix. */ -}}
+{{- define "operator.requireStrings" -}}
+{{- $paths := list "image.tag" "connection.name" "connection.tokenSecret.name" "connection.tokenSecret.key" "connection.access.namespaces" "connection.access.adoptionNamespaces" "scope.namespaces" "secretNamespaces" "caBundle.configMap.name" "caBundle.configMap.key" "serviceAccount.name" "priorityClassName" "nameOverride" "fullnameOverride" "commonLabels" "podLabels" "nodeSelector" "podAnnotations" "deploymentAnnotations" "serviceAccount.annotations" "metrics.service.annotations" "metrics.podMonitor.labels" "metrics.podMonitor.annotations" "metrics.serviceMonitor.labels" "metrics.serviceMonitor.annotations" "metrics.prometheusRule.labels" "metrics.prometheusRule.annotations" "metrics.dashboard.labels" "metrics.dashboard.annotations" -}}
+{{- range $path := $paths -}}
+{{- $value := $.Values -}}
+{{- range splitList "." $path -}}{{- $value = get $value . -}}{{- end -}}
+{{- include "operator.requireString" (list $path $value) -}}
+{{- end -}}
+{{- range $index, $each := .Values.connection.access.entries -}}
+{{- include "operator.requireString" (list (printf "connection.access.entries[%d]" $index) (omit $each "allowAdoption")) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Fail if a value, or one inside of it, is no string: (path, value). */ -}}
+{{- define "operator.requireString" -}}
+{{- $path := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- if kindIs "map" $value -}}
+{{- range $key, $each := $value -}}{{- include "operator.requireString" (list (printf "%s.%s" $path (replace "." "\\." $key)) $each) -}}{{- end -}}
+{{- else if kindIs "slice" $value -}}
+{{- range $index, $each := $value -}}{{- include "operator.requireString" (list (printf "%s[%d]" $path $index) $each) -}}{{- end -}}
+{{- else if not (or (kindIs "string" $value) (kindIs "invalid" $value)) -}}
+{{- fail (printf "%s: must be a string, but it is a %s without quotes; quote it in the values file, or use --set-string '%s=…'" $path (kindIs "bool" $value | ternary "boolean" "number") $path) -}}
 {{- end -}}
 {{- end -}}
