@@ -22,7 +22,12 @@ class ChartError(Exception):
 
 
 def render(
-    helm: Path, namespace: str, values: Mapping[str, Any] | None = None, *, api_versions: Sequence[str] = ()
+    helm: Path,
+    namespace: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    api_versions: Sequence[str] = (),
+    release: str = RELEASE,
 ) -> list[Manifest]:
     """Render the chart as an install would.
 
@@ -31,11 +36,12 @@ def render(
         namespace: the release's.
         values: what differs from values.yaml.
         api_versions: what the cluster is to be thought to serve already, such as `integrations.netbird.io/v1alpha1`.
+        release: its name.
 
     Raises:
         ChartError: the values are refused.
     """
-    command = [str(helm), "template", RELEASE, str(CHART), f"--namespace={namespace}", "--values=-"]
+    command = [str(helm), "template", release, str(CHART), f"--namespace={namespace}", "--values=-"]
     command += [f"--api-versions={each}" for each in api_versions]
     done = subprocess.run(command, input=json.dumps(values or {}), check=False, capture_output=True, text=True)
     if done.returncode != 0:

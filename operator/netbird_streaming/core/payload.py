@@ -120,7 +120,7 @@ def _references(block: Block) -> Iterator[KeyReference]:
             yield block.api_key_secret_ref
         case S3() | Firehose():
             yield block.access_key_id_secret_ref
-            yield block.secret_access_key_id_secret_ref
+            yield block.secret_access_key_secret_ref
         case GenericHTTP():
             yield from _http_references(block)
 
@@ -184,7 +184,7 @@ def _url(field: str, url: str) -> str:
 def _aws_keys(block: S3 | Firehose, secrets: "_Reader") -> dict[str, str]:
     return {
         "access_key": secrets.value(block.access_key_id_secret_ref),
-        "secret_key": secrets.value(block.secret_access_key_id_secret_ref),
+        "secret_key": secrets.value(block.secret_access_key_secret_ref),
     }
 
 

@@ -125,7 +125,7 @@ class S3(Model):
     ]
     region: AwsRegion
     access_key_id_secret_ref: AccessKeyIDReference = Field(alias="accessKeyIDSecretRef")
-    secret_access_key_id_secret_ref: SecretAccessKeyReference
+    secret_access_key_secret_ref: SecretAccessKeyReference
 
 
 class Firehose(Model):
@@ -136,7 +136,7 @@ class Firehose(Model):
     stream_name: Annotated[str, doc("The name of the stream, not its ARN. Example: netbird-events.", maxLength=64)]
     region: AwsRegion
     access_key_id_secret_ref: AccessKeyIDReference = Field(alias="accessKeyIDSecretRef")
-    secret_access_key_id_secret_ref: SecretAccessKeyReference
+    secret_access_key_secret_ref: SecretAccessKeyReference
 
 
 _ONCE: Final = "self.headers.all(h, self.headers.exists_one(o, o.name.lowerAscii() == h.name.lowerAscii()))"

@@ -1,0 +1,127 @@
+"""Each value of the chart reaches the objects that it is for, and so does what a parent chart gives."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.support.chart import CHART, of_kind, render
+from tests.support.chart_docs import VALUES, values
+from tests.support.chart_reach import CASES, LABELS, MONITOR, ON, container, labels, pod, spec
+from tests.support.controlplane import Binaries
+
+NAMESPACE: Final = "netbird-system"
+
+
+@pytest.fixture(scope="module")
+def helm() -> Path:
+    return Binaries().find("helm")
+
+
+def merged(*trees: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for tree in trees:
+        for key, value in tree.items():
+            both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+            found[key] = merged(found[key], value) if both else value
+    return found
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    found: dict[str, Any] = value
+    return found
+
+
+def test_there_is_a_case_for_each_value() -> None:
+    assert {each.path for each in values(VALUES.read_text())} == CASES.keys()
+
+
+@pytest.mark.parametrize("path", CASES)
+def test_a_value_reaches_its_objects(helm: Path, path: str) -> None:
+    case = CASES[path]
+    found = of_kind(render(helm, NAMESPACE, merged(case.beside, nested(path, case.given))), case.kind)
+    if case.expected is None:
+        assert found == []
+        assert of_kind(render(helm, NAMESPACE, case.beside), case.kind) != []
+        return
+    shown = [case.expected(each) for each in found]
+    assert case.given in shown
+    if isinstance(case.given, bool) and not case.given:
+        assert not any(shown)
+
+
+def test_common_labels_are_on_every_object_and_on_the_pods_and_in_no_selector(helm: Path) -> None:
+    everything = yaml.safe_load((CHART / "ci" / "everything-values.yaml").read_text())
+    rendered = render(helm, NAMESPACE, merged(everything, {"commonLabels": LABELS, "serviceAccount": {"create": True}}))
+    assert [each["kind"] for each in rendered if labels(each) != LABELS] == []
+    (deployment,) = of_kind(rendered, "Deployment")
+    assert labels(deployment["spec"]["template"]) == LABELS
+    selectors = json.dumps([deployment["spec"]["selector"], *pod("topologySpreadConstraints")(deployment)])
+    assert "platform" not in selectors
+
+
+def test_our_own_labels_take_precedence_over_common_ones(helm: Path) -> None:
+    given = {"commonLabels": {"app.kubernetes.io/instance": "theirs"}}
+    for each in render(helm, NAMESPACE, given):
+        assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "netbird-streaming-operator"
+
+
+def test_an_extra_object_may_hold_templates(helm: Path) -> None:
+    text = "{apiVersion: v1, kind: Endpoints, metadata: {name: '{{ .Release.Name }}'}}"
+    given = [text, {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "{{ .Release.Namespace }}"}}]
+    found = of_kind(render(helm, NAMESPACE, {"extraObjects": given}), "Endpoints")
+    assert [each["metadata"]["name"] for each in found] == ["netbird-streaming-operator", NAMESPACE]
+
+
+def test_null_leaves_uid_gid_and_fs_group_to_the_platform(helm: Path) -> None:
+    given = yaml.safe_load((CHART / "ci" / "openshift-values.yaml").read_text())
+    (deployment,) = of_kind(render(helm, NAMESPACE, given), "Deployment")
+    assert pod("securityContext")(deployment) == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert not {"runAsUser", "runAsGroup"} & container("securityContext")(deployment).keys()
+
+
+def test_the_alert_on_missing_metrics_names_the_namespace(helm: Path) -> None:
+    """An absent series has no labels, so a receiver chosen by namespace would never see the alert."""
+    given = {"metrics": {**MONITOR, "prometheusRule": ON}}
+    (rule,) = of_kind(render(helm, NAMESPACE, given), "PrometheusRule")
+    alerts = {each["alert"]: each for each in spec("groups", 0, "rules")(rule)}
+    absent = {name for name, each in alerts.items() if "absent(" in each["expr"]}
+    assert absent == {"NetBirdStreamingNoLeader"}
+    assert {name for name, each in alerts.items() if each["labels"].get("namespace") == NAMESPACE} == absent
+
+
+def test_a_service_has_a_name_that_kubernetes_takes(helm: Path) -> None:
+    """The name of a Service begins with a letter and holds no dot; a release's may do both."""
+    given = {"metrics": {"service": ON}, "fullnameOverride": "2041.netbird"}
+    (service,) = of_kind(render(helm, NAMESPACE, given), "Service")
+    assert service["metadata"]["name"] == "metrics-2041-netbird"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_parent_chart_takes_it_by_a_condition_and_shares_its_globals(
+    helm: Path, tmp_path: Path, *, enabled: bool
+) -> None:
+    name = CHART.name
+    shutil.copytree(CHART, tmp_path / "charts" / name)
+    dependency = {"name": name, "version": "0.1.0", "repository": "", "condition": f"{name}.enabled"}
+    chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    given = {
+        "global": {"imageRegistry": "mirror.example.com", "other": {"a": 1}},
+        # Some releases of Helm leave a null in the values of a subchart instead of removing the default.
+        name: {"enabled": enabled, "podSecurityContext": {"runAsUser": None}},
+    }
+    command = [str(helm), "template", "parent", str(tmp_path), "--values=-"]
+    done = subprocess.run(command, input=json.dumps(given), check=True, capture_output=True, text=True)
+    found = of_kind([each for each in yaml.safe_load_all(done.stdout) if each], "Deployment")
+    assert bool(found) == enabled
+    for deployment in found:
+        assert container("image")(deployment).startswith("mirror.example.com/")
+        assert "runAsUser" not in pod("securityContext")(deployment)
