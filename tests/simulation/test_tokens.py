@@ -8,6 +8,7 @@ from netbird_streaming.core.resources import (
     ConnectionKind,
     ConnectionReference,
     ConnectionSpec,
+    Identity,
     KeyReference,
     NetBirdConnection,
 )
@@ -17,6 +18,7 @@ from tests.simulation.chance import Fate, Weather
 from tests.simulation.network import Mishap
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
+from tests.support.netbird.records import Draft
 
 SHARED = "https://hook.example/shared"
 
@@ -174,4 +176,37 @@ def test_what_a_resource_that_is_gone_has_made_is_deleted_with_a_token_of_its_ac
     take_token(scene, "acc-a", 2)
     scene.wait(300)
     assert scene.remote() == []
+    scene.kept()
+
+
+def let_it_act_in_a_tenant(scene: Scene, tenant_id: str) -> None:
+    """The connection acts in a tenant that the token has no right to: NetBird then acts in the token's own account."""
+    identity = Identity(ConnectionKind.NAMESPACED.value, TEAM, "main")
+    scene.world.api.edit(identity, tenant_id=tenant_id)
+
+
+@pytest.mark.parametrize("fates", [(), (Fate.BROKEN,), (Fate.BROKEN, Fate.BROKEN), (Fate.REFUSED,)])
+def test_in_a_tenant_nothing_is_created_until_its_account_is_known_to_be_no_other(
+    scene: Scene, fates: tuple[Fate, ...]
+) -> None:
+    for fate in fates:
+        scene.mishap("ACCOUNTS", fate)
+    let_it_act_in_a_tenant(scene, "gold")
+    scene.lead()
+    scene.create()
+    scene.wait(60)
+    assert scene.posts() == 0
+    scene.wait(900)
+    assert (scene.posts(), scene.ready().reason) == (0, Reason.PERMISSION_DENIED)
+    scene.kept()
+
+
+def test_where_the_tokens_own_account_is_not_told_nothing_is_created_in_a_tenant(scene: Scene) -> None:
+    tell_no_account(scene)
+    scene.world.stranger_creates("acc-a", Draft("datadog", {"api_url": "https://x.example", "api_key": "k"}))
+    let_it_act_in_a_tenant(scene, "gold")
+    scene.lead()
+    scene.create()
+    scene.wait(300)
+    assert (scene.posts(), scene.ready().reason) == (0, Reason.ACCOUNT_UNCONFIRMED)
     scene.kept()

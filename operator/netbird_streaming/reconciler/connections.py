@@ -16,7 +16,7 @@ from netbird_streaming.core.resources import (
     KeyReference,
     RateLimit,
 )
-from netbird_streaming.errors import EditError, OperatorError, WaitError
+from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.accounts import Account, AccountEvents, WayDigests
 from netbird_streaming.reconciler.listing import Lists
@@ -67,7 +67,8 @@ class Connections:
             self._quota.add(connection)
         elif link.connection.spec != connection.spec:
             link.loaded = False
-            link.home_asked = link.home_asked and link.connection.spec.url == connection.spec.url
+            if authority_of(link.connection) != authority_of(connection):
+                link.home = None
         link.connection = connection
         return link
 
@@ -122,14 +123,21 @@ class Connections:
             else _not_found(identity, "has no token yet")
         )
 
-    async def ask_home(self, link: Link, priority: Priority) -> None:
-        """Learn the token's own account, where NetBird tells it."""
+    async def ask_home(self, link: Link, priority: Priority) -> OperatorError | None:
+        """Learn the token's own account; return why NetBird does not tell it. A request that failed is sent again."""
         endpoint = self._endpoint(link, None)
-        link.home_asked = True
         try:
             link.home = await self._ports.netbird.client(endpoint, link.connection.spec.rate_limit).account_id(priority)
-        except OperatorError:
-            link.home = None
+        except RetryError as problem:
+            return problem
+        except OperatorError as problem:
+            message = (
+                f"NetBird does not say which account the token is in ({problem.reason}), so that a tenant's account"
+                f" can't be told from it. {Reason.ACCOUNT_UNCONFIRMED.cure}"
+            )
+            link.home = WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
+            return link.home
+        return None
 
     async def _access(
         self, connection: ClusterNetBirdConnection, namespace: str
@@ -172,7 +180,8 @@ class Connections:
                 link.problem = problem
                 return
             link.loaded, link.problem = True, None
-            link.home_asked = link.home_asked and token == link.token
+            if token != link.token or isinstance(link.home, OperatorError):
+                link.home = None
             link.token, link.ca_bundle = token, ca_bundle
             for tenant_id in link.accounts:
                 self._bind(link, tenant_id)

@@ -66,8 +66,8 @@ async def confirm_account(run: Run, case: Case) -> bool:
     if account.view is None:
         return await look(run, case, Look(0.0))
     async with run.world.queue.released(run.entry.identity):
-        if way.tenant_id is not None and not way.link.home_asked:
-            await run.world.connections.ask_home(way.link, run.priority)
+        if way.tenant_id is not None and way.link.home is None:
+            run.account_problem = await run.world.connections.ask_home(way.link, run.priority)
         if account.account_id is None:
             run.account_problem = await account.confirm(run.priority)
     run.world.queue.add(run.way.link.connection.identity)

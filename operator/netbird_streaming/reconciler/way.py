@@ -15,7 +15,8 @@ from netbird_streaming.reconciler.accounts import Account
 class Link:
     """One connection at work: what was read for it, and an account for each tenant in use.
 
-    `home` is the token's own account, asked for only where tenants are in use; `told` is how the connection stood when
+    `home` is the token's own account, or why NetBird does not tell it; None until it was asked for, which it is only
+    where tenants are in use; `told` is how the connection stood when
     its status was last written, `refused` the last published refusal of such a write. The token stays in memory while
     the link lives: in a namespace that is deleted whole, the Secret goes first.
     """
@@ -25,8 +26,7 @@ class Link:
     ca_bundle: str | None = None
     problem: OperatorError | None = None
     loaded: bool = False
-    home: str | None = None
-    home_asked: bool = False
+    home: str | OperatorError | None = None
     accounts: dict[str | None, Account] = field(default_factory=dict)
     told: Told | None = None
     refused: str | None = None
@@ -51,15 +51,16 @@ class Way:
 
     @property
     def account_id(self) -> str | OperatorError | None:
-        """The confirmed account; None while it is not, an error where the tenant's is the token's own.
+        """The confirmed account; None while it is not, an error where it may be the token's own and no tenant's.
 
-        NetBird does not refuse an `account` parameter that the token has no right to: it acts in the token's own.
+        NetBird does not refuse an `account` parameter that the token has no right to: it acts in the token's own. So a
+        tenant's account is one that is named as the tenant, or that is known to be another than the token's own.
         """
         found = self.account.account_id
         if self.tenant_id in (None, found) or found is None:
             return found
-        if not self.link.home_asked:
-            return None
+        if self.link.home is None or isinstance(self.link.home, OperatorError):
+            return self.link.home
         if found != self.link.home:
             return found
         message = f"NetBird takes no notice of tenant {self.tenant_id}: the token may not act in it. "
