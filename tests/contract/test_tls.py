@@ -126,8 +126,8 @@ async def test_chain_dates_and_host_name_are_verified(tmp_path: Path, name: str)
     found = await outcomes(tmp_path, name)
     assert "ClientConnectorCertificateError" in found["api"]
     assert found["watch"] == "ClientConnectorCertificateError"
-    assert "TLS" in found["connection"]
-    assert "TLS" in found["chart"]
+    assert "certificate" in found["connection"]
+    assert "certificate" in found["chart"]
 
 
 async def test_an_authority_that_is_not_the_configured_one_is_rejected(tmp_path: Path) -> None:
