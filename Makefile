@@ -25,7 +25,7 @@ UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --p
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # What ruff, mypy and vulture look at; folders that are not there yet are left out.
-SOURCES := $(wildcard operator tests benchmarks deploy/image)
+SOURCES := $(wildcard operator tests tools demo benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
 PROOF := crashes simulation answers cluster bugs fuzz
 
@@ -55,7 +55,7 @@ runtime: $(RUNTIME) ## Make .venv-runtime: the Python and the dependencies of th
 
 .PHONY: demo
 demo: $(VENV) ## Show the whole thing on a local control plane (KEEP=1 leaves it up)
-	@exec $(PYTHON) -m tests.support.demo
+	@exec $(PYTHON) -m demo
 
 .PHONY: test
 ifneq ($(T),)
@@ -63,7 +63,7 @@ test: $(VENV) $(RUNTIME) ## Lint, types, imports, dead code, then every suite (T
 	@$(PYTHON) -m pytest $(T) $(ARGS)
 else
 test: $(VENV)
-	@$(PYTHON) -m tests.support.steps lint types imports deadcode $(foreach suite,$(SUITES),test-$(suite))
+	@$(PYTHON) -m tools.steps lint types imports deadcode $(foreach suite,$(SUITES),test-$(suite))
 endif
 
 # What is bound by the processor takes every core; units are done before a second worker has started. What runs against a
@@ -110,36 +110,36 @@ run: $(VENV) ## Run the operator against the current context (ARGS="…", see AR
 
 .PHONY: install
 install: $(VENV) ## Apply the CRDs to the current context
-	@"$$($(PYTHON) -m tests.support.controlplane which kubectl)" apply --server-side -f crds/
+	@"$$($(PYTHON) -m tests.harness.controlplane which kubectl)" apply --server-side -f crds/
 
 .PHONY: controlplane
 controlplane: $(VENV) ## Start a local control plane and leave it running
-	@$(PYTHON) -m tests.support.controlplane start
+	@$(PYTHON) -m tests.harness.controlplane start
 
 .PHONY: controlplane-stop
 controlplane-stop: $(VENV) ## Stop it
-	@$(PYTHON) -m tests.support.controlplane stop
+	@$(PYTHON) -m tests.harness.controlplane stop
 
 .PHONY: crds
 crds: $(VENV) ## Write crds/ anew from the models, and the chart's copies of it
-	@$(PYTHON) -m tests.support.generate_crds
-	@$(PYTHON) -m tests.support.chart
-	@$(PYTHON) -m tests.support.plain_manifests
+	@$(PYTHON) -m tools.crds
+	@$(PYTHON) -m tools.chart
+	@$(PYTHON) -m tools.plain_manifests
 
 .PHONY: manifests
 manifests: $(VENV) ## Write deploy/manifests/ anew from the chart, and Argo CD's ConfigMap
-	@$(PYTHON) -m tests.support.plain_manifests
-	@$(PYTHON) -m tests.support.gitops.argocd
+	@$(PYTHON) -m tools.plain_manifests
+	@$(PYTHON) -m tests.harness.gitops.argocd
 
 .PHONY: recordings
 recordings: $(VENV) ## Record anew how resources look on a real API server in every situation
-	@$(PYTHON) -m tests.support.gitops.recordings
+	@$(PYTHON) -m tests.harness.gitops.recordings
 
 .PHONY: docs
 docs: $(VENV) ## Write the table of reasons and the chart's README.md anew
-	@$(PYTHON) -m tests.support.docs
-	@$(PYTHON) -m tests.support.metrics_docs
-	@$(PYTHON) -m tests.support.chart_docs
+	@$(PYTHON) -m tools.reason_docs
+	@$(PYTHON) -m tools.metrics_docs
+	@$(PYTHON) -m tools.chart_docs
 
 .PHONY: bench
 bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)
@@ -148,7 +148,7 @@ bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)
 
 # What ships and nothing else: some libraries import more where a developer's tools have installed more.
 $(RUNTIME): requirements/runtime.lock Dockerfile | $(VENV)
-	@image=$$($(PYTHON) -m tests.support.interpreter) || { image=$(PYTHON); echo "operators are tested on $$($(PYTHON) -V) instead" >&2; }; \
+	@image=$$($(PYTHON) -m tests.harness.interpreter) || { image=$(PYTHON); echo "operators are tested on $$($(PYTHON) -V) instead" >&2; }; \
 		"$$image" -m venv --clear .venv-runtime
 	@.venv-runtime/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@echo "$(CURDIR)/operator" > "$$(.venv-runtime/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/operator.pth"
@@ -156,7 +156,7 @@ $(RUNTIME): requirements/runtime.lock Dockerfile | $(VENV)
 
 .PHONY: image
 image: $(VENV) ## Build the container image (docker or podman, whichever answers; IMAGE=name:tag)
-	@$(PYTHON) -m tests.support.image $(IMAGE)
+	@$(PYTHON) -m tools.image $(IMAGE)
 
 # The image is built for both, and installs wheels only.
 .PHONY: wheels
@@ -168,7 +168,7 @@ wheels: $(VENV) ## See that the lock has a wheel of each library for each archit
 
 .PHONY: e2e-setup
 e2e-setup: $(VENV) ## Install and build what e2e needs (root, Debian)
-	@$(PYTHON) -m tests.support.node setup
+	@$(PYTHON) -m tests.harness.node setup
 
 .PHONY: e2e
 e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind's
@@ -176,7 +176,7 @@ e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind'
 
 .PHONY: proof
 proof: $(VENV) ## The promises, tried harder than make test has time for
-	@$(PYTHON) -m tests.support.steps $(foreach part,$(PROOF),proof-$(part))
+	@$(PYTHON) -m tools.steps $(foreach part,$(PROOF),proof-$(part))
 
 .PHONY: proof-crashes
 proof-crashes: $(VENV) $(RUNTIME) ## Every point of every flow: lost, unanswered, late, or the last of its process
@@ -231,6 +231,6 @@ lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)
 
 .PHONY: clean
 clean: ## Remove what was made here: .venv, caches, a running control plane (the binaries' cache stays)
-	@[ ! -x $(PYTHON) ] || $(PYTHON) -m tests.support.controlplane stop
+	@[ ! -x $(PYTHON) ] || $(PYTHON) -m tests.harness.controlplane stop
 	@rm -rf .venv .venv-runtime .venv-mutation .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
-	@find operator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find operator tests tools demo -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Many resources at rest: what a restart, a sweep and one more creation cost beside them."""
+"""Many resources at rest: what a restart, a resync and one more creation cost beside them."""
 
 import asyncio
 import time
@@ -8,10 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.figures import Report
 from benchmarks.rig import OTHER, Creation, Rig, usage
-from netbird_streaming.reconciler.links import JITTER
-from tests.support.netbird.faults import Fault, Hang, Moment
-from tests.support.netbird.wire import Operation
-from tests.support.operator import Operator
+from netbird_streaming.reconciler.connection.reconcile import JITTER
+from tests.doubles.netbird.faults import Fault, Hang, Moment
+from tests.doubles.netbird.wire import Operation
+from tests.harness.operator import Operator
 
 SINGLES: Final = 200
 SWEEPS: Final = 2
@@ -64,7 +64,7 @@ def known(operator: Operator, count: int) -> bool:
 
 
 async def singles(rig: Rig, count: int, report: Report) -> None:
-    """One creation at a time in another account, for as long as it takes to sweep the first one twice."""
+    """One creation at a time in another account, for as long as it takes to resync the first one twice."""
     waits: list[float] = []
     until = time.monotonic() + SWEEPS * SWEEP_SECONDS
     while len(waits) < SINGLES or time.monotonic() < until:
@@ -74,7 +74,7 @@ async def singles(rig: Rig, count: int, report: Report) -> None:
     waits.sort()
     p50, p99, worst = (waits[int(len(waits) * share)] * 1000 for share in (0.5, 0.99, 1 - 1 / len(waits)))
     print(f"{len(waits)} creations one by one: p50 {p50:.0f} ms, worst {worst:.0f} ms")
-    report.most(f"one creation beside {count} that are swept: p99", p99, 60, "ms")
+    report.most(f"one creation beside {count} that are resynced: p99", p99, 60, "ms")
     beside = Creation(1)
     await rig.ready(beside, "beside-all")
     print(f"one creation in the account of the {count}, which are listed for it: {beside.seconds * 1000:.0f} ms")

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import yaml
 
-from tests.support.controlplane import ControlPlane
-from tests.support.kubernetes import BASE, Kubernetes, connect
-from tests.support.netbird.control import NetBirdControl
-from tests.support.netbird.process import RunningNetBird, running_netbird
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.operator import NAMESPACE, Installation, Operator, install
+from tests.doubles.netbird.control import NetBirdControl
+from tests.doubles.netbird.process import RunningNetBird, running_netbird
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.harness.controlplane import ControlPlane
+from tests.harness.kubernetes import BASE, Kubernetes, connect
+from tests.harness.operator import NAMESPACE, Installation, Operator, install
 
 TEAM: Final = "bench"
 TOKEN: Final = "nbp_bench"  # noqa: S105  # the simulated server's
@@ -72,7 +72,7 @@ class Rig:
     @contextmanager
     def operator(self) -> Iterator[Operator]:
         """A running operator that leads."""
-        with Operator(self.installation, "--initial-budget-share=1", python=self.python) as operator:
+        with Operator(self.installation, "--initial-burst-fraction=1", python=self.python) as operator:
             operator.ready()
             yield operator
             operator.stop()

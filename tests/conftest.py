@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.interpreter import description
+from tests.harness.interpreter import description
 
 TESTS: Final = Path(__file__).parent
 

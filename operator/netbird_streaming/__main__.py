@@ -9,10 +9,10 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from netbird_streaming import logs
+from netbird_streaming.app import PROGRAM, Operator, program_version
+from netbird_streaming.config.settings import Settings, SettingsError, add_flags, read_settings, unknown_variables
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.process import PROGRAM, Operator, program_version
-from netbird_streaming.settings import Settings, SettingsError, add_flags, read_settings, unknown_variables
+from netbird_streaming.telemetry import logs
 
 logger = logging.getLogger("netbird_streaming.main")
 

@@ -2,7 +2,7 @@
 
 The branch of the tree says who acts: `RetryError`, we do, by ourselves; `WaitError`, we do, as soon as something
 outside changes (and now and then without); `EditError`, a human must edit the resource. A message names the field, the
-shape of the value and the cure; it never holds a secret nor a server's own text.
+shape of the value and the remedy; it never holds a secret nor a server's own text.
 """
 
 from enum import Enum, auto

@@ -25,7 +25,7 @@ def current_fields() -> Mapping[str, str]:
     return _FIELDS.get()
 
 
-class Repeats:
+class LogOnce:
     """Failures that go on: each is said once, and then only to who debugs."""
 
     def __init__(self) -> None:
@@ -37,6 +37,6 @@ class Repeats:
         before, self._said[about] = self._said.get(about), text
         return logging.DEBUG if before == text else level
 
-    def over(self, about: Hashable = None) -> None:
+    def reset(self, about: Hashable = None) -> None:
         """It works again: a failure after this is a new one."""
         self._said.pop(about, None)

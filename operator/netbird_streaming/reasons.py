@@ -11,13 +11,13 @@ from typing import Self
 class Reason(StrEnum):
     """Why a resource is in the state that its conditions show; the value is the word that a user sees."""
 
-    cure: str
+    remedy: str
 
     def __new__(cls, value: str, cure: str) -> Self:
-        """Keep the cure beside the word, so that neither can be written without the other."""
+        """Keep the remedy beside the word, so that neither can be written without the other."""
         member = str.__new__(cls, value)
         member._value_ = value
-        member.cure = cure
+        member.remedy = cure
         return member
 
     SYNCED = "Synced", "Nothing to do: NetBird accepted this generation with the current values of its Secrets."

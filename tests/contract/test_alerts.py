@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from netbird_streaming.reasons import Reason
-from tests.support import pages
-from tests.support.chart import CHART, of_kind, render
-from tests.support.controlplane import Binaries
-from tests.support.monitoring import ALERTS, RUNBOOKS, Alert, alerts, rule_groups
+from tests.harness import pages
+from tests.harness.controlplane import Binaries
+from tests.harness.monitoring import ALERTS, RUNBOOKS, Alert, alerts, rule_groups
+from tools.chart import CHART, of_kind, render
 
 NAMES = [rule["alert"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 COMMANDS = re.compile(r"(<!-- .+ -->\n)?```sh\n(.+?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,14 +78,14 @@ def test_an_alert_can_be_changed_or_left_out_and_the_others_stay(helm: Path) -> 
     plain = alerts(rule_groups(helm))
     own = {
         "NetBirdStreamingNotReady": {"for": "1h", "severity": "info"},
-        "NetBirdStreamingDefect": {"enabled": False},
+        "NetBirdStreamingInternalError": {"enabled": False},
     }
     found = alerts(rule_groups(helm, alerts=own))
     changed = named(found, "NetBirdStreamingNotReady")
     assert (changed.pending, changed.labels["severity"]) == ("1h", "info")
     others = [each for each in plain if each.name not in own]
     assert [each for each in found if each.name not in own] == others
-    assert {each.name for each in found} == set(NAMES) - {"NetBirdStreamingDefect"}
+    assert {each.name for each in found} == set(NAMES) - {"NetBirdStreamingInternalError"}
 
 
 def test_its_labels_are_the_users_and_ours(helm: Path) -> None:

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Final
 import pytest
 from pydantic.fields import FieldInfo
 
-from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.definitions import DEFINITIONS, Definition
-from netbird_streaming.core.schema.fields import EXAMPLES, TIME, doc, examples
-from netbird_streaming.core.schema.structural import structural
-from netbird_streaming.core.specs.integration import Platform
+from netbird_streaming.api.integration import Platform
+from netbird_streaming.api.model import Model
+from netbird_streaming.api.validation.fields import EXAMPLES, TIME, doc, examples
+from netbird_streaming.api.validation.structural import structural
 from tests.contract.test_crds import Schema, nodes, schema_of
-from tests.support import pages
+from tests.harness import pages
+from tools.crds.definitions import DEFINITIONS, CrdDefinition
 
 each_definition: Final = pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda each: each.plural)
 
@@ -26,7 +26,7 @@ _OBJECT_OWN: Final = frozenset({".apiVersion", ".kind"})
 _AN_EXAMPLE: Final = re.compile(r"Example:\s\S")
 
 
-def fields(definition: Definition, *, below: str = ".spec") -> dict[str, Schema]:
+def fields(definition: CrdDefinition, *, below: str = ".spec") -> dict[str, Schema]:
     return {path: schema for path, schema in nodes(schema_of(definition)) if path.startswith(f"{below}.")}
 
 
@@ -57,7 +57,7 @@ def models_of(info: FieldInfo) -> Iterator[tuple[type[Model], str]]:
 
 
 @each_definition
-def test_what_is_always_needed_is_in_required(definition: Definition) -> None:
+def test_what_is_always_needed_is_in_required(definition: CrdDefinition) -> None:
     """A client that reads the schema, such as a form or a generator, knows nothing of CEL."""
     found = {
         f"{path}.{name}"
@@ -75,7 +75,7 @@ def test_the_platform_and_the_kind_of_a_connection_are_required() -> None:
 
 
 @each_definition
-def test_no_rule_says_what_required_says(definition: Definition) -> None:
+def test_no_rule_says_what_required_says(definition: CrdDefinition) -> None:
     for path, schema in nodes(schema_of(definition)):
         for rule in schema.get("x-kubernetes-validations", ()):
             if rule.get("reason") == "FieldValueRequired":
@@ -83,7 +83,7 @@ def test_no_rule_says_what_required_says(definition: Definition) -> None:
 
 
 @each_definition
-def test_every_free_value_has_an_example(definition: Definition) -> None:
+def test_every_free_value_has_an_example(definition: CrdDefinition) -> None:
     free = {
         path: schema
         for path, schema in fields(definition).items()
@@ -96,7 +96,7 @@ def test_every_free_value_has_an_example(definition: Definition) -> None:
 
 
 @each_definition
-def test_every_reference_has_an_example_of_its_own(definition: Definition) -> None:
+def test_every_reference_has_an_example_of_its_own(definition: CrdDefinition) -> None:
     """Else the one example would tell the reader of `kubectl explain …tokenSecretRef.name` about Datadog."""
     found: dict[tuple[str, str], set[str]] = {}
     for path, schema in fields(definition).items():
@@ -115,7 +115,7 @@ def test_an_example_of_one_use_changes_no_other() -> None:
 
 
 @each_definition
-def test_names_are_camel_case_with_whole_initialisms(definition: Definition) -> None:
+def test_names_are_camel_case_with_whole_initialisms(definition: CrdDefinition) -> None:
     for path, _ in nodes(schema_of(definition)):
         name = name_of(path)
         if path in _OBJECT_OWN or name == "*":
@@ -125,7 +125,7 @@ def test_names_are_camel_case_with_whole_initialisms(definition: Definition) -> 
 
 
 @each_definition
-def test_references_and_policies_are_named_so(definition: Definition) -> None:
+def test_references_and_policies_are_named_so(definition: CrdDefinition) -> None:
     for path, schema in fields(definition).items():
         name = name_of(path)
         inner = schema.get("properties", {}).keys()
@@ -137,7 +137,7 @@ def test_references_and_policies_are_named_so(definition: Definition) -> None:
 
 
 @each_definition
-def test_values_of_an_enum_are_camel_case(definition: Definition) -> None:
+def test_values_of_an_enum_are_camel_case(definition: CrdDefinition) -> None:
     """But the platform's: these are NetBird's own, and docs/api-stability.md says so."""
     for path, schema in fields(definition).items():
         if path == ".spec.platform":
@@ -147,7 +147,7 @@ def test_values_of_an_enum_are_camel_case(definition: Definition) -> None:
 
 
 @each_definition
-def test_every_integer_has_bounds(definition: Definition) -> None:
+def test_every_integer_has_bounds(definition: CrdDefinition) -> None:
     """An id of NetBird, or a generation, is any positive 64-bit integer, which the format says."""
     for path, schema in nodes(schema_of(definition)):
         if schema["type"] != "integer":
@@ -158,7 +158,7 @@ def test_every_integer_has_bounds(definition: Definition) -> None:
 
 
 @each_definition
-def test_every_time_has_a_form_and_a_length(definition: Definition) -> None:
+def test_every_time_has_a_form_and_a_length(definition: CrdDefinition) -> None:
     for path, schema in nodes(schema_of(definition)):
         is_time = schema.get("format") == "date-time" or re.search(r"(?:edAt|Time|since|until)$", path)
         if is_time and schema["type"] == "string" and "ReconcileAt" not in path:

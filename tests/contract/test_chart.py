@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from netbird_streaming.config.settings import Settings
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
-from netbird_streaming.settings import Settings
-from tests.support.chart import CHART, COPIES, DEFINITIONS, Manifest, of_kind, render
-from tests.support.controlplane import Binaries
+from tests.harness.controlplane import Binaries
+from tools.chart import CHART, COPIES, DEFINITIONS, Manifest, of_kind, render
 
 NAMESPACE = "netbird-system"
 SERVED = "integrations.netbird.io/v1alpha1"

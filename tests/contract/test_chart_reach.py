@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.support.chart import CHART, of_kind, render
-from tests.support.chart_docs import VALUES, values
-from tests.support.chart_reach import CASES, LABELS, MONITOR, ON, container, labels, pod, spec
-from tests.support.controlplane import Binaries
+from tests.harness.chart_reach import CASES, LABELS, MONITOR, ON, container, labels, pod, spec
+from tests.harness.controlplane import Binaries
+from tools.chart import CHART, of_kind, render
+from tools.chart_docs import VALUES, values
 
 NAMESPACE: Final = "netbird-system"
 

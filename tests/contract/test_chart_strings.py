@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.support.chart import Manifest, of_kind, render
-from tests.support.controlplane import Binaries
+from tests.harness.controlplane import Binaries
+from tools.chart import Manifest, of_kind, render
 
 AWKWARD: Final = ("no", "on", "true", "null", "10023", "0777", "0x1f", "1e3", "3240286e-210077", "2024-01-01", "1-2")
 """What YAML 1.1, which PyYAML reads, takes for something else than a string; all are names of namespaces."""

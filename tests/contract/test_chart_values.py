@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.chart import CHART, ChartError, render
-from tests.support.chart_docs import README, VALUES, Value, values, written
-from tests.support.controlplane import Binaries
+from tests.harness.controlplane import Binaries
+from tools.chart import CHART, ChartError, render
+from tools.chart_docs import README, VALUES, Value, values, written
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 DESCRIBED = list(values(VALUES.read_text()))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.chart import CHART, ROOT
-from tests.support.controlplane import Binaries, versions
+from tests.harness.controlplane import Binaries, versions
+from tools.chart import CHART, ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yaml")}

@@ -6,19 +6,20 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from netbird_streaming.api import types
+from netbird_streaming.api.integration import IntegrationSpec
+from netbird_streaming.api.model import Model
+from netbird_streaming.api.validation.rules import MAX_NAME, short_names
 from netbird_streaming.cluster.parsing import KINDS
-from netbird_streaming.core import resources
-from netbird_streaming.core.model import Model
-from netbird_streaming.core.schema.definitions import DEFINITIONS, Definition
-from netbird_streaming.core.schema.rules import MAX_NAME, short_names
-from netbird_streaming.core.specs.integration import IntegrationSpec
-from tests.support import generate_crds, manifests
+from tests.harness import manifests
+from tools.crds import __main__
+from tools.crds.definitions import DEFINITIONS, CrdDefinition
 
 Schema = dict[str, Any]
 each_definition: Final = pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda each: each.plural)
 
 
-def schema_of(definition: Definition) -> Schema:
+def schema_of(definition: CrdDefinition) -> Schema:
     (version,) = definition.to_object()["spec"]["versions"]
     schema: Schema = version["schema"]["openAPIV3Schema"]
     return schema
@@ -36,16 +37,16 @@ def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
             yield from nodes(schema[key], f"{path}{suffix}")
 
 
-def rules(definition: Definition) -> Iterator[tuple[str, Schema, Schema]]:
+def rules(definition: CrdDefinition) -> Iterator[tuple[str, Schema, Schema]]:
     for path, schema in nodes(schema_of(definition)):
         for rule in schema.get("x-kubernetes-validations", ()):
             yield path, schema, rule
 
 
 @each_definition
-def test_file_is_what_the_models_say(definition: Definition) -> None:
-    file = generate_crds.FOLDER / definition.file_name
-    assert file.read_text(encoding="utf-8") == generate_crds.render(definition), "run `make crds`"
+def test_file_is_what_the_models_say(definition: CrdDefinition) -> None:
+    file = __main__.FOLDER / definition.file_name
+    assert file.read_text(encoding="utf-8") == __main__.render(definition), "run `make crds`"
 
 
 ESCAPED: Final = 6
@@ -81,15 +82,13 @@ def test_the_largest_status_of_an_integration_is_below_its_limit() -> None:
 
 
 @each_definition
-def test_nothing_is_filled_in_below_a_list(definition: Definition) -> None:
+def test_nothing_is_filled_in_below_a_list(definition: CrdDefinition) -> None:
     """Else a manifest that leaves it out would differ from what is stored, for all that compare lists whole."""
     assert [path for path, schema in nodes(schema_of(definition)) if "[]" in path and "default" in schema] == []
 
 
 def test_there_is_no_other_file() -> None:
-    assert sorted(each.name for each in generate_crds.FOLDER.iterdir()) == sorted(
-        each.file_name for each in DEFINITIONS
-    )
+    assert sorted(each.name for each in __main__.FOLDER.iterdir()) == sorted(each.file_name for each in DEFINITIONS)
 
 
 def test_the_adapter_calls_the_kinds_by_the_same_names() -> None:
@@ -99,7 +98,7 @@ def test_the_adapter_calls_the_kinds_by_the_same_names() -> None:
 
 
 @each_definition
-def test_every_field_has_a_description(definition: Definition) -> None:
+def test_every_field_has_a_description(definition: CrdDefinition) -> None:
     bare = [path for path, schema in nodes(schema_of(definition)) if not schema.get("description", "").endswith(".")]
     assert bare == []
 
@@ -119,25 +118,25 @@ def is_bounded(schema: Schema) -> bool:
 
 
 @each_definition
-def test_every_field_has_bounds(definition: Definition) -> None:
+def test_every_field_has_bounds(definition: CrdDefinition) -> None:
     assert [path for path, schema in nodes(schema_of(definition)) if not is_bounded(schema)] == []
 
 
 @each_definition
-def test_schema_is_structural(definition: Definition) -> None:
+def test_schema_is_structural(definition: CrdDefinition) -> None:
     foreign = {"$ref", "$defs", "anyOf", "allOf", "title", "const", "prefixItems", "x-optional"}
     assert [path for path, schema in nodes(schema_of(definition)) if foreign & schema.keys()] == []
 
 
 @each_definition
-def test_every_rule_names_a_field_of_its_object(definition: Definition) -> None:
+def test_every_rule_names_a_field_of_its_object(definition: CrdDefinition) -> None:
     for path, schema, rule in rules(definition):
         field = rule.get("fieldPath")
         assert field is None or field.removeprefix(".") in schema["properties"], f"{path}: {rule}"
 
 
 @each_definition
-def test_no_rule_prints_a_value(definition: Definition) -> None:
+def test_no_rule_prints_a_value(definition: CrdDefinition) -> None:
     """A rule on a text prints it; and only the platform, whose values are listed, is part of any sentence."""
     for path, schema, rule in rules(definition):
         assert schema["type"] == "object", path
@@ -146,7 +145,7 @@ def test_no_rule_prints_a_value(definition: Definition) -> None:
 
 
 @each_definition
-def test_no_bound_prints_a_value(definition: Definition) -> None:
+def test_no_bound_prints_a_value(definition: CrdDefinition) -> None:
     """The API server prints a text that does not match a pattern or a format, and one that a list does not hold."""
     texts = {path: schema for path, schema in nodes(schema_of(definition)) if schema["type"] == "string"}
     specified = {path: schema for path, schema in texts.items() if path.startswith(".spec")}
@@ -154,7 +153,7 @@ def test_no_bound_prints_a_value(definition: Definition) -> None:
 
 
 @each_definition
-def test_status_accepts_more_than_the_spec_does(definition: Definition) -> None:
+def test_status_accepts_more_than_the_spec_does(definition: CrdDefinition) -> None:
     """A status that the API server refused would lose an id: only names of settings, which are ours, have a rule."""
     (names,) = short_names().values()
     assert [path for path, _, rule in rules(definition) if path.startswith(".status") and rule not in names] == []
@@ -184,13 +183,13 @@ def test_schema_and_models_default_alike() -> None:
 
 
 OLD_AND_ODD: Final[list[tuple[type[Model], dict[str, Any]]]] = [
-    (resources.KeyReference, {"name": "Not A Name", "key": ""}),
-    (resources.Datadog, {"apiKeySecretRef": {"name": "a", "key": "b"}}),
-    (resources.GenericHTTP, {"url": "http://" + "a" * 5000, "urlSecretRef": {"name": "a", "key": "b"}}),
-    (resources.Header, {"name": "Host", "value": "a\nb"}),
-    (resources.Adoption, {"policy": "Never", "id": -1}),
-    (resources.RateLimit, {"requestsPerMinute": 0, "burst": 10**9}),
-    (resources.Access, {"namespaces": ["A"], "namespaceSelector": {}}),
+    (types.KeyReference, {"name": "Not A Name", "key": ""}),
+    (types.Datadog, {"apiKeySecretRef": {"name": "a", "key": "b"}}),
+    (types.GenericHTTP, {"url": "http://" + "a" * 5000, "urlSecretRef": {"name": "a", "key": "b"}}),
+    (types.Header, {"name": "Host", "value": "a\nb"}),
+    (types.Adoption, {"policy": "Never", "id": -1}),
+    (types.RateLimit, {"requestsPerMinute": 0, "burst": 10**9}),
+    (types.Access, {"namespaces": ["A"], "namespaceSelector": {}}),
 ]
 
 
@@ -200,13 +199,13 @@ def test_what_the_schema_refuses_stays_readable(model: type[Model], value: dict[
 
 
 @each_definition
-def test_files_hold_no_anchors(definition: Definition) -> None:
-    text = generate_crds.render(definition)
+def test_files_hold_no_anchors(definition: CrdDefinition) -> None:
+    text = __main__.render(definition)
     assert not [event for event in yaml.parse(text) if isinstance(event, yaml.AliasEvent)]
 
 
 @each_definition
-def test_kubectl_wait_and_get_have_what_they_need(definition: Definition) -> None:
+def test_kubectl_wait_and_get_have_what_they_need(definition: CrdDefinition) -> None:
     (version,) = definition.to_object()["spec"]["versions"]
     conditions = schema_of(definition)["properties"]["status"]["properties"]["conditions"]
     assert version["subresources"] == {"status": {}}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from netbird_streaming.metrics.definitions import ALL
-from tests.support.chart import of_kind, render
-from tests.support.controlplane import Binaries
-from tests.support.monitoring import DASHBOARD, Query, dashboard, queries
+from netbird_streaming.telemetry.metrics.definitions import ALL
+from tests.harness.controlplane import Binaries
+from tests.harness.monitoring import DASHBOARD, Query, dashboard, queries
+from tools.chart import of_kind, render
 
 PANELS: list[dict[str, Any]] = dashboard()["panels"]
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}

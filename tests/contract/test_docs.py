@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from netbird_streaming.core.events import PASSING, Happening
-from netbird_streaming.core.resources import Platform
+from netbird_streaming.api.types import Platform
+from netbird_streaming.core.status.events import TRANSIENT, EventReason
 from netbird_streaming.reasons import Reason
+from tests.harness import pages
+from tests.harness.pages import COMMANDS, ROOT, Block
+from tests.harness.reader import PROGRAMS
 from tests.proof.answers import page as faults
 from tests.proof.answers.cells import CELLS
-from tests.support import pages
-from tests.support.docs import BEGIN, END, SIGNALS, STATUSES, reasons_table, rows_of, with_table
-from tests.support.pages import COMMANDS, ROOT, Block
-from tests.support.reader import PROGRAMS
+from tools.reason_docs import BEGIN, END, SIGNALS, STATUSES, reasons_table, rows_of, with_table
 
 PAGES = pages.pages()
 BLOCKS = [block for page in PAGES for block in pages.blocks(page)]
@@ -36,13 +36,13 @@ def test_every_reason_has_a_row_with_its_cure() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (.+) \|$", STATUSES.read_text().partition(BEGIN)[2].partition(END)[0], re.MULTILINE
     )
-    assert rows == [(reason.value, reason.cure) for reason in Reason]
+    assert rows == [(reason.value, reason.remedy) for reason in Reason]
 
 
 def test_the_page_about_events_has_all_that_there_are_and_no_others() -> None:
-    assert [row[0] for row in rows_of(SIGNALS, "Normal")] == [f"`{each}`" for each in Happening]
+    assert [row[0] for row in rows_of(SIGNALS, "Normal")] == [f"`{each}`" for each in EventReason]
     (passing,) = re.findall(r"These are none,\nsince nobody has to act: ([^.]+)\.", SIGNALS.read_text())
-    assert re.findall(r"`(\w+)`", passing) == [each for each in Reason if each in PASSING]
+    assert re.findall(r"`(\w+)`", passing) == [each for each in Reason if each in TRANSIENT]
 
 
 def test_the_page_about_faults_tells_of_every_cell_as_the_proof_writes_it() -> None:
@@ -53,7 +53,7 @@ def test_the_page_about_faults_tells_of_every_cell_as_the_proof_writes_it() -> N
 
 
 def test_no_cure_breaks_the_table() -> None:
-    assert [reason for reason in Reason if set("|\n") & set(reason.cure)] == []
+    assert [reason for reason in Reason if set("|\n") & set(reason.remedy)] == []
 
 
 def test_the_readme_speaks_of_reasons_that_there_are() -> None:

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import yaml
 
-from netbird_streaming.core.resources import Platform
-from tests.support.chart import ROOT
-from tests.support.gitops import definitions, flux
+from netbird_streaming.api.types import Platform
+from tests.harness.gitops import definitions, flux
+from tools.chart import ROOT
 
 EXAMPLES: Final = ROOT / "examples"
 FILES: Final = sorted(EXAMPLES.rglob("*.yaml"))

@@ -7,13 +7,13 @@ import pytest
 import yaml
 from lupa import lua51
 
-from netbird_streaming.core.schema.definitions import DEFINITIONS
 from netbird_streaming.reasons import Reason
-from tests.support.chart import ROOT
-from tests.support.gitops import argocd, flux, kstatus
-from tests.support.gitops.argocd import Health
-from tests.support.gitops.kstatus import Result
-from tests.support.gitops.recordings import UNSEEN, expected, read, situations
+from tests.harness.gitops import argocd, flux, kstatus
+from tests.harness.gitops.argocd import Health
+from tests.harness.gitops.kstatus import Result
+from tests.harness.gitops.recordings import UNSEEN, expected, read, situations
+from tools.chart import ROOT
+from tools.crds.definitions import DEFINITIONS
 
 INTEGRATION: Final = "EventStreamingIntegration"
 KINDS: Final = tuple(each.model.__name__ for each in DEFINITIONS)

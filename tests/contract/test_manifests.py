@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.controlplane import Binaries
-from tests.support.plain_manifests import FOLDER, VARIANTS, files
+from tests.harness.controlplane import Binaries
+from tools.plain_manifests import FOLDER, VARIANTS, files
 
 OURS = "integrations.netbird.io"
 

@@ -6,32 +6,32 @@ from collections.abc import Mapping
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from netbird_streaming.metrics import Build, Metrics
-from netbird_streaming.metrics.definitions import ALL, Type
-from netbird_streaming.netbird.answers import Operation
-from netbird_streaming.netbird.client import Call
+from netbird_streaming.netbird.client import CallMetric
+from netbird_streaming.netbird.responses import Operation
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
-from tests.support.metrics_docs import PAGE, with_metrics
-from tests.unit.metrics.given import sight, snapshot
+from netbird_streaming.telemetry.metrics import Build, Metrics
+from netbird_streaming.telemetry.metrics.definitions import ALL, Type
+from tests.unit.telemetry.metrics.given import sight, snapshot
+from tools.metrics_docs import PAGE, with_metrics
 
 # What alerts, dashboards and people's own rules are written against: a change here breaks them.
 PROMISED = """
 build_info gauge version python
 leader gauge
-reconcile_duration_seconds histogram kind outcome
+reconcile_duration_seconds histogram kind result
 retries_total counter kind reason
 queue_depth gauge
 queue_oldest_age_seconds gauge
 netbird_request_duration_seconds histogram operation code
-budget_remaining_requests gauge connection
-budget_burst_requests gauge connection
-budget_wait_seconds_total counter
+rate_limit_remaining_requests gauge connection
+rate_limit_burst_requests gauge connection
+rate_limit_wait_seconds_total counter
 resources gauge kind ready reason
 drifts_found_total counter
 drifts_corrected_total counter
-sweep_age_seconds gauge connection
-sweep_interval_seconds gauge connection
+resync_age_seconds gauge connection
+resync_interval_seconds gauge connection
 synced gauge
 watch_failing gauge kind watched_namespace
 watch_restarts_total counter watch
@@ -41,10 +41,10 @@ watch_restarts_total counter watch
 def scraped(accept: str = "") -> Mapping[str, Metric]:
     leading = sight(snapshot(), {"resources": 1}, failing=[("Secret", "a")])
     metrics = Metrics(Build("1", "3"), lambda: leading, per_connection=False)
-    metrics.meter.reconciled("EventStreamingIntegration", Outcome.SETTLED, 0.1)
-    metrics.meter.put_back("EventStreamingIntegration", Reason.UNAVAILABLE)
-    metrics.meter.requested(Call(Operation.LIST, 200, 0.1, 0.2))
-    text = metrics.page({"accept": accept}).body.decode()
+    metrics.recorder.reconciled("EventStreamingIntegration", Outcome.SUCCESS, 0.1)
+    metrics.recorder.requeued("EventStreamingIntegration", Reason.UNAVAILABLE)
+    metrics.recorder.requested(CallMetric(Operation.LIST, 200, 0.1, 0.2))
+    text = metrics.handle({"accept": accept}).body.decode()
     return {each.name: each for each in text_string_to_metric_families(text)}
 
 
@@ -77,7 +77,7 @@ def test_no_series_says_when_it_was_created() -> None:
 
 def test_the_page_names_all_values_of_the_labels_that_have_few() -> None:
     values = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
-    for label, words in (("outcome", Outcome), ("operation", Operation)):
+    for label, words in (("result", Outcome), ("operation", Operation)):
         assert re.findall(r"`(\w+)`", values[label]) == [each.value for each in words]
 
 

@@ -55,10 +55,21 @@ def functions(node: ast.AST, name: str, lines: list[str]) -> Mapping[str, str]:
     return found
 
 
+def module_of(function: str) -> str:
+    """The module of a function, by its path below `core/` with dots."""
+    parts = function.split(".")
+    found = (
+        ".".join(parts[:length])
+        for length in range(1, len(parts))
+        if CORE.joinpath(*parts[:length]).with_suffix(".py").exists()
+    )
+    return next(found)
+
+
 def test_what_is_explained_is_there() -> None:
     for place in EXPLAINED:
-        module = place.function.partition(".")[0]
-        source = (CORE / f"{module}.py").read_text()
+        module = module_of(place.function)
+        source = (CORE / f"{module.replace('.', '/')}.py").read_text()
         assert place.before in functions(ast.parse(source), module, source.splitlines())[place.function], place
         assert place.before != place.after
 

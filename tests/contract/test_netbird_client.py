@@ -16,8 +16,8 @@ import pytest
 import yaml
 from jsonschema_rs import Draft202012Validator
 
-from netbird_streaming.core.remote import Endpoint, IntegrationRequest, PathFamily, Priority
-from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.api.types import RateLimit, TokenType
+from netbird_streaming.core.netbird.types import Endpoint, IntegrationRequest, PathFamily, Priority
 from netbird_streaming.errors import (
     EditError,
     Effect,
@@ -27,21 +27,21 @@ from netbird_streaming.errors import (
     RetryError,
     WaitError,
 )
-from netbird_streaming.netbird.client import NetBirdClient, Surroundings
+from netbird_streaming.netbird.client import ClientContext, NetBirdClient
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reasons import Reason
-from tests.support.certificates import AUTHORITY, NEXT_AUTHORITY, serving
-from tests.support.netbird import faults
-from tests.support.netbird.behaviour import Behaviour, UnknownPath
-from tests.support.netbird.behaviour import PathFamily as Offered
-from tests.support.netbird.faults import Fault, Moment, error_reply, html_reply
-from tests.support.netbird.journal import Entry
-from tests.support.netbird.model import NetBird
-from tests.support.netbird.records import Draft
-from tests.support.netbird.server import SimulatedNetBird
-from tests.support.netbird.tenancy import Account, Token, TokenKind
-from tests.support.netbird.wire import Operation
+from tests.doubles.netbird import faults
+from tests.doubles.netbird.behaviour import Behaviour, UnknownPath
+from tests.doubles.netbird.behaviour import PathFamily as Offered
+from tests.doubles.netbird.faults import Fault, Moment, error_reply, html_reply
+from tests.doubles.netbird.journal import Entry
+from tests.doubles.netbird.model import NetBird
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.server import SimulatedNetBird
+from tests.doubles.netbird.tenancy import Account, Token, TokenKind
+from tests.doubles.netbird.wire import Operation
+from tests.harness.certificates import AUTHORITY, NEXT_AUTHORITY, serving
 
 TESTS: Final = Path(__file__).parents[1]
 DESCRIPTION: Final = yaml.safe_load((TESTS / "support" / "netbird" / "openapi.yaml").read_text())
@@ -66,12 +66,12 @@ REQUESTS: Final = [
     ),
 ]
 OPERATIONS: Final[dict[Operation, Callable[[NetBirdClient, int], Coroutine[Any, Any, object]]]] = {
-    Operation.LIST: lambda client, _: client.list_integrations(Priority.CLOCK),
-    Operation.GET: lambda client, id_: client.get(id_, Priority.CLOCK),
-    Operation.CREATE: lambda client, _: client.create(REQUESTS[0], Priority.USER),
-    Operation.UPDATE: lambda client, id_: client.update(id_, REQUESTS[0], Priority.USER),
-    Operation.DELETE: lambda client, id_: client.delete(id_, Priority.USER),
-    Operation.ACCOUNTS: lambda client, _: client.account_id(Priority.CLOCK),
+    Operation.LIST: lambda client, _: client.list_integrations(Priority.LOW),
+    Operation.GET: lambda client, id_: client.get(id_, Priority.LOW),
+    Operation.CREATE: lambda client, _: client.create(REQUESTS[0], Priority.HIGH),
+    Operation.UPDATE: lambda client, id_: client.update(id_, REQUESTS[0], Priority.HIGH),
+    Operation.DELETE: lambda client, id_: client.delete(id_, Priority.HIGH),
+    Operation.ACCOUNTS: lambda client, _: client.account_id(Priority.LOW),
 }
 READS: Final = (Operation.LIST, Operation.GET, Operation.ACCOUNTS)
 WRITES: Final = (Operation.CREATE, Operation.UPDATE, Operation.DELETE)
@@ -99,9 +99,9 @@ def factory(
     haste: float = 1.0,
     environment: Mapping[str, str] | None = None,
 ) -> ClientFactory:
-    surroundings = Surroundings(SystemClock(haste), random.Random(1), guard)
+    context = ClientContext(SystemClock(haste), random.Random(1), guard)
     http = EnvironmentHttpClients(environment or {})
-    return ClientFactory(surroundings, timeout=timeout, initial_share=1.0, http=http)
+    return ClientFactory(context, timeout=timeout, initial_fraction=1.0, http=http)
 
 
 @pytest.fixture
@@ -158,20 +158,20 @@ async def test_all_operations_by_each_path_with_each_token_in_each_tenant(
     behave(server, path_family=offered, unknown_path=UnknownPath.HTML if tenant else UnknownPath.PLAIN)
     account = tenant or "acc-1"
     async with connected(server, token_type=kind, tenant_id=tenant) as client:
-        assert (await client.list_integrations(Priority.CLOCK)).items == ()
+        assert (await client.list_integrations(Priority.LOW)).items == ()
         for request in REQUESTS:
-            made = await client.create(request, Priority.USER)
+            made = await client.create(request, Priority.HIGH)
             assert (made.account_id, made.platform) == (account, request.platform)
-            assert (await client.get(made.id, Priority.CLOCK)).id == made.id
-            await client.update(made.id, replace(request, enabled=False), Priority.USER)
-            listing = await client.list_integrations(Priority.CLOCK)
+            assert (await client.get(made.id, Priority.LOW)).id == made.id
+            await client.update(made.id, replace(request, enabled=False), Priority.HIGH)
+            listing = await client.list_integrations(Priority.LOW)
             assert [(item.id, item.enabled) for item in listing.items] == [(made.id, False)]
             assert listing.date is not None
-            await client.delete(made.id, Priority.USER)
+            await client.delete(made.id, Priority.HIGH)
             for absent in (Operation.GET, Operation.UPDATE, Operation.DELETE):
                 with pytest.raises(NotFoundError):
                     await OPERATIONS[absent](client, made.id)
-        assert await client.account_id(Priority.CLOCK) == account
+        assert await client.account_id(Priority.LOW) == account
         assert client.path_family is (PathFamily.PLAIN if offered is Offered.PLAIN else PathFamily.INTEGRATIONS)
     for entry in server.journal.entries:
         assert_described(entry)
@@ -234,7 +234,7 @@ async def test_a_destination_that_refuses_is_told_without_its_words(
     behave(server, rejected_secrets=frozenset({SECRET}), rejection_status=status)
     async with connected(server) as client:
         with pytest.raises(branch) as caught:
-            await client.create(REQUESTS[0], Priority.USER)
+            await client.create(REQUESTS[0], Priority.HIGH)
     assert (caught.value.reason, caught.value.effect) == (reason, Effect.NONE)
     assert SECRET not in repr(caught.value)
 
@@ -244,7 +244,7 @@ async def test_a_second_integration_where_one_is_allowed(server: SimulatedNetBir
     existing(server)
     async with connected(server) as client:
         with pytest.raises(WaitError) as caught:
-            await client.create(REQUESTS[0], Priority.USER)
+            await client.create(REQUESTS[0], Priority.HIGH)
     assert caught.value.reason is Reason.ALREADY_EXISTS
 
 
@@ -321,7 +321,7 @@ async def test_a_revoked_token_and_one_without_rights(server: SimulatedNetBird) 
             assert caught.value.reason is Reason.PERMISSION_DENIED
         server.model.directory.revoke_token(PERSONAL.id)
         with pytest.raises(WaitError) as caught:
-            await client.list_integrations(Priority.CLOCK)
+            await client.list_integrations(Priority.LOW)
         assert caught.value.reason is Reason.TOKEN_REJECTED
 
 
@@ -348,7 +348,7 @@ async def test_a_server_that_only_accepts_the_connection_of_tls_got_nothing() ->
     async with factory(timeout=0.5) as clients:
         client = clients.client(Endpoint(url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
         with pytest.raises(RetryError) as caught:
-            await client.create(REQUESTS[0], Priority.USER)
+            await client.create(REQUESTS[0], Priority.HIGH)
     listener.close()
     assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
 
@@ -366,10 +366,10 @@ async def test_a_lease_that_is_lost_while_connecting_stops_the_request_before_it
 
     async with connected(server, guard=guard) as client:
         with pytest.raises(LeaseLostError) as caught:
-            await client.create(REQUESTS[0], Priority.USER)
+            await client.create(REQUESTS[0], Priority.HIGH)
         assert caught.value.effect is Effect.NONE
         assert server.journal.entries == []
-        await client.create(REQUESTS[0], Priority.USER)
+        await client.create(REQUESTS[0], Priority.HIGH)
     assert len(server.journal.entries) == 1
 
 
@@ -392,10 +392,10 @@ async def served(name: str) -> AsyncIterator[SimulatedNetBird]:
 async def test_a_private_authority_is_trusted_where_it_is_named_and_only_there() -> None:
     async with served("server") as server:
         async with connected(server, ca_bundle="# Ämter\n" + AUTHORITY.read_text()) as client:
-            assert (await client.list_integrations(Priority.CLOCK)).items == ()
+            assert (await client.list_integrations(Priority.LOW)).items == ()
         async with connected(server, ca_bundle="no certificate") as client:
             with pytest.raises(WaitError) as refused:
-                await client.list_integrations(Priority.CLOCK)
+                await client.list_integrations(Priority.LOW)
         assert refused.value.reason is Reason.CA_BUNDLE_INVALID
         assert len(server.journal.entries) == 1
 
@@ -414,7 +414,7 @@ async def test_a_certificate_error_says_what_is_wrong(name: str, bundle: Path | 
     authorities = None if bundle is None else text(bundle)
     async with served(name) as server, connected(server, ca_bundle=authorities) as client:
         with pytest.raises(RetryError, match=sentence) as caught:
-            await client.create(REQUESTS[0], Priority.USER)
+            await client.create(REQUESTS[0], Priority.HIGH)
     assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
 
 
@@ -429,7 +429,7 @@ async def test_a_port_that_speaks_another_protocol_is_the_suspect(server: Simula
         url = f"https://127.0.0.1:{other.sockets[0].getsockname()[1]}"
         async with connected(server, url=url) as client:
             with pytest.raises(RetryError, match=r"no TLS session with the host and port of spec\.url") as caught:
-                await client.create(REQUESTS[0], Priority.USER)
+                await client.create(REQUESTS[0], Priority.HIGH)
     assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
 
 
@@ -439,11 +439,11 @@ async def test_a_rotated_bundle_of_the_process_takes_effect_without_a_restart(tm
     async with factory(environment={"SSL_CERT_FILE": str(bundle)}) as clients, served("next-server") as server:
         client = clients.client(Endpoint(server.url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
         with pytest.raises(RetryError, match="an authority that the operator does not trust"):
-            await client.list_integrations(Priority.CLOCK)
+            await client.list_integrations(Priority.LOW)
         # As the kubelet does for a mounted ConfigMap: a new file takes the place of the old one.
         (tmp_path / "new").write_text(AUTHORITY.read_text() + NEXT_AUTHORITY.read_text())
         (tmp_path / "new").replace(bundle)
-        assert (await client.list_integrations(Priority.CLOCK)).items == ()
+        assert (await client.list_integrations(Priority.LOW)).items == ()
 
 
 @contextlib.asynccontextmanager
@@ -465,10 +465,10 @@ async def test_an_excluded_host_and_loopback_are_called_directly(server: Simulat
     async with proxy(b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as (url, requests):
         environment = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": excluded}
         async with connected(server, environment=environment) as client:
-            await client.list_integrations(Priority.CLOCK)
+            await client.list_integrations(Priority.LOW)
         async with connected(server, url="https://nb.internal.example", environment=environment) as client:
             with pytest.raises(RetryError) as caught:
-                await client.create(REQUESTS[0], Priority.USER)
+                await client.create(REQUESTS[0], Priority.HIGH)
     direct = "internal.example" in excluded
     assert requests == ([] if direct else [b"CONNECT nb.internal.example:443 HTTP/1.1"])
     assert ("can't be resolved" if direct else "the proxy of the operator's environment") in caught.value.message
@@ -478,7 +478,7 @@ async def test_a_proxy_that_is_not_there_is_not_taken_for_netbird(server: Simula
     for url in ("http://proxy.invalid:3128", "http://127.0.0.1:1", "https://127.0.0.1:1"):
         async with connected(server, url="https://netbird.invalid", environment={"HTTPS_PROXY": url}) as client:
             with pytest.raises(RetryError, match="the proxy of the operator's environment") as caught:
-                await client.create(REQUESTS[0], Priority.USER)
+                await client.create(REQUESTS[0], Priority.HIGH)
         assert caught.value.effect is Effect.NONE
 
 
@@ -496,7 +496,7 @@ async def test_a_page_of_what_stands_in_front_is_not_netbirds_answer(
 
 async def test_the_environment_s_proxy_is_used(server: SimulatedNetBird) -> None:
     async with connected(server, url="http://netbird.invalid", environment={"http_proxy": server.url}) as client:
-        await client.list_integrations(Priority.CLOCK)
+        await client.list_integrations(Priority.LOW)
     assert [entry.operation for entry in server.journal.entries] == [Operation.LIST]
 
 
@@ -510,7 +510,7 @@ async def test_a_server_that_counts_never_refuses_all_tenants_together(server: S
             )
             for tenant in (None, "acc-2")
         ]
-        await asyncio.gather(*(client.list_integrations(Priority.CLOCK) for client in tenants * 15))
+        await asyncio.gather(*(client.list_integrations(Priority.LOW) for client in tenants * 15))
     assert server.model.directory.over_budget == {}
     assert len(server.journal.entries) == 30
 
@@ -529,7 +529,7 @@ async def test_no_cookie_is_kept_or_sent_back() -> None:
     async with factory() as clients:
         client = clients.client(Endpoint(url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
         for _ in range(2):
-            await client.list_integrations(Priority.CLOCK)
+            await client.list_integrations(Priority.LOW)
     listener.close()
     assert len(seen) == 2
     assert b"cookie" not in seen[1].lower()

@@ -17,11 +17,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support.netbird.process import RunningNetBird, running_netbird
-from tests.support.netbird.records import Draft
-from tests.support.netbird.tenancy import Account, Token
+from tests.doubles.netbird.process import RunningNetBird, running_netbird
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.tenancy import Account, Token
 
-DESCRIPTION: Final = Path(__file__).parents[1] / "support" / "netbird" / "openapi.yaml"
+DESCRIPTION: Final = Path(__file__).parents[1] / "doubles" / "netbird" / "openapi.yaml"
 TOKEN: Final = Token("robot", "nbp_contract", "acc-1", tenants=frozenset({"acc-2"}))
 HEADERS: Final = {"Authorization": TOKEN.authorization}
 DATADOG: Final = {"api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs", "api_key": "dd-key"}

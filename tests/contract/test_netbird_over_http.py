@@ -10,8 +10,8 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.support.netbird.control import ControlError
-from tests.support.netbird.faults import (
+from tests.doubles.netbird.control import ControlError
+from tests.doubles.netbird.faults import (
     Failure,
     Fault,
     Hang,
@@ -24,12 +24,12 @@ from tests.support.netbird.faults import (
     error_reply,
     html_reply,
 )
-from tests.support.netbird.model import NetBird
-from tests.support.netbird.process import NetBirdError, RunningNetBird, running_netbird
-from tests.support.netbird.records import DASHBOARD, Draft
-from tests.support.netbird.server import SimulatedNetBird
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.netbird.wire import Operation
+from tests.doubles.netbird.model import NetBird
+from tests.doubles.netbird.process import NetBirdError, RunningNetBird, running_netbird
+from tests.doubles.netbird.records import DASHBOARD, Draft
+from tests.doubles.netbird.server import SimulatedNetBird
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.doubles.netbird.wire import Operation
 
 PATH: Final = "/api/integrations/event-streaming"
 TOKEN: Final = Token("robot", "nbp_wire", "acc-1")

@@ -12,13 +12,13 @@ import schemathesis
 import yaml
 from jsonschema_rs import Draft202012Validator
 
-from tests.support.netbird.behaviour import Behaviour, PathFamily, UnknownPath
-from tests.support.netbird.model import NetBird
-from tests.support.netbird.records import Draft
-from tests.support.netbird.server import SimulatedNetBird
-from tests.support.netbird.tenancy import Account, Token, TokenKind
+from tests.doubles.netbird.behaviour import Behaviour, PathFamily, UnknownPath
+from tests.doubles.netbird.model import NetBird
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.server import SimulatedNetBird
+from tests.doubles.netbird.tenancy import Account, Token, TokenKind
 
-DESCRIPTION: Final = Path(__file__).parents[1] / "support" / "netbird" / "openapi.yaml"
+DESCRIPTION: Final = Path(__file__).parents[1] / "doubles" / "netbird" / "openapi.yaml"
 CREATED: Final = datetime(2024, 1, 4, 14, 3, 26, 634554, tzinfo=UTC)
 ID: Final = 9007199254740993
 PATH: Final = "/api/integrations/event-streaming"

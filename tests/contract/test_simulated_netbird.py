@@ -12,25 +12,25 @@ from typing import Any, Final
 
 import pytest
 
-from netbird_streaming.core.remote import Endpoint, IntegrationRequest, Listing, Priority
-from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.api.types import RateLimit, TokenType
+from netbird_streaming.core.netbird.types import Endpoint, IntegrationRequest, Listing, Priority
 from netbird_streaming.errors import EditError, NotFoundError, OperatorError, RetryError, WaitError
-from netbird_streaming.netbird.client import Surroundings
+from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reconciler.ports import NetBird as Client
+from tests.doubles.netbird import faults
+from tests.doubles.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
+from tests.doubles.netbird.faults import Fault, Moment, error_reply
+from tests.doubles.netbird.model import NetBird
+from tests.doubles.netbird.server import SimulatedNetBird
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.doubles.netbird.wire import Operation
 from tests.simulation.chance import Fate, Script, Weather
 from tests.simulation.loop import BEGIN, VirtualLoop
 from tests.simulation.machine import EPOCH
 from tests.simulation.netbird import NOBODY, SimNetBirdFactory
 from tests.simulation.network import Line, Mishap, Process
-from tests.support.netbird import faults
-from tests.support.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
-from tests.support.netbird.faults import Fault, Moment, error_reply
-from tests.support.netbird.model import NetBird
-from tests.support.netbird.server import SimulatedNetBird
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.netbird.wire import Operation
 
 TOKEN: Final = Token("robot", "nbp_personal", "acc-1", tenants=frozenset({"acc-2"}))
 PLENTY: Final = RateLimit(requests_per_minute=60_000, burst=60_000)
@@ -107,37 +107,37 @@ def model(habits: Behaviour) -> NetBird:
 
 async def play(server: NetBird, client: Client, told: Told) -> None:
     """Every operation, where it works and where it does not."""
-    await told.says("nothing", client.list_integrations(Priority.CLOCK))
-    await told.says("account", client.account_id(Priority.CLOCK))
-    made = await told.says("made", client.create(DATADOG, Priority.USER))
-    await told.says("made again", client.create(DATADOG, Priority.USER))
-    await told.says("made off", client.create(WEBHOOK, Priority.USER))
-    await told.says("listed", client.list_integrations(Priority.CLOCK))
-    await told.says("got", client.get(made.id, Priority.CLOCK))
-    await told.says("switched off", client.update(made.id, replace(DATADOG, enabled=False), Priority.USER))
-    await told.says("listed after", client.list_integrations(Priority.CLOCK))
+    await told.says("nothing", client.list_integrations(Priority.LOW))
+    await told.says("account", client.account_id(Priority.LOW))
+    made = await told.says("made", client.create(DATADOG, Priority.HIGH))
+    await told.says("made again", client.create(DATADOG, Priority.HIGH))
+    await told.says("made off", client.create(WEBHOOK, Priority.HIGH))
+    await told.says("listed", client.list_integrations(Priority.LOW))
+    await told.says("got", client.get(made.id, Priority.LOW))
+    await told.says("switched off", client.update(made.id, replace(DATADOG, enabled=False), Priority.HIGH))
+    await told.says("listed after", client.list_integrations(Priority.LOW))
     rejected = replace(DATADOG, config={**DATADOG.config, "api_key": REJECTED})
-    await told.says("rejected", client.create(rejected, Priority.USER))
-    await told.says("rejected update", client.update(made.id, rejected, Priority.USER))
-    await told.says("deleted", client.delete(made.id, Priority.USER))
+    await told.says("rejected", client.create(rejected, Priority.HIGH))
+    await told.says("rejected update", client.update(made.id, rejected, Priority.HIGH))
+    await told.says("deleted", client.delete(made.id, Priority.HIGH))
     for what, asked in (
-        ("no get", client.get(made.id, Priority.CLOCK)),
-        ("no update", client.update(made.id, DATADOG, Priority.USER)),
-        ("no delete", client.delete(made.id, Priority.USER)),
+        ("no get", client.get(made.id, Priority.LOW)),
+        ("no update", client.update(made.id, DATADOG, Priority.HIGH)),
+        ("no delete", client.delete(made.id, Priority.HIGH)),
     ):
         await told.says(what, asked)
     server.directory.add_token(replace(TOKEN, may_write=False, may_read_accounts=False))
-    await told.says("may not write", client.create(DATADOG, Priority.USER))
-    await told.says("may not read accounts", client.account_id(Priority.CLOCK))
+    await told.says("may not write", client.create(DATADOG, Priority.HIGH))
+    await told.says("may not read accounts", client.account_id(Priority.LOW))
     server.directory.revoke_token(TOKEN.id)
-    await told.says("unknown token", client.list_integrations(Priority.CLOCK))
-    await told.says("unknown token writes", client.create(DATADOG, Priority.USER))
+    await told.says("unknown token", client.list_integrations(Priority.LOW))
+    await told.says("unknown token writes", client.create(DATADOG, Priority.HIGH))
 
 
 async def fail(client: Client, told: Told) -> None:
     """One write and one read, whatever becomes of them."""
-    await told.says("write", client.create(DATADOG, Priority.USER))
-    await told.says("read", client.list_integrations(Priority.CLOCK))
+    await told.says("write", client.create(DATADOG, Priority.HIGH))
+    await told.says("read", client.list_integrations(Priority.LOW))
 
 
 class Virtual:
@@ -162,8 +162,8 @@ class Virtual:
 
 
 def factory(timeout: float) -> ClientFactory:
-    surroundings = Surroundings(Clock(), random.Random(1), lambda: None)
-    return ClientFactory(surroundings, timeout=timeout, initial_share=1.0, http=EnvironmentHttpClients({}))
+    context = ClientContext(Clock(), random.Random(1), lambda: None)
+    return ClientFactory(context, timeout=timeout, initial_fraction=1.0, http=EnvironmentHttpClients({}))
 
 
 @pytest.mark.parametrize("tenant", [None, "acc-2"], ids=["home", "tenant"])

@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 import netbird_streaming
-from tests.support.certificates import AUTHORITY, NEXT_AUTHORITY, serving
-from tests.support.interpreter import operator_python
+from tests.harness.certificates import AUTHORITY, NEXT_AUTHORITY, serving
+from tests.harness.interpreter import operator_python
 
 SOURCES: Final = Path(netbird_streaming.__file__).parent
 PROGRAM: Final = """
@@ -21,10 +21,10 @@ import asyncio, json, random, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from netbird_streaming.cluster.configuration import load_configuration
-from netbird_streaming.cluster.connection import Api, Request
-from netbird_streaming.cluster.watch_session import open_session
-from netbird_streaming.core.remote import Endpoint, Priority
-from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.cluster.client import Api, Request
+from netbird_streaming.watch.kopf_session import open_session
+from netbird_streaming.core.netbird.types import Endpoint, Priority
+from netbird_streaming.api.types import RateLimit, TokenType
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird.client import Surroundings
 from netbird_streaming.netbird.factory import ClientFactory

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from netbird_streaming.cluster.connection import Credentials
+from netbird_streaming.api.types import GROUP, VERSION, ObjectKey, Resource
+from netbird_streaming.cluster.client import Credentials
 from netbird_streaming.cluster.parsing import KINDS
-from netbird_streaming.cluster.watch_session import LIST_SECONDS
-from netbird_streaming.core.resources import GROUP, VERSION, Identity, Resource
-from netbird_streaming.handlers import SILENT_SECONDS, Scope, Watch
 from netbird_streaming.tls import client_context
+from netbird_streaming.watch.kopf_session import LIST_SECONDS
+from netbird_streaming.watch.kopf_watcher import SILENT_SECONDS, KopfWatcher, WatchScope
 
 PATIENCE = 15.0
 PASTED = "pasted-api-key"
@@ -65,19 +65,19 @@ CORE = {
 class Seen:
     """What reached the reconciler."""
 
-    known: Collection[tuple[Identity, str, str]] = ()
+    known: Collection[tuple[ObjectKey, str, str]] = ()
     observed: list[str] = field(default_factory=list)
-    forgotten: list[tuple[Identity, str]] = field(default_factory=list)
+    forgotten: list[tuple[ObjectKey, str]] = field(default_factory=list)
     relisted: list[str] = field(default_factory=list)
 
-    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
-        return (identity, uid, version) not in self.known
+    def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
+        return (key, uid, version) not in self.known
 
-    def observe(self, resource: Resource) -> None:
+    def apply_event(self, resource: Resource) -> None:
         self.observed.append(f"{resource.metadata.name}@{resource.metadata.resource_version}")
 
-    def forget(self, identity: Identity, uid: str) -> None:
-        self.forgotten.append((identity, uid))
+    def forget(self, key: ObjectKey, uid: str) -> None:
+        self.forgotten.append((key, uid))
 
     def relist(self, kind: str) -> None:
         self.relisted.append(kind)
@@ -177,16 +177,16 @@ def nothing() -> None:
 @asynccontextmanager
 async def watching(
     server: ApiServer,
-    scope: Scope | None = None,
+    scope: WatchScope | None = None,
     reclaim: Callable[[], None] = nothing,
-    known: Collection[tuple[Identity, str, str]] = (),
+    known: Collection[tuple[ObjectKey, str, str]] = (),
     clock: WallClock | None = None,
-) -> AsyncIterator[tuple[Watch, Seen]]:
+) -> AsyncIterator[tuple[KopfWatcher, Seen]]:
     async def login() -> Credentials:
         return Credentials(server.url, "Bearer token", client_context(), None)
 
     seen = Seen(known)
-    watch = Watch(scope or Scope(), seen, login, clock or WallClock(), reclaim)
+    watch = KopfWatcher(scope or WatchScope(), seen, login, clock or WallClock(), reclaim)
     task = asyncio.create_task(watch.run())
     try:
         yield watch, seen
@@ -208,7 +208,7 @@ async def all_watched(server: ApiServer) -> None:
 
 async def test_what_changes_reaches_the_reconciler_and_what_is_there_is_its_own_to_list() -> None:
     async with serving(ApiServer(objects=[connection("a")])) as server, watching(server) as (watch, seen):
-        await watch.begun()
+        await watch.wait_synced()
         assert sorted(seen.relisted) == sorted(KINDS)
         await all_watched(server)
         server.send("NetBirdConnection", {"type": "ADDED", "object": connection("b", 11)})
@@ -216,17 +216,17 @@ async def test_what_changes_reaches_the_reconciler_and_what_is_there_is_its_own_
         server.send("NetBirdConnection", {"type": "DELETED", "object": connection("b", 13)})
         await until(lambda: bool(seen.forgotten) and len(seen.observed) == 2)
         assert sorted(seen.observed) == ["a@12", "b@11"]
-        assert seen.forgotten == [(Identity("NetBirdConnection", "team-a", "b"), "uid-b")]
+        assert seen.forgotten == [(ObjectKey("NetBirdConnection", "team-a", "b"), "uid-b")]
         assert watch.restarts == 0
-        assert watch.silence() < PATIENCE
-        assert watch.unanswered() < PATIENCE
+        assert watch.seconds_since_activity() < PATIENCE
+        assert watch.seconds_since_response() < PATIENCE
         assert all(each.startswith(("get ", "watch ")) for each in server.requests)
         asked = [each for each in server.requests if each == f"get {LISTED}"]
         assert len(asked) == 1
 
 
 async def test_what_the_reconciler_knows_already_is_not_told_again() -> None:
-    known = [(Identity("NetBirdConnection", "team-a", "a"), "uid-a", "11")]
+    known = [(ObjectKey("NetBirdConnection", "team-a", "a"), "uid-a", "11")]
     async with serving(ApiServer()) as server, watching(server, known=known) as (_, seen):
         await all_watched(server)
         for version in (11, 12):
@@ -236,10 +236,10 @@ async def test_what_the_reconciler_knows_already_is_not_told_again() -> None:
 
 
 async def test_namespaces_are_watched_each_and_the_cluster_kind_once() -> None:
-    async with serving(ApiServer()) as server, watching(server, Scope(("team-a", "team-b"))):
+    async with serving(ApiServer()) as server, watching(server, WatchScope(("team-a", "team-b"))):
         await until(lambda: sum(each.startswith("watch ") for each in server.requests) == 5)
         assert sorted(each for each in server.requests if each.startswith("watch ")) == [
-            f"watch {path}" for path in sorted(Scope(("team-a", "team-b")).paths())
+            f"watch {path}" for path in sorted(WatchScope(("team-a", "team-b")).paths())
         ]
 
 
@@ -294,7 +294,7 @@ async def test_refusals_are_asked_again_for_ever_and_hold_up_no_other_namespace(
     allowed = False
     server = ApiServer()
     server.refuse = lambda request: 0 if allowed or "/namespaces/team-b/" not in request.path else code
-    async with serving(server), watching(server, Scope(("team-a", "team-b"))) as (watch, seen):
+    async with serving(server), watching(server, WatchScope(("team-a", "team-b"))) as (watch, seen):
         await until(
             lambda: (
                 server.requests.count("get /apis/integrations.netbird.io/v1alpha1/namespaces/team-b/netbirdconnections")
@@ -303,7 +303,7 @@ async def test_refusals_are_asked_again_for_ever_and_hold_up_no_other_namespace(
         )
         assert seen.relisted.count("NetBirdConnection") == 1
         assert watch.restarts == 0
-        assert watch.silence() < PATIENCE
+        assert watch.seconds_since_activity() < PATIENCE
         allowed = True
         await until(lambda: seen.relisted.count("NetBirdConnection") == 2)
 
@@ -323,7 +323,7 @@ async def test_definitions_that_come_late_are_found() -> None:
         server.served = True
         await until(lambda: sorted(seen.relisted) == sorted(KINDS))
         assert watch.restarts == 1
-        assert watch.silence() < PATIENCE
+        assert watch.seconds_since_activity() < PATIENCE
 
 
 async def test_an_object_that_cannot_be_read_is_said_once_and_without_its_values(
@@ -337,7 +337,7 @@ async def test_an_object_that_cannot_be_read_is_said_once_and_without_its_values
         server.send("NetBirdConnection", {"type": "MODIFIED", "object": connection("good", 13)})
         await until(lambda: seen.observed == ["good@13"])
         await asyncio.sleep(0.05)
-        lines = [each for each in caplog.records if each.name == "netbird_streaming.handlers"]
+        lines = [each for each in caplog.records if each.name == "netbird_streaming.watch.kopf_watcher"]
         assert len(lines) == 1
         assert "spec.rateLimit" in lines[0].getMessage()
         assert PASTED not in caplog.text

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.controlplane import ControlPlane
+from tests.harness.controlplane import ControlPlane
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from netbird_streaming.core.resources import GROUP
+from netbird_streaming.api.types import GROUP
 from tests.controlplane.cable import Cable, laid
-from tests.support.controlplane import ControlPlane, freeze
-from tests.support.operator import LEASE, NAMESPACE, Installation, Operator
+from tests.harness.controlplane import ControlPlane, freeze
+from tests.harness.operator import LEASE, NAMESPACE, Installation, Operator
 
 _REQUEST: Final = re.compile(rb"(GET|POST|PUT|DELETE) (\S+) HTTP/1\.1\r\n")
 _WRITES: Final = frozenset({"create", "update", "patch", "delete"})

@@ -12,13 +12,13 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from netbird_streaming.core.resources import GROUP, VERSION
-from tests.support import kubeschemas
-from tests.support.chart import CHART, Manifest, of_kind, render
-from tests.support.controlplane import Binaries, ControlPlane
-from tests.support.operator import apply
-from tests.support.plain_manifests import FOLDER
-from tests.support.scene import eventually
+from netbird_streaming.api.types import GROUP, VERSION
+from tests.harness import kubeschemas
+from tests.harness.controlplane import Binaries, ControlPlane
+from tests.harness.operator import apply
+from tests.harness.scene import eventually
+from tools.chart import CHART, Manifest, of_kind, render
+from tools.plain_manifests import FOLDER
 
 SETS: Final = sorted((CHART / "ci").glob("*-values.yaml"))
 IGNORED: Final = {

@@ -9,15 +9,15 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from tests.support import manifests
-from tests.support.chart import Manifest, of_kind, render
-from tests.support.controlplane import ControlPlane, KeptProcess, KubectlError
-from tests.support.netbird.process import running_netbird
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.operator import Installation, Operator, apply
-from tests.support.plain_manifests import FOLDER, VARIANTS
-from tests.support.scene import QUICK_LEASE, eventually
-from tests.support.team import secret
+from tests.doubles.netbird.process import running_netbird
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane, KeptProcess, KubectlError
+from tests.harness.operator import Installation, Operator, apply
+from tests.harness.scene import QUICK_LEASE, eventually
+from tests.harness.team import secret
+from tools.chart import Manifest, of_kind, render
+from tools.plain_manifests import FOLDER, VARIANTS
 
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 EVERYTHING: Final = yaml.safe_load(

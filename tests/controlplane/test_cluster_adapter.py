@@ -14,27 +14,26 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
-from netbird_streaming.cluster.access import missing_rights, secret_rights, watch_rights
-from netbird_streaming.cluster.connection import Api, Request, load_configuration
-from netbird_streaming.cluster.election import Timing
+from netbird_streaming.api.status import Applied, Condition, Intent, Status
+from netbird_streaming.api.types import FINALIZER, EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.cluster.client import KubernetesClient, Request, load_configuration
+from netbird_streaming.cluster.errors import DeniedError
 from netbird_streaming.cluster.events import EventPublisher
-from netbird_streaming.cluster.failures import DeniedError
-from netbird_streaming.cluster.keystore import fingerprint_key
-from netbird_streaming.cluster.lease import Elector, LeaseName
+from netbird_streaming.cluster.fingerprint_key import fingerprint_key
+from netbird_streaming.cluster.leader_election.elector import LeaderElector, LeaseLock
+from netbird_streaming.cluster.leader_election.record import LeaseTiming
+from netbird_streaming.cluster.rbac import missing_permissions, secret_permissions, watch_permissions
 from netbird_streaming.cluster.resources import Resources
-from netbird_streaming.cluster.secrets import SecretWatch
-from netbird_streaming.cluster.secrets import Timing as WatchTiming
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.resources import FINALIZER, EventStreamingIntegration, Identity, Resource
-from netbird_streaming.core.status import Applied, Condition, Intent, Status
+from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import ConflictError, Effect, LeaseLostError, ObjectGoneError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
+from netbird_streaming.watch.secrets import SecretWatch, WatchTiming
 from tests.controlplane.cable import laid
-from tests.support.controlplane import ControlPlane
+from tests.harness.controlplane import ControlPlane
 
 CRDS = Path(__file__).parents[2] / "crds"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-STATUS = Status().having(
+STATUS = Status().evolve(
     id=2**53 + 1,
     account_id="account",
     enabled=True,
@@ -44,14 +43,14 @@ STATUS = Status().having(
     creation=Intent(attempt=1, endpoint="e", platform="datadog", signature={"a": "b"}, key_id="k", since=AT),
     conditions=(Condition(type="Ready", status="False", reason="Progressing", last_transition_time=AT),),
 )
-QUICK = Timing(duration=3.0, renew_deadline=2.0, retry=0.25)
+QUICK = LeaseTiming(duration=3.0, renew_deadline=2.0, retry=0.25)
 
 
 @dataclass(frozen=True)
 class World:
     """A namespace of the test's own, and who acts in it: the administrator."""
 
-    api: Api
+    api: KubernetesClient
     cluster: Resources
     namespace: str
 
@@ -77,7 +76,7 @@ class World:
 
     async def live(self, name: str = "audit") -> EventStreamingIntegration:
         """The integration as it is now."""
-        resource = await self.cluster.read(Identity("EventStreamingIntegration", self.namespace, name))
+        resource = await self.cluster.read(ObjectKey("EventStreamingIntegration", self.namespace, name))
         assert isinstance(resource, EventStreamingIntegration)
         return resource
 
@@ -101,8 +100,8 @@ async def configuration(kubeconfig: Path) -> Configuration:
     return await load_configuration({"KUBECONFIG": str(kubeconfig)}, time.monotonic)
 
 
-async def closed(api: Api) -> None:
-    await api.close()
+async def closed(client: KubernetesClient) -> None:
+    await client.close()
     # aiohttp ends TLS connections a moment later, and the test's loop would not live to see it.
     await asyncio.sleep(0.1)
 
@@ -115,10 +114,10 @@ def crds(control_plane: ControlPlane) -> None:
 
 @pytest.fixture
 async def world(control_plane: ControlPlane, namespace: str) -> AsyncIterator[World]:
-    api = Api(await configuration(control_plane.kubeconfig))
-    async with EventPublisher(api, "pod", lambda: datetime.now(UTC)) as publisher:
-        yield World(api, Resources(api, publisher), namespace)
-    await closed(api)
+    client = KubernetesClient(await configuration(control_plane.kubeconfig))
+    async with EventPublisher(client, "pod", lambda: datetime.now(UTC)) as publisher:
+        yield World(client, Resources(client, publisher), namespace)
+    await closed(client)
 
 
 async def test_a_stale_version_writes_nothing(world: World) -> None:
@@ -155,7 +154,7 @@ async def test_finalizers_of_others_stay(world: World) -> None:
     assert (await world.live()).metadata.finalizers == ("example.com/theirs",)
     await world.api.call(Request("test", _path(world), "PATCH", body={"metadata": {"finalizers": None}}))
     await world.cluster.remove_finalizer(deleting)
-    assert await world.cluster.read(deleting.identity) is None
+    assert await world.cluster.read(deleting.key) is None
 
 
 async def test_a_finalizer_can_not_be_added_once_deletion_has_begun(world: World) -> None:
@@ -175,7 +174,7 @@ async def test_what_is_written_reads_back_the_same_and_is_not_written_again(worl
     assert live.metadata.generation == 1
     again = await world.cluster.write_status(live, STATUS)
     assert again is live, "no request"
-    changed = STATUS.having(creation=None, config={"api_url": "https://example.com"}, conditions=())
+    changed = STATUS.evolve(creation=None, config={"api_url": "https://example.com"}, conditions=())
     second = await world.cluster.write_status(live, changed)
     assert second.status == (await world.live()).status == changed
     assert (await world.cluster.write_status(second, Status())).status == Status()
@@ -202,7 +201,7 @@ async def test_a_list_shows_all_of_the_watched_namespaces(world: World) -> None:
     assert [resource.metadata.name for resource in seen] == ["a", "b"]
     everywhere: list[Resource] = []
     await world.cluster.list_resources("EventStreamingIntegration", None, lambda *_: True, everywhere.append)
-    assert {resource.identity for resource in seen} <= {resource.identity for resource in everywhere}
+    assert {resource.key for resource in seen} <= {resource.key for resource in everywhere}
 
 
 async def test_a_kind_without_its_crd_is_said_to_lack_it(world: World) -> None:
@@ -244,7 +243,7 @@ async def test_the_fingerprint_key_is_made_once(world: World) -> None:
     assert len(keys[0]) == 32
 
 
-class Recording(Api):
+class Recording(KubernetesClient):
     """Keeps all that the API server sent."""
 
     received: bytes = b""
@@ -306,11 +305,15 @@ async def test_after_an_outage_exactly_what_changed_meanwhile_is_told(
     settings = await configuration(control_plane.kubeconfig)
     async with laid(settings.host) as cable:
         settings.host = cable.url
-        api = Api(settings)
+        client = KubernetesClient(settings)
         changes: asyncio.Queue[str] = asyncio.Queue()
         timing = WatchTiming(longest_retry=0.5)
         watch = SecretWatch(
-            api, lambda _, name: changes.put_nowait(name), time.monotonic, namespaces=(world.namespace,), timing=timing
+            client,
+            lambda _, name: changes.put_nowait(name),
+            time.monotonic,
+            namespaces=(world.namespace,),
+            timing=timing,
         )
         running = asyncio.create_task(watch.run())
         try:
@@ -330,7 +333,7 @@ async def test_after_an_outage_exactly_what_changed_meanwhile_is_told(
         finally:
             running.cancel()
             await asyncio.wait({running})
-            await closed(api)
+            await closed(client)
 
 
 async def test_the_watch_survives_a_restart_of_the_api_server(world: World, control_plane: ControlPlane) -> None:
@@ -374,18 +377,18 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {namespace}}}]
 
 
 @pytest.fixture
-async def weak(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Api]:
+async def weak(control_plane: ControlPlane, namespace: str) -> AsyncIterator[KubernetesClient]:
     """A ServiceAccount that may only watch our kinds in its namespace."""
     control_plane.kubectl("create", "serviceaccount", "operator", f"--namespace={namespace}")
     control_plane.kubectl("apply", "--filename=-", input=ROLE.format(namespace=namespace))
-    api = Api(await configuration(control_plane.service_account_kubeconfig(namespace, "operator")))
-    yield api
-    await closed(api)
+    client = KubernetesClient(await configuration(control_plane.service_account_kubeconfig(namespace, "operator")))
+    yield client
+    await closed(client)
 
 
-async def test_rights_are_known_before_anything_is_watched(world: World, weak: Api) -> None:
-    missing = await missing_rights(weak, watch_rights([world.namespace, "default"]))
-    assert {str(right) for right in missing} == {
+async def test_rights_are_known_before_anything_is_watched(world: World, weak: KubernetesClient) -> None:
+    missing = await missing_permissions(weak, watch_permissions([world.namespace, "default"]))
+    assert {str(permission) for permission in missing} == {
         f"{verb} {plural}.integrations.netbird.io in {scope}"
         for verb in ("list", "watch")
         for plural, scope in (
@@ -394,13 +397,13 @@ async def test_rights_are_known_before_anything_is_watched(world: World, weak: A
             ("clusternetbirdconnections", "the whole cluster"),
         )
     }
-    wanted = watch_rights(None) + secret_rights(None)
-    assert await missing_rights(weak, wanted) == wanted
-    assert await missing_rights(world.api, wanted) == ()
+    wanted = watch_permissions(None) + secret_permissions(None)
+    assert await missing_permissions(weak, wanted) == wanted
+    assert await missing_permissions(world.api, wanted) == ()
 
 
 async def test_where_secrets_may_not_be_watched_it_is_said_until_they_may(
-    world: World, weak: Api, control_plane: ControlPlane, caplog: pytest.LogCaptureFixture
+    world: World, weak: KubernetesClient, control_plane: ControlPlane, caplog: pytest.LogCaptureFixture
 ) -> None:
     timing = WatchTiming(denied_retry=0.2)
     watch = SecretWatch(weak, lambda _, __: None, time.monotonic, namespaces=(world.namespace,), timing=timing)
@@ -424,7 +427,7 @@ async def test_where_secrets_may_not_be_watched_it_is_said_until_they_may(
         await asyncio.wait({running})
 
 
-async def test_what_rbac_denies_is_refused_by_its_own_branch(world: World, weak: Api) -> None:
+async def test_what_rbac_denies_is_refused_by_its_own_branch(world: World, weak: KubernetesClient) -> None:
     cluster = Resources(weak, EventPublisher(weak, "pod", lambda: datetime.now(UTC)))
     with pytest.raises(DeniedError, match=f"Secret {world.namespace}/datadog: Kubernetes denies access"):
         await cluster.secret(world.namespace, "datadog")
@@ -432,8 +435,8 @@ async def test_what_rbac_denies_is_refused_by_its_own_branch(world: World, weak:
 
 async def test_a_server_that_hangs_is_given_up_in_time(world: World, control_plane: ControlPlane) -> None:
     resource = await world.integration()
-    api = Api(await configuration(control_plane.kubeconfig), timeout=0.5)
-    cluster = Resources(api, EventPublisher(api, "pod", lambda: datetime.now(UTC)))
+    client = KubernetesClient(await configuration(control_plane.kubeconfig), timeout=0.5)
+    cluster = Resources(client, EventPublisher(client, "pod", lambda: datetime.now(UTC)))
     control_plane.pause()
     try:
         began = time.monotonic()
@@ -443,27 +446,27 @@ async def test_a_server_that_hangs_is_given_up_in_time(world: World, control_pla
         assert caught.value.effect is Effect.UNKNOWN
     finally:
         control_plane.resume()
-        await closed(api)
+        await closed(client)
 
 
 @dataclass
 class Candidate:
     """An elector, and what it saw of itself."""
 
-    elector: Elector
+    elector: LeaderElector
     leading: asyncio.Event
     stopped: list[float]
     running: asyncio.Task[None]
 
     @staticmethod
-    def start(api: Api, world: World, identity: str) -> "Candidate":
+    def start(client: KubernetesClient, world: World, identity: str) -> "Candidate":
         leading = asyncio.Event()
         stopped: list[float] = []
-        name = LeaseName(world.namespace, "streaming", identity)
-        elector = Elector(api, name, lambda: datetime.now(UTC), timing=QUICK)
+        name = LeaseLock(world.namespace, "streaming", identity)
+        elector = LeaderElector(client, name, lambda: datetime.now(UTC), timing=QUICK)
 
         async def lead() -> None:
-            elector.guard()
+            elector.ensure_leading()
             leading.set()
             try:
                 await asyncio.Event().wait()
@@ -486,7 +489,7 @@ async def test_one_of_two_leads_and_a_clean_stop_hands_over_at_once(world: World
     await asyncio.sleep(QUICK.duration + 1)
     assert (first.elector.is_leader, second.elector.is_leader) == (True, False)
     with pytest.raises(LeaseLostError):
-        second.elector.guard()
+        second.elector.ensure_leading()
     await first.stop()
     began = time.monotonic()
     async with asyncio.timeout(5):
@@ -504,7 +507,7 @@ async def test_a_leader_whose_api_server_hangs_stops_before_another_begins(
     settings = await configuration(control_plane.kubeconfig)
     async with laid(settings.host) as cable:
         settings.host = cable.url
-        far = Api(settings)
+        far = KubernetesClient(settings)
         first = Candidate.start(far, world, "first")
         async with asyncio.timeout(5):
             await first.leading.wait()

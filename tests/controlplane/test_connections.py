@@ -6,14 +6,14 @@ from typing import Final
 
 import pytest
 
-from netbird_streaming.core.resources import FINALIZER
-from tests.support import manifests
-from tests.support.controlplane import ControlPlane
-from tests.support.manifests import reference
-from tests.support.netbird.process import running_netbird
-from tests.support.netbird.tenancy import Account, TokenKind
-from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.support.team import SECRETS, Team, cluster_connection, new_team, secret
+from netbird_streaming.api.types import FINALIZER
+from tests.doubles.netbird.process import running_netbird
+from tests.doubles.netbird.tenancy import Account, TokenKind
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane
+from tests.harness.manifests import reference
+from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.team import SECRETS, Team, cluster_connection, new_team, secret
 
 CONNECTIONS: Final = "netbirdconnections"
 CLUSTER: Final = "clusternetbirdconnections"

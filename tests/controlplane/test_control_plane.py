@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.controlplane import ControlPlane, KeptProcess, KubectlError
+from tests.harness.controlplane import ControlPlane, KeptProcess, KubectlError
 
 ANSWERED_SECONDS = 5.0
 
@@ -89,7 +89,7 @@ def test_a_paused_api_server_answers_nothing_until_it_goes_on(control_plane: Con
 
 def test_a_kept_program_dies_with_a_killed_starter(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from tests.support.controlplane import KeptProcess\n"
+        "import sys; from pathlib import Path; from tests.harness.controlplane import KeptProcess\n"
         "process = KeptProcess(['sleep', '600'], Path(sys.argv[1]))\n"
         "print(process.pid, flush=True); sys.stdin.read()\n"
     )

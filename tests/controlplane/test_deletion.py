@@ -7,11 +7,11 @@ from typing import Final
 
 import pytest
 
-from tests.support.controlplane import ControlPlane
-from tests.support.netbird.faults import Hang, Moment, Slow, error_reply
-from tests.support.netbird.wire import Operation
-from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.support.team import Team, cluster_connection, new_team, secret
+from tests.doubles.netbird.faults import Hang, Moment, Slow, error_reply
+from tests.doubles.netbird.wire import Operation
+from tests.harness.controlplane import ControlPlane
+from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.team import Team, cluster_connection, new_team, secret
 
 CONNECTIONS: Final = "netbirdconnections"
 PLATFORMS: Final = ("datadog", "s3", "firehose", "generic_http")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.controlplane import Binaries
-from tests.support.demo.terminal import ROOT
+from demo.terminal import ROOT
+from tests.harness.controlplane import Binaries
 
-MANIFESTS = ROOT / "tests/support/demo/manifests"
+MANIFESTS = ROOT / "demo/manifests"
 RUN_SECONDS = 90.0
 STORY_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -32,7 +32,7 @@ class RunningDemo:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.demo"],
+            [sys.executable, "-m", "demo"],
             cwd=ROOT,
             # What it starts has this folder in its environment or arguments: whatever it might leave is found by it.
             env={**os.environ, "TMPDIR": str(folder), **environment},
@@ -141,7 +141,7 @@ def test_it_runs_to_the_end_and_says_what_happened(tmp_path: Path) -> None:
     assert re.search(r"NetBird got 4 POST, 3 PUT, 1 DELETE", printed)
     assert [value for value in secret_values() if value in printed] == []
     assert len(secret_values()) == 6
-    # About 5 s; whatever waits for a sweep or for the window of a late commit takes at least a minute.
+    # About 5 s; whatever waits for a resync or for the window of a late commit takes at least a minute.
     assert seconds < STORY_SECONDS
 
 

@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from tests.support import pages
-from tests.support.controlplane import ControlPlane
-from tests.support.netbird.process import running_netbird
-from tests.support.reader import FIRST_ID, POSIX, Reader, given_to_a_team
+from tests.doubles.netbird.process import running_netbird
+from tests.harness import pages
+from tests.harness.controlplane import ControlPlane
+from tests.harness.reader import FIRST_ID, POSIX, Reader, given_to_a_team
 
 FIRST: Final = "docs/install.md"
 COMPLETE: Final = "docs/getting-started.md"

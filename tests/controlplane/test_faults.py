@@ -1,4 +1,4 @@
-"""Whatever fails: a reason with a cure, no duplicate, nothing lost, and it heals by itself when the fault is over."""
+"""Whatever fails: a reason with a remedy, no duplicate, nothing lost, and it heals by itself when the fault is over."""
 
 import random
 import time
@@ -10,8 +10,7 @@ from typing import Any, Final
 import pytest
 
 from netbird_streaming.reasons import Reason
-from tests.support.controlplane import ControlPlane
-from tests.support.netbird.faults import (
+from tests.doubles.netbird.faults import (
     Failure,
     Hang,
     Moment,
@@ -24,10 +23,11 @@ from tests.support.netbird.faults import (
     error_reply,
     html_reply,
 )
-from tests.support.netbird.records import Draft
-from tests.support.netbird.wire import HTML_TYPE, PLAIN_TYPE, Operation
-from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.support.team import Team, new_team, secret
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.wire import HTML_TYPE, PLAIN_TYPE, Operation
+from tests.harness.controlplane import ControlPlane
+from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.team import Team, new_team, secret
 
 LATE_SECONDS: Final = 3.0
 SERVERS_TEXT: Final = "text-of-the-server-itself"
@@ -255,7 +255,7 @@ def _live_through(scene: Scene, case: Case) -> None:
         message = team.because(case.reason, seconds=HEALING_SECONDS)
         for word in case.words:
             assert word in message
-        assert case.reason.cure in message or case.reason in {Reason.UNAVAILABLE, UNKNOWN}
+        assert case.reason.remedy in message or case.reason in {Reason.UNAVAILABLE, UNKNOWN}
         assert SERVERS_TEXT not in message
         scene.netbird.remove_fault(fault)
         team.ready(seconds=HEALING_SECONDS)

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 import pytest
 import yaml
 
-from netbird_streaming.core.resources import GROUP
-from tests.support import pages
-from tests.support.controlplane import ControlPlane
-from tests.support.gitops import argocd
-from tests.support.manifests import Manifest
+from netbird_streaming.api.types import GROUP
+from tests.harness import pages
+from tests.harness.controlplane import ControlPlane
+from tests.harness.gitops import argocd
+from tests.harness.manifests import Manifest
 
 _OWN_KINDS: Final = re.compile(
     r"kubectl (patch|annotate) (esi|eventstreamingintegrations|netbirdconnection|clusternetbirdconnection) "

@@ -7,17 +7,17 @@ from typing import Any, Final
 
 import pytest
 
-from netbird_streaming.core.resources import FINALIZER
-from tests.support import manifests
-from tests.support.controlplane import ControlPlane
-from tests.support.gitops import argocd, flux, kstatus
-from tests.support.manifests import Manifest, reference, to_yaml
-from tests.support.netbird.faults import Moment, Slow
-from tests.support.netbird.wire import Operation
-from tests.support.operator import NAMESPACE
-from tests.support.release import Release
-from tests.support.scene import QUICK_LEASE, Json, Scene, eventually, raised
-from tests.support.team import SECRETS, Mark, Team, new_team, secret
+from netbird_streaming.api.types import FINALIZER
+from tests.doubles.netbird.faults import Moment, Slow
+from tests.doubles.netbird.wire import Operation
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane
+from tests.harness.gitops import argocd, flux, kstatus
+from tests.harness.manifests import Manifest, reference, to_yaml
+from tests.harness.operator import NAMESPACE
+from tests.harness.release import Release
+from tests.harness.scene import QUICK_LEASE, Json, Scene, eventually, raised
+from tests.harness.team import SECRETS, Mark, Team, new_team, secret
 
 CONNECTIONS: Final = "netbirdconnections"
 CLUSTER: Final = "clusternetbirdconnections"

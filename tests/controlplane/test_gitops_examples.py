@@ -8,11 +8,11 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.support.chart import ROOT, of_kind, render
-from tests.support.controlplane import ControlPlane
-from tests.support.gitops import argocd, definitions
-from tests.support.manifests import Manifest
-from tests.support.refusals import install_crds
+from tests.harness.controlplane import ControlPlane
+from tests.harness.gitops import argocd, definitions
+from tests.harness.manifests import Manifest
+from tests.harness.refusals import install_crds
+from tools.chart import ROOT, of_kind, render
 
 EXAMPLES: Final = ROOT / "examples" / "gitops"
 STREAMS: Final = EXAMPLES / "netbird"

@@ -14,17 +14,17 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from netbird_streaming.core.resources import RECONCILE_ANNOTATION
-from tests.support import chart_docs
-from tests.support.chart import CHART, COPIES, DEFINITIONS, ChartError
-from tests.support.controlplane import ControlPlane
-from tests.support.manifests import integration
-from tests.support.netbird.process import RunningNetBird, running_netbird
-from tests.support.netbird.records import Integration
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.operator import apply
-from tests.support.release import SOURCE, Release, former_version
-from tests.support.scene import eventually
+from netbird_streaming.api.types import RECONCILE_ANNOTATION
+from tests.doubles.netbird.process import RunningNetBird, running_netbird
+from tests.doubles.netbird.records import Integration
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.harness.controlplane import ControlPlane
+from tests.harness.manifests import integration
+from tests.harness.operator import apply
+from tests.harness.release import SOURCE, Release, former_version
+from tests.harness.scene import eventually
+from tools import chart_docs
+from tools.chart import CHART, COPIES, DEFINITIONS, ChartError
 
 TOKEN: Final = "nbp_" + "t" * 36
 FINALIZER: Final = "integrations.netbird.io/event-streaming"

@@ -9,12 +9,12 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.schema.definitions import DEFINITIONS
-from tests.support import manifests
-from tests.support.controlplane import ControlPlane
-from tests.support.manifests import Manifest, changed, to_yaml
-from tests.support.refusals import apply, install_crds, said_by
+from netbird_streaming.api.types import EventStreamingIntegration
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane
+from tests.harness.manifests import Manifest, changed, to_yaml
+from tests.harness.refusals import apply, install_crds, said_by
+from tools.crds.definitions import DEFINITIONS
 
 METADATA: Final = {"name": "a", "uid": "u", "resourceVersion": "1", "creationTimestamp": "2026-05-01T12:00:00Z"}
 KINDS: Final = tuple(each.model.__name__ for each in DEFINITIONS)

@@ -9,13 +9,13 @@ from typing import Final
 import pytest
 
 from netbird_streaming.reasons import Reason
-from tests.support import manifests
-from tests.support.controlplane import ControlPlane, KubectlError
-from tests.support.netbird.faults import Moment, Slow
-from tests.support.netbird.records import Draft
-from tests.support.netbird.wire import Operation
-from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.support.team import INTEGRATIONS, SECRETS, STATUS, Mark, Team, new_team, secret
+from tests.doubles.netbird.faults import Moment, Slow
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.wire import Operation
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane, KubectlError
+from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.team import INTEGRATIONS, SECRETS, STATUS, Mark, Team, new_team, secret
 
 ROTATION_SECONDS: Final = 5.0
 LIST_LAG: Final = 3.0
@@ -335,7 +335,7 @@ def test_a_platform_can_not_change(team: Team) -> None:
 
 
 def test_a_drift_is_found_by_the_clock_alone(swept: Team) -> None:
-    eventually(lambda: swept.only().enabled, "the sweep has set it back", seconds=100)
+    eventually(lambda: swept.only().enabled, "the resync has set it back", seconds=100)
     swept.ready()
 
 

@@ -8,16 +8,16 @@ from typing import Final
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from netbird_streaming.metrics.definitions import ALL, PREFIX
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
-from tests.support.controlplane import ControlPlane
-from tests.support.manifests import reference
-from tests.support.netbird.faults import Reply, Reset
-from tests.support.netbird.wire import Operation
-from tests.support.operator import Operator
-from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.support.team import Team, new_team, secret
+from netbird_streaming.telemetry.metrics.definitions import ALL, PREFIX
+from tests.doubles.netbird.faults import Reply, Reset
+from tests.doubles.netbird.wire import Operation
+from tests.harness.controlplane import ControlPlane
+from tests.harness.manifests import reference
+from tests.harness.operator import Operator
+from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.team import Team, new_team, secret
 
 ESI: Final = "EventStreamingIntegration"
 OURS: Final = {ESI, "NetBirdConnection", "ClusterNetBirdConnection"}
@@ -25,7 +25,7 @@ OPERATIONS: Final = {Operation.ACCOUNTS: "account"}
 """What an operation is called in a label, where not as the simulated server calls it."""
 LABELS: Final[Mapping[str, str]] = {
     "kind": "|".join([*OURS, "Stray"]),
-    "outcome": "|".join(Outcome),
+    "result": "|".join(Outcome),
     "reason": "|".join(Reason),
     "operation": "list|get|create|update|delete|account",
     "code": r"[1-5]\d\d|dns|other|proxy|refused|reset|timeout|tls",
@@ -145,13 +145,13 @@ def test_what_happened_was_counted(scene: Scene, team: Team) -> None:
     assert put_back[ESI, "RateLimited"] == 1
     assert put_back[ESI, "TokenRejected"] >= 1
     assert put_back["NetBirdConnection", "TokenRejected"] >= 1
-    outcomes = now.by("reconcile_duration_seconds_count", "kind", "outcome")
-    assert outcomes[ESI, "settled"] >= 3
-    assert outcomes[ESI, "failed"] == sum(count for (kind, _), count in put_back.items() if kind == ESI)
-    assert (ESI, "defect") not in outcomes
-    assert now.value("budget_remaining_requests", connection="") is not None
-    assert now.value("budget_burst_requests", connection="") == 1200
-    assert now.value("sweep_interval_seconds", connection="") == 300
+    outcomes = now.by("reconcile_duration_seconds_count", "kind", "result")
+    assert outcomes[ESI, "success"] >= 3
+    assert outcomes[ESI, "error"] == sum(count for (kind, _), count in put_back.items() if kind == ESI)
+    assert (ESI, "internal_error") not in outcomes
+    assert now.value("rate_limit_remaining_requests", connection="") is not None
+    assert now.value("rate_limit_burst_requests", connection="") == 1200
+    assert now.value("resync_interval_seconds", connection="") == 300
     assert now.value("watch_restarts_total", watch="resources") == 0
 
 
@@ -186,7 +186,7 @@ def test_connections_are_named_where_it_is_asked_for_and_metrics_may_be_turned_o
     with Operator(scene.installation, *QUICK_LEASE, "--metrics-per-connection") as named:
         named.leading()
         wanted = {(f"{team.namespace}/netbird",), (f"{team.namespace}/bad",)}
-        eventually(lambda: wanted <= set(scrape(named).by("sweep_age_seconds", "connection")), "both are named")
+        eventually(lambda: wanted <= set(scrape(named).by("resync_age_seconds", "connection")), "both are named")
         named.stop()
     with Operator(scene.installation, *QUICK_LEASE, "--metrics=false") as silent:
         silent.leading()

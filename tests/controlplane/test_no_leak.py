@@ -6,18 +6,18 @@ from typing import Final
 
 import pytest
 
-from netbird_streaming.core.fingerprint import KEY_BYTES
-from tests.support import manifests
-from tests.support.controlplane import ControlPlane
-from tests.support.kubernetes import credentials
-from tests.support.leaks import END, Canaries, canary
-from tests.support.manifests import Manifest, reference
-from tests.support.netbird.faults import Moment, Reply, Reset, error_reply
-from tests.support.netbird.wire import HTML_TYPE, Operation
-from tests.support.operator import NAMESPACE, apply
-from tests.support.scene import QUICK_LEASE, USER, Scene, raised
-from tests.support.sinks import all_objects, audit_sink, objects_sink, process_sinks
-from tests.support.team import Team, cluster_connection, new_team, secret
+from netbird_streaming.core.netbird.fingerprint import KEY_BYTES
+from tests.doubles.netbird.faults import Moment, Reply, Reset, error_reply
+from tests.doubles.netbird.wire import HTML_TYPE, Operation
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane
+from tests.harness.kubernetes import credentials
+from tests.harness.leaks import END, Canaries, canary
+from tests.harness.manifests import Manifest, reference
+from tests.harness.operator import NAMESPACE, apply
+from tests.harness.scene import QUICK_LEASE, USER, Scene, raised
+from tests.harness.sinks import all_objects, audit_sink, objects_sink, process_sinks
+from tests.harness.team import Team, cluster_connection, new_team, secret
 
 Places = Mapping[str, str | bytes]
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -54,7 +54,7 @@ def scene(control_plane: ControlPlane) -> Iterator[Scene]:
     control_plane.kubectl("delete", "secret", metadata["name"], f"--namespace={NAMESPACE}", "--ignore-not-found")
     apply(control_plane, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": key})
     flags = ("--log-level=debug", "--late-commit-window=1s", "--request-timeout=3s", "--metrics-per-connection")
-    with raised(control_plane, *QUICK_LEASE, *flags, module="tests.support.verbose", environment=ENVIRONMENT) as scene:
+    with raised(control_plane, *QUICK_LEASE, *flags, module="tests.harness.verbose", environment=ENVIRONMENT) as scene:
         yield scene
 
 

@@ -12,22 +12,22 @@ from typing import Any, Final
 import pytest
 
 from tests.controlplane.replicas import Replica, Replicas, delete_lease, edit_lease, lease, replicas_of
-from tests.support import manifests
-from tests.support.controlplane import ControlPlane
-from tests.support.netbird.faults import Fault, Moment, Slow
-from tests.support.netbird.process import RunningNetBird, running_netbird
-from tests.support.netbird.records import Integration
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.netbird.wire import Operation
-from tests.support.operator import Installation, install
-from tests.support.scene import QUICK_LEASE, eventually
-from tests.support.team import secret
+from tests.doubles.netbird.faults import Fault, Moment, Slow
+from tests.doubles.netbird.process import RunningNetBird, running_netbird
+from tests.doubles.netbird.records import Integration
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.doubles.netbird.wire import Operation
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane
+from tests.harness.operator import Installation, install
+from tests.harness.scene import QUICK_LEASE, eventually
+from tests.harness.team import secret
 
 # As QUICK_LEASE says.
 DURATION: Final = 4.0
 RENEW_DEADLINE: Final = 3.0
 RETRY: Final = 0.5
-FLAGS: Final = (*QUICK_LEASE, "--late-commit-window=3s", "--request-timeout=4s", "--initial-budget-share=1")
+FLAGS: Final = (*QUICK_LEASE, "--late-commit-window=3s", "--request-timeout=4s", "--initial-burst-fraction=1")
 SLACK: Final = 3.0
 """Seconds that a busy machine may take for what takes a fraction of one."""
 QUEUED: Final = 6

@@ -9,14 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support import manifests
-from tests.support.controlplane import ControlPlane
-from tests.support.netbird.process import RunningNetBird, running_netbird
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.operator import Operator, apply
-from tests.support.release import Release
-from tests.support.scene import QUICK_LEASE, eventually
-from tests.support.team import secret
+from tests.doubles.netbird.process import RunningNetBird, running_netbird
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.harness import manifests
+from tests.harness.controlplane import ControlPlane
+from tests.harness.operator import Operator, apply
+from tests.harness.release import Release
+from tests.harness.scene import QUICK_LEASE, eventually
+from tests.harness.team import secret
 
 OWN: Final = {"kind": "NetBirdConnection", "name": "netbird"}
 GONE_SECONDS: Final = 60

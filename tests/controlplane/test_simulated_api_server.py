@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from netbird_streaming.cluster.connection import Api, Request, load_configuration
+from netbird_streaming.cluster.client import KubernetesClient, Request, load_configuration
 from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.parsing import parse
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.errors import ObjectGoneError
+from tests.harness.controlplane import ControlPlane
+from tests.harness.kubernetes import BASE, Kubernetes, connect
 from tests.simulation.scenarios import KIND, NOISE, SCENARIOS, SPEC, Side, Transcript
 from tests.simulation.simulated_side import SimulatedSide
-from tests.support.controlplane import ControlPlane
-from tests.support.kubernetes import BASE, Kubernetes, connect
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -25,11 +25,11 @@ CRDS = Path(__file__).parents[2] / "crds"
 class RealSide:
     """A namespace of a real API server; users act by merge patches, as the simulated ones do by fields."""
 
-    def __init__(self, api: Api, cluster: Resources, namespace: str) -> None:
+    def __init__(self, client: KubernetesClient, cluster: Resources, namespace: str) -> None:
         self.namespace = namespace
         self.cluster = cluster
-        self.lease = api
-        self._api = api
+        self.lease = client
+        self._api = client
         self.path = BASE.format(namespace=namespace)
         self._secrets = f"/api/v1/namespaces/{namespace}/secrets"
 
@@ -74,10 +74,10 @@ def crds(control_plane: ControlPlane) -> None:
 
 @pytest.fixture
 async def real(control_plane: ControlPlane, namespace: str) -> AsyncIterator[RealSide]:
-    api = Api(await load_configuration({"KUBECONFIG": str(control_plane.kubeconfig)}, time.monotonic))
-    async with EventPublisher(api, "pod", lambda: datetime.now(UTC)) as publisher:
-        yield RealSide(api, Resources(api, publisher, namespaces=(namespace,)), namespace)
-    await api.close()
+    client = KubernetesClient(await load_configuration({"KUBECONFIG": str(control_plane.kubeconfig)}, time.monotonic))
+    async with EventPublisher(client, "pod", lambda: datetime.now(UTC)) as publisher:
+        yield RealSide(client, Resources(client, publisher, namespaces=(namespace,)), namespace)
+    await client.close()
     # aiohttp ends TLS connections a moment later, and the test's loop would not live to see it.
     await asyncio.sleep(0.1)
 

@@ -12,15 +12,15 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from tests.support.chart import CHART
-from tests.support.controlplane import Binaries, KubectlError
-from tests.support.manifests import to_yaml
-from tests.support.netbird.process import RunningNetBird
-from tests.support.netbird.wire import Operation
-from tests.support.node import Cluster
-from tests.support.operator import LEASE, NAMESPACE
-from tests.support.scene import Json
-from tests.support.team import INTEGRATIONS
+from tests.doubles.netbird.process import RunningNetBird
+from tests.doubles.netbird.wire import Operation
+from tests.harness.controlplane import Binaries, KubectlError
+from tests.harness.manifests import to_yaml
+from tests.harness.node import Cluster
+from tests.harness.operator import LEASE, NAMESPACE
+from tests.harness.scene import Json
+from tests.harness.team import INTEGRATIONS
+from tools.chart import CHART
 
 RELEASE: Final = "netbird-streaming-operator"
 REPOSITORY: Final = f"localhost/{RELEASE}"

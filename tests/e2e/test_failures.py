@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.doubles.netbird.faults import Fault, Moment, Slow
+from tests.doubles.netbird.wire import Operation
 from tests.e2e.conftest import Figure
 from tests.e2e.release import Site, installed
-from tests.support import manifests
-from tests.support.netbird.faults import Fault, Moment, Slow
-from tests.support.netbird.wire import Operation
-from tests.support.scene import Json
+from tests.harness import manifests
+from tests.harness.scene import Json
 
 GRACE_SECONDS = 8
 LATE_COMMIT_SECONDS = 4

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.e2e.conftest import Figure
 from tests.e2e.release import FIRST, REPOSITORY
-from tests.support.image import ROOT
+from tools.image import ROOT
 
 MEGABYTE = 10**6
 LARGEST = 130 * MEGABYTE

@@ -9,9 +9,9 @@ import pytest
 
 from tests.e2e.conftest import Figure
 from tests.e2e.release import Site, installed
-from tests.support import manifests
-from tests.support.controlplane import KubectlError
-from tests.support.team import secret
+from tests.harness import manifests
+from tests.harness.controlplane import KubectlError
+from tests.harness.team import secret
 
 ROTATION_SECONDS = 20.0
 

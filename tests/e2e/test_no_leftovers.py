@@ -9,13 +9,13 @@ from typing import Final
 
 import pytest
 
-from tests.support.image import ROOT
-from tests.support.node import needs
+from tests.harness.node import needs
+from tools.image import ROOT
 
 GONE_SECONDS: Final = 20.0
 STARTER: Final = """
 import sys
-from tests.support.node.node import Node
+from tests.harness.node.node import Node
 
 with Node.start() as node:
     print(node.folder, flush=True)

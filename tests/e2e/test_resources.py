@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Figure
 from tests.e2e.release import Site, installed
-from tests.support import manifests
+from tests.harness import manifests
 
 REST_SECONDS: Final = 20.0
 # With their deletion they fit into what a new leader takes to be left of the token's budget.

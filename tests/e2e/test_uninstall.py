@@ -2,8 +2,8 @@
 
 from tests.e2e.conftest import Figure
 from tests.e2e.release import TEAM, Site
-from tests.support import manifests
-from tests.support.operator import LEASE, NAMESPACE
+from tests.harness import manifests
+from tests.harness.operator import LEASE, NAMESPACE
 
 DEFINITIONS = ("clusternetbirdconnections", "eventstreamingintegrations", "netbirdconnections")
 LEFT_BEHIND = {

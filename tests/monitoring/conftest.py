@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chart import Manifest
-from tests.support.controlplane import Binaries
-from tests.support.monitoring import rule_groups
+from tests.harness.controlplane import Binaries
+from tests.harness.monitoring import rule_groups
+from tools.chart import Manifest
 
 
 @pytest.fixture(scope="session")

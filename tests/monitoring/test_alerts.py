@@ -10,8 +10,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.support.chart import Manifest
-from tests.support.monitoring import ALERTS, alerts
+from tests.harness.monitoring import ALERTS, alerts
+from tools.chart import Manifest
 
 STORIES: Final = Path(__file__).parent / "alerts"
 RULES: Final[list[Manifest]] = [

@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.support.chart import CHART, Manifest, of_kind, render
-from tests.support.controlplane import ControlPlane, KubectlError, gobuild, versions
-from tests.support.operator import apply
+from tests.harness.controlplane import ControlPlane, KubectlError, gobuild, versions
+from tests.harness.operator import apply
+from tools.chart import CHART, Manifest, of_kind, render
 
 MODULE: Final = "github.com/prometheus-operator/prometheus-operator"
 KINDS: Final = {"PodMonitor": "podmonitors", "PrometheusRule": "prometheusrules"}

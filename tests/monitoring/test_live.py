@@ -12,17 +12,17 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.support.chart import Manifest
-from tests.support.controlplane import Binaries, ControlPlane
-from tests.support.controlplane.commands import LOOPBACK, free_port
-from tests.support.manifests import reference
-from tests.support.monitoring import Query, alerts, queries
-from tests.support.netbird.faults import error_reply
-from tests.support.netbird.wire import Operation
-from tests.support.operator import Operator
-from tests.support.prometheus import Prometheus, Sample
-from tests.support.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.support.team import Team, new_team
+from tests.doubles.netbird.faults import error_reply
+from tests.doubles.netbird.wire import Operation
+from tests.harness.controlplane import Binaries, ControlPlane
+from tests.harness.controlplane.commands import LOOPBACK, free_port
+from tests.harness.manifests import reference
+from tests.harness.monitoring import Query, alerts, queries
+from tests.harness.operator import Operator
+from tests.harness.prometheus import Prometheus, Sample
+from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.team import Team, new_team
+from tools.chart import Manifest
 
 METRIC: Final = re.compile(r"\bnetbird_streaming_\w+")
 OWN_NAMESPACE: Final = "netbird-system"

@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import aiohttp
 
-from netbird_streaming.core.resources import GROUP, VERSION
+from netbird_streaming.api.types import GROUP, VERSION
+from tests.doubles.netbird.behaviour import Behaviour
+from tests.doubles.netbird.model import NetBird
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.server import SimulatedNetBird
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.harness.kubernetes import BASE, Kubernetes
+from tests.harness.leaks import Canaries, canary
+from tests.harness.sinks import objects_sink
 from tests.proof.wanted import Wanted, is_ready, url_of
-from tests.support.kubernetes import BASE, Kubernetes
-from tests.support.leaks import Canaries, canary
-from tests.support.netbird.behaviour import Behaviour
-from tests.support.netbird.model import NetBird
-from tests.support.netbird.records import Draft
-from tests.support.netbird.server import SimulatedNetBird
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.sinks import objects_sink
 
 TOKENS: Final = {name: f"nbp_{canary(name, '-')}" for name in ("netbird", "other")}
 """How the value of each connection's token begins, by the connection's name; all of a user's act in one account."""

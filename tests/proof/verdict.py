@@ -4,12 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from netbird_streaming.core.status import CONDITION_TYPES
+from netbird_streaming.api.status import CONDITION_TYPES
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.records import DASHBOARD
+from tests.doubles.netbird.wire import Operation
 from tests.proof.user import CANARIES, User
 from tests.proof.wanted import Writes
-from tests.support.netbird.records import DASHBOARD
-from tests.support.netbird.wire import Operation
 
 _REASONS = frozenset(reason.value for reason in Reason)
 
@@ -40,7 +40,7 @@ class Verdict:
             if each["type"] not in CONDITION_TYPES:
                 continue
             if each["reason"] not in _REASONS or not each["message"]:
-                self._breach("L3", f"a condition without reason or cure: {each}")
+                self._breach("L3", f"a condition without reason or remedy: {each}")
             is_current = each.get("observedGeneration") == found["metadata"]["generation"]
             is_missed = held not in live and held not in self._lost()
             if each["type"] == "Ready" and each["status"] == "True" and is_current and is_missed:

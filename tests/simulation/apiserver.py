@@ -13,18 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from netbird_streaming.core.connection_status import ConnectionStatus
-from netbird_streaming.core.model import Model
-from netbird_streaming.core.resources import (
-    FINALIZER,
-    Identity,
-    Metadata,
-    Resource,
-)
-from netbird_streaming.core.schema.definitions import INITIAL_STATUS
-from netbird_streaming.core.status import Status
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.model import Model
+from netbird_streaming.api.status import Status
+from netbird_streaming.api.types import FINALIZER, Metadata, ObjectKey, Resource
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
+from tools.crds.definitions import INITIAL_STATUS
 
 R = TypeVar("R", bound=Resource)
 
@@ -41,7 +36,7 @@ class Change:
     @property
     def label(self) -> str:
         """What changed, as a person would name it."""
-        return f"secret {'/'.join(self.secret or ())}" if self.resource is None else self.resource.identity.label
+        return f"secret {'/'.join(self.secret or ())}" if self.resource is None else self.resource.key.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +56,9 @@ class ApiServer:
         self._told = told
         self._version = 100
         self._uids = 0
-        self.objects: dict[Identity, Resource] = {}
+        self.objects: dict[ObjectKey, Resource] = {}
         self.secrets: dict[tuple[str, str], SecretObject] = {}
-        self.unreadable: set[Identity] = set()
+        self.unreadable: set[ObjectKey] = set()
         """Objects that the operator's version can't parse."""
         self.scope: tuple[str | None, ...] = (None,)
         """The namespaces that the operator watches; None is all of them."""
@@ -88,39 +83,39 @@ class ApiServer:
         status: Model = resource.status  # type: ignore[attr-defined]  # every kind has a status
         filled_in = {"status": type(status).model_validate(INITIAL_STATUS)}
         resource = resource.model_copy(update=filled_in)
-        assert resource.identity not in self.objects, f"{resource.identity} exists already"
-        self.objects[resource.identity] = resource
+        assert resource.key not in self.objects, f"{resource.key} exists already"
+        self.objects[resource.key] = resource
         self._told(Change(self._version, resource))
         return resource
 
-    def edit(self, identity: Identity, **spec: object) -> None:
+    def edit(self, key: ObjectKey, **spec: object) -> None:
         """Change fields of the spec, as `kubectl apply` does."""
-        resource = self.objects[identity]
+        resource = self.objects[key]
         before: Model = resource.spec  # type: ignore[attr-defined]  # every kind has a spec
         after = before.model_copy(update=spec)
         if after != before:
             self._store(resource, spec=after, generation=resource.metadata.generation + 1)
 
-    def annotate(self, identity: Identity, name: str, value: str) -> None:
+    def annotate(self, key: ObjectKey, name: str, value: str) -> None:
         """Set an annotation; the generation stays."""
-        resource = self.objects[identity]
+        resource = self.objects[key]
         self._store(resource, annotations={**resource.metadata.annotations, name: value})
 
-    def set_finalizers(self, identity: Identity, finalizers: tuple[str, ...]) -> None:
+    def set_finalizers(self, key: ObjectKey, finalizers: tuple[str, ...]) -> None:
         """What a person or another controller makes of the finalizers."""
-        resource = self.objects[identity]
+        resource = self.objects[key]
         if resource.deleting and not finalizers:
             self._remove(resource)
         else:
             self._store(resource, finalizers=finalizers)
 
-    def restore_status(self, identity: Identity, status: Status) -> None:
+    def restore_status(self, key: ObjectKey, status: Status) -> None:
         """What a backup tool does after it created the object: write the status that it had saved."""
-        self._store(self.objects[identity], status=status)
+        self._store(self.objects[key], status=status)
 
-    def delete(self, identity: Identity) -> None:
+    def delete(self, key: ObjectKey) -> None:
         """Begin a deletion, or do it where nothing holds the object."""
-        resource = self.objects.get(identity)
+        resource = self.objects.get(key)
         if resource is None or resource.deleting:
             return
         if not resource.metadata.finalizers:
@@ -145,7 +140,7 @@ class ApiServer:
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
         """All objects of one kind, by name."""
-        return iter([each for identity, each in sorted(self.objects.items(), key=_order) if identity.kind == kind])
+        return iter([each for key, each in sorted(self.objects.items(), key=_order) if key.kind == kind])
 
     def compare_and_swap(self, read: Resource) -> Resource:
         """The object as it is, if it is as it was read.
@@ -154,18 +149,18 @@ class ApiServer:
             ObjectGoneError: There is no such object.
             ConflictError: It has changed, or is a namesake.
         """
-        current = self.objects.get(read.identity)
+        current = self.objects.get(read.key)
         if current is None:
-            raise ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{read.identity.label}: is gone from Kubernetes.")
+            raise ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{read.key.label}: is gone from Kubernetes.")
         if current.metadata.resource_version != read.metadata.resource_version:
-            raise ConflictError(Reason.PROGRESSING, f"{read.identity.label}: changed since it was read.")
+            raise ConflictError(Reason.PROGRESSING, f"{read.key.label}: changed since it was read.")
         return current
 
     def add_finalizer(self, read: R) -> R:
         """Add ours; refused once deletion has begun."""
         current = self.compare_and_swap(read)
         if current.deleting:
-            raise WaitError(Reason.KUBERNETES_REFUSED, f"{read.identity.label}: Kubernetes refuses the request (422).")
+            raise WaitError(Reason.KUBERNETES_REFUSED, f"{read.key.label}: Kubernetes refuses the request (422).")
         return self._store(current, finalizers=(*current.metadata.finalizers, FINALIZER))  # type: ignore[return-value]
 
     def remove_finalizer(self, read: Resource) -> None:
@@ -191,12 +186,12 @@ class ApiServer:
             return resource
         metadata = resource.metadata.model_copy(update={**changes, "resource_version": self._next()})
         stored = resource.model_copy(update={**outer, "metadata": metadata})
-        self.objects[resource.identity] = stored
+        self.objects[resource.key] = stored
         self._told(Change(self._version, stored))
         return stored
 
     def _remove(self, resource: Resource) -> None:
-        del self.objects[resource.identity]
+        del self.objects[resource.key]
         metadata = resource.metadata.model_copy(update={"resource_version": self._next()})
         self._told(Change(self._version, resource.model_copy(update={"metadata": metadata}), gone=True))
 
@@ -205,6 +200,6 @@ class ApiServer:
         return str(self._version)
 
 
-def _order(entry: tuple[Identity, Resource]) -> tuple[str, str, str]:
-    identity = entry[0]
-    return identity.kind, identity.namespace or "", identity.name
+def _order(entry: tuple[ObjectKey, Resource]) -> tuple[str, str, str]:
+    key = entry[0]
+    return key.kind, key.namespace or "", key.name

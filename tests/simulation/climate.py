@@ -4,12 +4,12 @@ import random
 from dataclasses import replace
 from typing import Final
 
-from netbird_streaming.cluster.election import Timing
+from netbird_streaming.cluster.leader_election.record import LeaseTiming
+from tests.doubles.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
 from tests.simulation.chance import Fate, Weather
 from tests.simulation.loop import BEGIN
 from tests.simulation.watching import Watch
 from tests.simulation.world import Climate
-from tests.support.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
 
 ACTIVE: Final = 120.0
 """Seconds in which users, strangers and faults act."""
@@ -17,7 +17,7 @@ REPAIRED: Final = 150.0
 SETTLED: Final = 1_500.0
 END: Final = 2_110.0
 """From `SETTLED` on nothing is written any more."""
-ELECTIONS: Final = (Timing(), Timing(30, 20, 5), *(Timing(60, 40, 10),) * 4)
+ELECTIONS: Final = (LeaseTiming(), LeaseTiming(30, 20, 5), *(LeaseTiming(60, 40, 10),) * 4)
 ELECTED: Final = 0.1
 """The part of the stories with two replicas and an election: to look at the Lease for half an hour costs the most."""
 LIST_LAGS: Final = (0.0, 0.0, 0.3, 4.0)

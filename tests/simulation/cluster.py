@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from netbird_streaming.core.connection_status import ConnectionStatus
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.status import Status
+from netbird_streaming.api.types import (
     ClusterNetBirdConnection,
     Connection,
     EventStreamingIntegration,
-    Identity,
+    ObjectKey,
     Resource,
 )
-from netbird_streaming.core.status import Status
+from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import Effect, ObjectGoneError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.apiserver import ApiServer
@@ -50,9 +50,9 @@ class SimCluster:
         self.secrets: list[str] = []
         """The names of the Secrets that were read."""
 
-    async def read(self, identity: Identity) -> Resource | None:
+    async def read(self, key: ObjectKey) -> Resource | None:
         """The object as it is now."""
-        return await self._read(f"GET {identity.label}", lambda: self._api.objects.get(identity))
+        return await self._read(f"GET {key.label}", lambda: self._api.objects.get(key))
 
     def scopes(self, kind: str) -> Sequence[str | None]:
         """Namespaced kinds in each watched namespace, if not in the whole cluster at once."""
@@ -62,14 +62,14 @@ class SimCluster:
         self,
         kind: str,
         namespace: str | None,
-        is_news: Callable[[Identity, str, str], bool],
-        seen: Callable[[Resource], None],
+        is_newer: Callable[[ObjectKey, str, str], bool],
+        handle: Callable[[Resource], None],
     ) -> None:
         """All objects of one kind in a namespace, or in all."""
         for each in await self._read(f"LIST {kind}", lambda: self._listed(kind, namespace)):
-            is_told = is_news(each.identity, each.metadata.uid, each.metadata.resource_version)
-            if is_told and each.identity not in self._api.unreadable:
-                seen(each)
+            is_told = is_newer(each.key, each.metadata.uid, each.metadata.resource_version)
+            if is_told and each.key not in self._api.unreadable:
+                handle(each)
 
     async def add_finalizer(self, resource: R) -> R:
         """Add ours; no request where it is there."""
@@ -134,7 +134,7 @@ class SimCluster:
             finally:
                 self._acting(None)
 
-        label = f"{what} {resource.identity.label}"
+        label = f"{what} {resource.key.label}"
         self._process.guard()
         errand = Errand(f"k8s {label}", possible=FATES, timeout=TIMEOUT, fail=_write_failure)
         answer = await self._line.call(self._process, errand, acted)

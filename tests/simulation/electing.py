@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from netbird_streaming.cluster.election import Timing
-from netbird_streaming.cluster.lease import Elector
+from netbird_streaming.cluster.leader_election.elector import LeaderElector
+from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.errors import LeaseLostError
 from tests.simulation.chance import Dice, Fate, Weather
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
@@ -31,7 +31,7 @@ class Replica:
 
     process: Process
     line: Line
-    elector: Elector
+    elector: LeaderElector
     identity: str
     terms: int = 0
 
@@ -90,7 +90,7 @@ class Electorate:
         """Drop all that goes on."""
         self.loop.dispose()
 
-    def start(self, timing: Timing | None = None) -> Replica:
+    def start(self, timing: LeaseTiming | None = None) -> Replica:
         """Start a process."""
         name = f"p{len(self.replicas)}"
         process = Process(name=name, loop=self.loop)
@@ -168,7 +168,7 @@ class Electorate:
 
     def _act(self, replica: Replica) -> None:
         try:
-            replica.elector.guard()
+            replica.elector.ensure_leading()
         except LeaseLostError:
             return
         self.acts.append((self.now, replica.identity))

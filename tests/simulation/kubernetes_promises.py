@@ -3,14 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from netbird_streaming.core.resources import (
-    AdoptionPolicy,
-    DeletionPolicy,
-    EventStreamingIntegration,
-    Identity,
-    Resource,
-)
-from netbird_streaming.core.status import Condition, Origin, Status
+from netbird_streaming.api.status import Condition, Origin, Status
+from netbird_streaming.api.types import AdoptionPolicy, DeletionPolicy, EventStreamingIntegration, ObjectKey, Resource
 from netbird_streaming.reasons import Reason
 from tests.simulation.ledger import SECRET_WORD, Key, Life, Pending, Remote, ready_of, url_of
 from tests.simulation.loop import BEGIN
@@ -29,7 +23,7 @@ class KubernetesPromises:
         self.breaches: list[str] = []
         self.remotes: dict[int, Remote] = {}
         self.lives: dict[str, Life] = {}
-        self.latest: dict[Identity, str] = {}
+        self.latest: dict[ObjectKey, str] = {}
         self.values: dict[str, list[tuple[float, str | None]]] = {}
         self.posts = 0
         self.writes: list[tuple[float, str]] = []
@@ -49,14 +43,14 @@ class KubernetesPromises:
     def changed(self, before: Resource | None, after: Resource, actor: Process | None, *, gone: bool) -> None:
         """An object was stored or removed, by a process or by somebody else."""
         if actor is not None:
-            self.writes.append((self._now(), f"k8s {after.identity.label}"))
+            self.writes.append((self._now(), f"k8s {after.key.label}"))
         if not isinstance(after, EventStreamingIntegration):
             return
         uid = after.metadata.uid
         life = self.lives.get(uid)
         if life is None:
-            life = self.lives[uid] = Life(uid, after.identity, after)
-        self.latest[after.identity] = uid
+            life = self.lives[uid] = Life(uid, after.key, after)
+        self.latest[after.key] = uid
         life.specs.setdefault(after.metadata.generation, (self._now(), after.spec))
         life.resource = after
         if isinstance(before, EventStreamingIntegration) and before.metadata.uid == uid:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, cast
 
-from netbird_streaming.cluster.connection import Api, Json, Request
-from netbird_streaming.cluster.election import Timing
-from netbird_streaming.cluster.lease import Elector, LeaseName
+from netbird_streaming.cluster.client import Json, KubernetesClient, Request
+from netbird_streaming.cluster.leader_election.elector import LeaderElector, LeaseLock
+from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.errors import ConflictError, Effect, ObjectGoneError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate
@@ -51,7 +51,7 @@ class LeaseServer:
 
 
 class LeaseApi:
-    """The part of `Api` that the elector uses, over a network that fails."""
+    """The part of `KubernetesClient` that the elector uses, over a network that fails."""
 
     def __init__(self, server: LeaseServer, line: Line, process: Process) -> None:
         """Take one process' line to the server."""
@@ -60,7 +60,7 @@ class LeaseApi:
         self._process = process
 
     async def call(self, request: Request, *, seconds: float, urgent: bool) -> Json:
-        """As `Api.call`."""
+        """As `KubernetesClient.call`."""
         assert urgent, "a renewal must not wait behind others"
         label = f"{request.method} {request.subject}"
         self._process.renewals += 1
@@ -72,8 +72,10 @@ def _unanswered(fate: Fate, _: float) -> OperatorError:
     return RetryError(Reason.UNAVAILABLE, f"no answer ({fate.name})", effect=Effect.UNKNOWN)
 
 
-def elector_of(api: LeaseApi, process: Process, wall: Callable[[], datetime], timing: Timing | None) -> Elector:
+def elector_of(
+    api: LeaseApi, process: Process, wall: Callable[[], datetime], timing: LeaseTiming | None
+) -> LeaderElector:
     """The shipped elector, on the process' own clock; `wall` is for people only."""
     base, rate, loop = process.monotonic_base, process.rate, process.loop
-    name = LeaseName("operator", "lease", process.name)
-    return Elector(cast("Api", api), name, wall, clock=lambda: base + rate * loop.now, timing=timing)
+    name = LeaseLock("operator", "lease", process.name)
+    return LeaderElector(cast("KubernetesClient", api), name, wall, clock=lambda: base + rate * loop.now, timing=timing)

@@ -5,16 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netbird_streaming.core import compare
-from netbird_streaming.core.resources import (
-    EventStreamingIntegration,
-    Identity,
-    IntegrationSpec,
-)
-from netbird_streaming.core.status import Condition, Status
+from netbird_streaming.api.status import Condition, Status
+from netbird_streaming.api.types import EventStreamingIntegration, IntegrationSpec, ObjectKey
+from netbird_streaming.core.netbird import compare
+from tests.doubles.netbird.wire import Operation, Request
 from tests.simulation.machine import KEY
 from tests.simulation.network import Process
-from tests.support.netbird.wire import Operation, Request
 
 CANARY: Final = re.compile(r"CANARY-([a-z0-9]+)-v[0-9]+")
 SECRET_WORD: Final = "CANARY"
@@ -77,7 +73,7 @@ class Life:
     """One resource, from its creation to its end: by uid, so that a namesake has a life of its own."""
 
     uid: str
-    identity: Identity
+    identity: ObjectKey
     resource: EventStreamingIntegration
     specs: dict[int, tuple[float, IntegrationSpec]] = field(default_factory=dict)
     gone: bool = False

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from netbird_streaming.core.fingerprint import FingerprintKey
+from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from tests.simulation.network import Process
 
 EPOCH: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

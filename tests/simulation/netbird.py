@@ -12,8 +12,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Self
 
-from netbird_streaming.core.remote import (
-    Allowance,
+from netbird_streaming.api.types import RateLimit
+from netbird_streaming.core.netbird.types import (
     Applicant,
     Endpoint,
     Integration,
@@ -21,18 +21,18 @@ from netbird_streaming.core.remote import (
     Listing,
     PathFamily,
     Priority,
+    RateLimitState,
     Slot,
 )
-from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import EditError, Effect, NotFoundError, OperatorError, RetryError, WaitError
-from netbird_streaming.netbird.budget import Budget, Budgets
-from netbird_streaming.netbird.wire import parse_listing
+from netbird_streaming.netbird.codec import parse_listing
+from netbird_streaming.netbird.rate_limiter import RateLimiter, RateLimiters
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.model import NetBird as Server
+from tests.doubles.netbird.validation import delivery_seconds
+from tests.doubles.netbird.wire import Answer, Caller, Operation, Request
 from tests.simulation.chance import Fate
 from tests.simulation.network import Errand, Line, Process
-from tests.support.netbird.model import NetBird as Server
-from tests.support.netbird.validation import delivery_seconds
-from tests.support.netbird.wire import Answer, Caller, Operation, Request
 
 TIMEOUT: Final = 30.0
 """Seconds: the client's total deadline of one request."""
@@ -109,25 +109,27 @@ class SimNetBird:
         self.path_family: PathFamily | None = endpoint.path_family
 
     @property
-    def _budget(self) -> Budget | None:
-        budgets = self._factory.budgets
-        return None if budgets is None else budgets.of(self._endpoint.url, self._endpoint.token, self._limit)
+    def _budget(self) -> RateLimiter | None:
+        rate_limiters = self._factory.budgets
+        return (
+            None if rate_limiters is None else rate_limiters.get(self._endpoint.url, self._endpoint.token, self._limit)
+        )
 
     @property
-    def allowance(self) -> Allowance:
+    def rate_limit_state(self) -> RateLimitState:
         """As the budget says."""
-        budget = self._budget
-        return Allowance(1.0, 1) if budget is None else budget.allowance
+        rate_limiter = self._budget
+        return RateLimitState(1.0, 1) if rate_limiter is None else rate_limiter.state
 
     def wait(self, priority: Priority, depth: int) -> float:
         """As the budget says."""
-        budget = self._budget
-        return 0.0 if budget is None else budget.wait(priority, depth)
+        rate_limiter = self._budget
+        return 0.0 if rate_limiter is None else rate_limiter.wait(priority, depth)
 
     async def slot(self, applicant: Applicant) -> Slot:
         """As the budget says."""
-        budget = self._budget
-        return Free() if budget is None else await budget.slot(applicant)
+        rate_limiter = self._budget
+        return Free() if rate_limiter is None else await rate_limiter.slot(applicant)
 
     def holding(self, slot: Slot) -> Self:
         """The same client, whose next request has the slot."""
@@ -167,8 +169,8 @@ class SimNetBird:
         return str(body[0]["id"])
 
     async def _ask(self, request: Request, priority: Priority) -> tuple[Answer, datetime]:
-        budget = self._budget
-        async with nullcontext() if budget is None else budget.request(priority, self._slot):
+        rate_limiter = self._budget
+        async with nullcontext() if rate_limiter is None else rate_limiter.request(priority, self._slot):
             answer, at = await self._factory.send(request)
         self.path_family = PathFamily.INTEGRATIONS
         return answer, at
@@ -186,7 +188,7 @@ class SimNetBirdFactory:
         witness: Witness,
     ) -> None:
         """`now` is the server's clock."""
-        self.budgets: Budgets | None = None
+        self.budgets: RateLimiters | None = None
         """With them, the clients keep to the connections' rate limits."""
         self.server = server
         self._now = now
@@ -199,13 +201,13 @@ class SimNetBirdFactory:
     def client(self, endpoint: Endpoint, limit: RateLimit) -> SimNetBird:
         """A client for this endpoint."""
         if self.budgets is not None:
-            self.budgets.lower(endpoint.url, endpoint.token, limit)
+            self.budgets.add_limit(endpoint.url, endpoint.token, limit)
         return SimNetBird(self, endpoint, limit)
 
-    def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
+    def set_rate_limits(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
         """Set the limits of all tokens in use."""
         if self.budgets is not None:
-            self.budgets.reserve(limits)
+            self.budgets.set_limits(limits)
 
     async def send(self, request: Request) -> tuple[Answer, datetime]:
         """Send a request and hand over its answer; raises the branch of the error tree for any other than 200."""
@@ -251,7 +253,7 @@ class SimNetBirdFactory:
 
 def _refused(status: int) -> OperatorError:
     kind, reason = _BY_STATUS.get(status, (RetryError, Reason.UNAVAILABLE))
-    return kind(reason, f"NetBird answered {status}. {reason.cure}")
+    return kind(reason, f"NetBird answered {status}. {reason.remedy}")
 
 
 def _failure(fate: Fate, *, write: bool, which: int) -> OperatorError:
@@ -261,7 +263,7 @@ def _failure(fate: Fate, *, write: bool, which: int) -> OperatorError:
             return RetryError(Reason.RATE_LIMITED, "NetBird answered 429.", retry_after=retry_after)
         case Fate.REFUSED:
             kind, reason = REFUSALS[which] if write else REFUSALS[which % 2]
-            return kind(reason, f"NetBird refused. {reason.cure}")
+            return kind(reason, f"NetBird refused. {reason.remedy}")
         case _:
             effect = Effect.UNKNOWN if write else Effect.NONE
             return RetryError(Reason.UNAVAILABLE, f"NetBird did not answer ({fate.name}).", effect=effect)

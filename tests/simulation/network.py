@@ -11,7 +11,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from netbird_streaming.cluster.lease import Elector
+from netbird_streaming.cluster.leader_election.elector import LeaderElector
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Chance, Fate, Luck, Outlook, Phase, Weather
@@ -34,7 +34,7 @@ class Process:
     crash_at: dict[int, Phase] = field(default_factory=dict)
     rate: float = 1.0
     lease_until: float = float("inf")
-    elector: Elector | None = None
+    elector: LeaderElector | None = None
     owner: Owner = field(init=False)
     context: Context = field(init=False)
     calls: int = 0
@@ -59,7 +59,7 @@ class Process:
     def guard(self) -> None:
         """What is asked at the last moment before a write leaves. Raises LeaseLostError."""
         if self.elector is not None:
-            self.elector.guard()
+            self.elector.ensure_leading()
             self.acting()
         if self.loop.now >= self.lease_until:
             raise LeaseLostError(Reason.PROGRESSING, "this process does not hold the Lease any more")

@@ -2,11 +2,7 @@
 
 from typing import Final
 
-from netbird_streaming.core.resources import (
-    AdoptionPolicy,
-    ConnectionKind,
-    DriftPolicy,
-)
+from netbird_streaming.api.types import AdoptionPolicy, ConnectionKind, DriftPolicy
 from netbird_streaming.reasons import Reason
 from tests.simulation.climate import SETTLED
 from tests.simulation.ledger import Key, Life, Remote, ready_of, url_of
@@ -14,7 +10,7 @@ from tests.simulation.promises import Promises
 from tests.simulation.story import Story
 
 MOST_QUIET_CALLS: Final = 120
-"""Requests of all kinds in a story's quiet ten minutes: sweeps, a relist, rare tries where something is amiss."""
+"""Requests of all kinds in a story's quiet ten minutes: resyncs, a relist, rare tries where something is amiss."""
 CONTENDED_AFTER: Final = 3
 
 
@@ -128,11 +124,7 @@ def _of_the_connection(story: Story, life: Life) -> set[Reason]:
         found |= {Reason.ACCOUNT_MISMATCH}
     cluster = ref.kind is ConnectionKind.CLUSTER
     connection = next(
-        (
-            each
-            for identity, each in story.world.api.objects.items()
-            if identity.kind == ref.kind.value and identity.name == ref.name
-        ),
+        (each for key, each in story.world.api.objects.items() if key.kind == ref.kind.value and key.name == ref.name),
         None,
     )
     if connection is None or connection.deleting:

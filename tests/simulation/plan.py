@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from netbird_streaming.core.resources import ConnectionKind, ConnectionReference
+from netbird_streaming.api.types import ConnectionKind, ConnectionReference
 from tests.simulation.chance import Phase
 from tests.simulation.world import Climate
 

@@ -16,11 +16,11 @@ What is contractual depends on the adversity:
 from http import HTTPStatus
 from typing import Any, Final
 
+from tests.doubles.netbird.wire import Answer, Operation, Request
 from tests.simulation.kubernetes_promises import KubernetesPromises
 from tests.simulation.ledger import CANARY, Key, Life, Pending, Remote, key_of_request
 from tests.simulation.netbird import Witness
 from tests.simulation.network import Process
-from tests.support.netbird.wire import Answer, Operation, Request
 
 FIRST_LOOK: Final = 10.0
 """Seconds after a write within which it is looked at, by a LIST that can't lag."""

@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from netbird_streaming.core.actions import State
-from netbird_streaming.core.conditions import Standing, conditions
-from netbird_streaming.core.connection_status import ConnectionStatus
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.payload import resolve, secret_names
-from netbird_streaming.core.remote import Endpoint, Integration, IntegrationRequest, Priority, Slot
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.status import Status
+from netbird_streaming.api.types import (
     EventStreamingIntegration,
-    Identity,
     NetBirdConnection,
+    ObjectKey,
     RateLimit,
     Resource,
     TokenType,
 )
-from netbird_streaming.core.status import Status
+from netbird_streaming.core.actions import ReadyState
+from netbird_streaming.core.netbird.payload import resolve, secret_names
+from netbird_streaming.core.netbird.types import Endpoint, Integration, IntegrationRequest, Priority, Slot
+from netbird_streaming.core.status.conditions import ConditionInput, conditions
+from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import NotFoundError, OperatorError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.controller import Controller
@@ -39,10 +39,10 @@ class NaiveController:
         self._ports = ports
         self._settings = settings
 
-    def observe(self, resource: Resource) -> None:
+    def apply_event(self, resource: Resource) -> None:
         pass
 
-    def forget(self, identity: Identity, uid: str) -> None:
+    def forget(self, key: ObjectKey, uid: str) -> None:
         pass
 
     def secret_changed(self, namespace: str, name: str) -> None:
@@ -74,9 +74,9 @@ class NaiveController:
         payload = resolve(resource.spec, secrets, self._ports.key)
         endpoint = Endpoint("https://api.netbird.io", (token or {})["key"].decode(), TokenType.PERSONAL_ACCESS_TOKEN)
         client = self._ports.netbird.client(endpoint, RateLimit())
-        made = await client.create(payload.request, Priority.USER)
-        standing = Standing(State.READY, Reason.SYNCED, "made")
-        ready = conditions(standing, (), resource.metadata.generation, self._ports.clock.now())
+        made = await client.create(payload.request, Priority.HIGH)
+        condition_input = ConditionInput(ReadyState.READY, Reason.SYNCED, "made")
+        ready = conditions(condition_input, (), resource.metadata.generation, self._ports.clock.now())
         await self._ports.cluster.write_status(resource, Status(id=made.id, conditions=ready))
 
 
@@ -116,7 +116,7 @@ class WritesNoIntent(Around):
     """The intent stays in memory."""
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> Any:
-        kept = status.having(creation=None)
+        kept = status.evolve(creation=None)
         return await self.port.write_status(resource, kept)
 
 
@@ -145,7 +145,7 @@ class TellsSecrets(Around):
 
 
 class CountsInStatus(Around):
-    """A counter in the connection's status: a write for each sweep."""
+    """A counter in the connection's status: a write for each resync."""
 
     async def write_connection_status(self, resource: NetBirdConnection, status: ConnectionStatus) -> Any:
         count = str(int(resource.status.last_handled_reconcile_at or "0") + 1)

@@ -8,18 +8,18 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
-from netbird_streaming.cluster.connection import Json, Request
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.status import Condition, Status
+from netbird_streaming.api.types import (
     FINALIZER,
     Datadog,
     EventStreamingIntegration,
-    Identity,
     IntegrationSpec,
     KeyReference,
+    ObjectKey,
     Platform,
     Resource,
 )
-from netbird_streaming.core.status import Condition, Status
+from netbird_streaming.cluster.client import Json, Request
 from netbird_streaming.errors import ConflictError, EditError, ObjectGoneError, OperatorError, RetryError, WaitError
 from netbird_streaming.reconciler.ports import Cluster
 from tests.simulation.machine import EPOCH
@@ -45,7 +45,7 @@ class LeaseClient(Protocol):
     """What the elector asks of its connection."""
 
     async def call(self, request: Request, *, seconds: float, urgent: bool) -> Json:
-        """As `Api.call`."""
+        """As `KubernetesClient.call`."""
         ...
 
 
@@ -141,8 +141,8 @@ class Transcript:
         return f"{what}{self._numbers.setdefault(what + text, len(self._numbers))}"
 
 
-def _identity(side: Side, name: str = "r0") -> Identity:
-    return Identity(KIND, side.namespace, name)
+def _identity(side: Side, name: str = "r0") -> ObjectKey:
+    return ObjectKey(KIND, side.namespace, name)
 
 
 async def _read(side: Side, name: str = "r0") -> EventStreamingIntegration:
@@ -246,7 +246,7 @@ async def lists_and_secrets(side: Side, told: Transcript) -> None:
     await side.delete("c")
     seen: list[Resource] = []
     await side.cluster.list_resources(
-        KIND, None, lambda identity, _uid, _version: identity.namespace == side.namespace, seen.append
+        KIND, None, lambda key, _uid, _version: key.namespace == side.namespace, seen.append
     )
     told.lines += [f"listed: {told.shown(each)}" for each in seen]
     await told.says("no Secret", side.cluster.secret(side.namespace, "s"))

@@ -2,27 +2,27 @@
 
 from dataclasses import replace
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.status import Condition
+from netbird_streaming.api.types import (
     ConnectionKind,
     ConnectionReference,
     ConnectionSpec,
     Datadog,
     EventStreamingIntegration,
-    Identity,
     IntegrationSpec,
     KeyReference,
     NetBirdConnection,
+    ObjectKey,
     Platform,
 )
-from netbird_streaming.core.status import Condition
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from tests.doubles.netbird.behaviour import Behaviour
 from tests.simulation.chance import Fate, Phase
 from tests.simulation.ledger import ready_of
 from tests.simulation.network import Mishap
 from tests.simulation.watching import Watch
 from tests.simulation.world import TEAM, Climate, World
-from tests.support.netbird.behaviour import Behaviour
 
 HONEST = Behaviour(post_ignores_enabled=False, requests_per_minute=1e9, burst=10**9)
 
@@ -82,8 +82,8 @@ class Scene:
         return Datadog(api_url=url, api_key_secret_ref=KeyReference(name=f"secret-{name}", key="key"))
 
     @staticmethod
-    def identity(name: str = "r0") -> Identity:
-        return Identity(EventStreamingIntegration.__name__, TEAM, name)
+    def identity(name: str = "r0") -> ObjectKey:
+        return ObjectKey(EventStreamingIntegration.__name__, TEAM, name)
 
     def find(self, name: str = "r0") -> EventStreamingIntegration:
         found = self.world.api.objects[self.identity(name)]
@@ -99,7 +99,7 @@ class Scene:
         return found
 
     def connection(self) -> Condition:
-        found = self.world.api.objects[Identity(ConnectionKind.NAMESPACED.value, TEAM, "main")]
+        found = self.world.api.objects[ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, "main")]
         assert isinstance(found, NetBirdConnection)
         return next(each for each in found.status.conditions if each.type == "Ready")
 

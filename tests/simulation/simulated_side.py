@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from netbird_streaming.core.resources import EventStreamingIntegration, Identity
+from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey
 from tests.simulation.apiserver import ApiServer, Change
 from tests.simulation.chance import Script, Weather
 from tests.simulation.cluster import SimCluster
@@ -45,8 +45,8 @@ class SimulatedSide:
         told.lines += [f"{'gone' if each.gone else 'stored'}: {told.shown(each.resource)}" for each in watched]
         return told.lines
 
-    def _identity(self, name: str) -> Identity:
-        return Identity(KIND, self.namespace, name)
+    def _identity(self, name: str) -> ObjectKey:
+        return ObjectKey(KIND, self.namespace, name)
 
     async def create(self, name: str) -> None:
         self._server.create(EventStreamingIntegration, self.namespace, name, SPEC)

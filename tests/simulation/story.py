@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-from netbird_streaming.core.resources import ConnectionKind
+from netbird_streaming.api.types import ConnectionKind
 from tests.simulation.chance import Phase
 from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED, draw_climate, draw_lag
 from tests.simulation.operators import Operators

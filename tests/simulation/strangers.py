@@ -1,7 +1,7 @@
 """Strangers: what others do in NetBird's dashboard."""
 
+from tests.doubles.netbird.records import Draft
 from tests.simulation.users import Users
-from tests.support.netbird.records import Draft
 
 
 class Strangers(Users):

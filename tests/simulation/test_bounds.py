@@ -2,14 +2,14 @@
 
 import random
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.types import (
     ConnectionKind,
     ConnectionReference,
     ConnectionSpec,
     GenericHTTP,
-    Identity,
     KeyReference,
     NetBirdConnection,
+    ObjectKey,
     Platform,
 )
 from netbird_streaming.reasons import Reason
@@ -21,7 +21,7 @@ MAIN = ConnectionReference(kind=ConnectionKind.NAMESPACED, name="main")
 
 
 def reason_of(scene: Scene, name: str) -> str:
-    found = scene.world.api.objects[Identity(NetBirdConnection.__name__, TEAM, name)]
+    found = scene.world.api.objects[ObjectKey(NetBirdConnection.__name__, TEAM, name)]
     assert isinstance(found, NetBirdConnection)
     return next(each.reason for each in found.status.conditions if each.type == "Ready")
 
@@ -50,8 +50,8 @@ def test_a_large_resource_that_is_not_in_order_is_read_again_instead_of_kept() -
     scene.create("r0", connection_ref=ABSENT, platform=Platform.GENERIC_HTTP, datadog=None, generic_http=block)
     scene.wait(600)
     assert scene.ready().reason == Reason.CONNECTION_NOT_FOUND
-    entry = scene.controllers[-1]._world.entries[scene.identity()]
-    assert (entry.resource, entry.packed) == (None, None)
+    record = scene.controllers[-1]._store.records[scene.identity()]
+    assert (record.resource, record.compressed) == (None, None)
     scene.edit("r0", connection_ref=MAIN)
     scene.wait(30)
     assert scene.ready().reason == Reason.SYNCED
@@ -75,7 +75,7 @@ def test_a_connection_beyond_the_limit_says_so_and_is_served_once_there_is_room(
     scene.wait(30)
     assert reason_of(scene, "c6") == Reason.TOO_MANY_CONNECTIONS
 
-    scene.world.api.delete(Identity(NetBirdConnection.__name__, TEAM, "c3"))
+    scene.world.api.delete(ObjectKey(NetBirdConnection.__name__, TEAM, "c3"))
     scene.wait(30)
     assert reason_of(scene, "c6") == scene.ready().reason == Reason.SYNCED
     assert len(scene.remote()) == 1

@@ -3,20 +3,15 @@
 from collections import Counter
 from dataclasses import replace
 
-from netbird_streaming.core.conditions import Readiness
-from netbird_streaming.core.resources import (
-    ConnectionKind,
-    DriftPolicy,
-    EventStreamingIntegration,
-    Identity,
-)
+from netbird_streaming.api.types import ConnectionKind, DriftPolicy, EventStreamingIntegration, ObjectKey
+from netbird_streaming.core.status.conditions import Readiness
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
+from tests.harness.tally import Tally
 from tests.simulation.chance import Fate
 from tests.simulation.network import Mishap
 from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM
-from tests.support.tally import Tally
 
 KIND = EventStreamingIntegration.__name__
 CONNECTION = ConnectionKind.NAMESPACED.value
@@ -25,13 +20,13 @@ SYNCED = Readiness(ready=True, reason=Reason.SYNCED)
 
 
 def standing(scene: Scene) -> dict[tuple[str, Readiness], int]:
-    return dict(scene.controllers[-1].snapshot().standing)
+    return dict(scene.controllers[-1].stats().readiness_counts)
 
 
 def stored(scene: Scene) -> dict[tuple[str, Readiness], int]:
     """What a reader of all objects would count."""
     objects = scene.world.api.objects.values()
-    conditions = [(each.identity.kind, each.status.conditions) for each in objects if hasattr(each, "status")]
+    conditions = [(each.key.kind, each.status.conditions) for each in objects if hasattr(each, "status")]
     return Counter(
         (kind, Readiness(each.status == "True", REASONS[each.reason]))
         for kind, all_of_it in conditions
@@ -68,40 +63,40 @@ def test_a_resource_that_nobody_has_looked_at_waits(scene: Scene) -> None:
     scene.mishap("LIST", Fate.UNANSWERED)
     scene.wait(0.2)
     assert standing(scene)[KIND, Readiness(ready=False, reason=Reason.PENDING)] == 1
-    assert scene.controllers[-1].snapshot().backlog.depth >= 0
+    assert scene.controllers[-1].stats().backlog.depth >= 0
 
 
 def test_a_sweep_ages_from_its_beginning_and_no_failed_one_makes_it_young(settled: Scene) -> None:
-    (figures,) = settled.controllers[-1].snapshot().connections
-    assert (figures.label, figures.sweep_interval) == (f"{TEAM}/main", 300.0)
-    young = figures.sweep_age
+    (figures,) = settled.controllers[-1].stats().connections
+    assert (figures.label, figures.resync_interval) == (f"{TEAM}/main", 300.0)
+    young = figures.resync_age
     assert 0 < young < 10
     settled.world.netbird.directory.revoke_token("tok")
     settled.wait(700)
-    (figures,) = settled.controllers[-1].snapshot().connections
-    assert figures.sweep_age >= 600
+    (figures,) = settled.controllers[-1].stats().connections
+    assert figures.resync_age >= 600
     assert tally(settled).put_backs[CONNECTION, Reason.TOKEN_REJECTED] > 0
-    assert tally(settled).outcomes[CONNECTION, Outcome.FAILED] > 0
+    assert tally(settled).outcomes[CONNECTION, Outcome.ERROR] > 0
 
 
 def test_a_connection_whose_token_was_never_read_has_no_sweep(scene: Scene) -> None:
     scene.world.api.delete_secret(TEAM, "token-main")
     scene.lead()
     scene.wait(5)
-    assert scene.controllers[-1].snapshot().connections == ()
+    assert scene.controllers[-1].stats().connections == ()
     assert set(tally(scene).put_backs) == {(CONNECTION, Reason.SECRET_NOT_FOUND)}
 
 
 def test_a_reconcile_settles_or_waits_for_a_list_and_nothing_is_put_back(settled: Scene) -> None:
     assert tally(settled).put_backs == {}
-    assert {outcome for _, outcome in tally(settled).outcomes} == {Outcome.SETTLED, Outcome.WAITING}
+    assert {outcome for _, outcome in tally(settled).outcomes} == {Outcome.SUCCESS, Outcome.WAITING}
     assert tally(settled).outcomes[KIND, Outcome.WAITING] == 1
 
 
 def test_what_is_known_already_is_no_work(settled: Scene) -> None:
     settled.wait(60)
     before = sum(tally(settled).outcomes.values())
-    settled.controllers[-1].observe(settled.find())
+    settled.controllers[-1].apply_event(settled.find())
     settled.wait(5)
     assert sum(tally(settled).outcomes.values()) == before
 
@@ -114,7 +109,7 @@ def test_a_refused_write_is_a_failure_that_is_put_back_for_its_reason(scene: Sce
     scene.wait(60)
     assert scene.ready().reason == Reason.SYNCED
     assert tally(scene).put_backs == {(KIND, Reason.RATE_LIMITED): 1}
-    assert tally(scene).outcomes[KIND, Outcome.FAILED] == 1
+    assert tally(scene).outcomes[KIND, Outcome.ERROR] == 1
 
 
 def test_a_kubernetes_that_fails_is_a_failure_too(settled: Scene) -> None:
@@ -122,7 +117,7 @@ def test_a_kubernetes_that_fails_is_a_failure_too(settled: Scene) -> None:
     settled.edit(datadog=settled.block("r0", "https://hook.example/r0/1"))
     settled.wait(60)
     assert settled.ready().reason == Reason.SYNCED
-    assert tally(settled).outcomes[KIND, Outcome.FAILED] == 1
+    assert tally(settled).outcomes[KIND, Outcome.ERROR] == 1
     assert tally(settled).put_backs[KIND, Reason.UNAVAILABLE] == 1
 
 
@@ -197,7 +192,7 @@ def test_contention_is_found_once_more_than_it_was_corrected(settled: Scene) -> 
 def test_a_connection_that_is_gone_stands_no_more(settled: Scene) -> None:
     settled.delete()
     settled.wait(30)
-    settled.world.api.delete(Identity(CONNECTION, TEAM, "main"))
+    settled.world.api.delete(ObjectKey(CONNECTION, TEAM, "main"))
     settled.wait(30)
     assert standing(settled) == {}
-    assert settled.controllers[-1].snapshot().connections == ()
+    assert settled.controllers[-1].stats().connections == ()

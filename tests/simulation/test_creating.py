@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from netbird_streaming.core.resources import DeletionPolicy
-from netbird_streaming.core.status import Origin
+from netbird_streaming.api.status import Origin
+from netbird_streaming.api.types import DeletionPolicy
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate, Phase

@@ -7,23 +7,29 @@ from typing import Final
 
 import pytest
 
-from netbird_streaming.cluster import lease
-from netbird_streaming.cluster.election import LONGEST, RELEASED, Observation, Record, Timing
+from netbird_streaming.cluster.leader_election import elector
+from netbird_streaming.cluster.leader_election.record import (
+    MAX_DURATION,
+    RELEASED_DURATION,
+    LeaderElectionRecord,
+    LeaseTiming,
+    Observation,
+)
 from tests.simulation.chance import Fate, Weather
 from tests.simulation.electing import Electorate, Replica
 
 SEEDS: Final = range(120)
 CHUNK: Final = 30
-TIMINGS: Final = (Timing(), Timing(4, 3, 0.5), Timing(30, 20, 5))
+TIMINGS: Final = (LeaseTiming(), LeaseTiming(4, 3, 0.5), LeaseTiming(30, 20, 5))
 ACTIVE: Final = 240.0
-SETTLED: Final = ACTIVE + LONGEST + 30.0
+SETTLED: Final = ACTIVE + MAX_DURATION + 30.0
 END: Final = SETTLED + 60.0
 HELD_OFF: Final = 35.0
 """Seconds after a deletion in which no process may be new: it could not know that there was a Lease."""
 HUGE: Final = 2**31 - 1
 
 
-def _start(electorate: Electorate, timing: Timing) -> None:
+def _start(electorate: Electorate, timing: LeaseTiming) -> None:
     electorate.start(timing)
 
 
@@ -99,7 +105,7 @@ class Story:
         electorate, draw = self.electorate, self.draw
         spec = electorate.server.stored["spec"] if electorate.server.stored is not None else {}
         # An empty name beside a second is what a release writes, and nobody could tell.
-        if not spec.get("holderIdentity") or spec["leaseDurationSeconds"] == RELEASED:
+        if not spec.get("holderIdentity") or spec["leaseDurationSeconds"] == RELEASED_DURATION:
             return
         edits: list[dict[str, object]] = [
             {"holderIdentity": draw.choice(electorate.replicas).identity},
@@ -140,32 +146,32 @@ def test_at_most_one_acts_whatever_happens_and_one_does_in_the_end(first: int) -
     assert not broken, "\n".join(broken)
 
 
-def by_time_alone(seen: Observation, mine: Record | None, duration: float, now: float) -> bool:
+def by_time_alone(seen: Observation, mine: LeaderElectionRecord | None, duration: float, now: float) -> bool:
     """Believes an edit."""
     del mine, duration
     return not seen.record.holder or now >= seen.since + seen.record.duration
 
 
-def by_name(seen: Observation, mine: Record | None, duration: float, now: float) -> bool:
+def by_name(seen: Observation, mine: LeaderElectionRecord | None, duration: float, now: float) -> bool:
     """Takes what carries its name for its own."""
     return (mine is not None and seen.record.holder == mine.holder) or now >= seen.since + duration
 
 
 @pytest.mark.parametrize("wrong", [by_time_alone, by_name])
 def test_the_stories_tell_a_wrong_decision(
-    monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Observation, Record | None, float, float], bool]
+    monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Observation, LeaderElectionRecord | None, float, float], bool]
 ) -> None:
-    monkeypatch.setattr(lease, "may_take", wrong)
+    monkeypatch.setattr(elector, "may_take", wrong)
     assert any(" acts while " in line for seed in SEEDS for line in failed(seed))
 
 
 def test_the_stories_tell_a_leader_that_trusts_its_lease_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease.Elector, "is_leader", property(lambda self: self._deadline is not None))
+    monkeypatch.setattr(elector.LeaderElector, "is_leader", property(lambda self: self._deadline is not None))
     assert any(" acts while " in line for seed in SEEDS for line in failed(seed))
 
 
 @pytest.mark.parametrize("timing", TIMINGS, ids=lambda timing: f"{timing.duration:g}s")
-def test_a_clean_stop_hands_over_within_one_look_and_a_kill_within_the_duration_and_two(timing: Timing) -> None:
+def test_a_clean_stop_hands_over_within_one_look_and_a_kill_within_the_duration_and_two(timing: LeaseTiming) -> None:
     for gone, least, most in (
         (Electorate.stop, 0.0, timing.retry + 4.0),
         (Electorate.kill, timing.renew_deadline, timing.duration + 2 * timing.retry + 1.0),
@@ -185,7 +191,7 @@ def test_a_clean_stop_hands_over_within_one_look_and_a_kill_within_the_duration_
 def test_a_frozen_leader_that_goes_on_after_another_leads_acts_no_more_and_may_lead_anew_later() -> None:
     electorate = Electorate(random.Random(4))
     first = electorate.start()
-    electorate.at(1, partial(_start, electorate, Timing()))
+    electorate.at(1, partial(_start, electorate, LeaseTiming()))
     electorate.at(20, lambda: electorate.freeze(first))
     electorate.at(60, lambda: electorate.thaw(first))
     electorate.at(90, lambda: electorate.stop(electorate.replicas[1]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netbird_streaming.cluster.lease import Elector
+from netbird_streaming.cluster.leader_election.elector import LeaderElector
 from tests.simulation import sabotage
 from tests.simulation.seeds import run_seed
 from tests.simulation.world import MakeController
@@ -21,7 +21,7 @@ WRONG: tuple[tuple[str, str, MakeController], ...] = (
     ("PUT again and again", "S5", sabotage.with_netbird(sabotage.PutsTwice)),
     ("a secret in a log", "S6", sabotage.with_cluster(sabotage.TellsSecrets)),
     ("no word of a reason", "L3", sabotage.with_cluster(sabotage.SaysNothing)),
-    ("a write for each sweep", "L1", sabotage.with_cluster(sabotage.CountsInStatus)),
+    ("a write for each resync", "L1", sabotage.with_cluster(sabotage.CountsInStatus)),
     ("blind to what is there", "L1", sabotage.with_netbird(sabotage.SeesNothing)),
     ("a defect that is logged", "L4", sabotage.with_cluster(sabotage.LosesNotes)),
     ("run() ends", "L4", sabotage.Ends),
@@ -50,6 +50,6 @@ def test_a_failed_seed_says_how_to_replay_it_and_how_it_came_to_that() -> None:
 
 
 def test_a_leader_that_trusts_its_lease_for_ever_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Elector, "is_leader", property(lambda self: self._deadline is not None))
+    monkeypatch.setattr(LeaderElector, "is_leader", property(lambda self: self._deadline is not None))
     broken = {breach for seed in range(MOST_SEEDS) for breach in run_seed(seed).breaches}
     assert any(breach.startswith("S1 ") and " acts while " in breach for breach in broken)

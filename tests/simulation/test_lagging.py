@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from netbird_streaming.core.events import Happening
-from netbird_streaming.core.resources import DeletionPolicy
+from netbird_streaming.api.types import DeletionPolicy
+from netbird_streaming.core.status.events import EventReason
 from netbird_streaming.reasons import Reason
 from tests.simulation.chance import Fate
 from tests.simulation.scene import HONEST, Scene
@@ -34,7 +34,7 @@ def test_a_correction_that_shows_late_is_made_once(lagging: Scene) -> None:
     lagging.wait(1000)
     assert puts(lagging) == 1
     assert lagging.ready().reason == Reason.SYNCED
-    assert [each.reason for _, each in lagging.world.events].count(Happening.CORRECTED) == 1
+    assert [each.reason for _, each in lagging.world.events].count(EventReason.CORRECTED) == 1
     lagging.kept()
 
 

@@ -1,19 +1,19 @@
 """Lists that Kubernetes refuses in one namespace: the others are served, and nothing is taken over by mistake."""
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.status import Condition
+from netbird_streaming.api.types import (
     Adoption,
     AdoptionPolicy,
     ConnectionKind,
     EventStreamingIntegration,
-    Identity,
     IntegrationSpec,
+    ObjectKey,
 )
-from netbird_streaming.core.status import Condition
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.records import Draft
 from tests.simulation.ledger import ready_of
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
-from tests.support.netbird.records import Draft
 
 REFUSED = "refused"
 ESI = EventStreamingIntegration.__name__
@@ -32,7 +32,7 @@ def create_refused(scene: Scene, spec: IntegrationSpec) -> None:
 
 
 def refused_ready(scene: Scene) -> Condition | None:
-    found = scene.world.api.objects[Identity(ESI, REFUSED, "r9")]
+    found = scene.world.api.objects[ObjectKey(ESI, REFUSED, "r9")]
     assert isinstance(found, EventStreamingIntegration)
     return ready_of(found.status)
 

@@ -4,25 +4,25 @@ from typing import Any
 
 import pytest
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.status import Origin
+from netbird_streaming.api.types import (
     FINALIZER,
     RECONCILE_ANNOTATION,
     Adoption,
     AdoptionPolicy,
     ConnectionKind,
     DeletionPolicy,
-    Identity,
+    ObjectKey,
 )
-from netbird_streaming.core.status import Origin
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.entries import version_of
+from netbird_streaming.reconciler.records import version_of
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.wire import Answer, Operation, Request, refusal
 from tests.simulation.chance import Fate
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Mishap
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
-from tests.support.netbird.records import Draft
-from tests.support.netbird.wire import Answer, Operation, Request, refusal
 
 
 def test_of_two_identical_resources_the_older_has_it(scene: Scene) -> None:
@@ -108,7 +108,7 @@ def test_a_namespace_deleted_whole_is_cleaned_up_though_its_secrets_go_first(set
     api = settled.world.api
     for name in ("secret-r0", "secret-r1", "token-main"):
         api.delete_secret(TEAM, name)
-    api.delete(Identity(ConnectionKind.NAMESPACED.value, TEAM, "main"))
+    api.delete(ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, "main"))
     settled.delete("r0")
     settled.delete("r1")
     settled.wait(20)
@@ -161,17 +161,17 @@ def test_a_late_answer_takes_back_nothing_that_is_known(settled: Scene) -> None:
     late = settled.find()
     settled.edit(enabled=False)
     settled.wait(60)
-    world = settled.controllers[-1]._world
-    entry = world.entries[settled.identity()]
-    world.took(entry, late)
-    assert entry.version == version_of(settled.find()) > version_of(late)
+    store = settled.controllers[-1]._store
+    record = store.records[settled.identity()]
+    store.apply_response(record, late)
+    assert record.version == version_of(settled.find()) > version_of(late)
 
 
 def test_what_was_deleted_unseen_is_forgotten_with_the_next_list(settled: Scene) -> None:
     settled.wait(400)
     del settled.world.api.objects[settled.identity()]
     settled.wait(700)
-    assert settled.identity() not in settled.controllers[-1]._world.entries
+    assert settled.identity() not in settled.controllers[-1]._store.records
 
 
 def test_a_drift_is_corrected_once(settled: Scene) -> None:
@@ -217,7 +217,7 @@ def test_what_a_slow_watch_tells_of_a_resource_that_is_gone_is_not_acted_on(sett
     settled.wait(30)
     assert settled.is_gone()
     settled.costs()
-    settled.controllers[-1].observe(late)
+    settled.controllers[-1].apply_event(late)
     settled.wait(400)
     assert settled.costs() == ([], ["LIST"])
     assert settled.remote() == [made]
@@ -228,11 +228,11 @@ def test_what_is_known_to_be_gone_is_not_remembered_for_ever(settled: Scene) -> 
     uid, controller = settled.find().metadata.uid, settled.controllers[-1]
     settled.delete()
     settled.wait(30)
-    controller.let_go()
-    assert uid in controller._world.gone
+    controller.expire()
+    assert uid in controller._store.tombstones
     settled.wait(700)
-    controller.let_go()
-    assert uid not in controller._world.gone
+    controller.expire()
+    assert uid not in controller._store.tombstones
 
 
 def test_a_stripped_finalizer_is_put_back(settled: Scene) -> None:
@@ -401,7 +401,7 @@ def test_a_resource_that_can_no_longer_be_read_is_not_forgotten(settled: Scene) 
     settled.world.api.unreadable.add(settled.identity())
     settled.edit(enabled=False)
     settled.wait(700)
-    assert sum(settled.controllers[-1].snapshot().standing.values()) == 2
+    assert sum(settled.controllers[-1].stats().readiness_counts.values()) == 2
     settled.kept()
 
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from netbird_streaming.core.resources import Identity, NetBirdConnection
+from netbird_streaming.api.types import NetBirdConnection, ObjectKey
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 
-CONNECTION = Identity(NetBirdConnection.__name__, TEAM, "main")
+CONNECTION = ObjectKey(NetBirdConnection.__name__, TEAM, "main")
 MINUTE = 60.0
 
 
@@ -31,8 +31,8 @@ class Refusal:
         monkeypatch.setattr(scene.world.api, "write_status", write_status)
 
 
-def warnings(scene: Scene, identity: Identity) -> list[str]:
-    return [note.reason.value for about, note in scene.world.events if about == identity and note.warning]
+def warnings(scene: Scene, identity: ObjectKey) -> list[str]:
+    return [note.reason.value for key, note in scene.world.events if key == identity and note.warning]
 
 
 @pytest.mark.parametrize("minutes", [1, 20])

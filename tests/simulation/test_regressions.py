@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.behaviour import Behaviour
 from tests.simulation.chance import Fate, Luck, Occasion, Phase, Script
 from tests.simulation.plan import Cast, Deed, Plan
 from tests.simulation.seeds import run_plan
 from tests.simulation.shrink import CALM, EVEN
 from tests.simulation.world import Climate
-from tests.support.netbird.behaviour import Behaviour
 
 
 def test_a_frozen_leaders_create_goes_on_while_the_next_leader_waits_for_a_late_commit() -> None:

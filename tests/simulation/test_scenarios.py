@@ -26,16 +26,16 @@ def transcripts() -> list[list[str]]:
 
 def any_version(self: ApiServer, read: Any) -> Any:
     """Writes by name alone."""
-    return self.objects.get(read.identity, read)
+    return self.objects.get(read.key, read)
 
 
 def every_write_counts(self: ApiServer, resource: Any, **changes: Any) -> Any:
     """A new version, also where nothing changed."""
     del changes
-    self.objects[resource.identity] = resource.model_copy(
+    self.objects[resource.key] = resource.model_copy(
         update={"metadata": resource.metadata.model_copy(update={"resource_version": self._next()})}
     )
-    return self.objects[resource.identity]
+    return self.objects[resource.key]
 
 
 def late_finalizers(self: ApiServer, read: Any) -> Any:

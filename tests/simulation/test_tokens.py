@@ -4,21 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.status import Origin
+from netbird_streaming.api.types import (
     ConnectionKind,
     ConnectionReference,
     ConnectionSpec,
-    Identity,
     KeyReference,
     NetBirdConnection,
+    ObjectKey,
 )
-from netbird_streaming.core.status import Origin
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.records import Draft
 from tests.simulation.chance import Fate, Weather
 from tests.simulation.network import Mishap
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
-from tests.support.netbird.records import Draft
 
 SHARED = "https://hook.example/shared"
 
@@ -181,8 +181,8 @@ def test_what_a_resource_that_is_gone_has_made_is_deleted_with_a_token_of_its_ac
 
 def let_it_act_in_a_tenant(scene: Scene, tenant_id: str) -> None:
     """The connection acts in a tenant that the token has no right to: NetBird then acts in the token's own account."""
-    identity = Identity(ConnectionKind.NAMESPACED.value, TEAM, "main")
-    scene.world.api.edit(identity, tenant_id=tenant_id)
+    key = ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, "main")
+    scene.world.api.edit(key, tenant_id=tenant_id)
 
 
 @pytest.mark.parametrize("fates", [(), (Fate.BROKEN,), (Fate.BROKEN, Fate.BROKEN), (Fate.REFUSED,)])

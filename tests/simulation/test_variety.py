@@ -6,13 +6,13 @@ from itertools import product
 
 import pytest
 
-from netbird_streaming.core.resources import Resource
+from netbird_streaming.api.types import Resource
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
+from tests.doubles.netbird.replica import Replica
 from tests.simulation.apiserver import ApiServer
 from tests.simulation.chance import Dice, Fate, Luck, Phase, Record
 from tests.simulation.seeds import run_plan
 from tests.simulation.story import ACTS, draw_plan
-from tests.support.netbird.replica import Replica
 
 SEEDS = 500
 

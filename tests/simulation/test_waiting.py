@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.api.types import RateLimit
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.behaviour import Behaviour
 from tests.simulation.scene import HONEST, Scene
-from tests.support.netbird.behaviour import Behaviour
 
 DARK = "dark.example"
 CLOUD = Behaviour(post_ignores_enabled=False)
@@ -109,7 +109,7 @@ def spend(scene: Scene) -> None:
     """Another client of the token has used it up, as the operator knows."""
     for factory in scene.world.clients:
         assert factory.budgets is not None
-        factory.budgets.of("https://api.netbird.io", "CANARY-main-v0", RateLimit()).pause(1)
+        factory.budgets.get("https://api.netbird.io", "CANARY-main-v0", RateLimit()).pause(1)
 
 
 def test_an_edit_goes_before_the_dependents_of_a_secret(limited: Scene) -> None:
@@ -129,11 +129,11 @@ def test_a_resource_that_waits_for_the_rate_limit_says_so(limited: Scene) -> Non
     assert {each.status for each in waiting} == {"False"}
     assert {each.message.split(".")[0] for each in waiting} == {"The new Secret values wait for the token's rate limit"}
     assert limited.find(names[-1]).status.conditions[1].type == "Reconciling"
-    assert limited.controllers[-1].snapshot().backlog.depth == pytest.approx(len(waiting), abs=8)
-    assert limited.controllers[-1].snapshot().backlog.oldest_age == pytest.approx(10, abs=1)
+    assert limited.controllers[-1].stats().backlog.depth == pytest.approx(len(waiting), abs=8)
+    assert limited.controllers[-1].stats().backlog.oldest_age == pytest.approx(10, abs=1)
     limited.wait(200)
     assert {limited.ready(name).reason for name in names} == {Reason.SYNCED}
-    assert limited.controllers[-1].snapshot().backlog.depth == 0
+    assert limited.controllers[-1].stats().backlog.depth == 0
     limited.kept()
 
 
@@ -153,5 +153,5 @@ def test_a_flood_of_edits_does_not_stop_the_resync(limited: Scene) -> None:
         for name in names:
             limited.edit(name, enabled=bool(number % 2))
         limited.wait(60)
-    assert limited.controllers[-1].snapshot().connections[0].sweep_age < 330
+    assert limited.controllers[-1].stats().connections[0].resync_age < 330
     limited.kept()

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import TextIO
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.types import (
     FINALIZER,
     RECONCILE_ANNOTATION,
     Access,
@@ -21,10 +21,10 @@ from netbird_streaming.core.resources import (
     DriftPolicy,
     EventStreamingIntegration,
     GenericHTTP,
-    Identity,
     IntegrationSpec,
     KeyReference,
     NetBirdConnection,
+    ObjectKey,
     Platform,
 )
 from tests.simulation.chance import Chance
@@ -56,9 +56,9 @@ class Users:
         self.rotated = False
         self.backups: dict[str, EventStreamingIntegration] = {}
 
-    def identity(self, name: str) -> Identity:
+    def identity(self, name: str) -> ObjectKey:
         """Of a resource."""
-        return Identity(EventStreamingIntegration.__name__, TEAM, name)
+        return ObjectKey(EventStreamingIntegration.__name__, TEAM, name)
 
     def find(self, name: str) -> EventStreamingIntegration | None:
         """A resource, if it is there."""
@@ -125,19 +125,19 @@ class Users:
         if found is not None and not found.deleting:
             self.revision += 1
             url = f"https://hook.example/{name}/{self.revision}"
-            self.world.api.edit(found.identity, **self.block(name, url))
+            self.world.api.edit(found.key, **self.block(name, url))
 
     def toggle(self, name: str) -> None:
         """A user switches the integration on or off."""
         found = self.find(name)
         if found is not None and not found.deleting:
-            self.world.api.edit(found.identity, enabled=not found.spec.enabled)
+            self.world.api.edit(found.key, enabled=not found.spec.enabled)
 
     def suspend(self, name: str) -> None:
         """A user suspends a resource, or lets it go on."""
         found = self.find(name)
         if found is not None and not found.deleting:
-            self.world.api.edit(found.identity, suspend=not found.spec.suspend)
+            self.world.api.edit(found.key, suspend=not found.spec.suspend)
 
     def lose_secret(self, name: str) -> None:
         """A user deletes the Secret; most bring it back."""
@@ -152,7 +152,7 @@ class Users:
         found = self.find(name)
         if found is not None:
             self.revision += 1
-            self.world.api.annotate(found.identity, RECONCILE_ANNOTATION, f"now-{self.revision}")
+            self.world.api.annotate(found.key, RECONCILE_ANNOTATION, f"now-{self.revision}")
 
     def touch(self, name: str) -> None:
         """Another controller writes an annotation, again and again: versions change under the operator's hands."""
@@ -163,14 +163,14 @@ class Users:
         found = self.find(name)
         if found is not None:
             self.revision += 1
-            self.world.api.annotate(found.identity, "example.com/noise", str(self.revision))
+            self.world.api.annotate(found.key, "example.com/noise", str(self.revision))
 
     def delete(self, name: str) -> None:
         """A user deletes a resource."""
         if (found := self.find(name)) is not None:
             self.world.tell(f"user deletes {name}")
             self.backups[name] = found
-            self.world.api.delete(found.identity)
+            self.world.api.delete(found.key)
 
     def recreate(self, name: str) -> None:
         """A user deletes a resource and creates one of the same name as soon as that goes."""
@@ -214,7 +214,7 @@ class Users:
         """A user wants the integration left in NetBird; some delete the resource then."""
         found = self.find(name)
         if found is not None:
-            self.world.api.edit(found.identity, deletion_policy=DeletionPolicy.ORPHAN)
+            self.world.api.edit(found.key, deletion_policy=DeletionPolicy.ORPHAN)
             if self.draw.random() < 0.5:
                 self.later(self.draw.uniform(0.05, 20), lambda: self.delete(name))
 
@@ -222,7 +222,7 @@ class Users:
         """`kubectl replace` takes all finalizers away."""
         found = self.find(name)
         if found is not None and FINALIZER in found.metadata.finalizers:
-            self.world.api.set_finalizers(found.identity, ())
+            self.world.api.set_finalizers(found.key, ())
 
     def move(self, name: str) -> None:
         """To another connection of the same account, or of another; some come back."""
@@ -231,15 +231,15 @@ class Users:
             return
         where = "second" if self.draw.random() < 0.6 else "foreign"
         self.world.token(f"tok-{where}", "acc-a" if where == "second" else "acc-b", f"CANARY-{where}-v0")
-        if Identity(ConnectionKind.NAMESPACED.value, TEAM, where) not in self.world.api.objects:
+        if ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, where) not in self.world.api.objects:
             self.connect(where)
-        self.world.api.edit(found.identity, connection_ref=self.plan.cast.reference(where))
+        self.world.api.edit(found.key, connection_ref=self.plan.cast.reference(where))
         if self.draw.random() < 0.4:
             self.later(self.draw.uniform(1, 50), lambda: self._move_back(name))
 
     def _move_back(self, name: str) -> None:
         if (found := self.find(name)) is not None and not found.deleting:
-            self.world.api.edit(found.identity, connection_ref=self.plan.cast.reference())
+            self.world.api.edit(found.key, connection_ref=self.plan.cast.reference())
 
     def adopt(self, name: str) -> None:
         """A user lets a resource adopt: what matches, or an id that a stranger has."""
@@ -252,7 +252,7 @@ class Users:
             adoption = Adoption(policy=policy, id=self.draw.choice(strangers))
         else:
             adoption = Adoption(policy=AdoptionPolicy.MATCH)
-        self.world.api.edit(found.identity, adoption=adoption)
+        self.world.api.edit(found.key, adoption=adoption)
 
     def rotate_token(self, _name: str) -> None:
         """The administrator rotates the connection's token."""
@@ -289,7 +289,7 @@ class Users:
             self.world.api.delete_secret(TEAM, f"secret-{each}")
         if self.plan.cast.kind is ConnectionKind.NAMESPACED:
             self.world.drop_secret("token-main")
-            self.world.api.delete(Identity(ConnectionKind.NAMESPACED.value, TEAM, "main"))
+            self.world.api.delete(ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, "main"))
         for each in self.plan.cast.resources:
             self.delete(each)
 

@@ -4,12 +4,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from netbird_streaming.core.resources import (
-    ConnectionKind,
-    EventStreamingIntegration,
-    Identity,
-    Resource,
-)
+from netbird_streaming.api.types import ConnectionKind, EventStreamingIntegration, ObjectKey, Resource
 from tests.simulation.apiserver import Change
 from tests.simulation.network import Process
 
@@ -22,11 +17,11 @@ KINDS: Final = (*(each.value for each in ConnectionKind), EventStreamingIntegrat
 class ControllerLike(Protocol):
     """What the world needs of the shipped controller, and of the wrong ones that prove the checks."""
 
-    def observe(self, resource: Resource) -> None:
+    def apply_event(self, resource: Resource) -> None:
         """A watch event."""
         ...
 
-    def forget(self, identity: Identity, uid: str) -> None:
+    def forget(self, key: ObjectKey, uid: str) -> None:
         """An object is gone."""
         ...
 
@@ -107,6 +102,6 @@ class Watcher:
             call_at(moment, controller.secret_changed, *change.secret, context=context)
         elif change.resource is not None and change.gone:
             uid = change.resource.metadata.uid
-            call_at(moment, controller.forget, change.resource.identity, uid, context=context)
-        elif change.resource is not None and change.resource.identity not in self._world.api.unreadable:
-            call_at(moment, controller.observe, change.resource, context=context)
+            call_at(moment, controller.forget, change.resource.key, uid, context=context)
+        elif change.resource is not None and change.resource.key not in self._world.api.unreadable:
+            call_at(moment, controller.apply_event, change.resource, context=context)

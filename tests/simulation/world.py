@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TextIO
 
-from netbird_streaming.cluster.election import Timing
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.resources import (
-    EventStreamingIntegration,
-    Identity,
-    Resource,
-)
-from netbird_streaming.netbird.budget import Budgets
+from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.cluster.leader_election.record import LeaseTiming
+from netbird_streaming.core.status.events import EventNote
+from netbird_streaming.netbird.rate_limiter import RateLimiters
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from tests.doubles.netbird.behaviour import Behaviour
+from tests.doubles.netbird.model import NetBird
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.harness.tally import Tally
 from tests.simulation.apiserver import ApiServer, Change
 from tests.simulation.chance import Chance, Dice, Phase, Weather
 from tests.simulation.cluster import SimCluster
@@ -27,11 +28,6 @@ from tests.simulation.netbird import SimNetBirdFactory
 from tests.simulation.network import WORLD, Line, Process
 from tests.simulation.promises import Promises
 from tests.simulation.watching import ControllerLike, Watch, Watcher
-from tests.support.netbird.behaviour import Behaviour
-from tests.support.netbird.model import NetBird
-from tests.support.netbird.records import Draft
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.tally import Tally
 
 TEAM: Final = "team"
 OPERATOR: Final = "operator"
@@ -50,7 +46,7 @@ class Climate:
     cluster: Weather = field(default_factory=Weather)
     netbird: Weather = field(default_factory=Weather)
     watch: Watch = field(default_factory=Watch)
-    election: Timing | None = None
+    election: LeaseTiming | None = None
     """With one, processes lead as the shipped elector says; without, each from its start on."""
     behaviour: Behaviour = field(default_factory=Behaviour)
     reads_accounts: bool = True
@@ -80,8 +76,8 @@ class World:
         self.loop = VirtualLoop()
         self.promises = Promises(self.loop.time, self.tell)
         self._actor: Process | None = None
-        self._known: dict[Identity, Resource] = {}
-        self.events: list[tuple[Identity, EventNote]] = []
+        self._known: dict[ObjectKey, Resource] = {}
+        self.events: list[tuple[ObjectKey, EventNote]] = []
         self.api = ApiServer(self.now, self._changed)
         self._lease = LeaseServer()
         self.netbird = NetBird(climate.behaviour)
@@ -136,8 +132,8 @@ class World:
         cluster = SimCluster(self.api, self.to_cluster, process, self._act, self._published)
         netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
         clock, tally = SimClock(process), Tally()
-        netbird.budgets = Budgets(clock, INITIAL_SHARE) if self.climate.limited else None
-        ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=KEY, meter=tally)
+        netbird.budgets = RateLimiters(clock, INITIAL_SHARE) if self.climate.limited else None
+        ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=KEY, recorder=tally)
         settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)
         self.processes.append(process)
         self.clusters.append(cluster)
@@ -220,28 +216,28 @@ class World:
         self._actor = process
 
     def _published(self, resource: Resource, note: EventNote) -> None:
-        self.events.append((resource.identity, note))
-        self.tell(f"  event {resource.identity.label}: {note.reason} {note.note}")
+        self.events.append((resource.key, note))
+        self.tell(f"  event {resource.key.label}: {note.reason} {note.note}")
         self.promises.published(note.note)
 
     def _changed(self, change: Change) -> None:
         resource = change.resource
         if resource is not None:
-            identity = resource.identity
-            before = self._known.get(identity)
+            key = resource.key
+            before = self._known.get(key)
             self._describe(resource, gone=change.gone)
             self.promises.changed(before, resource, self._actor, gone=change.gone)
             if change.gone:
-                del self._known[identity]
+                del self._known[key]
             else:
-                self._known[identity] = resource
+                self._known[key] = resource
         for watcher in self._watchers:
             watcher.saw(change)
 
     def _describe(self, after: Resource, *, gone: bool) -> None:
         who = self._actor.name if self._actor is not None else "user"
         meta, what = after.metadata, "gone" if gone else "stored"
-        line = f"  k8s {after.identity.label} {what} by {who}: v{meta.resource_version} g{meta.generation}"
+        line = f"  k8s {after.key.label} {what} by {who}: v{meta.resource_version} g{meta.generation}"
         if isinstance(after, EventStreamingIntegration):
             status = after.status
             ready = next((f"{each.status}/{each.reason}" for each in status.conditions if each.type == "Ready"), "-")

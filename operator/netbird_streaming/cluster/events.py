@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
-from netbird_streaming.cluster.failures import TerminatingError
+from netbird_streaming.api.types import GROUP, Resource
+from netbird_streaming.cluster.client import FIELD_MANAGER, Json, KubernetesClient, Request
+from netbird_streaming.cluster.errors import TerminatingError
 from netbird_streaming.cluster.parsing import API_VERSION
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.resources import GROUP, Resource
+from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError, OperatorError
-from netbird_streaming.log_context import Repeats
+from netbird_streaming.log_context import LogOnce
 
 MAX_WAITING: Final = 20_000
 """Events, of about half a kilobyte each; what comes while so many wait is lost."""
@@ -32,10 +32,10 @@ _CLUSTER_NAMESPACE: Final = "default"
 logger = logging.getLogger(__name__)
 
 
-class News(NamedTuple):
+class PendingEvent(NamedTuple):
     """What an Event is made of; the resource itself, which may be large, is not kept until it is published.
 
-    `place` is that of the note among those about the same version.
+    `position` is that of the note among those about the same version.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class News(NamedTuple):
     name: str
     uid: str
     version: str
-    place: int
+    position: int
     note: EventNote
     at: datetime
 
@@ -57,15 +57,19 @@ class EventPublisher:
     """
 
     def __init__(
-        self, api: Api, instance: str, now: Callable[[], datetime], guard: Callable[[], None] | None = None
+        self,
+        client: KubernetesClient,
+        instance: str,
+        now: Callable[[], datetime],
+        guard: Callable[[], None] | None = None,
     ) -> None:
         """Take the connection, our name (usually the pod's), the wall clock in UTC, and the Lease's guard."""
-        self._api = api
+        self._client = client
         self._instance = instance[:_INSTANCE_CHARACTERS]
         self._now = now
         self._guard = guard
-        self._waiting: asyncio.Queue[News] = asyncio.Queue(MAX_WAITING)
-        self._repeats = Repeats()
+        self._waiting: asyncio.Queue[PendingEvent] = asyncio.Queue(MAX_WAITING)
+        self._log_once = LogOnce()
         self._sender: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -84,70 +88,72 @@ class EventPublisher:
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
         """Publish in order, soon; failing to is logged and never raised, since nothing may depend on an Event."""
-        for place, note in enumerate(notes):
-            news = news_of(resource, note, place, self._now())
+        for position, note in enumerate(notes):
+            pending = pending_event(resource, note, position, self._now())
             try:
-                self._waiting.put_nowait(news)
+                self._waiting.put_nowait(pending)
             except asyncio.QueueFull:
-                self._complain(news, "too many of them wait already")
+                self._log_failure(pending, "too many of them wait already")
 
     async def _send_all(self) -> None:
         while True:
-            news = await self._waiting.get()
+            pending = await self._waiting.get()
             try:
-                await self._send(news)
+                await self._send(pending)
             finally:
                 self._waiting.task_done()
 
-    async def _send(self, news: News) -> None:
-        body = event(news, self._instance)
+    async def _send(self, pending: PendingEvent) -> None:
+        body = event(pending, self._instance)
         namespace = body["metadata"]["namespace"]
         path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
         request = Request("an Event", path, "POST", {"fieldManager": FIELD_MANAGER}, body)
         try:
-            await self._api.call(request, seconds=_TIMEOUT, guard=self._guard)
+            await self._client.call(request, seconds=_TIMEOUT, guard=self._guard)
         except (ConflictError, LeaseLostError, ObjectGoneError, TerminatingError):
             # Published already; not ours to say any more; or who could read it in a namespace that goes?
             return
         except OperatorError as error:
-            self._complain(news, error.message)
+            self._log_failure(pending, error.message)
         except Exception as error:  # noqa: BLE001 # a defect must not end what all later Events need
-            self._complain(news, type(error).__name__)
+            self._log_failure(pending, type(error).__name__)
         else:
-            self._repeats.over(namespace)
+            self._log_once.reset(namespace)
 
-    def _complain(self, news: News, why: str) -> None:
+    def _log_failure(self, pending: PendingEvent, why: str) -> None:
         """Once for a namespace and a cause, until one is published there."""
-        namespace = news.namespace or _CLUSTER_NAMESPACE
-        level = self._repeats.level(logging.WARNING, why, namespace)
-        logger.log(level, "can't publish an Event %s in namespace %s: %s", news.note.reason, namespace, why)
+        namespace = pending.namespace or _CLUSTER_NAMESPACE
+        level = self._log_once.level(logging.WARNING, why, namespace)
+        logger.log(level, "can't publish an Event %s in namespace %s: %s", pending.note.reason, namespace, why)
 
 
-def news_of(resource: Resource, note: EventNote, place: int, at: datetime) -> News:
+def pending_event(resource: Resource, note: EventNote, position: int, at: datetime) -> PendingEvent:
     """What is kept of a resource until its Event is published."""
     metadata, kind = resource.metadata, type(resource).__name__
-    return News(kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version, place, note, at)
+    return PendingEvent(
+        kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version, position, note, at
+    )
 
 
-def event(news: News, instance: str) -> Json:
+def event(pending: PendingEvent, instance: str) -> Json:
     """The Event's body."""
-    note = news.note
+    note = pending.note
     regarding = {
         "apiVersion": API_VERSION,
-        "kind": news.kind,
-        "name": news.name,
-        "uid": news.uid,
-        "resourceVersion": news.version,
-        **({"namespace": news.namespace} if news.namespace else {}),
+        "kind": pending.kind,
+        "name": pending.name,
+        "uid": pending.uid,
+        "resourceVersion": pending.version,
+        **({"namespace": pending.namespace} if pending.namespace else {}),
     }
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{news.name[:_NAME_CHARACTERS].rstrip('-.')}.{_suffix(news)}",
-            "namespace": news.namespace or _CLUSTER_NAMESPACE,
+            "name": f"{pending.name[:_NAME_CHARACTERS].rstrip('-.')}.{_suffix(pending)}",
+            "namespace": pending.namespace or _CLUSTER_NAMESPACE,
         },
-        "eventTime": news.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventTime": pending.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": f"{GROUP}/{FIELD_MANAGER}",
         "reportingInstance": instance,
         "type": "Warning" if note.warning else "Normal",
@@ -158,13 +164,13 @@ def event(news: News, instance: str) -> Json:
     }
 
 
-def _suffix(news: News) -> str:
+def _suffix(pending: PendingEvent) -> str:
     """The same for the same news, and later for later ones: `kubectl describe` shows Events in the order of names."""
-    note = news.note
-    key = f"{news.uid}\n{news.version}\n{note.reason}\n{note.action}\n{note.note}"
+    note = pending.note
+    key = f"{pending.uid}\n{pending.version}\n{note.reason}\n{note.action}\n{note.note}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_CHARACTERS]
-    version = int(news.version) if news.version.isdigit() else 0
-    return f"{version:016x}{min(news.place, 15):x}{digest}"
+    version = int(pending.version) if pending.version.isdigit() else 0
+    return f"{version:016x}{min(pending.position, 15):x}{digest}"
 
 
 def _shortened(text: str) -> str:

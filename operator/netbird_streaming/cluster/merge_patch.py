@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netbird_streaming.core.model import Model
+from netbird_streaming.api.model import Model
 
 Json = dict[str, Any]
 

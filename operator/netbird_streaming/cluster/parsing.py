@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.types import (
     GROUP,
     RECONCILE_ANNOTATION,
     VERSION,
     ClusterNetBirdConnection,
     EventStreamingIntegration,
-    Identity,
     NetBirdConnection,
+    ObjectKey,
     Resource,
 )
 from netbird_streaming.errors import EditError
@@ -65,19 +65,19 @@ def _without_annotations(resource: Resource) -> Resource:
     return resource.model_copy(update={"metadata": resource.metadata.model_copy(update={"annotations": kept})})
 
 
-def identity(raw: Mapping[str, Any]) -> Identity:
+def object_key(raw: Mapping[str, Any]) -> ObjectKey:
     """What an object calls itself; empty names where it does not say."""
     metadata = raw.get("metadata")
     names: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
     namespace = names.get("namespace")
-    return Identity(str(raw.get("kind") or ""), str(namespace) if namespace else None, str(names.get("name") or ""))
+    return ObjectKey(str(raw.get("kind") or ""), str(namespace) if namespace else None, str(names.get("name") or ""))
 
 
-def edition(raw: Mapping[str, Any]) -> tuple[Identity, str, str]:
+def object_version(raw: Mapping[str, Any]) -> tuple[ObjectKey, str, str]:
     """Which object it is, its uid, and which version of it."""
     metadata = raw.get("metadata")
     names: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
-    return identity(raw), str(names.get("uid")), str(names.get("resourceVersion"))
+    return object_key(raw), str(names.get("uid")), str(names.get("resourceVersion"))
 
 
 def _fields(error: ValidationError, model: type[Resource]) -> str:

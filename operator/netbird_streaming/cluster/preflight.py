@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from netbird_streaming.cluster.access import Right, missing_rights
-from netbird_streaming.cluster.connection import Api
+from netbird_streaming.cluster.client import KubernetesClient
+from netbird_streaming.cluster.rbac import Permission, missing_permissions
 from netbird_streaming.cluster.served_fields import missing_fields
 from netbird_streaming.errors import OperatorError
 
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 class Preflight:
     """Checks rights and fields, logs what is missing, and reports missing fields to the readiness probe."""
 
-    def __init__(self, api: Api, rights: Sequence[Right], clock: Callable[[], float]) -> None:
+    def __init__(self, client: KubernetesClient, rights: Sequence[Permission], clock: Callable[[], float]) -> None:
         """Store the rights to check, and a clock in seconds that never goes backwards."""
-        self._api = api
+        self._api = client
         self._rights = tuple(rights)
         self._clock = clock
         self._fields: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Preflight:
             OperatorError: The API server refuses to answer, or can't be reached.
         """
         self._fields = await missing_fields(self._api)
-        rights = await missing_rights(self._api, self._rights)
+        rights = await missing_permissions(self._api, self._rights)
         now, lines = self._clock(), tuple(self._lines(rights))
         if lines == self._logged and now - self._checked < REMIND_SECONDS:
             return
@@ -66,8 +66,10 @@ class Preflight:
         """Return why no replica of this version can work: the served CRDs are older. None if they are not."""
         return self._older() if self._fields else None
 
-    def _lines(self, rights: Sequence[Right]) -> list[str]:
-        lines = [f"a right is missing: {right}; grant it, or narrow the scope by --namespace" for right in rights]
+    def _lines(self, rights: Sequence[Permission]) -> list[str]:
+        lines = [
+            f"a right is missing: {permission}; grant it, or narrow the scope by --namespace" for permission in rights
+        ]
         return [*lines, self._older()] if self._fields else lines
 
     def _older(self) -> str:

@@ -12,17 +12,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from typing import Final, TypeVar, cast
 
-from netbird_streaming.cluster.connection import FIELD_MANAGER, Api, Json, Request
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.status import MAX_CONDITIONS, Condition, Status, others
+from netbird_streaming.api.types import FINALIZER, Connection, EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.cluster.client import FIELD_MANAGER, Json, KubernetesClient, Request
+from netbird_streaming.cluster.errors import to_operator_error
 from netbird_streaming.cluster.events import EventPublisher
-from netbird_streaming.cluster.failures import failure
 from netbird_streaming.cluster.merge_patch import document, merge_patch
-from netbird_streaming.cluster.parsing import API_VERSION, KINDS, edition, identity, parse
-from netbird_streaming.core.connection_status import ConnectionStatus
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.resources import FINALIZER, Connection, EventStreamingIntegration, Identity, Resource
-from netbird_streaming.core.status import MAX_CONDITIONS, Condition, Status, others
+from netbird_streaming.cluster.parsing import API_VERSION, KINDS, object_key, object_version, parse
+from netbird_streaming.cooperative import yielding_every
+from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import EditError, ObjectGoneError
-from netbird_streaming.pieces import in_pieces
 
 # Objects: two whole pages are in memory at once, as dictionaries of some 12 KB each, and of a megabyte at most.
 _PAGE: Final = "20"
@@ -42,7 +42,7 @@ class Resources:
 
     def __init__(
         self,
-        api: Api,
+        client: KubernetesClient,
         publisher: EventPublisher,
         *,
         namespaces: Sequence[str] | None = None,
@@ -52,23 +52,23 @@ class Resources:
         """Take the connection and what depends on the installation.
 
         Args:
-            api: The connection.
+            client: The connection.
             publisher: Publishes Events.
             namespaces: The watched namespaces; None for all.
             cluster_kinds: Whether the kinds without a namespace are watched; else no request asks for them all.
             guard: Called at the last moment before each write; raises when this process may no longer act.
         """
-        self._api = api
+        self._client = client
         self._publisher = publisher
         self._namespaces = None if namespaces is None else tuple(namespaces)
         self._cluster_kinds = cluster_kinds
         self._guard = guard
-        self._unreadable: dict[Identity, str] = {}
+        self._unreadable: dict[ObjectKey, str] = {}
 
-    async def read(self, identity: Identity) -> Resource | None:
+    async def read(self, key: ObjectKey) -> Resource | None:
         """The object as it is now (a consistent read), or None; raises `EditError` where it can't be parsed."""
-        path = _path(identity.kind, identity.namespace, identity.name)
-        raw = await self._find(Request(_subject(identity), path))
+        path = _path(key.kind, key.namespace, key.name)
+        raw = await self._find(Request(_subject(key), path))
         return None if raw is None else parse(raw)
 
     def scopes(self, kind: str) -> Sequence[str | None]:
@@ -81,23 +81,23 @@ class Resources:
         self,
         kind: str,
         namespace: str | None,
-        is_news: Callable[[Identity, str, str], bool],
-        seen: Callable[[Resource], None],
+        is_newer: Callable[[ObjectKey, str, str], bool],
+        handle: Callable[[Resource], None],
     ) -> None:
         """A consistent LIST of one kind in one namespace, or in the whole cluster.
 
         Args:
             kind: One of ours.
             namespace: One of the `scopes` of the kind.
-            is_news: Asked of each object, by its uid and version: whether it is worth parsing.
-            seen: Handed each that is, if it can be read.
+            is_newer: Asked of each object, by its uid and version: whether it is worth parsing.
+            handle: Handed each that is, if it can be read.
 
         Raises:
             OperatorError: What was seen by then is not all.
         """
         async for raw in self._list(kind, namespace):
-            if is_news(*edition(raw)):
-                self._hand_over(raw, seen)
+            if is_newer(*object_version(raw)):
+                self._deliver(raw, handle)
 
     async def add_finalizer(self, resource: R) -> R:
         """Put our finalizer beside the others'; no request where it is there."""
@@ -131,7 +131,7 @@ class Resources:
         try:
             return None if raw is None else {key: base64.b64decode(text) for key, text in _data(raw, subject).items()}
         except ValueError as error:
-            raise failure(error, subject, write=False) from None
+            raise to_operator_error(error, subject, write=False) from None
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """The data of a ConfigMap, or None where there is none."""
@@ -141,7 +141,7 @@ class Resources:
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
         """The labels of a namespace; raises `ObjectGoneError` where there is none, since no labels would match."""
         subject = f"Namespace {name}"
-        raw = await self._api.call(Request(subject, f"/api/v1/namespaces/{name}"))
+        raw = await self._client.call(Request(subject, f"/api/v1/namespaces/{name}"))
         return _texts(_object(raw, "metadata", subject), "labels", subject)
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
@@ -157,17 +157,17 @@ class Resources:
         return cast("R", parse(await self._patch(resource, {"status": changes}, "/status")))
 
     async def _patch(self, resource: Resource, changes: Json, subresource: str = "") -> Json:
-        target = resource.identity
+        target = resource.key
         body = {**changes, "metadata": {**changes.get("metadata", {}), **_version(resource)}}
         path = _path(target.kind, target.namespace, target.name) + subresource
         request = Request(f"{subresource[1:]} {_subject(target)}".strip(), path, "PATCH", _WRITE_QUERY, body)
-        return await self._api.call(request, guard=self._guard)
+        return await self._client.call(request, guard=self._guard)
 
     async def _list(self, kind: str, namespace: str | None) -> AsyncIterator[Json]:
         subject = f"the list of {kind}" + (f" of namespace {namespace}" if namespace else "")
         async with aclosing(self._pages(subject, _path(kind, namespace))) as pages:
             async for page in pages:
-                async for raw in in_pieces(_items(page, subject), _PIECE):
+                async for raw in yielding_every(_items(page, subject), _PIECE):
                     yield raw
 
     async def _pages(self, subject: str, path: str) -> AsyncGenerator[Json, None]:
@@ -179,7 +179,7 @@ class Resources:
                 page = await asked
                 before, token = token, str(_object(page, "metadata", subject).get("continue") or "")
                 if token and token == before:
-                    raise failure(ValueError(), subject, write=False)
+                    raise to_operator_error(ValueError(), subject, write=False)
                 if token:
                     asked = self._ask(subject, path, token)
                 yield page
@@ -190,10 +190,10 @@ class Resources:
 
     def _ask(self, subject: str, path: str, token: str) -> asyncio.Task[Json]:
         query = {"limit": _PAGE, **({"continue": token} if token else {})}
-        return asyncio.create_task(self._api.call(Request(subject, path, query=query)))
+        return asyncio.create_task(self._client.call(Request(subject, path, query=query)))
 
-    def _hand_over(self, raw: Json, seen: Callable[[Resource], None]) -> None:
-        name = identity(raw)
+    def _deliver(self, raw: Json, seen: Callable[[Resource], None]) -> None:
+        name = object_key(raw)
         try:
             resource = parse(raw)
         except EditError as error:
@@ -213,7 +213,7 @@ class Resources:
 
     async def _find(self, request: Request) -> Json | None:
         try:
-            return await self._api.call(request)
+            return await self._client.call(request)
         except ObjectGoneError:
             return None
 
@@ -224,7 +224,7 @@ def _with_others(resource: Resource, ours: tuple[Condition, ...], old: tuple[Con
     room = MAX_CONDITIONS - len(ours)
     if len(theirs) > room:
         dropped = ", ".join(each.type for each in theirs[room:])
-        logger.warning("%s: conditions of other controllers dropped: %s", _subject(resource.identity), dropped)
+        logger.warning("%s: conditions of other controllers dropped: %s", _subject(resource.key), dropped)
     return (*ours, *theirs[:room])
 
 
@@ -232,21 +232,21 @@ def _object(raw: Json, name: str, subject: str) -> Json:
     """An object's part that is an object; empty where it is absent. Raises for whatever else a proxy may answer."""
     part = raw.get(name) or {}
     if not isinstance(part, dict):
-        raise failure(TypeError(), subject, write=False)
+        raise to_operator_error(TypeError(), subject, write=False)
     return part
 
 
 def _texts(raw: Json, name: str, subject: str) -> dict[str, str]:
     part = _object(raw, name, subject)
     if not all(isinstance(each, str) for each in part.values()):
-        raise failure(TypeError(), subject, write=False)
+        raise to_operator_error(TypeError(), subject, write=False)
     return part
 
 
 def _items(page: Json, subject: str) -> list[Json]:
     items = page.get("items") or []
     if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
-        raise failure(TypeError(), subject, write=False)
+        raise to_operator_error(TypeError(), subject, write=False)
     return items
 
 
@@ -258,7 +258,7 @@ def _version(resource: Resource) -> Json:
     return {"resourceVersion": resource.metadata.resource_version}
 
 
-def _subject(target: Identity) -> str:
+def _subject(target: ObjectKey) -> str:
     return f"{target.kind} {target.namespace}/{target.name}" if target.namespace else f"{target.kind} {target.name}"
 
 

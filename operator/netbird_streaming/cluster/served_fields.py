@@ -6,16 +6,16 @@ The fields are read from the OpenAPI document, which every authenticated client 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from netbird_streaming.cluster.connection import Api, Request
+from netbird_streaming.api.validation.structural import structural
+from netbird_streaming.cluster.client import KubernetesClient, Request
 from netbird_streaming.cluster.parsing import API_VERSION, KINDS
-from netbird_streaming.core.schema.structural import structural
 from netbird_streaming.errors import OperatorError, RetryError
 
 _PATH: Final = f"/openapi/v3/apis/{API_VERSION}"
 _KIND: Final = "x-kubernetes-group-version-kind"
 
 
-async def missing_fields(api: Api) -> tuple[str, ...]:
+async def missing_fields(client: KubernetesClient) -> tuple[str, ...]:
     """Return the status fields that the operator writes and the served CRDs lack, such as `Kind.status.field`.
 
     A kind that is not served lacks no field, and neither does a document that can't be read.
@@ -24,7 +24,7 @@ async def missing_fields(api: Api) -> tuple[str, ...]:
         RetryError: The API server does not answer.
     """
     try:
-        document = await api.call(Request("the OpenAPI document of the CRDs", _PATH))
+        document = await client.call(Request("the OpenAPI document of the CRDs", _PATH))
     except RetryError:
         raise
     except OperatorError:

@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from netbird_streaming.core.facts import Posted
-from netbird_streaming.core.payload import Payload
-from netbird_streaming.core.remote import Integration
-from netbird_streaming.core.status import Correction, Intent, Origin
+from netbird_streaming.api.status import Correction, Intent, Origin
+from netbird_streaming.core.inputs import CreatedIntegration
+from netbird_streaming.core.netbird.payload import Payload
+from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.errors import EditError, OperatorError
 from netbird_streaming.reasons import Reason
 
 
-class State(Enum):
+class ReadyState(Enum):
     """How a resource stands, as kstatus (sigs.k8s.io/cli-utils) tells it apart."""
 
     READY = auto()
-    WORKING = auto()
+    RECONCILING = auto()
     STALLED = auto()
-    HELD = auto()
+    SUSPENDED = auto()
     """On purpose: suspended."""
 
 
@@ -27,18 +27,21 @@ class AddFinalizer:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class RemoveFinalizer:
     """Take our finalizer away: nothing of ours is left in NetBird, or it is left on purpose as `note` says."""
 
     note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A LIST is needed that began at or after this monotonic second. `stamp` is what one before told: see `Memory`."""
+class WaitForList:
+    """A LIST is needed that began at or after this monotonic second.
+
+    `own_write_updated_at` is what one before told: see `Memory`.
+    """
 
     since: float
-    stamp: str | None = None
+    own_write_updated_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,12 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class Bind:
+class RecordId:
     """Write the id of this integration into the status."""
 
     item: Integration
     origin: Origin
-    posted: Posted | None = None
+    created: CreatedIntegration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Delete:
 class Report:
     """Nothing (more) to do now: say how it stands. `retry_at` is a monotonic second at which to look again."""
 
-    state: State
+    state: ReadyState
     reason: Reason
     message: str
     retry_at: float | None = None
@@ -101,18 +104,30 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Ignore:
     """The resource is none of our business (any more)."""
 
 
-Action = AddFinalizer | Release | Look | ConfirmAccount | ProveAbsence | Create | Bind | Update | Delete | Report | Done
+Action = (
+    AddFinalizer
+    | RemoveFinalizer
+    | WaitForList
+    | ConfirmAccount
+    | ProveAbsence
+    | Create
+    | RecordId
+    | Update
+    | Delete
+    | Report
+    | Ignore
+)
 
 
-def failed(problem: OperatorError) -> Report:
+def report_of(problem: OperatorError) -> Report:
     """How a problem is reported: by the branch of the error tree that it is of."""
     return Report(state_of(problem), problem.reason, problem.message)
 
 
-def state_of(problem: OperatorError) -> State:
+def state_of(problem: OperatorError) -> ReadyState:
     """A human must edit: stalled; anything else is tried again."""
-    return State.STALLED if isinstance(problem, EditError) else State.WORKING
+    return ReadyState.STALLED if isinstance(problem, EditError) else ReadyState.RECONCILING

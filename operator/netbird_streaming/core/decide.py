@@ -7,104 +7,104 @@ what is in flight is settled before anything new is begun, and an id means nothi
 from collections.abc import Callable
 from typing import Final
 
-from netbird_streaming.core import creation, drift, intents, removal, upkeep
-from netbird_streaming.core.actions import Action, Bind, Look, Report, State, failed
-from netbird_streaming.core.facts import Case
-from netbird_streaming.core.status import Origin
+from netbird_streaming.api.status import Origin
+from netbird_streaming.core.actions import Action, ReadyState, RecordId, Report, WaitForList, report_of
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.policies import create_outcome, creation, deletion, drift, existing
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
-Policy = Callable[[Case], Action | None]
+Policy = Callable[[DecisionInput], Action | None]
 
 
-def land_answer(case: Case) -> Action | None:
+def record_created_id(inputs: DecisionInput) -> Action | None:
     """A POST was answered: its id goes into the status before anything else."""
-    posted = case.memory.posted
-    if posted is None or case.status.id == posted.item.id:
+    created = inputs.memory.created
+    if created is None or inputs.status.id == created.item.id:
         return None
-    return Bind(posted.item, Origin.CREATED, posted)
+    return RecordId(created.item, Origin.CREATED, created)
 
 
-def unreachable(case: Case) -> Action | None:
+def report_connection_error(inputs: DecisionInput) -> Action | None:
     """Without a connection nothing can be done or seen."""
-    route = case.observed.route
-    return failed(route) if isinstance(route, OperatorError) else None
+    target = inputs.observed.target
+    return report_of(target) if isinstance(target, OperatorError) else None
 
 
-def unresolved_payload(case: Case) -> Action | None:
+def report_payload_error(inputs: DecisionInput) -> Action | None:
     """Without the Secrets there is nothing to send, and nothing to compare with."""
-    payload = case.desired.payload
-    return failed(payload) if isinstance(payload, OperatorError) else None
+    payload = inputs.desired.payload
+    return report_of(payload) if isinstance(payload, OperatorError) else None
 
 
-def without_integration(case: Case) -> Action | None:
+def create_or_adopt(inputs: DecisionInput) -> Action | None:
     """Nothing is held, or what was held is proven to be gone."""
-    if case.status.id is not None and not upkeep.is_gone(case):
+    if inputs.status.id is not None and not existing.is_gone(inputs):
         return None
     for policy in _CREATION:
-        action = policy(case)
+        action = policy(inputs)
         if action is not None:
             return action
     return None
 
 
-def look_again(case: Case) -> Action | None:
-    """What an attempt that was given up made after all is found by any later sweep."""
-    view = case.observed.view
-    if view is not None:
-        return intents.settle_unresolved(case, view)
+def recheck_unresolved(inputs: DecisionInput) -> Action | None:
+    """What an attempt that was given up made after all is found by any later resync."""
+    snapshot = inputs.observed.snapshot
+    if snapshot is not None:
+        return create_outcome.resolve_unresolved_creates(inputs, snapshot)
     # What a LIST showed once is not taken back without another.
-    doubtful = bool(case.status.internal.unresolved_creations) and not drift.is_in_order(case)
-    return Look(case.observed.now) if doubtful else None
+    doubtful = bool(inputs.status.internal.unresolved_creations) and not drift.is_in_sync(inputs)
+    return WaitForList(inputs.observed.now) if doubtful else None
 
 
 _CREATION: Final[tuple[Policy, ...]] = (
     creation.settle_late_commit,
-    creation.restored,
-    creation.rival,
+    creation.refuse_restored_status,
+    creation.refuse_conflict,
     creation.adopt,
     creation.create,
 )
 
 _LIVE: Final[tuple[Policy, ...]] = (
-    land_answer,
-    upkeep.restore_finalizer,
-    unreachable,
-    intents.settle_open_intent,
-    unresolved_payload,
-    upkeep.move_by_adoption,
-    upkeep.confirm_account,
-    upkeep.prove_ownership,
-    upkeep.prove_absence,
-    upkeep.report_deletion,
-    without_integration,
-    upkeep.update,
-    look_again,
-    drift.mend_drift,
+    record_created_id,
+    existing.restore_finalizer,
+    report_connection_error,
+    create_outcome.resolve_open_intent,
+    report_payload_error,
+    existing.move_by_adoption,
+    existing.confirm_account,
+    existing.prove_ownership,
+    existing.prove_absence,
+    existing.report_deletion,
+    create_or_adopt,
+    existing.update,
+    recheck_unresolved,
+    drift.correct_drift,
 )
 
 
-def decide(case: Case) -> Action:
+def decide(inputs: DecisionInput) -> Action:
     """The next action for this resource. Total: there is one for every case, and none raises."""
-    action = _decide(case)
-    if case.observed.unlisted is not None and isinstance(action, Bind) and action.origin is not Origin.CREATED:
-        return _hold_binding(action, case.observed.unlisted)
+    action = _decide(inputs)
+    if inputs.observed.unlisted is not None and isinstance(action, RecordId) and action.origin is not Origin.CREATED:
+        return _hold_binding(action, inputs.observed.unlisted)
     return action
 
 
-def _hold_binding(action: Bind, unlisted: str) -> Report:
+def _hold_binding(action: RecordId, unlisted: str) -> Report:
     """Take over nothing while a resource that owns it may be unknown."""
     message = (
         f"Integration {action.item.id} is not taken over: one of {unlisted} may own it, and Kubernetes refuses that "
         "list. Grant the operator's ServiceAccount list and watch there, or take the namespace out of scope."
     )
-    return Report(State.WORKING, Reason.KUBERNETES_REFUSED, message)
+    return Report(ReadyState.RECONCILING, Reason.KUBERNETES_REFUSED, message)
 
 
-def _decide(case: Case) -> Action:
-    deleting = case.desired.resource.deleting
-    for policy in (land_answer, *removal.POLICIES) if deleting else _LIVE:
-        action = policy(case)
+def _decide(inputs: DecisionInput) -> Action:
+    deleting = inputs.desired.resource.deleting
+    for policy in (record_created_id, *deletion.POLICIES) if deleting else _LIVE:
+        action = policy(inputs)
         if action is not None:
             return action
-    return removal.delete(case) if deleting else drift.nothing_to_compare(case)
+    return deletion.delete(inputs) if deleting else drift.nothing_to_compare(inputs)

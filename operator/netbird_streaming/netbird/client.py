@@ -9,8 +9,9 @@ from http import HTTPStatus
 from random import Random
 from typing import Final, Self, TypeVar
 
-from netbird_streaming.core.remote import (
-    Allowance,
+from netbird_streaming.api.types import RateLimit
+from netbird_streaming.cooperative import yielding_every
+from netbird_streaming.core.netbird.types import (
     Applicant,
     Endpoint,
     Integration,
@@ -18,22 +19,21 @@ from netbird_streaming.core.remote import (
     Listing,
     PathFamily,
     Priority,
+    RateLimitState,
     Slot,
 )
-from netbird_streaming.core.resources import RateLimit
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.netbird import answers, wire
-from netbird_streaming.netbird.answers import Answer, Obstacle, Operation, Silence, Subject
+from netbird_streaming.netbird import codec, responses
 from netbird_streaming.netbird.bodies import Bodies, Body
-from netbird_streaming.netbird.budget import Budget, Budgets, Clock
 from netbird_streaming.netbird.json_list import Encoded
-from netbird_streaming.netbird.outgoing import Outgoing, headers_for, url_for
-from netbird_streaming.netbird.paths import Paths
+from netbird_streaming.netbird.path_discovery import PathDiscovery
+from netbird_streaming.netbird.rate_limiter import Clock, RateLimiter, RateLimiters
+from netbird_streaming.netbird.request import PreparedRequest, headers_for, url_for
+from netbird_streaming.netbird.responses import Call, NoResponse, Operation, Response, TransportFailure
 from netbird_streaming.netbird.transport import Transport
-from netbird_streaming.pieces import in_pieces
 from netbird_streaming.reasons import Reason
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ACCOUNTS_PATH: Final = "/api/accounts"
@@ -46,21 +46,21 @@ _METHODS: Final = {Operation.CREATE: "POST", Operation.UPDATE: "PUT", Operation.
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallMetric:
     """One request that was sent, for metrics: its status, or what kept the answer away; times in seconds."""
 
     operation: Operation
-    outcome: int | Obstacle
+    outcome: int | TransportFailure
     seconds: float
     queued: float
 
 
-def unobserved(_: Call) -> None:
+def ignore_call(_: CallMetric) -> None:
     """Hear of a request and do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ClientContext:
     """What all clients of a process share.
 
     `guard` raises `LeaseLostError` when this process may no longer act; `observe` hears of each request.
@@ -69,30 +69,30 @@ class Surroundings:
     clock: Clock
     random: Random
     guard: Callable[[], None]
-    observe: Callable[[Call], None] = unobserved
+    observe: Callable[[CallMetric], None] = ignore_call
     user_agent: str = "netbird-streaming-operator"
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class SharedResources:
     """What a client shares with all others, and with some: those of one token, of one server, of one CA bundle."""
 
     bodies: Bodies
-    budgets: Budgets
-    paths: Paths
+    rate_limiters: RateLimiters
+    paths: PathDiscovery
     transport: Transport
 
 
 class NetBirdClient:
     """The API of one endpoint. Every method raises a branch of `OperatorError` and nothing else."""
 
-    def __init__(self, endpoint: Endpoint, limit: RateLimit, around: Surroundings, shares: Shares) -> None:
+    def __init__(self, endpoint: Endpoint, limit: RateLimit, context: ClientContext, shared: SharedResources) -> None:
         """Make a client; nothing is checked or sent before the first call."""
         self._endpoint = endpoint
         self._limit = limit
-        self._around = around
-        self._bodies, self._budgets = shares.bodies, shares.budgets
-        self._paths, self._transport = shares.paths, shares.transport
+        self._context = context
+        self._bodies, self._rate_limiters = shared.bodies, shared.rate_limiters
+        self._paths, self._transport = shared.paths, shared.transport
         self._slot: Slot | None = None
 
     @property
@@ -101,17 +101,17 @@ class NetBirdClient:
         return self._paths.proven
 
     @property
-    def allowance(self) -> Allowance:
+    def rate_limit_state(self) -> RateLimitState:
         """What of the token's budget is left, for all clients of the token together."""
-        return self._budget().allowance
+        return self._rate_limiter().state
 
     def wait(self, priority: Priority, depth: int) -> float:
         """Estimate the seconds until a request is sent that begins to wait for the rate limit now."""
-        return self._budget().wait(priority, depth)
+        return self._rate_limiter().wait(priority, depth)
 
     async def slot(self, applicant: Applicant) -> Slot:
         """Wait for the rate limit; the request is sent later by the client that `holding` returns."""
-        return await self._budget().slot(applicant)
+        return await self._rate_limiter().slot(applicant)
 
     def holding(self, slot: Slot) -> Self:
         """Return the same client; its next request uses the slot."""
@@ -121,123 +121,129 @@ class NetBirdClient:
 
     async def list_integrations(self, priority: Priority) -> Listing:
         """All integrations of the account, with the server's time of that answer."""
-        subject, items = Subject(Operation.LIST), []
+        call, items = Call(Operation.LIST), []
         with self._bodies.body() as body:
-            family, answer = await self._ask(_Attempt(subject, None, priority, body))
-            with self._believing(subject, family):
-                async for piece in in_pieces(wire.parse_listing(answer.body), 1):
+            family, response = await self._request(_Attempt(call, None, priority, body))
+            with self._parsing(call, family):
+                async for piece in yielding_every(codec.parse_listing(response.body), 1):
                     items += piece
-        return Listing(tuple(items), answers.parse_date(answer.date))
+        return Listing(tuple(items), responses.parse_date(response.date))
 
     async def get(self, integration_id: int, priority: Priority) -> Integration:
         """One integration; may be thin. Raises `NotFoundError` on a JSON 404."""
-        subject = Subject(Operation.GET, integration_id)
-        return await self._do(subject, None, priority, lambda body: wire.parse_integration(body, integration_id))
+        call = Call(Operation.GET, integration_id)
+        return await self._request_and_parse(
+            call, None, priority, lambda body: codec.parse_integration(body, integration_id)
+        )
 
     async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
         """Create an integration."""
-        body = wire.encode_request(request)
-        return await self._do(Subject(Operation.CREATE), body, priority, wire.parse_integration)
+        body = codec.encode_request(request)
+        return await self._request_and_parse(Call(Operation.CREATE), body, priority, codec.parse_integration)
 
     async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
         """Replace the configuration; the answer may show the old values. Raises `NotFoundError` on a JSON 404."""
-        subject, sent = Subject(Operation.UPDATE, integration_id), wire.encode_request(request)
-        return await self._do(subject, sent, priority, lambda body: wire.parse_integration(body, integration_id))
+        call, sent = Call(Operation.UPDATE, integration_id), codec.encode_request(request)
+        return await self._request_and_parse(
+            call, sent, priority, lambda body: codec.parse_integration(body, integration_id)
+        )
 
     async def delete(self, integration_id: int, priority: Priority) -> None:
         """Delete. Raises `NotFoundError` on a JSON 404."""
-        await self._do(Subject(Operation.DELETE, integration_id), None, priority, wire.check_deletion)
+        await self._request_and_parse(Call(Operation.DELETE, integration_id), None, priority, codec.check_deletion)
 
     async def account_id(self, priority: Priority) -> str:
         """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
-        return await self._do(Subject(Operation.ACCOUNT), None, priority, wire.parse_account_id)
+        return await self._request_and_parse(Call(Operation.ACCOUNT), None, priority, codec.parse_account_id)
 
-    async def _do(self, subject: Subject, body: bytes | None, priority: Priority, parse: Callable[[Encoded], T]) -> T:
+    async def _request_and_parse(
+        self, call: Call, body: bytes | None, priority: Priority, parse: Callable[[Encoded], T]
+    ) -> T:
         """Ask, and parse the answer."""
         with self._bodies.body() as answered:
-            family, answer = await self._ask(_Attempt(subject, body, priority, answered))
-            with self._believing(subject, family):
-                return parse(answer.body)
+            family, response = await self._request(_Attempt(call, body, priority, answered))
+            with self._parsing(call, family):
+                return parse(response.body)
 
     @contextmanager
-    def _believing(self, subject: Subject, family: PathFamily | None) -> Iterator[None]:
+    def _parsing(self, call: Call, family: PathFamily | None) -> Iterator[None]:
         """While the block parses an answer: one that can be read proves the path, for another it raises."""
         try:
             yield
-        except wire.UnreadableError as problem:
-            raise answers.unreadable(subject, str(problem)) from None
+        except codec.UnreadableError as problem:
+            raise responses.malformed_response(call, str(problem)) from None
         if family is not None:
             self._paths.prove(family)
 
-    async def _ask(self, attempt: "_Attempt") -> tuple[PathFamily | None, Answer]:
+    async def _request(self, attempt: "_Attempt") -> tuple[PathFamily | None, Response]:
         """Send, by either family, reads repeatedly; raises what an answer means that is no success."""
-        subject = attempt.subject
-        family, outcome = await self._by_either_family(attempt)
+        call = attempt.call
+        family, outcome = await self._send_with_fallback(attempt)
         for pause in PAUSES:
-            if not _is_worth_repeating(subject, outcome):
+            if not _is_worth_repeating(call, outcome):
                 break
-            await self._around.clock.sleep(pause * self._around.random.uniform(0.5, 1.5))
-            family, outcome = await self._by_either_family(attempt)
-        if isinstance(outcome, Silence) or not answers.is_success(outcome.status) or outcome.fault is not None:
+            await self._context.clock.sleep(pause * self._context.random.uniform(0.5, 1.5))
+            family, outcome = await self._send_with_fallback(attempt)
+        if isinstance(outcome, NoResponse) or not responses.is_success(outcome.status) or outcome.fault is not None:
             raise await self._failure(attempt, outcome)
         return family, outcome
 
-    async def _failure(self, attempt: "_Attempt", outcome: Answer | Silence) -> OperatorError:
+    async def _failure(self, attempt: "_Attempt", outcome: Response | NoResponse) -> OperatorError:
         """Return what a failed request means.
 
         A server without a licence answers 404 before it looks at the token, so that a wrong token looks like a missing
         licence. `GET /api/accounts` tells them apart; it is asked once.
         """
-        now, subject = self._around.clock.now(), attempt.subject
-        problem = answers.failure(subject, outcome, now)
-        unlicensed = problem.reason is Reason.NOT_LICENSED and subject.operation is Operation.LIST
+        now, call = self._context.clock.now(), attempt.call
+        problem = responses.to_operator_error(call, outcome, now)
+        unlicensed = problem.reason is Reason.NOT_LICENSED and call.operation is Operation.LIST
         if not unlicensed or self._paths.proven is not None:
             return problem
         if self._paths.is_token_rejected is None:
-            question = _Attempt(Subject(Operation.ACCOUNT), None, attempt.priority, attempt.answer)
+            question = _Attempt(Call(Operation.ACCOUNT), None, attempt.priority, attempt.answer)
             account = await self._send(question, ACCOUNTS_PATH)
-            if isinstance(account, Silence) or account.status >= HTTPStatus.TOO_MANY_REQUESTS:
+            if isinstance(account, NoResponse) or account.status >= HTTPStatus.TOO_MANY_REQUESTS:
                 return problem
             self._paths.is_token_rejected = account.status == HTTPStatus.UNAUTHORIZED
-        return answers.token_rejected(subject) if self._paths.is_token_rejected else problem
+        return responses.token_rejected(call) if self._paths.is_token_rejected else problem
 
-    async def _by_either_family(self, attempt: "_Attempt") -> tuple[PathFamily | None, Answer | Silence]:
+    async def _send_with_fallback(self, attempt: "_Attempt") -> tuple[PathFamily | None, Response | NoResponse]:
         """Try the likelier path, and the other where a 404 leaves it open; a 404 proves that nothing was done."""
-        if attempt.subject.operation is Operation.ACCOUNT:
+        if attempt.call.operation is Operation.ACCOUNT:
             return None, await self._send(attempt, ACCOUNTS_PATH)
         family, other = self._paths.order
         outcome = await self._send(attempt, attempt.path(family))
-        if isinstance(outcome, Silence):
+        if isinstance(outcome, NoResponse):
             return family, outcome
         if not self._paths.asks_for_other(family, outcome):
             self._paths.learn(family, outcome, alone=True)
             return family, outcome
         second = await self._send(attempt, attempt.path(other))
-        if isinstance(second, Silence):
+        if isinstance(second, NoResponse):
             return other, second
-        both = answers.is_api_404(outcome) and answers.is_api_404(second)
+        both = responses.is_api_404(outcome) and responses.is_api_404(second)
         family, chosen = self._paths.choose((family, outcome), (other, second))
         self._paths.learn(family, chosen, alone=not both)
         return family, chosen
 
-    async def _send(self, attempt: "_Attempt", path: str) -> Answer | Silence:
+    async def _send(self, attempt: "_Attempt", path: str) -> Response | NoResponse:
         """Wait for the budget, then send once."""
-        outgoing = self._outgoing(attempt, path)
-        clock, budget = self._around.clock, self._budget()
+        prepared = self._prepared(attempt, path)
+        clock, rate_limiter = self._context.clock, self._rate_limiter()
         asked = clock.monotonic() - self._waited()
-        async with budget.request(attempt.priority, self._slot):
+        async with rate_limiter.request(attempt.priority, self._slot):
             begun = clock.monotonic()
-            outcome = await self._transport.send(outgoing)
+            outcome = await self._transport.send(prepared)
         result, cause = (
-            (outcome.obstacle, outcome.cause) if isinstance(outcome, Silence) else (outcome.status, outcome.fault)
+            (outcome.failure, outcome.cause) if isinstance(outcome, NoResponse) else (outcome.status, outcome.fault)
         )
-        call = Call(attempt.subject.operation, result, clock.monotonic() - begun, begun - asked)
-        self._around.observe(call)
+        metric = CallMetric(attempt.call.operation, result, clock.monotonic() - begun, begun - asked)
+        self._context.observe(metric)
         status = result if isinstance(result, int) else None
-        extra = {"operation": call.operation, "status": status, "cause": cause, "seconds": round(call.seconds, 3)}
-        log.debug("netbird", extra=extra)
-        if isinstance(outcome, Answer):
-            self._heed(budget, outcome)
+        extra = {"operation": metric.operation, "status": status, "cause": cause, "seconds": round(metric.seconds, 3)}
+        logger.debug("netbird", extra=extra)
+        if isinstance(outcome, Response):
+            self._update_rate_limiter(rate_limiter, outcome)
         return outcome
 
     def _waited(self) -> float:
@@ -247,53 +253,53 @@ class NetBirdClient:
         waited, self._slot.waited = self._slot.waited, 0.0
         return waited
 
-    def _heed(self, budget: Budget, answer: Answer) -> None:
+    def _update_rate_limiter(self, rate_limiter: RateLimiter, response: Response) -> None:
         """What the answer says of the token's budget."""
-        asked = answers.retry_after(answer, self._around.clock.now())
-        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            budget.refused(asked)
+        asked = responses.retry_after(response, self._context.clock.now())
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            rate_limiter.on_too_many_requests(asked)
         else:
-            budget.admitted()
-            if asked is not None and answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                budget.pause(asked)
+            rate_limiter.on_success()
+            if asked is not None and response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                rate_limiter.pause(asked)
 
-    def _budget(self) -> Budget:
-        return self._budgets.of(self._endpoint.url, self._endpoint.token, self._limit)
+    def _rate_limiter(self) -> RateLimiter:
+        return self._rate_limiters.get(self._endpoint.url, self._endpoint.token, self._limit)
 
-    def _outgoing(self, attempt: "_Attempt", path: str) -> Outgoing:
+    def _prepared(self, attempt: "_Attempt", path: str) -> PreparedRequest:
         """Build the request. Raises `WaitError` for a connection of which none can be built."""
-        operation, headers = attempt.subject.operation, headers_for(self._endpoint, self._around.user_agent)
+        operation, headers = attempt.call.operation, headers_for(self._endpoint, self._context.user_agent)
         if attempt.body is not None:
             headers["Content-Type"] = "application/json"
-        return Outgoing(
+        return PreparedRequest(
             method=_METHODS.get(operation, "GET"),
             url=url_for(self._endpoint, path),
             headers=headers,
             body=attempt.body,
             answer=attempt.answer,
-            limit=MAX_LIST if operation is Operation.LIST else wire.MAX_ELEMENT,
-            guard=self._around.guard,
+            limit=MAX_LIST if operation is Operation.LIST else codec.MAX_ELEMENT,
+            guard=self._context.guard,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """What is to be sent, by whichever path; `answer` takes the body of what is answered."""
+    """What is to be sent, by whichever path; `response` takes the body of what is answered."""
 
-    subject: Subject
+    call: Call
     body: bytes | None
     priority: Priority
     answer: Body
 
     def path(self, family: PathFamily) -> str:
-        return family.value if self.subject.integration_id is None else f"{family.value}/{self.subject.integration_id}"
+        return family.value if self.call.integration_id is None else f"{family.value}/{self.call.integration_id}"
 
 
-def _is_worth_repeating(subject: Subject, outcome: Answer | Silence) -> bool:
+def _is_worth_repeating(call: Call, outcome: Response | NoResponse) -> bool:
     """A read whose connection broke, or that a server failed on without saying when to come again."""
-    if subject.operation.is_write:
+    if call.operation.is_write:
         return False
-    if isinstance(outcome, Silence):
-        return outcome.obstacle in answers.PASSING
+    if isinstance(outcome, NoResponse):
+        return outcome.failure in responses.TRANSIENT
     failed = outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return not outcome.retry_after and (failed or outcome.fault == answers.CUT_OFF)
+    return not outcome.retry_after and (failed or outcome.fault == responses.TRUNCATED)

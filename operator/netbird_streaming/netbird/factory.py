@@ -5,13 +5,13 @@ from types import TracebackType
 from typing import Self
 from weakref import WeakValueDictionary
 
-from netbird_streaming.core.remote import Endpoint
-from netbird_streaming.core.resources import RateLimit
+from netbird_streaming.api.types import RateLimit
+from netbird_streaming.core.netbird.types import Endpoint
 from netbird_streaming.netbird.bodies import Bodies
-from netbird_streaming.netbird.budget import Budgets
-from netbird_streaming.netbird.client import NetBirdClient, Shares, Surroundings
+from netbird_streaming.netbird.client import ClientContext, NetBirdClient, SharedResources
 from netbird_streaming.netbird.http_clients import HttpClients
-from netbird_streaming.netbird.paths import Paths
+from netbird_streaming.netbird.path_discovery import PathDiscovery
+from netbird_streaming.netbird.rate_limiter import RateLimiters
 from netbird_streaming.netbird.transport import Transport
 from netbird_streaming.proxies import Proxy
 
@@ -26,42 +26,44 @@ class ClientFactory:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        context: ClientContext,
         *,
         timeout: float,
-        initial_share: float,
+        initial_fraction: float,
         http: HttpClients,
     ) -> None:
         """Open nothing yet.
 
         Args:
-            surroundings: Clock, chance, guard and observer of all clients.
+            context: Clock, chance, guard and observer of all clients.
             timeout: The deadline of a whole request in seconds, its answer's body included.
-            initial_share: What part of a burst, 0 to 1, a process takes to be left of a token when it first uses it.
+            initial_fraction: What part of a burst, 0 to 1, a process takes to be left of a token when it first uses it.
             http: Opens the HTTP clients.
         """
-        self._surroundings = surroundings
+        self._context = context
         self._timeout = timeout
         self._http = http
         self._bodies = Bodies()
-        self._budgets = Budgets(surroundings.clock, initial_share)
-        self._paths: WeakValueDictionary[tuple[str, str], Paths] = WeakValueDictionary()
+        self._rate_limiters = RateLimiters(context.clock, initial_fraction)
+        self._paths: WeakValueDictionary[tuple[str, str], PathDiscovery] = WeakValueDictionary()
         self._transports: WeakValueDictionary[_TransportKey, Transport] = WeakValueDictionary()
 
     def client(self, endpoint: Endpoint, limit: RateLimit) -> NetBirdClient:
         """A client for this endpoint, its budget shared by token."""
-        self._budgets.lower(endpoint.url, endpoint.token, limit)
-        paths = self._paths.setdefault((endpoint.url, endpoint.token), Paths(endpoint.path_family))
+        self._rate_limiters.add_limit(endpoint.url, endpoint.token, limit)
+        paths = self._paths.setdefault((endpoint.url, endpoint.token), PathDiscovery(endpoint.path_family))
         proxy = self._http.proxy(endpoint.url)
         transport = self._transports.get((endpoint.ca_bundle, proxy))
         if transport is None:
             transport = Transport(self._http, endpoint.ca_bundle, proxy, self._timeout)
             self._transports[endpoint.ca_bundle, proxy] = transport
-        return NetBirdClient(endpoint, limit, self._surroundings, Shares(self._bodies, self._budgets, paths, transport))
+        return NetBirdClient(
+            endpoint, limit, self._context, SharedResources(self._bodies, self._rate_limiters, paths, transport)
+        )
 
-    def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
+    def set_rate_limits(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
         """Set the budgets of all (URL, token) pairs in use; others are forgotten once idle."""
-        self._budgets.reserve(limits)
+        self._rate_limiters.set_limits(limits)
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,13 +15,13 @@ from typing import Any, Final
 import httpx
 
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.netbird.answers import CUT_OFF, Answer, Obstacle, Silence
 from netbird_streaming.netbird.bodies import DROPPED, Body
 from netbird_streaming.netbird.http_clients import HttpClients
-from netbird_streaming.netbird.outgoing import Outgoing
+from netbird_streaming.netbird.request import PreparedRequest
+from netbird_streaming.netbird.responses import TRUNCATED, NoResponse, Response, TransportFailure
 from netbird_streaming.proxies import Proxy
 
-CONNECT_SHARE: Final = 3
+CONNECT_FRACTION: Final = 3
 """Connecting may take a third of the deadline, so that a host that is not there is told from one that is slow."""
 MAX_REFUSAL: Final = 64 * 1024
 """Bytes of an answer that is no success: of its body, only whether it is a JSON object is of interest."""
@@ -50,40 +50,44 @@ class Transport:
         self._timeout = timeout
         self._current: _Client | None = None
 
-    async def send(self, outgoing: Outgoing) -> Answer | Silence:
+    async def send(self, prepared: PreparedRequest) -> Response | NoResponse:
         """Send it once.
 
         Raises:
             OperatorError: what `guard` raises, or `WaitError` if no client can be created.
         """
-        progress = _Progress(outgoing.guard)
+        progress = _Progress(prepared.guard)
         try:
             async with self._client() as client, asyncio.timeout(self._timeout):
-                return await self._exchange(client, outgoing, progress)
+                return await self._exchange(client, prepared, progress)
         except OperatorError:
             raise
         except TimeoutError:
-            return Silence(Obstacle.LATE, progress.may_have_left, "deadline")
+            return NoResponse(TransportFailure.LATE, progress.may_have_left, "deadline")
         except Exception as problem:  # noqa: BLE001  # total: whatever a client raises, no answer came
             sent = progress.may_have_left and not _is_before_sending(problem)
-            return Silence(self._obstacle(problem, progress.step), sent, type(problem).__name__)
+            return NoResponse(self._obstacle(problem, progress.step), sent, type(problem).__name__)
 
-    def _obstacle(self, problem: Exception, step: "_Step | None") -> Obstacle:
+    def _obstacle(self, problem: Exception, step: "_Step | None") -> TransportFailure:
         """Return what kept the answer away, by what was raised and the step of connecting that raised it."""
         if not _is_before_sending(problem):
-            return Obstacle.LATE if isinstance(problem, httpx.TimeoutException) else Obstacle.BROKEN
+            return TransportFailure.LATE if isinstance(problem, httpx.TimeoutException) else TransportFailure.BROKEN
         if isinstance(problem, httpx.ProxyError) or (self._proxy is not None and step in _STEPS_TO_PROXY):
-            return Obstacle.PROXIED
+            return TransportFailure.PROXIED
         if isinstance(problem, httpx.TimeoutException):
-            return Obstacle.UNREACHABLE
+            return TransportFailure.UNREACHABLE
         causes = list(_causes(problem))
         code = next((each.verify_code for each in causes if isinstance(each, ssl.SSLCertVerificationError)), None)
         if code is not None:
-            untrusted = Obstacle.UNTRUSTED if self._ca_bundle is None else Obstacle.UNTRUSTED_BY_BUNDLE
+            untrusted = TransportFailure.UNTRUSTED if self._ca_bundle is None else TransportFailure.UNTRUSTED_BY_BUNDLE
             return _BY_VERIFY_CODE.get(code, untrusted)
         if step in _TLS_STEPS or any(isinstance(each, ssl.SSLError) for each in causes):
-            return Obstacle.TLS
-        return Obstacle.UNRESOLVED if any(isinstance(e, socket.gaierror) for e in causes) else Obstacle.REFUSED
+            return TransportFailure.TLS
+        return (
+            TransportFailure.UNRESOLVED
+            if any(isinstance(e, socket.gaierror) for e in causes)
+            else TransportFailure.REFUSED
+        )
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -102,27 +106,27 @@ class Transport:
             if used is not self._current and not used.requests:
                 await used.client.aclose()
 
-    async def _exchange(self, client: httpx.AsyncClient, outgoing: Outgoing, progress: "_Progress") -> Answer:
-        connect = self._timeout / CONNECT_SHARE
+    async def _exchange(self, client: httpx.AsyncClient, prepared: PreparedRequest, progress: "_Progress") -> Response:
+        connect = self._timeout / CONNECT_FRACTION
         request = httpx.Request(
-            outgoing.method,
-            outgoing.url,
-            headers=outgoing.headers,
-            content=outgoing.body,
+            prepared.method,
+            prepared.url,
+            headers=prepared.headers,
+            content=prepared.body,
             extensions={
                 "trace": progress.trace,
                 "timeout": {"connect": connect, "read": None, "write": None, "pool": None},
             },
         )
-        outgoing.guard()
+        prepared.guard()
         response = await client.send(request, stream=True, auth=None)
         try:
-            limit = outgoing.limit if response.is_success else min(outgoing.limit, MAX_REFUSAL)
-            fault = await _read(response, outgoing.answer, limit)
+            limit = prepared.limit if response.is_success else min(prepared.limit, MAX_REFUSAL)
+            fault = await _read(response, prepared.answer, limit)
         finally:
             await response.aclose()
-        headers, content = response.headers, outgoing.answer.content
-        return Answer(response.status_code, content, fault, headers.get("Date"), headers.get("Retry-After"))
+        headers, content = response.headers, prepared.answer.content
+        return Response(response.status_code, content, fault, headers.get("Date"), headers.get("Retry-After"))
 
     async def aclose(self) -> None:
         """Close all connections, those in use after their request."""
@@ -144,14 +148,14 @@ _STEPS_TO_PROXY: Final = frozenset({_Step.CONNECT, _Step.TLS})
 _TLS_STEPS: Final = frozenset({_Step.TLS, _Step.TLS_THROUGH_PROXY})
 _STARTED: Final = {f"{step}.started": step for step in _Step}
 _BY_VERIFY_CODE: Final = {
-    9: Obstacle.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
-    10: Obstacle.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
-    62: Obstacle.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
-    64: Obstacle.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    9: TransportFailure.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: TransportFailure.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: TransportFailure.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: TransportFailure.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
 """OpenSSL's codes; the others say that no trusted authority signed the certificate."""
 
-_LAST_LOOKS: Final = frozenset({"http11.send_request_headers.started", "http11.send_request_body.started"})
+_GUARDED_EVENTS: Final = frozenset({"http11.send_request_headers.started", "http11.send_request_body.started"})
 """A process may be frozen between the two. A server carries nothing out before the body is there, so what was begun
 before the freeze is not ended after it."""
 
@@ -174,7 +178,7 @@ class _Progress:
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event in _STARTED:
             self.step = _STARTED[event]
-        elif event in _LAST_LOOKS and info["request"].method != b"CONNECT":
+        elif event in _GUARDED_EVENTS and info["request"].method != b"CONNECT":
             self._guard()
             self._sending = True
 
@@ -199,7 +203,7 @@ async def _read(response: httpx.Response, body: Body, limit: int) -> str | None:
                 return too_large
     except httpx.TransportError:
         body.drop()
-        return CUT_OFF
+        return TRUNCATED
     body.is_complete = True
     return None
 

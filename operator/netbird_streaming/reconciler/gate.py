@@ -5,8 +5,8 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from netbird_streaming.core.remote import Priority, Slot
-from netbird_streaming.core.resources import Identity
+from netbird_streaming.api.types import ObjectKey
+from netbird_streaming.core.netbird.types import Priority, Slot
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reconciler.ports import Clock, NetBird
 
@@ -39,8 +39,8 @@ class Gate:
         """Start with no resource. `client` returns the account's current client."""
         self._client = client
         self._clock = clock
-        self._parked: dict[Identity, _Parked] = {}
-        self._lines: list[dict[Hashable, dict[Identity, None]]] = [{} for _ in Priority]
+        self._parked: dict[ObjectKey, _Parked] = {}
+        self._lines: list[dict[Hashable, dict[ObjectKey, None]]] = [{} for _ in Priority]
         self._serial = 0
         self._served = 0
         self._server: asyncio.Task[None] | None = None
@@ -48,9 +48,9 @@ class Gate:
     @property
     def priority(self) -> Priority:
         """The best priority of what is parked."""
-        return next((priority for priority in Priority if self._lines[priority]), Priority.CLOCK)
+        return next((priority for priority in Priority if self._lines[priority]), Priority.LOW)
 
-    def ahead(self, priority: Priority, depth: int) -> int:
+    def front(self, priority: Priority, depth: int) -> int:
         """Return how many parked resources get a slot before one of this priority, the `depth`-th of its lane."""
         better = sum(len(keys) for each in Priority if each < priority for keys in self._lines[each].values())
         return better + sum(min(len(keys), depth) for keys in self._lines[priority].values())
@@ -59,7 +59,7 @@ class Gate:
         """Return the place in its lane that a resource gets if it is parked now."""
         return len(self._lines[priority].get(lane, ())) + 1
 
-    def park(self, key: Identity, priority: Priority, lane: Hashable, resume: Resume) -> None:
+    def park(self, key: ObjectKey, priority: Priority, lane: Hashable, resume: Resume) -> None:
         """Call `resume` with a slot once the rate limit allows a request; a resource keeps its place if it is known."""
         known = self._parked.get(key)
         if known is not None and (known.priority, known.lane) != (priority, lane):
@@ -71,7 +71,7 @@ class Gate:
         if self._server is None or self._server.done():
             self._server = asyncio.create_task(self._serve())
 
-    def forget(self, key: Identity) -> None:
+    def forget(self, key: ObjectKey) -> None:
         """Stop waiting for this resource."""
         parked = self._parked.pop(key, None)
         if parked is None:

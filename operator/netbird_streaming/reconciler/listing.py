@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
-from netbird_streaming.core.resources import ConnectionKind, EventStreamingIntegration, Identity, Resource
+from netbird_streaming.api.types import ConnectionKind, EventStreamingIntegration, ObjectKey, Resource
 from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reconciler.ports import Cluster, Ports
 
@@ -87,19 +87,19 @@ class Lists:
 class Inventory(Protocol):
     """The receiver of the listed objects. No method may raise."""
 
-    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
+    def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
         """Return whether this version of an object is newer than the known one."""
         ...
 
-    def observe(self, resource: Resource) -> None:
+    def apply_event(self, resource: Resource) -> None:
         """Observe a version of an object."""
         ...
 
-    def forget(self, identity: Identity, uid: str) -> None:
+    def forget(self, key: ObjectKey, uid: str) -> None:
         """Remove an object that is gone."""
         ...
 
-    def known(self, scope: ListScope) -> Mapping[Identity, str]:
+    def known(self, scope: ListScope) -> Mapping[ObjectKey, str]:
         """Return the known objects of a list, with their uids."""
         ...
 
@@ -177,18 +177,18 @@ class Lister:
         inventory, before = self._inventory, self._inventory.known(scope)
         seen: set[str] = set()
 
-        def is_news(identity: Identity, uid: str, version: str) -> bool:
+        def is_news(key: ObjectKey, uid: str, version: str) -> bool:
             seen.add(uid)
-            return inventory.is_news(identity, uid, version)
+            return inventory.is_newer(key, uid, version)
 
         try:
-            await self._ports.cluster.list_resources(scope.kind, scope.namespace, is_news, inventory.observe)
+            await self._ports.cluster.list_resources(scope.kind, scope.namespace, is_news, inventory.apply_event)
         except OperatorError as problem:
             self._failed(scope, problem)
             return
-        for identity, uid in before.items():
+        for key, uid in before.items():
             if uid not in seen:
-                inventory.forget(identity, uid)
+                inventory.forget(key, uid)
         self._lists.failures.pop(scope, None)
         if scope in self._lists.unlisted:
             self._lists.unlisted.discard(scope)

@@ -7,11 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
-from netbird_streaming.core.connection_status import ConnectionStatus
-from netbird_streaming.core.events import EventNote
-from netbird_streaming.core.fingerprint import FingerprintKey
-from netbird_streaming.core.remote import (
-    Allowance,
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.status import Status
+from netbird_streaming.api.types import Connection, EventStreamingIntegration, ObjectKey, RateLimit, Resource
+from netbird_streaming.core.netbird.fingerprint import FingerprintKey
+from netbird_streaming.core.netbird.types import (
     Applicant,
     Endpoint,
     Integration,
@@ -19,16 +19,10 @@ from netbird_streaming.core.remote import (
     Listing,
     PathFamily,
     Priority,
+    RateLimitState,
     Slot,
 )
-from netbird_streaming.core.resources import (
-    Connection,
-    EventStreamingIntegration,
-    Identity,
-    RateLimit,
-    Resource,
-)
-from netbird_streaming.core.status import Status
+from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.reasons import Reason
 
 R = TypeVar("R", bound=Resource)
@@ -48,7 +42,7 @@ class NetBird(Protocol):
         ...
 
     @property
-    def allowance(self) -> Allowance:
+    def rate_limit_state(self) -> RateLimitState:
         """What of the token's budget is left, for all clients of the token together."""
         ...
 
@@ -96,7 +90,7 @@ class NetBirdFactory(Protocol):
         """A client for this endpoint, its budget shared by token."""
         ...
 
-    def reserve(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
+    def set_rate_limits(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
         """Set the budgets of all (URL, token) pairs in use; others are forgotten once idle."""
         ...
 
@@ -108,7 +102,7 @@ class Cluster(Protocol):
     `ObjectGoneError` when the object is gone, and answers the object as the API server now has it.
     """
 
-    async def read(self, identity: Identity) -> Resource | None:
+    async def read(self, key: ObjectKey) -> Resource | None:
         """The object as it is now (a consistent read), or None."""
         ...
 
@@ -120,12 +114,12 @@ class Cluster(Protocol):
         self,
         kind: str,
         namespace: str | None,
-        is_news: Callable[[Identity, str, str], bool],
-        seen: Callable[[Resource], None],
+        is_newer: Callable[[ObjectKey, str, str], bool],
+        handle: Callable[[Resource], None],
     ) -> None:
         """A consistent LIST of one kind in one namespace, or in the whole cluster, page by page.
 
-        `is_news` is asked of each object (its uid, its version); those that are, and can be read, go to `seen`.
+        `is_newer` is asked of each object (its uid, its version); those that are, and can be read, go to `handle`.
         """
         ...
 
@@ -181,24 +175,24 @@ class Clock(Protocol):
 class Outcome(StrEnum):
     """How a reconcile ended."""
 
-    SETTLED = "settled"
+    SUCCESS = "success"
     """It came to rest: in order, held on purpose, or gone."""
     WAITING = "waiting"
     """It waits for a LIST, and then begins anew."""
-    FAILED = "failed"
+    ERROR = "error"
     """A problem ended it, which the condition `Ready` or the log names; it is tried again."""
-    DEFECT = "defect"
+    INTERNAL_ERROR = "internal_error"
     """The operator itself is wrong."""
 
 
-class Meter(Protocol):
+class MetricsRecorder(Protocol):
     """Who counts what happens. No method raises."""
 
     def reconciled(self, kind: str, outcome: Outcome, seconds: float) -> None:
         """One reconcile of a resource of this kind has ended, after so many seconds."""
         ...
 
-    def put_back(self, kind: str, reason: Reason) -> None:
+    def requeued(self, kind: str, reason: Reason) -> None:
         """A resource of this kind is looked at again because of a problem."""
         ...
 
@@ -220,7 +214,7 @@ class Ports:
     clock: Clock
     random: random.Random
     key: FingerprintKey
-    meter: Meter
+    recorder: MetricsRecorder
 
 
 @dataclass(frozen=True, slots=True)

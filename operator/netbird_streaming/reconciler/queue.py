@@ -13,15 +13,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from netbird_streaming.core.remote import Priority
+from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.reconciler.ports import Clock
 
 K = TypeVar("K", bound=Hashable)
 
-LANE_WIDTH: Final = 8
+MAX_PER_FAIRNESS_KEY: Final = 8
 """Keys of one lane and priority at once; more only wait for each other (8 was measured better than 16)."""
 ASIDE_AFTER: Final = 0.1
-"""Seconds of waiting for NetBird after which a key does not count for `LANE_WIDTH`: its destination may be hanging."""
+"""Seconds of waiting for NetBird after which a key does not count for `MAX_PER_FAIRNESS_KEY`: its destination may be
+hanging."""
 MAX_ASIDE: Final = 128
 """Keys of one lane and priority that may be aside at once."""
 
@@ -31,17 +32,17 @@ class _Pending(Generic[K]):
     """A key that waits for its moment, then for its turn. A newer one for the same key makes it void."""
 
     key: K
-    lane: Hashable
+    fairness_key: Hashable
     priority: Priority
     due: float
-    ahead: bool = False
-    begun: float = 0.0
+    front: bool = False
+    started_at: float = 0.0
     is_aside: bool = False
 
     @property
     def track(self) -> tuple[Hashable, Priority]:
-        """What `LANE_WIDTH` is counted for."""
-        return self.lane, self.priority
+        """What `MAX_PER_FAIRNESS_KEY` is counted for."""
+        return self.fairness_key, self.priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,11 @@ class Backlog:
 class KeyQueue(Generic[K]):
     """Keys to work on. `add` may be called at any time from the loop's thread; `run` works until cancelled."""
 
-    def __init__(self, clock: Clock, workers: int, lane: Callable[[K], Hashable]) -> None:
-        """Work on at most `workers` keys at once, not counting those inside `released`."""
+    def __init__(self, clock: Clock, workers: int, fairness_key: Callable[[K], Hashable]) -> None:
+        """Work on at most `workers` keys at once, not counting those inside `slot_released`."""
         self._clock = clock
         self._slots = asyncio.Semaphore(workers)
-        self._lane = lane
+        self._fairness_key = fairness_key
         self._pending: dict[K, _Pending[K]] = {}
         self._timers: list[tuple[float, int, _Pending[K]]] = []
         self._serial = 0
@@ -75,10 +76,10 @@ class KeyQueue(Generic[K]):
         """When each key became due that has not settled since."""
         self._wake = asyncio.Event()
 
-    def add(self, key: K, priority: Priority = Priority.CLOCK, *, at: float | None = None, ahead: bool = False) -> None:
+    def add(self, key: K, priority: Priority = Priority.LOW, *, at: float | None = None, front: bool = False) -> None:
         """Work on the key, at once or at a monotonic second; the earlier moment and the better priority win.
 
-        What is `ahead` goes before the others of its priority: a burst finishes what it began before it begins more.
+        What is `front` goes before the others of its priority: a burst finishes what it began before it begins more.
         """
         now = self._clock.monotonic()
         due = now if at is None else max(at, now)
@@ -87,7 +88,7 @@ class KeyQueue(Generic[K]):
             if known.due <= due and known.priority <= priority:
                 return
             priority, due = min(known.priority, priority), min(known.due, due)
-        pending = self._pending[key] = _Pending(key, self._lane(key), priority, due, ahead)
+        pending = self._pending[key] = _Pending(key, self._fairness_key(key), priority, due, front)
         self._since[key] = min(self._since.get(key, due), due)
         if key not in self._running:
             self._schedule(pending)
@@ -105,7 +106,7 @@ class KeyQueue(Generic[K]):
         """
         now = self._clock.monotonic()
         oldest = min((each.due for each in self._pending.values()), default=now)
-        begun = (each.begun for each in self._running.values())
+        begun = (each.started_at for each in self._running.values())
         return now - max(self._progress, min(oldest, *begun, now))
 
     def backlog(self) -> Backlog:
@@ -119,7 +120,7 @@ class KeyQueue(Generic[K]):
         return len(self._pending.keys() | self._running.keys())
 
     @asynccontextmanager
-    async def released(self, key: K) -> AsyncIterator[None]:
+    async def slot_released(self, key: K) -> AsyncIterator[None]:
         """Give the worker of a running key back while it waits for NetBird."""
         running = self._running[key]
         step = asyncio.get_running_loop().call_later(ASIDE_AFTER, self._step_aside, running)
@@ -189,8 +190,8 @@ class KeyQueue(Generic[K]):
     def _schedule(self, pending: _Pending[K]) -> None:
         if pending.due <= self._clock.monotonic():
             lanes = self._ready[pending.priority]
-            lane = lanes.setdefault(pending.lane, deque())
-            if pending.ahead:
+            lane = lanes.setdefault(pending.fairness_key, deque())
+            if pending.front:
                 lane.appendleft(pending)
             else:
                 lane.append(pending)
@@ -226,7 +227,7 @@ class KeyQueue(Generic[K]):
                 self._schedule(pending)
         for priority, lanes in zip(Priority, self._ready, strict=True):
             for lane in list(lanes):
-                if self._busy[lane, priority] < LANE_WIDTH:
+                if self._busy[lane, priority] < MAX_PER_FAIRNESS_KEY:
                     pending_of_lane = self._take_from(lanes, lane)
                     if pending_of_lane is not None:
                         return pending_of_lane
@@ -242,7 +243,7 @@ class KeyQueue(Generic[K]):
                 lanes[lane] = keys
             del self._pending[pending.key]
             self._busy[pending.track] += 1
-            pending.begun = self._clock.monotonic()
+            pending.started_at = self._clock.monotonic()
             self._running[pending.key] = pending
             return pending
         return None

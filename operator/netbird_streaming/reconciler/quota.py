@@ -3,7 +3,7 @@
 from bisect import bisect_left, insort
 from datetime import datetime
 
-from netbird_streaming.core.resources import Connection
+from netbird_streaming.api.types import Connection
 
 Rank = tuple[datetime, str]
 

@@ -6,42 +6,42 @@ A resource that waits holds no worker and no task, and a change by its user is r
 from datetime import timedelta
 from typing import Final
 
-from netbird_streaming.core import transitions
 from netbird_streaming.core.actions import Action, Create, Delete, ProveAbsence, Update
-from netbird_streaming.core.facts import Case
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.status import updates
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.reconciler.entries import lane_of
-from netbird_streaming.reconciler.looks import failed
+from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
+from netbird_streaming.reconciler.integration.execute_reads import report_error
+from netbird_streaming.reconciler.integration.reconciliation import Reconciliation
 from netbird_streaming.reconciler.ports import Outcome
-from netbird_streaming.reconciler.run import Run
-from netbird_streaming.reconciler.way import Way
+from netbird_streaming.reconciler.records import lane_of
 
 PATIENCE: Final = 1.0
 """Seconds that a reconcile waits for the rate limit itself. For a longer wait the resource leaves the queue."""
 _ACTIONS: Final = (Create, Update, Delete, ProveAbsence)
 
 
-async def for_slot(run: Run, case: Case, action: Action) -> bool | None:
+async def for_slot(run: Reconciliation, inputs: DecisionInput, action: Action) -> bool | None:
     """Wait for the rate limit before an action that sends a request by id, or a POST.
 
     Returns None if the request may be sent, True if the reconcile ends here, and False if it has to decide again.
     """
-    if not isinstance(action, _ACTIONS) or not isinstance(run.way, Way):
+    if not isinstance(action, _ACTIONS) or not isinstance(run.resolved, ResolvedConnection):
         return None
     if isinstance(run.turn, OperatorError):
         problem, run.turn = run.turn, None
-        return await failed(run, case, problem)
+        return await report_error(run, inputs, problem)
     if run.turn is not None:
         return None
-    account, identity, priority = run.way.account, run.entry.identity, run.priority
-    lane = lane_of(identity)
+    account, key, priority = run.resolved.account, run.record.key, run.priority
+    lane = lane_of(key)
     wait = account.client.wait(priority, account.gate.depth(priority, lane))
     if wait <= PATIENCE:
         return None
-    run.status = transitions.waiting(case, action, timedelta(seconds=wait))
-    if run.is_dirty and not await run.flush():
+    run.desired_status = updates.waiting(inputs, action, timedelta(seconds=wait))
+    if run.is_dirty and not await run.write_status():
         return False
-    run.keep(run.resource)
-    account.gate.park(identity, priority, lane, lambda turn: run.world.resume(identity, priority, turn))
+    run.remember_version(run.resource)
+    account.gate.park(key, priority, lane, lambda turn: run.store.resume(key, priority, turn))
     run.outcome = Outcome.WAITING
     return True

@@ -8,10 +8,10 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from tests.harness.controlplane import ControlPlane
 from tests.proof.answers import page
 from tests.proof.answers.cells import CELLS, Cell, Seen
 from tests.proof.answers.matrix import living
-from tests.support.controlplane import ControlPlane
 
 
 async def write(cells: Sequence[Cell]) -> int:

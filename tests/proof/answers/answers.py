@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Final
 
-from tests.proof.user import SECRET, TOKENS
-from tests.support.leaks import canary
-from tests.support.netbird.faults import (
+from tests.doubles.netbird.faults import (
     Failure,
     Hang,
     Interim,
@@ -21,7 +19,9 @@ from tests.support.netbird.faults import (
     Truncate,
     error_reply,
 )
-from tests.support.netbird.wire import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, Operation
+from tests.doubles.netbird.wire import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, Operation
+from tests.harness.leaks import canary
+from tests.proof.user import SECRET, TOKENS
 
 DEADLINE: Final = 4
 """Seconds that the operator gives a request."""
@@ -44,7 +44,7 @@ class Answer:
     """One answer. `status` is what its messages may name; `place` is set where no request even arrives.
 
     `make` builds what the server does, for an operation and at a time; `operations` are those that it is tried with.
-    `is_pause` says that the token is refused for longer than anybody waits, so that another one is the cure.
+    `is_pause` says that the token is refused for longer than anybody waits, so that another one is the remedy.
     """
 
     name: str

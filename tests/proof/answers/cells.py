@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tests.doubles.netbird.wire import Operation
 from tests.proof.answers.answers import ANSWERS, PLACES, Answer
 from tests.proof.answers.flows import FLOWS, Flow
-from tests.support.netbird.wire import Operation
 
 EVERY_CALL: Final = "every call"
 CALLS: Final = (*(operation.value for operation in Operation), EVERY_CALL)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.harness.controlplane import ControlPlane
 from tests.proof.answers.cells import CELLS
 from tests.proof.answers.matrix import Matrix, living
-from tests.support.controlplane import ControlPlane
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import uuid4
 
-from netbird_streaming.core.resources import RECONCILE_ANNOTATION
+from netbird_streaming.api.types import RECONCILE_ANNOTATION
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.faults import Fault, Moment, Reset
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.doubles.netbird.wire import Operation
 from tests.proof.answers.tenant import Tenant
 from tests.proof.user import SECRET, TOKENS
 from tests.proof.wanted import Wanted, Writes
-from tests.support.netbird.faults import Fault, Moment, Reset
-from tests.support.netbird.tenancy import Account, Token
-from tests.support.netbird.wire import Operation
 
 NO_WRITES: Final = Writes()
 Step = Callable[[Tenant], Awaitable[None]]
@@ -146,7 +146,7 @@ async def _adopt(tenant: Tenant) -> None:
 
 
 async def _look(tenant: Tenant) -> None:
-    """The user asks for a reconcile now, which is a sweep that need not be waited for."""
+    """The user asks for a reconcile now, which is a resync that need not be waited for."""
     await tenant.annotate(EVENTS, RECONCILE_ANNOTATION, uuid4().hex)
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.doubles.netbird.faults import Fault
+from tests.doubles.netbird.wire import Operation
+from tests.harness.kubernetes import Kubernetes
 from tests.proof.answers.answers import WRITES
 from tests.proof.answers.cells import Cell, Seen, told
 from tests.proof.answers.tenant import Gathering, Tenant
 from tests.proof.user import StuckError
 from tests.proof.verdict import Verdict
-from tests.support.kubernetes import Kubernetes
-from tests.support.netbird.faults import Fault
-from tests.support.netbird.wire import Operation
 
 FAULT_SECONDS: Final = 3.0
 """How long a fault lasts after it was heard of."""

@@ -8,17 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.doubles.netbird.server import SimulatedNetBird
+from tests.harness.controlplane import ControlPlane
+from tests.harness.kubernetes import connect
+from tests.harness.operator import Installation, Operator, install
+from tests.harness.scene import USER
+from tests.harness.sinks import audit_sink, process_sinks
 from tests.proof.answers.answers import DEADLINE, WINDOW
 from tests.proof.answers.cells import Cell
 from tests.proof.answers.flows import RESTART
 from tests.proof.answers.life import Life, Stage, live
 from tests.proof.answers.tenant import Gathering
-from tests.support.controlplane import ControlPlane
-from tests.support.kubernetes import connect
-from tests.support.netbird.server import SimulatedNetBird
-from tests.support.operator import Installation, Operator, install
-from tests.support.scene import USER
-from tests.support.sinks import audit_sink, process_sinks
 
 WIDTH: Final = 100
 """Cells at once."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.journal import Entry
 from tests.proof.user import TOKENS, User
 from tests.proof.wanted import is_ready
-from tests.support.netbird.journal import Entry
 
 PASSING: Final = frozenset({Reason.PENDING, Reason.PROGRESSING, Reason.DELETING})
 """What says that the operator is at it, and not that something is wrong."""

@@ -8,11 +8,11 @@ import asyncio
 import sys
 import time
 
+from tests.harness.controlplane import ControlPlane
 from tests.proof.cluster.cases import CASES
 from tests.proof.cluster.histories import HISTORIES, History
 from tests.proof.cluster.lanes import Lanes, lanes_on
 from tests.proof.cluster.life import Case
-from tests.support.controlplane import ControlPlane
 
 
 async def _try(lanes: Lanes, case: Case | History) -> bool:

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from tests.harness.controlplane import ControlPlane
 from tests.proof.cluster.lanes import Lanes, lanes_on
-from tests.support.controlplane import ControlPlane
 
 WIDTH = 8
 """Cases at once: they mostly wait."""

@@ -4,13 +4,13 @@ import asyncio
 from typing import Final
 
 from netbird_streaming.reasons import Reason
+from tests.harness.controlplane import ControlPlane
 from tests.proof.cluster.histories import adopt, restore
 from tests.proof.cluster.lanes import Lanes, lanes_on
 from tests.proof.cluster.life import judged
 from tests.proof.cluster.trial import Trial
 from tests.proof.user import CANARIES, SECRET
 from tests.proof.wanted import Writes
-from tests.support.controlplane import ControlPlane
 
 NAMES: Final = ("kept", "doomed")
 

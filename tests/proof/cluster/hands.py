@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import aiohttp
 
-from netbird_streaming.core.resources import GROUP
+from netbird_streaming.api.types import GROUP
+from tests.harness.kubernetes import BASE
 from tests.proof.cluster.life import Lasting
 from tests.proof.cluster.trial import Trial
 from tests.proof.cluster.weather import Fault
-from tests.support.kubernetes import BASE
 
 WRITER_SECONDS: Final = 0.1
 """Between two writes of another writer: often enough to meet ours, and not so often that none of ours gets through."""

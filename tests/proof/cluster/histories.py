@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.faults import Hang, Moment, Slow
+from tests.doubles.netbird.wire import Operation
 from tests.proof.cluster.trial import Trial
 from tests.proof.wanted import Writes
-from tests.support.netbird.faults import Hang, Moment, Slow
-from tests.support.netbird.wire import Operation
 
 _SLOW: Final = Slow(header=2.0)
 _KEY: Final = "netbird-streaming-operator-fingerprint-key"

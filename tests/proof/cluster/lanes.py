@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, assert_never
 
+from tests.harness.controlplane import ControlPlane
+from tests.harness.operator import Installation
+from tests.harness.sinks import audit_sink
 from tests.proof.cluster.histories import History
 from tests.proof.cluster.life import Case, judged, live_through
 from tests.proof.cluster.trial import Trial
 from tests.proof.crashes.explorer import running, staged
 from tests.proof.crashes.run import Stage
-from tests.support.controlplane import ControlPlane
-from tests.support.operator import Installation
-from tests.support.sinks import audit_sink
 
 NAME: Final = "lane-"
 

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from netbird_streaming.core.resources import GROUP, VERSION
+from netbird_streaming.api.types import GROUP, VERSION
+from tests.doubles.netbird.faults import Hang, Slow
+from tests.doubles.netbird.wire import Operation
+from tests.harness.controlplane import ControlPlane
 from tests.proof.cluster.lanes import Lanes
 from tests.proof.cluster.life import LIFE, LONGEST_SECONDS, act, judged
 from tests.proof.cluster.trial import Load, Trial
 from tests.proof.wanted import Writes
-from tests.support.chart import DEFINITIONS
-from tests.support.controlplane import ControlPlane
-from tests.support.netbird.faults import Hang, Slow
-from tests.support.netbird.wire import Operation
+from tools.chart import DEFINITIONS
 
 OURS: Final = f"/apis/{GROUP}/{VERSION}"
 DOWN_SECONDS: Final = 10.0

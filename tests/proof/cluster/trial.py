@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import aiohttp
 
+from tests.doubles.netbird.faults import Failure, Fault, Moment
+from tests.doubles.netbird.server import SimulatedNetBird
+from tests.doubles.netbird.wire import Operation
+from tests.harness.controlplane import freeze
+from tests.harness.kubernetes import BASE
 from tests.proof.cluster.weather import Weather
 from tests.proof.crashes.run import Run
 from tests.proof.user import User
-from tests.support.controlplane import freeze
-from tests.support.kubernetes import BASE
-from tests.support.netbird.faults import Failure, Fault, Moment
-from tests.support.netbird.server import SimulatedNetBird
-from tests.support.netbird.wire import Operation
 
 MOST_REQUESTS: Final = 15.0
 """Requests a second to the API server, and to NetBird, of an operator with three resources."""

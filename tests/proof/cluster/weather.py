@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from tests.support.netbird.sending import reset
+from tests.doubles.netbird.sending import reset
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]

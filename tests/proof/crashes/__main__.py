@@ -7,9 +7,9 @@ import argparse
 import asyncio
 import sys
 
+from tests.harness.controlplane import ControlPlane
 from tests.proof.crashes.explorer import exploring
 from tests.proof.crashes.flows import FLOWS
-from tests.support.controlplane import ControlPlane
 
 
 async def explore(options: argparse.Namespace) -> int:

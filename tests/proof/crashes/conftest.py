@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from tests.harness.controlplane import ControlPlane
 from tests.proof.crashes.explorer import Explorer, exploring
-from tests.support.controlplane import ControlPlane
 
 WIDTH = 8
 """Runs at once: they mostly wait."""

@@ -11,6 +11,10 @@ from typing import Final
 
 from aiohttp.typedefs import Middleware
 
+from tests.harness.controlplane import ControlPlane
+from tests.harness.kubernetes import connect, credentials
+from tests.harness.operator import Installation, install
+from tests.harness.sinks import audit_sink
 from tests.proof.crashes.flows import Flow
 from tests.proof.crashes.nursery import kill, nursery
 from tests.proof.crashes.points import Plan, cluster_label, netbird_label, plans
@@ -18,10 +22,6 @@ from tests.proof.crashes.run import Run, Stage
 from tests.proof.crashes.tap import tapped
 from tests.proof.user import StuckError
 from tests.proof.verdict import Verdict
-from tests.support.controlplane import ControlPlane
-from tests.support.kubernetes import connect, credentials
-from tests.support.operator import Installation, install
-from tests.support.sinks import audit_sink
 
 SETTLED_SECONDS: Final = 0.3
 """How long nothing may happen any more after everything is as it shall be."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from netbird_streaming.core.removal import WAYS_OUT
+from netbird_streaming.core.policies.deletion import DELETION_BLOCKED_HELP
 from tests.proof.crashes.run import Run
 from tests.proof.user import SECRET
 from tests.proof.wanted import Wanted, Writes
@@ -114,7 +114,7 @@ async def _delete_namespace(run: Run) -> None:
 
 def _asks_for_a_way_out(found: dict[str, Any]) -> bool:
     conditions = found.get("status", {}).get("conditions", ())
-    return any(WAYS_OUT in each["message"] for each in conditions if each["type"] == "Ready")
+    return any(DELETION_BLOCKED_HELP in each["message"] for each in conditions if each["type"] == "Ready")
 
 
 async def _restart(run: Run) -> None:

@@ -71,7 +71,7 @@ def kill(pid: int) -> None:
 
 def _become(order: Mapping[str, object]) -> NoReturn:
     """Be an operator, in a forked process."""
-    from tests.support.verbose import main  # noqa: PLC0415 # loaded before the fork
+    from tests.harness.verbose import main  # noqa: PLC0415 # loaded before the fork
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(str(order["log"]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -92,7 +92,7 @@ def _become(order: Mapping[str, object]) -> NoReturn:
 
 
 def _serve() -> None:
-    import tests.support.verbose  # noqa: F401, PLC0415 # what all of them share
+    import tests.harness.verbose  # noqa: F401, PLC0415 # what all of them share
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:

@@ -11,13 +11,13 @@ from typing import Final
 
 import aiohttp
 
+from tests.harness.controlplane import ControlPlane
+from tests.harness.kubernetes import Kubernetes
+from tests.harness.operator import Installation, ports_of
+from tests.harness.sinks import process_sinks
 from tests.proof.crashes import nursery
 from tests.proof.crashes.points import Gate, Plan
 from tests.proof.user import User
-from tests.support.controlplane import ControlPlane
-from tests.support.kubernetes import Kubernetes
-from tests.support.operator import Installation, ports_of
-from tests.support.sinks import process_sinks
 
 _FLAGS: Final = (
     "--cluster-connections=false",

@@ -10,8 +10,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from tests.doubles.netbird.sending import reset
 from tests.proof.crashes.points import Gate, Side, event_label
-from tests.support.netbird.sending import reset
 
 LATE_SECONDS: Final = 0.5
 """How long an event is held back where no other follows it."""

@@ -10,23 +10,23 @@ from typing import Any, Final
 
 from kubernetes.aio.client import Configuration
 
-from netbird_streaming.cluster.access import missing_rights, secret_rights
-from netbird_streaming.cluster.connection import Api, Credentials
+from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.cluster.client import Credentials, KubernetesClient
 from netbird_streaming.cluster.events import EventPublisher
-from netbird_streaming.cluster.keystore import fingerprint_key
-from netbird_streaming.cluster.lease import Elector, LeaseName
+from netbird_streaming.cluster.fingerprint_key import fingerprint_key
+from netbird_streaming.cluster.leader_election.elector import LeaderElector, LeaseLock
+from netbird_streaming.cluster.rbac import missing_permissions, secret_permissions
 from netbird_streaming.cluster.resources import Resources
-from netbird_streaming.cluster.secrets import SecretWatch, Timing
-from netbird_streaming.core.resources import EventStreamingIntegration, Identity, Resource
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.handlers import Scope, Watch
+from netbird_streaming.watch.kopf_watcher import KopfWatcher, WatchScope
+from netbird_streaming.watch.secrets import SecretWatch, WatchTiming
+from tests.harness.cases import WALL
 from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SECRET, changed, decoded, like
-from tests.support.cases import WALL
 
-NAME: Final = Identity("EventStreamingIntegration", "team-a", "web")
+NAME: Final = ObjectKey("EventStreamingIntegration", "team-a", "web")
 READ: Final = EventStreamingIntegration.model_validate(INTEGRATION)
 LISTED: Final = {"metadata": {"resourceVersion": "10"}, "items": [INTEGRATION]}
-QUIET: Final = Timing(first_retry=0, longest_retry=0, denied_retry=0)
+QUIET: Final = WatchTiming(first_retry=0, longest_retry=0, denied_retry=0)
 
 
 @cache
@@ -74,15 +74,15 @@ class _Client:
 
 
 @cache
-def _connection() -> Api:
+def _connection() -> KubernetesClient:
     """One for all: making it reads certificates."""
-    return Api(Configuration())
+    return KubernetesClient(Configuration())
 
 
-def _api(status: int, body: bytes) -> Api:
-    api = _connection()
-    api._client = _Client(status, body)  # type: ignore[assignment]  # what of it is used
-    return api
+def _api(status: int, body: bytes) -> KubernetesClient:
+    client = _connection()
+    client._client = _Client(status, body)  # type: ignore[assignment]  # what of it is used
+    return client
 
 
 def kubernetes_answer(data: bytes) -> None:
@@ -102,12 +102,12 @@ def _body(data: bytes) -> bytes:
 
 
 async def _ask(status: int, body: bytes) -> None:
-    api = _api(status, body)
-    resources = Resources(api, EventPublisher(api, "pod", lambda: WALL))
+    client = _api(status, body)
+    resources = Resources(client, EventPublisher(client, "pod", lambda: WALL))
     seen: list[Resource] = []
     questions: tuple[Callable[[], Coroutine[Any, Any, object]], ...] = (
         lambda: resources.read(NAME),
-        lambda: resources.list_resources(NAME.kind, NAME.namespace, _Sink().is_news, seen.append),
+        lambda: resources.list_resources(NAME.kind, NAME.namespace, _Sink().is_newer, seen.append),
         lambda: resources.add_finalizer(
             READ.model_copy(update={"metadata": READ.metadata.model_copy(update={"finalizers": ()})})
         ),
@@ -116,14 +116,14 @@ async def _ask(status: int, body: bytes) -> None:
         lambda: resources.secret("team-a", "s"),
         lambda: resources.config_map("team-a", "s"),
         lambda: resources.namespace_labels("team-a"),
-        lambda: fingerprint_key(api, "ns", "key", bytes),
-        lambda: missing_rights(api, secret_rights(None)),
+        lambda: fingerprint_key(client, "ns", "key", bytes),
+        lambda: missing_permissions(client, secret_permissions(None)),
     )
     for ask in questions:
         with suppress(OperatorError):
             await ask()
-    elector = Elector(api, LeaseName("ns", "lease", "we"), lambda: WALL, clock=lambda: 0.0)
-    assert await elector._tried() in {True, False}
+    elector = LeaderElector(client, LeaseLock("ns", "lease", "we"), lambda: WALL, clock=lambda: 0.0)
+    assert await elector._try_acquire_or_renew() in {True, False}
 
 
 def secret_watch(data: bytes) -> None:
@@ -149,14 +149,14 @@ async def _watch(body: bytes) -> None:
 
 
 class _Sink:
-    def is_news(self, identity: Identity, uid: str, version: str) -> bool:
-        return bool(identity) or bool(uid) or bool(version)
+    def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
+        return bool(key) or bool(uid) or bool(version)
 
-    def observe(self, resource: Resource) -> None:
+    def apply_event(self, resource: Resource) -> None:
         assert resource.metadata.name is not None
 
-    def forget(self, identity: Identity, uid: str) -> None:
-        assert identity is not None
+    def forget(self, key: ObjectKey, uid: str) -> None:
+        assert key is not None
         assert uid is not None
 
     def relist(self, kind: str) -> None:
@@ -182,9 +182,9 @@ def watch_event(data: bytes) -> None:
     """An event of kopf's: passed on, or said of in one line."""
     event = like({"type": "MODIFIED", "object": INTEGRATION}, data)
     if isinstance(event.get("object"), dict) and isinstance(event.get("type"), str):
-        watch = Watch(Scope(), _Sink(), _login, _Clock(), lambda: None)
-        _run(watch._event(event))
+        watch = KopfWatcher(WatchScope(), _Sink(), _login, _Clock(), lambda: None)
+        _run(watch._on_event(event))
     connection = like({"type": "DELETED", "object": CONNECTION}, data)
     if isinstance(connection.get("object"), dict) and isinstance(connection.get("type"), str):
-        watch = Watch(Scope(), _Sink(), _login, _Clock(), lambda: None)
-        _run(watch._event(connection))
+        watch = KopfWatcher(WatchScope(), _Sink(), _login, _Clock(), lambda: None)
+        _run(watch._on_event(connection))

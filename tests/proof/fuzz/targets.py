@@ -10,30 +10,31 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from netbird_streaming.cluster import election
+from netbird_streaming.api.timestamps import is_later, parse_time
+from netbird_streaming.api.types import ClusterNetBirdConnection, EventStreamingIntegration, NetBirdConnection
+from netbird_streaming.cluster.leader_election import record as election
 from netbird_streaming.cluster.merge_patch import document, merge_patch
-from netbird_streaming.cluster.parsing import identity, parse
-from netbird_streaming.core import compare, transitions
-from netbird_streaming.core.access import access_of, needs_labels
-from netbird_streaming.core.actions import Bind, Create, Report, Update
-from netbird_streaming.core.conditions import readiness
-from netbird_streaming.core.connections import resync_interval, seconds, url_fault
+from netbird_streaming.cluster.parsing import object_key, parse
+from netbird_streaming.config.settings import SettingsError, add_flags, read_settings, unknown_variables
+from netbird_streaming.core.actions import Create, RecordId, Report, Update
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.events import notes, tell
-from netbird_streaming.core.facts import Case, Memory
-from netbird_streaming.core.payload import SecretData, resolve, secret_names
-from netbird_streaming.core.remote import Endpoint, Integration
-from netbird_streaming.core.resources import ClusterNetBirdConnection, EventStreamingIntegration, NetBirdConnection
-from netbird_streaming.core.times import is_later, parse_time
+from netbird_streaming.core.inputs import DecisionInput, Memory
+from netbird_streaming.core.namespace_access import access_of, needs_labels
+from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.endpoints import resync_interval, seconds, url_fault
+from netbird_streaming.core.netbird.payload import SecretData, resolve, secret_names
+from netbird_streaming.core.netbird.types import Endpoint, Integration
+from netbird_streaming.core.status import updates
+from netbird_streaming.core.status.conditions import readiness
+from netbird_streaming.core.status.events import events_for, summarize
 from netbird_streaming.errors import EditError, OperatorError, WaitError
-from netbird_streaming.netbird import answers, wire
-from netbird_streaming.netbird.answers import Answer, Operation, Subject
-from netbird_streaming.netbird.outgoing import headers_for, url_for
-from netbird_streaming.reconciler.entries import MAX_PACKED, digest, entry_for
-from netbird_streaming.settings import SettingsError, add_flags, read_settings, unknown_variables
+from netbird_streaming.netbird import codec, responses
+from netbird_streaming.netbird.request import headers_for, url_for
+from netbird_streaming.netbird.responses import Call, Operation, Response
+from netbird_streaming.reconciler.records import MAX_PACKED, integration_digest, record_for
+from tests.harness.cases import KEY, NOW, WALL, case, payload_of, view
 from tests.proof.fuzz import kubernetes
 from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SHOWN, changed, decoded, like
-from tests.support.cases import KEY, NOW, WALL, case, payload_of, view
 
 Target = Callable[[bytes], None]
 COMPARED: Final = frozenset(name for names in compare.COMPARABLE.values() for name in names)
@@ -41,10 +42,10 @@ COMPARED: Final = frozenset(name for names in compare.COMPARABLE.values() for na
 
 def netbird_body(data: bytes) -> None:
     """A body of NetBird's, as it is: read, or unreadable."""
-    for read in (_listed, wire.parse_integration, wire.parse_account_id, wire.check_deletion):
-        with suppress(wire.UnreadableError):
+    for read in (_listed, codec.parse_integration, codec.parse_account_id, codec.check_deletion):
+        with suppress(codec.UnreadableError):
             read(data)
-    wire.is_json_object(data)
+    codec.is_json_object(data)
 
 
 def netbird_integration(data: bytes) -> None:
@@ -52,18 +53,18 @@ def netbird_integration(data: bytes) -> None:
     change = decoded(data)
     change = {} if change is None else change
     shown = changed(SHOWN, change)
-    with suppress(wire.UnreadableError):
+    with suppress(codec.UnreadableError):
         items = _listed(json.dumps([shown, changed({**SHOWN, "id": 9}, change)]).encode())
         resource = EventStreamingIntegration.model_validate(INTEGRATION)
         payload = payload_of(resource)
         for item in items:
-            digest(item)
+            integration_digest(item)
             request = payload.request
             compare.differences(request.platform, request.config, item, KEY)
             compare.matches_signature(item, request.platform, payload.signature, KEY)
-        _decide(case(resource, view=view(*items)))
-        held = resource.model_copy(update={"status": resource.status.having(id=5, owner_uid="uid-1")})
-        _decide(case(held, view=view(*items)))
+        _decide(case(resource, snapshot=view(*items)))
+        held = resource.model_copy(update={"status": resource.status.evolve(id=5, owner_uid="uid-1")})
+        _decide(case(held, snapshot=view(*items)))
 
 
 def netbird_answer(data: bytes) -> None:
@@ -71,14 +72,14 @@ def netbird_answer(data: bytes) -> None:
     head, _, body = data.partition(b"\n")
     fields = [each.decode("latin-1") for each in head.split(b"|")] + [""] * 3
     status = int(fields[0]) if fields[0].isascii() and fields[0].isdigit() and len(fields[0]) < 4 else 500
-    answer = Answer(status, body, fields[3] or None, fields[1] or None, fields[2] or None)
+    response = Response(status, body, fields[3] or None, fields[1] or None, fields[2] or None)
     for operation in Operation:
-        problem = answers.failure(Subject(operation, 5), answer, WALL)
+        problem = responses.to_operator_error(Call(operation, 5), response, WALL)
         assert problem.message
         assert problem.__cause__ is None
-    wait = answers.retry_after(answer, WALL)
+    wait = responses.retry_after(response, WALL)
     assert wait is None or wait >= 0
-    is_later(parsed := fields[1], fields[2], by=transitions.ANSWER_SLACK)
+    is_later(parsed := fields[1], fields[2], by=updates.ANSWER_SLACK)
     parse_time(parsed)
 
 
@@ -99,7 +100,7 @@ def secret_values(data: bytes) -> None:
         resource = EventStreamingIntegration.model_validate({**INTEGRATION, "spec": spec})
         with suppress(WaitError):
             made = resolve(resource.spec, secrets, KEY)
-            wire.encode_request(made.request)
+            codec.encode_request(made.request)
             assert made.fingerprint not in made.request.config.values()
     with suppress(WaitError):
         headers_for(Endpoint("https://a.example", values[0].decode("latin-1"), CONNECTION_SPEC.token_type), "agent")
@@ -108,27 +109,27 @@ def secret_values(data: bytes) -> None:
 def resource(data: bytes) -> None:
     """A resource as somebody may have written it, its annotations and its status too."""
     raw = like(INTEGRATION, data)
-    identity(raw)
+    object_key(raw)
     try:
         read = parse(raw)
     except EditError:
         return
     if not isinstance(read, EventStreamingIntegration):
         return
-    entry = entry_for(read)
-    entry.pack()
-    assert entry.packed is None or len(entry.packed) <= MAX_PACKED
-    assert entry.unpack() in (None, read)  # a tuple: a resource has no hash
+    record = record_for(read)
+    record.compress()
+    assert record.compressed is None or len(record.compressed) <= MAX_PACKED
+    assert record.decompress() in (None, read)  # a tuple: a resource has no hash
     readiness(read.status.conditions)
-    tell(read.status.conditions)
+    summarize(read.status.conditions)
     assert merge_patch(document(read.status), document(read.status)) == {}
     secret_names(read.spec)
     with suppress(EditError, WaitError):
         payload_of(read)
-        shown = wire.parse_integration(json.dumps(SHOWN).encode())
-        for memory in (Memory(), Memory(finalizer_seen=NOW - 100, missing=NOW - 5, written=NOW - 50)):
+        shown = codec.parse_integration(json.dumps(SHOWN).encode())
+        for memory in (Memory(), Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 5, last_write_at=NOW - 50)):
             _decide(case(read, memory=memory))
-            _decide(case(read, memory=memory, view=view(shown, replace(shown, id=9))))
+            _decide(case(read, memory=memory, snapshot=view(shown, replace(shown, id=9))))
 
 
 def connection(data: bytes) -> None:
@@ -157,7 +158,7 @@ def lease(data: bytes) -> None:
         record = election.parse(like(LEASE, data), 15.0)
         seen = election.observe(None, record, 10.0)
         election.may_take(seen, None, 15.0, 1000.0)
-        claimed = election.claim(record, None, "we", 15.0, datetime(2026, 5, 1, tzinfo=UTC))
+        claimed = election.acquire(record, None, "we", 15.0, datetime(2026, 5, 1, tzinfo=UTC))
         json.dumps(election.body(claimed, "ns", "lease", datetime(2026, 5, 1, tzinfo=UTC)), allow_nan=False)
 
 
@@ -177,10 +178,10 @@ def settings(data: bytes) -> None:
 
 def _listed(body: bytes) -> tuple[Integration, ...]:
     """Read it; what is kept of it has limits, whatever it holds."""
-    items = tuple(item for piece in wire.parse_listing(body) for item in piece)
+    items = tuple(item for piece in codec.parse_listing(body) for item in piece)
     texts = {id(text): text for item in items for text in _texts(item)}
-    assert len(items) <= wire.MAX_ITEMS
-    assert sum(map(sys.getsizeof, texts.values())) <= wire.MAX_KEPT
+    assert len(items) <= codec.MAX_ITEMS
+    assert sum(map(sys.getsizeof, texts.values())) <= codec.MAX_KEPT
     return items
 
 
@@ -194,22 +195,22 @@ def _texts(item: Integration) -> Iterator[str]:
         yield from item.config.values()
 
 
-def _decide(this: Case) -> None:
+def _decide(this: DecisionInput) -> None:
     """The decision is total, and so is what follows from it for the status."""
     action = decide(this)
     match action:
         case Report():
-            after = transitions.reported(this, action)
-        case Bind():
-            after = transitions.bound(this, action)
+            after = updates.reported(this, action)
+        case RecordId():
+            after = updates.with_id(this, action)
         case Create():
-            after = transitions.intending(this, action)
+            after = updates.with_intent(this, action)
         case Update():
-            after = transitions.corrected(this.status, action.correction)
+            after = updates.corrected(this.status, action.correction)
         case _:
             return
     json.dumps(document(after))
-    notes(this.status, after, tell(this.status.conditions))
+    events_for(this.status, after, summarize(this.status.conditions))
 
 
 CONNECTION_SPEC: Final = ClusterNetBirdConnection.model_validate(CONNECTION).spec

@@ -28,8 +28,8 @@ class Change:
 
 def read(folder: Path) -> Iterator[Change]:
     """All changes of the modules that mutmut wrote into this folder."""
-    for path in sorted(folder.glob("*.py")):
-        yield from _of_module(path.stem, path.read_text())
+    for path in sorted(folder.rglob("*.py")):
+        yield from _of_module(".".join(path.relative_to(folder).with_suffix("").parts), path.read_text())
 
 
 def _of_module(module: str, source: str) -> Iterator[Change]:

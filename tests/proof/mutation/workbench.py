@@ -18,19 +18,18 @@ CORE: Final = MUTATED / "src" / "netbird_streaming" / "core"
 PREFIX: Final = "netbird_streaming.core."
 SURVIVED: Final = frozenset({"survived", "no tests"})
 STORIES: Final = tuple(
-    f"tests/simulation/test_{name}.py" for name in ("counting", "creating", "owning", "signals", "regressions")
+    f"tests/simulation/test_{name}.py" for name in ("counting", "creating", "owning", "events_and_logs", "regressions")
 )
 SEEDS: Final = 150
 STORY_SECONDS: Final = 120.0
 _BIN: Final = ROOT / ".venv-mutation" / "bin"
-_COPIED: Final = ("tests", "crds", "deploy", "docs")
+_COPIED: Final = ("tests", "tools", "demo", "crds", "deploy", "docs")
 # Declarations of what the API server checks are not changed: tests/controlplane holds those. Of types, mypy is asked
 # what a change breaks, not what follows from having each function many times, nor for code that can't be reached.
 _CONFIGURATION: Final = f"""
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = ["src/netbird_streaming/core/*"]
-do_not_mutate = ["src/netbird_streaming/core/schema/*", "src/netbird_streaming/core/specs/*"]
 also_copy = {list(_COPIED)}
 pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-seed=0"]
 pytest_add_cli_args_test_selection = ["tests/unit/core", "tests/unit/reconciler"]

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from netbird_streaming.cluster.connection import Api, Json, Request
-from netbird_streaming.core.resources import GROUP, EventStreamingIntegration
+from netbird_streaming.api.types import GROUP, EventStreamingIntegration
+from netbird_streaming.cluster.client import Json, KubernetesClient, Request
 from netbird_streaming.errors import OperatorError
 
 Script = Callable[[Request], Any]
@@ -19,9 +19,9 @@ class ScriptedApi:
         self._script = script
 
     @property
-    def api(self) -> Api:
+    def api(self) -> KubernetesClient:
         """As what it stands for."""
-        return cast("Api", self)
+        return cast("KubernetesClient", self)
 
     def _answer(self, request: Request, guard: Callable[[], None] | None) -> Any:
         if guard is not None:
@@ -35,17 +35,17 @@ class ScriptedApi:
     async def call(
         self, request: Request, *, guard: Callable[[], None] | None = None, seconds: float = 0, urgent: bool = False
     ) -> Json:
-        """As `Api.call`."""
+        """As `KubernetesClient.call`."""
         del seconds, urgent
         return cast("Json", self._answer(request, guard))
 
     async def call_raw(self, request: Request) -> bytes:
-        """As `Api.call_raw`."""
+        """As `KubernetesClient.call_raw`."""
         return cast("bytes", self._answer(request, None))
 
     @asynccontextmanager
     async def stream(self, request: Request, *, idle: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """As `Api.stream`."""
+        """As `KubernetesClient.stream`."""
         del idle
         yield self._answer(request, None)
 

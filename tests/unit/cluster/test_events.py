@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.cluster.events import MAX_WAITING, EventPublisher, event, news_of
-from netbird_streaming.cluster.failures import TerminatingError
-from netbird_streaming.core.events import EventNote, Happening
-from netbird_streaming.core.resources import ClusterNetBirdConnection, Resource
+from netbird_streaming.api.types import ClusterNetBirdConnection, Resource
+from netbird_streaming.cluster.errors import TerminatingError
+from netbird_streaming.cluster.events import MAX_WAITING, EventPublisher, event, pending_event
+from netbird_streaming.core.status.events import EventNote, EventReason
 from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import Script, ScriptedApi, integration
@@ -26,7 +26,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=600)
 
 
 def body_of(resource: Resource, note: EventNote, instance: str = "pod-1") -> dict[str, Any]:
-    return event(news_of(resource, note, 0, NOW), instance)
+    return event(pending_event(resource, note, 0, NOW), instance)
 
 
 def published(script: Script, *news: Resource, notes: Sequence[EventNote] = (NOTE,)) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def test_an_object_without_a_namespace_has_its_events_in_default() -> None:
 
 @given(TEXTS, st.sampled_from(["a", "a" * 225, "a" * 224 + "." + "b" * 28]))
 def test_names_and_notes_keep_to_the_limits(text: str, name: str) -> None:
-    body = body_of(integration(name=name), EventNote(Happening.UPDATED, "Update", text))
+    body = body_of(integration(name=name), EventNote(EventReason.UPDATED, "Update", text))
     assert len(body["note"].encode()) <= 1024
     assert body["note"] == text or body["note"].endswith("…")
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", body["metadata"]["name"])
@@ -93,7 +93,7 @@ def test_the_same_news_of_the_same_version_has_the_same_name() -> None:
 @given(st.lists(st.integers(1, 2**63), min_size=2, unique=True), st.integers(1, 3))
 def test_names_are_in_the_order_of_what_happened(versions: list[int], notes: int) -> None:
     told = [
-        event(news_of(integration(resourceVersion=str(version)), NOTE, place, NOW), "i")["metadata"]["name"]
+        event(pending_event(integration(resourceVersion=str(version)), NOTE, place, NOW), "i")["metadata"]["name"]
         for version in sorted(versions)
         for place in range(notes)
     ]
@@ -101,7 +101,7 @@ def test_names_are_in_the_order_of_what_happened(versions: list[int], notes: int
 
 
 def test_what_still_waits_at_the_end_goes_in_its_order() -> None:
-    notes = [EventNote(Happening.CREATED, "Create", str(number)) for number in range(20)]
+    notes = [EventNote(EventReason.CREATED, "Create", str(number)) for number in range(20)]
     sent = published(lambda _: {}, integration(), notes=notes)
     assert [each["note"] for each in sent] == [each.note for each in notes]
 

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netbird_streaming.api.connection_status import ConfirmedAccount, ConnectionStatus
+from netbird_streaming.api.status import Applied, Condition, Correction, Intent, Status
 from netbird_streaming.cluster.merge_patch import document, merge_patch
-from netbird_streaming.core.connection_status import ConfirmedAccount, ConnectionStatus
-from netbird_streaming.core.status import Applied, Condition, Correction, Intent, Status
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXTS
@@ -38,7 +38,7 @@ CONDITIONS = st.lists(
     st.builds(Condition, type=TEXTS, reason=TEXTS, message=TEXTS, last_transition_time=TIMES), max_size=3
 ).map(tuple)
 STATUSES = st.builds(
-    Status().having,
+    Status().evolve,
     id=st.none() | IDS,
     enabled=st.none() | st.booleans(),
     config=st.none() | MAPS,
@@ -115,7 +115,7 @@ def test_times_are_rfc_3339_in_whole_seconds_where_they_came_so() -> None:
 
 
 def test_what_is_cleared_is_removed_and_ids_stay_whole_numbers() -> None:
-    old = document(Status().having(id=2**53 + 1, config={"a": "1", "b": "2"}, normalized={"a": "1"}))
+    old = document(Status().evolve(id=2**53 + 1, config={"a": "1", "b": "2"}, normalized={"a": "1"}))
     assert json.dumps(old["id"]) == "9007199254740993"
     assert merge_patch(old, document(Status(config={"a": "1"}))) == {
         "id": None,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.cluster.parsing import identity, parse
-from netbird_streaming.core.resources import RECONCILE_ANNOTATION, EventStreamingIntegration, Identity
+from netbird_streaming.api.types import RECONCILE_ANNOTATION, EventStreamingIntegration, ObjectKey
+from netbird_streaming.cluster.parsing import object_key, parse
 from netbird_streaming.errors import EditError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import raw_integration
@@ -83,9 +83,9 @@ def test_whatever_stands_in_a_part_nothing_of_it_is_said(part: str, content: Any
     except EditError as error:
         said = repr(error)
     assert LEAK not in said
-    assert identity(raw).kind == "EventStreamingIntegration"
+    assert object_key(raw).kind == "EventStreamingIntegration"
 
 
 def test_an_object_is_identified_even_where_it_can_not_be_parsed() -> None:
-    assert identity(raw_integration()) == Identity("EventStreamingIntegration", "team-a", "audit")
-    assert identity({"metadata": [LEAK]}) == Identity("", None, "")
+    assert object_key(raw_integration()) == ObjectKey("EventStreamingIntegration", "team-a", "audit")
+    assert object_key({"metadata": [LEAK]}) == ObjectKey("", None, "")

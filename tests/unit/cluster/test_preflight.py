@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from netbird_streaming.cluster.access import Right
-from netbird_streaming.cluster.connection import Request
+from netbird_streaming.api.validation.structural import structural
+from netbird_streaming.cluster.client import Request
 from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.preflight import CHECK_SECONDS, Preflight
+from netbird_streaming.cluster.rbac import Permission
 from netbird_streaming.cluster.served_fields import missing_fields
-from netbird_streaming.core.schema.structural import structural
 from netbird_streaming.errors import RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi
 
-RIGHT = Right("list", "integrations.netbird.io", "eventstreamingintegrations", "team-b")
+RIGHT = Permission("list", "integrations.netbird.io", "eventstreamingintegrations", "team-b")
 KIND = "x-kubernetes-group-version-kind"
 
 

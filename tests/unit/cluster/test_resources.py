@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from netbird_streaming.api.status import MAX_CONDITIONS, Condition, Status
+from netbird_streaming.api.types import FINALIZER, ObjectKey, Resource
 from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.parsing import KINDS
 from netbird_streaming.cluster.resources import Resources
-from netbird_streaming.core.resources import FINALIZER, Identity, Resource
-from netbird_streaming.core.status import MAX_CONDITIONS, Condition, Status
 from netbird_streaming.errors import LeaseLostError, ObjectGoneError
 from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi, integration, raw_integration
@@ -29,13 +29,13 @@ def adapter(api: ScriptedApi, **options: Any) -> Resources:
     return Resources(api.api, publisher, **options)
 
 
-def anything(_identity: Identity, _uid: str, _version: str) -> bool:
+def anything(_identity: ObjectKey, _uid: str, _version: str) -> bool:
     return True
 
 
 def test_it_is_the_port() -> None:
     port: Cluster = adapter(ScriptedApi(lambda _: GONE))
-    assert asyncio.run(port.read(Identity("ClusterNetBirdConnection", None, "default"))) is None
+    assert asyncio.run(port.read(ObjectKey("ClusterNetBirdConnection", None, "default"))) is None
 
 
 def test_an_equal_status_and_a_finalizer_that_is_there_take_no_request() -> None:
@@ -117,7 +117,7 @@ def test_the_guard_stops_writes_and_not_reads() -> None:
     with pytest.raises(LeaseLostError):
         asyncio.run(cluster.write_status(integration(), Status(id=5)))
     assert api.requests == []
-    assert asyncio.run(cluster.read(integration().identity)) == integration()
+    assert asyncio.run(cluster.read(integration().key)) == integration()
 
 
 def listed(api: ScriptedApi, **options: Any) -> list[str]:
@@ -157,9 +157,9 @@ def test_what_is_no_news_is_told_of_and_not_parsed(caplog: pytest.LogCaptureFixt
     asked: list[str] = []
     seen: list[Resource] = []
 
-    def is_news(identity: Identity, uid: str, version: str) -> bool:
-        asked.append(f"{identity.label} {uid}@{version}")
-        return identity.name == "fine"
+    def is_news(key: ObjectKey, uid: str, version: str) -> bool:
+        asked.append(f"{key.label} {uid}@{version}")
+        return key.name == "fine"
 
     cluster = adapter(ScriptedApi(lambda _: {"items": [broken, raw_integration(name="fine")]}))
     asyncio.run(cluster.list_resources("EventStreamingIntegration", None, is_news, seen.append))

@@ -5,15 +5,15 @@ from typing import Any, Final
 
 import pytest
 
-from netbird_streaming.core import transitions
-from netbird_streaming.core.actions import Action, Bind, ConfirmAccount, Delete, Report, Update
+from netbird_streaming.api.status import Origin, Status
+from netbird_streaming.api.types import EventStreamingIntegration
+from netbird_streaming.core.actions import Action, ConfirmAccount, Delete, RecordId, Report, Update
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.facts import Case, Memory
-from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.status import Origin, Status
+from netbird_streaming.core.inputs import DecisionInput, Memory
+from netbird_streaming.core.status import updates
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
-from tests.support.cases import NOW, UID, Others, case, held, integration, intent_of, item, route_of, view
+from tests.harness.cases import NOW, UID, Others, case, held, integration, intent_of, item, route_of, view
 
 DELETING: Final[dict[str, Any]] = {"deletionTimestamp": "2026-05-01T11:59:00Z"}
 OTHER_SERVER: Final[dict[str, Any]] = {"authority": "authority-2"}
@@ -35,8 +35,8 @@ def deleted(**status: Any) -> EventStreamingIntegration:
     return integration(status=held(integration(), **status), **DELETING)
 
 
-def seen(resource: EventStreamingIntegration, **observed: Any) -> Case:
-    return case(resource, view=view(item(5)), **observed)
+def seen(resource: EventStreamingIntegration, **observed: Any) -> DecisionInput:
+    return case(resource, snapshot=view(item(5)), **observed)
 
 
 class TestAnotherServer:
@@ -46,33 +46,33 @@ class TestAnotherServer:
         assert reason_of(decide(seen(deleted(authority=authority)))) is Reason.ACCOUNT_MISMATCH
 
     def test_an_id_of_the_same_server_and_account_is_used_through_any_connection(self) -> None:
-        moved = route_of(endpoint="endpoint-2", proof="proof-2")
-        assert isinstance(decide(seen(edited(), route=moved)), Update)
-        assert decide(seen(deleted(), route=moved)) == Delete(5)
+        moved = route_of(endpoint_digest="endpoint-2", credential_digest="proof-2")
+        assert isinstance(decide(seen(edited(), target=moved)), Update)
+        assert decide(seen(deleted(), target=moved)) == Delete(5)
 
     def test_a_user_who_may_adopt_moves_an_integration_by_its_id(self) -> None:
         this = seen(edited(ADOPTING, **OTHER_SERVER))
         action = decide(this)
-        assert action == Bind(item(5), Origin.ADOPTED)
-        assert isinstance(action, Bind)
-        assert transitions.bound(this, action).internal.authority == route_of().authority
+        assert action == RecordId(item(5), Origin.ADOPTED)
+        assert isinstance(action, RecordId)
+        assert updates.with_id(this, action).internal.authority == route_of().authority
 
     @pytest.mark.parametrize(
         ("spec", "route"),
         [(ADOPTING, route_of(allow_adoption=False)), ({"adoption": {"policy": "Match"}}, route_of()), ({}, route_of())],
     )
     def test_nothing_else_moves_it(self, spec: dict[str, Any], route: Any) -> None:
-        assert reason_of(decide(seen(edited(spec, **OTHER_SERVER), route=route))) is Reason.ACCOUNT_MISMATCH
+        assert reason_of(decide(seen(edited(spec, **OTHER_SERVER), target=route))) is Reason.ACCOUNT_MISMATCH
 
     def test_an_integration_that_is_not_there_is_not_created_in_its_place(self) -> None:
-        this = case(edited(ADOPTING, **OTHER_SERVER), view=view())
+        this = case(edited(ADOPTING, **OTHER_SERVER), snapshot=view())
         assert reason_of(decide(this)) is Reason.ADOPTION_NOT_FOUND
 
     def test_in_a_tenant_nothing_is_adopted_before_its_account_is_confirmed(self) -> None:
         wanted = integration({"adoption": {"policy": "Override", "id": 5}})
         unconfirmed = route_of(tenant_id="gold", account=None)
-        assert decide(seen(wanted, route=unconfirmed)) == ConfirmAccount()
-        assert reason_of(decide(seen(wanted, route=replace(unconfirmed, account=DENIED)))) is Reason.PERMISSION_DENIED
+        assert decide(seen(wanted, target=unconfirmed)) == ConfirmAccount()
+        assert reason_of(decide(seen(wanted, target=replace(unconfirmed, account=DENIED)))) is Reason.PERMISSION_DENIED
 
 
 class TestUnknownAccount:
@@ -91,31 +91,31 @@ class TestAnotherOwner:
     def test_what_another_resource_holds_in_the_account_is_neither_changed_nor_deleted(self) -> None:
         others = Others({5: "team-b/web"})
         for resource in (edited(), deleted()):
-            action = decide(seen(resource, holders=others))
+            action = decide(seen(resource, owners=others))
             assert reason_of(action) is Reason.OWNERSHIP_CONFLICT
             assert isinstance(action, Report)
             assert "team-b/web" in action.message
 
 
 class TestAmbiguousCreate:
-    def case(self, *found: int, allow_adoption: bool) -> Case:
+    def case(self, *found: int, allow_adoption: bool) -> DecisionInput:
         spec = {"adoption": {"policy": "Override", "id": found[-1]}}
-        status = Status().having(creation=intent_of(integration()), owner_uid=UID)
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
+        status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
+        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
         listed = view(*(item(each) for each in found), begun=NOW - 0.5)
-        route = route_of(allow_adoption=allow_adoption)
-        return case(integration(spec, status=status), memory=memory, view=listed, route=route)
+        target = route_of(allow_adoption=allow_adoption)
+        return case(integration(spec, status=status), memory=memory, snapshot=listed, target=target)
 
     def test_choosing_one_of_several_takes_the_right_to_adopt(self) -> None:
         assert reason_of(decide(self.case(9, 10, allow_adoption=False))) is Reason.ADOPTION_NOT_ALLOWED
         told = self.case(9, 10, allow_adoption=True)
         action = decide(told)
         assert isinstance(action, Report)
-        status = transitions.reported(told, action)
+        status = updates.reported(told, action)
         known = told.desired.resource.model_copy(update={"status": status})
-        chosen = replace(told, desired=replace(told.desired, resource=known), remembered=told.remembered)
-        again = replace(chosen, remembered=replace(chosen.remembered, status=status))
-        assert decide(again) == Bind(item(10), Origin.ADOPTED)
+        chosen = replace(told, desired=replace(told.desired, resource=known), recorded=told.recorded)
+        again = replace(chosen, recorded=replace(chosen.recorded, status=status))
+        assert decide(again) == RecordId(item(10), Origin.ADOPTED)
 
     def test_what_is_proven_to_be_the_outcome_needs_no_adoption(self) -> None:
-        assert decide(self.case(9, allow_adoption=False)) == Bind(item(9), Origin.INFERRED)
+        assert decide(self.case(9, allow_adoption=False)) == RecordId(item(9), Origin.INFERRED)

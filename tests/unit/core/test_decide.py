@@ -8,29 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.core import transitions, upkeep
+from netbird_streaming.api.status import Applied, Condition, Correction, Origin, Status
+from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core.actions import (
     Action,
     AddFinalizer,
-    Bind,
     ConfirmAccount,
     Create,
     Delete,
-    Done,
-    Look,
+    Ignore,
     ProveAbsence,
-    Release,
+    ReadyState,
+    RecordId,
+    RemoveFinalizer,
     Report,
-    State,
     Update,
+    WaitForList,
 )
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.facts import Case, Memory, Posted, Route
-from netbird_streaming.core.resources import EventStreamingIntegration
-from netbird_streaming.core.status import Applied, Condition, Correction, Origin, Status
+from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory, Target
+from netbird_streaming.core.policies import existing
+from netbird_streaming.core.status import updates
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from tests.support.cases import (
+from tests.harness.cases import (
     ACCOUNT,
     AUTHORITY,
     KEY,
@@ -51,7 +52,7 @@ from tests.support.cases import (
 )
 
 LATER = "2026-05-01T11:30:00Z"
-WHOLE = Reason.CONNECTION_NOT_FOUND.cure
+WHOLE = Reason.CONNECTION_NOT_FOUND.remedy
 BROKEN = WaitError(Reason.CONNECTION_NOT_FOUND, "NetBirdConnection x does not exist")
 
 
@@ -65,62 +66,65 @@ class TestCreating:
         assert decide(case(integration(finalizers=[]))) == AddFinalizer()
 
     def test_a_list_begun_after_the_finalizer_comes_next(self) -> None:
-        memory = Memory(finalizer_seen=NOW - 5)
-        assert decide(case(integration(), memory=memory, view=view(begun=NOW - 6))) == Look(NOW - 5)
+        memory = Memory(finalizer_seen_at=NOW - 5)
+        assert decide(case(integration(), memory=memory, snapshot=view(begun=NOW - 6))) == WaitForList(NOW - 5)
 
     def test_then_the_intent_holds_what_a_lost_answer_needs(self) -> None:
-        action = decide(case(integration(), view=view(item(9, config={"url": "https://other.example/"}))))
+        action = decide(case(integration(), snapshot=view(item(9, config={"url": "https://other.example/"}))))
         assert isinstance(action, Create)
         assert (action.intent.attempt, action.intent.since) == (1, WALL)
         assert action.intent.until == WALL + timedelta(seconds=20 + 30 + 60)
         assert URL not in action.intent.signature.values()
 
     def test_an_old_list_is_not_good_enough(self) -> None:
-        assert decide(case(integration(), view=view(begun=NOW - 21))) == Look(NOW)
+        assert decide(case(integration(), snapshot=view(begun=NOW - 21))) == WaitForList(NOW)
 
     def test_a_list_from_before_our_own_delete_is_not_good_enough(self) -> None:
-        assert decide(case(integration(), view=view(begun=NOW - 3), deleted_at=NOW - 2)) == Look(NOW - 2)
+        assert decide(case(integration(), snapshot=view(begun=NOW - 3), deleted_at=NOW - 2)) == WaitForList(NOW - 2)
 
     def test_an_identical_stranger_blocks_it(self) -> None:
-        assert reason_of(decide(case(integration(), view=view(item(9))))) is Reason.IDENTICAL_EXISTS
+        assert reason_of(decide(case(integration(), snapshot=view(item(9))))) is Reason.IDENTICAL_EXISTS
 
     def test_a_masked_stranger_counts_as_identical(self) -> None:
         masked = item(9, config={"url": "****", "headers": "****", "body_template": ""})
-        assert reason_of(decide(case(integration(), view=view(masked)))) is Reason.IDENTICAL_EXISTS
+        assert reason_of(decide(case(integration(), snapshot=view(masked)))) is Reason.IDENTICAL_EXISTS
 
     def test_another_resources_twin_is_a_conflict(self) -> None:
-        action = decide(case(integration(), view=view(item(9)), holders=Others({9: "team-b/web"})))
+        action = decide(case(integration(), snapshot=view(item(9)), owners=Others({9: "team-b/web"})))
         assert reason_of(action) is Reason.OWNERSHIP_CONFLICT
 
     def test_a_rival_goes_first(self) -> None:
-        assert reason_of(decide(case(integration(), view=view(), rival="team-a/older"))) is Reason.OWNERSHIP_CONFLICT
+        assert (
+            reason_of(decide(case(integration(), snapshot=view(), conflicting_owner="team-a/older")))
+            is Reason.OWNERSHIP_CONFLICT
+        )
 
     def test_a_suspended_resource_creates_nothing(self) -> None:
-        assert reason_of(decide(case(integration({"suspend": True}), view=view()))) is Reason.SUSPENDED
+        assert reason_of(decide(case(integration({"suspend": True}), snapshot=view()))) is Reason.SUSPENDED
 
     def test_without_a_connection_it_says_so(self) -> None:
-        assert reason_of(decide(case(integration(), route=BROKEN))) is Reason.CONNECTION_NOT_FOUND
+        assert reason_of(decide(case(integration(), target=BROKEN))) is Reason.CONNECTION_NOT_FOUND
 
     @pytest.mark.parametrize("resource", [integration(), integration(status=held(integration()))])
     def test_without_its_secrets_it_says_so(self, resource: EventStreamingIntegration) -> None:
         missing = WaitError(Reason.SECRET_NOT_FOUND, "Secret x does not exist")
-        report = Report(State.WORKING, Reason.SECRET_NOT_FOUND, "Secret x does not exist")
-        assert decide(case(resource, payload=missing, view=view())) == report
+        report = Report(ReadyState.RECONCILING, Reason.SECRET_NOT_FOUND, "Secret x does not exist")
+        assert decide(case(resource, payload=missing, snapshot=view())) == report
 
     def test_what_only_a_person_can_mend_is_stalled(self) -> None:
         unusable = EditError(Reason.RESOURCE_UNREADABLE, "the block is missing")
-        report = Report(State.STALLED, Reason.RESOURCE_UNREADABLE, "the block is missing")
+        report = Report(ReadyState.STALLED, Reason.RESOURCE_UNREADABLE, "the block is missing")
         assert decide(case(integration(), payload=unusable)) == report
 
 
 class TestUnknownOutcome:
     def open(self, **changes: Any) -> EventStreamingIntegration:
         resource = integration()
-        return integration(status=Status().having(creation=intent_of(resource, **changes), owner_uid=UID))
+        return integration(status=Status().evolve(creation=intent_of(resource, **changes), owner_uid=UID))
 
-    def case(self, *items: Any, over: float = NOW - 66, begun: float = NOW - 0.5, **observed: Any) -> Case:
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=over)
-        return case(self.open(), memory=memory, view=view(*items, begun=begun), **observed)
+    def case(self, *items: Any, over: float = NOW - 66, begun: float = NOW - 0.5, **observed: Any) -> DecisionInput:
+        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=over)
+        return case(self.open(), memory=memory, snapshot=view(*items, begun=begun), **observed)
 
     def test_it_waits_until_no_late_commit_is_possible(self) -> None:
         action = decide(self.case(over=NOW - 10))
@@ -130,16 +134,16 @@ class TestUnknownOutcome:
 
     def test_it_says_what_was_met_instead_of_an_answer(self) -> None:
         known = self.case(over=NOW - 10)
-        memory = known.memory.having(unanswered="NetBird failed (500).")
-        said = decide(replace(known, remembered=replace(known.remembered, memory=memory)))
+        memory = known.memory.evolve(create_error="NetBird failed (500).")
+        said = decide(replace(known, recorded=replace(known.recorded, memory=memory)))
         assert isinstance(said, Report)
         assert said.message.startswith("NetBird failed (500). The answer to the create was lost.")
 
     def test_it_looks_with_a_list_begun_after_the_wait(self) -> None:
-        assert decide(self.case(begun=NOW - 2)) == Look(NOW - 1)
+        assert decide(self.case(begun=NOW - 2)) == WaitForList(NOW - 1)
 
     def test_one_new_match_is_bound_and_marked(self) -> None:
-        assert decide(self.case(item(9))) == Bind(item(9), Origin.INFERRED)
+        assert decide(self.case(item(9))) == RecordId(item(9), Origin.INFERRED)
 
     def test_none_leads_to_another_attempt_that_remembers_the_first(self) -> None:
         action = decide(self.case())
@@ -156,22 +160,22 @@ class TestUnknownOutcome:
     def test_of_several_the_user_may_choose_by_adoption_once_they_are_told(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 10}}, status=self.open().status)
         memory, listed = (
-            Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66),
+            Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66),
             view(item(9), item(10), begun=NOW - 0.5),
         )
-        seen = case(resource, memory=memory, view=listed)
+        seen = case(resource, memory=memory, snapshot=listed)
         told = decide(seen)
         assert isinstance(told, Report)
         assert (told.reason, told.retry_at) == (Reason.CREATE_AMBIGUOUS, NOW)
         assert "9, 10" in told.message
-        knowing = resource.model_copy(update={"status": transitions.reported(seen, told)})
-        assert decide(case(knowing, memory=memory, view=listed)) == Bind(item(10), Origin.ADOPTED)
+        knowing = resource.model_copy(update={"status": updates.reported(seen, told)})
+        assert decide(case(knowing, memory=memory, snapshot=listed)) == RecordId(item(10), Origin.ADOPTED)
 
     def test_the_only_one_may_be_adopted_at_once(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 9}}, status=self.open().status)
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
-        chosen = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
-        assert chosen == Bind(item(9), Origin.ADOPTED)
+        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
+        chosen = decide(case(resource, memory=memory, snapshot=view(item(9), begun=NOW - 0.5)))
+        assert chosen == RecordId(item(9), Origin.ADOPTED)
 
     @pytest.mark.parametrize(
         "stranger",
@@ -184,7 +188,7 @@ class TestUnknownOutcome:
         ids=["older", "younger", "other settings", "other platform"],
     )
     def test_what_can_not_be_ours_is_not_bound(self, stranger: Any) -> None:
-        assert not isinstance(decide(self.case(stranger)), Bind)
+        assert not isinstance(decide(self.case(stranger)), RecordId)
 
     @pytest.mark.parametrize(
         ("created_at", "bound"),
@@ -198,87 +202,95 @@ class TestUnknownOutcome:
         ],
     )
     def test_a_minute_of_difference_between_clocks_is_allowed_for(self, created_at: str | None, bound: bool) -> None:  # noqa: FBT001 # pytest passes it
-        assert isinstance(decide(self.case(item(9, created_at=created_at))), Bind) is bound
+        assert isinstance(decide(self.case(item(9, created_at=created_at))), RecordId) is bound
 
     @pytest.mark.parametrize("missing", [{"since": None}, {"until": None}, {"since": None, "until": None}])
     def test_where_the_server_tells_no_time_none_is_compared(self, missing: dict[str, None]) -> None:
-        resource = integration(status=Status().having(creation=intent_of(integration(), **missing), owner_uid=UID))
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
+        resource = integration(status=Status().evolve(creation=intent_of(integration(), **missing), owner_uid=UID))
+        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
         late = item(9, created_at="2026-05-01T15:00:00Z")
-        action = decide(case(resource, memory=memory, view=view(late, begun=NOW - 0.5)))
-        assert action == Bind(late, Origin.INFERRED)
+        action = decide(case(resource, memory=memory, snapshot=view(late, begun=NOW - 0.5)))
+        assert action == RecordId(late, Origin.INFERRED)
 
     def test_attempts_that_are_alike_are_remembered_as_one(self) -> None:
         first = intent_of(integration(), until=WALL - timedelta(minutes=9))
         others = [intent_of(integration(), signature={"url": each}) for each in ("one", "two")]
         last = intent_of(integration(), attempt=4)
-        status = Status().having(creation=last, unresolved_creations=(others[0], first, others[1]), owner_uid=UID)
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
-        action = decide(case(integration(status=status), memory=memory, view=view(begun=NOW - 0.5)))
+        status = Status().evolve(creation=last, unresolved_creations=(others[0], first, others[1]), owner_uid=UID)
+        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
+        action = decide(case(integration(status=status), memory=memory, snapshot=view(begun=NOW - 0.5)))
         assert isinstance(action, Create)
         merged = first.model_copy(update={"until": last.until, "attempt": 4})
         assert action.unresolved == (others[0], merged, others[1])
         assert action.intent.attempt == 5
 
     def test_what_was_there_before_the_attempt_is_not_bound(self) -> None:
-        resource = integration(status=Status().having(creation=intent_of(integration()), owner_uid=UID))
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
+        resource = integration(status=Status().evolve(creation=intent_of(integration()), owner_uid=UID))
+        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
         before = item(9, created_at="2026-05-01T09:58:00Z")
-        action = decide(case(resource, memory=memory, view=view(before, begun=NOW - 0.5)))
+        action = decide(case(resource, memory=memory, snapshot=view(before, begun=NOW - 0.5)))
         assert reason_of(action) is Reason.IDENTICAL_EXISTS
 
     def test_what_another_resource_holds_is_not_bound(self) -> None:
-        assert not isinstance(decide(self.case(item(9), holders=Others({9: "team-b/web"}))), Bind)
+        assert not isinstance(decide(self.case(item(9), owners=Others({9: "team-b/web"}))), RecordId)
 
     def test_with_another_fingerprint_key_nothing_is_inferred(self) -> None:
-        resource = integration(status=Status().having(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
-        memory = Memory(finalizer_seen=NOW - 100, intent_over=NOW - 66)
-        action = decide(case(resource, memory=memory, view=view(item(9), begun=NOW - 0.5)))
+        resource = integration(status=Status().evolve(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
+        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
+        action = decide(case(resource, memory=memory, snapshot=view(item(9), begun=NOW - 0.5)))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
     def test_through_another_connection_nothing_is_concluded(self) -> None:
-        elsewhere = Route(
-            authority=AUTHORITY, endpoint="endpoint-2", proof="proof-2", account="acc-2", allow_adoption=True
+        elsewhere = Target(
+            authority=AUTHORITY,
+            endpoint_digest="endpoint-2",
+            credential_digest="proof-2",
+            account="acc-2",
+            allow_adoption=True,
         )
-        assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
+        assert reason_of(decide(self.case(target=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
     def test_with_another_accounts_token_nothing_is_concluded(self) -> None:
-        elsewhere = Route(
-            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True
+        elsewhere = Target(
+            authority=AUTHORITY,
+            endpoint_digest="endpoint-1",
+            credential_digest="proof-1",
+            account="acc-2",
+            allow_adoption=True,
         )
-        assert reason_of(decide(self.case(route=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
+        assert reason_of(decide(self.case(target=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
     def test_the_account_is_confirmed_before_anything_is_concluded(self) -> None:
         unknown = route_of(account=None)
-        assert decide(self.case(route=unknown)) == ConfirmAccount()
+        assert decide(self.case(target=unknown)) == ConfirmAccount()
 
     def test_an_answered_post_is_bound_before_anything_else(self) -> None:
         payload = payload_of(integration())
-        posted = Posted(
+        created = CreatedIntegration(
             item(9), AUTHORITY, "proof-1", Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True
         )
-        action = decide(case(self.open(), memory=Memory(posted=posted), route=BROKEN))
-        assert action == Bind(item(9), Origin.CREATED, posted)
+        action = decide(case(self.open(), memory=Memory(created=created), target=BROKEN))
+        assert action == RecordId(item(9), Origin.CREATED, created)
 
     def test_a_late_commit_of_an_attempt_that_was_given_up_is_named(self) -> None:
         resource = integration()
         status = held(resource, unresolved_creations=(intent_of(resource),))
-        action = decide(case(integration(status=status), view=view(item(5), item(9))))
+        action = decide(case(integration(status=status), snapshot=view(item(5), item(9))))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
     def test_a_late_commit_is_looked_for_as_long_as_all_was_not_well(self) -> None:
         resource = integration()
         synced = Condition(type="Ready", status="True", reason=Reason.SYNCED.value, last_transition_time=WALL)
-        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 1)
+        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 1)
         for conditions, looks in (((), True), ((synced,), False)):
             status = held(resource, unresolved_creations=(intent_of(resource),), conditions=conditions)
-            assert (decide(case(integration(status=status), memory=memory)) == Look(NOW)) is looks
+            assert (decide(case(integration(status=status), memory=memory)) == WaitForList(NOW)) is looks
 
     @pytest.mark.parametrize(("number", "refused"), [(8, False), (9, True)])
     def test_after_many_different_attempts_none_is_tried_any_more(self, number: int, refused: bool) -> None:  # noqa: FBT001 # pytest passes it
         attempts = tuple(intent_of(integration(), signature={"url": str(each)}) for each in range(number))
-        resource = integration(status=Status().having(unresolved_creations=attempts, owner_uid=UID))
-        action = decide(case(resource, view=view()))
+        resource = integration(status=Status().evolve(unresolved_creations=attempts, owner_uid=UID))
+        action = decide(case(resource, snapshot=view()))
         assert isinstance(action, Report if refused else Create)
         if refused:
             assert reason_of(action) is Reason.CREATE_AMBIGUOUS
@@ -286,33 +298,37 @@ class TestUnknownOutcome:
 
 class TestKeeping:
     def test_nothing_changed_is_ready(self) -> None:
-        action = decide(case(integration(status=held(integration())), view=view(item())))
+        action = decide(case(integration(status=held(integration())), snapshot=view(item())))
         assert isinstance(action, Report)
-        assert (action.state, action.reason) == (State.READY, Reason.SYNCED)
+        assert (action.state, action.reason) == (ReadyState.READY, Reason.SYNCED)
 
     def test_another_spec_is_a_put(self) -> None:
         resource = integration({"genericHTTP": {"url": "https://new.example/"}}, status=held(integration()))
-        action = decide(case(resource, view=view(item())))
+        action = decide(case(resource, snapshot=view(item())))
         assert isinstance(action, Update)
         assert action.correction is None
 
     def test_a_post_that_ignored_enabled_is_followed_by_a_put(self) -> None:
         resource = integration({"enabled": False})
-        action = decide(case(integration({"enabled": False}, status=held(resource, enabled=True)), view=view(item())))
+        action = decide(
+            case(integration({"enabled": False}, status=held(resource, enabled=True)), snapshot=view(item()))
+        )
         assert isinstance(action, Update)
 
     def test_a_put_is_about_the_id_that_is_held_and_sends_what_is_wanted(self) -> None:
         resource = integration({"enabled": False}, status=held(integration()))
-        assert decide(case(resource, view=view(item()))) == Update(5, payload_of(resource))
+        assert decide(case(resource, snapshot=view(item()))) == Update(5, payload_of(resource))
 
     def test_no_put_while_suspended_nor_where_another_has_the_better_claim(self) -> None:
         changed = {"enabled": False}
         suspended = integration({**changed, "suspend": True}, status=held(integration()))
-        action = decide(case(suspended, view=view(item())))
+        action = decide(case(suspended, snapshot=view(item())))
         assert reason_of(action) is Reason.SUSPENDED
         assert isinstance(action, Report)
         assert action.message.startswith("Updating the integration waits: ")
-        rivalled = case(integration(changed, status=held(integration())), view=view(item()), rival="team-a/older")
+        rivalled = case(
+            integration(changed, status=held(integration())), snapshot=view(item()), conflicting_owner="team-a/older"
+        )
         assert reason_of(decide(rivalled)) is Reason.OWNERSHIP_CONFLICT
 
     @pytest.mark.parametrize(
@@ -324,20 +340,20 @@ class TestKeeping:
         seconds: int,
         foreign: bool,  # noqa: FBT001 # pytest passes it
     ) -> None:
-        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 10, looked=looked)
+        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 10, last_compared_at=looked)
         touched = item(updated_at=f"2026-05-01T11:00:{seconds:02}.000001Z")
-        action = decide(case(integration(status=held(integration())), memory=memory, view=view(touched)))
+        action = decide(case(integration(status=held(integration())), memory=memory, snapshot=view(touched)))
         assert isinstance(action, Update) is foreign
 
     def test_an_unanswered_put_is_repeated_only_after_a_look(self) -> None:
         resource = integration({"enabled": False}, status=held(integration()))
-        memory = Memory(unknown_write=NOW - 1, written=NOW - 50)
-        assert decide(case(resource, memory=memory, view=view(item(), begun=NOW - 2))) == Look(NOW - 1)
-        assert isinstance(decide(case(resource, memory=memory, view=view(item(), begun=NOW))), Update)
+        memory = Memory(unknown_write_at=NOW - 1, last_write_at=NOW - 50)
+        assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW - 2))) == WaitForList(NOW - 1)
+        assert isinstance(decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW))), Update)
 
     def test_drift_is_corrected(self) -> None:
         drifted = item(config={"url": "https://evil.example/", "headers": "{}", "body_template": ""})
-        action = decide(case(integration(status=held(integration())), view=view(drifted)))
+        action = decide(case(integration(status=held(integration())), snapshot=view(drifted)))
         assert isinstance(action, Update)
         assert action.correction is not None
         assert set(action.correction.values) == {"url"}
@@ -345,36 +361,41 @@ class TestKeeping:
 
     def test_what_somebody_else_wrote_again_is_no_form_of_the_servers_own(self) -> None:
         other = {"url": "https://evil.example/", "headers": "{}", "body_template": ""}
-        shown, known = view(item(config=other, updated_at=LATER)), Memory(finalizer_seen=NOW - 100, looked=NOW - 60)
-        first = decide(case(integration(status=held(integration())), memory=known, view=shown))
+        shown, known = (
+            view(item(config=other, updated_at=LATER)),
+            Memory(finalizer_seen_at=NOW - 100, last_compared_at=NOW - 60),
+        )
+        first = decide(case(integration(status=held(integration())), memory=known, snapshot=shown))
         assert isinstance(first, Update)
         undone = integration(status=held(integration(), corrections=(first.correction,), updated_at=None))
-        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 10, doubtful=True)
-        again = decide(case(undone, memory=memory, view=view(item(config=other, updated_at="2026-05-01T11:50:00Z"))))
+        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 10, needs_verification=True)
+        again = decide(
+            case(undone, memory=memory, snapshot=view(item(config=other, updated_at="2026-05-01T11:50:00Z")))
+        )
         assert isinstance(again, Update)
 
     def test_a_later_write_of_somebody_else_is_drift_though_all_looks_the_same(self) -> None:
-        action = decide(case(integration(status=held(integration())), view=view(item(updated_at=LATER))))
+        action = decide(case(integration(status=held(integration())), snapshot=view(item(updated_at=LATER))))
         assert isinstance(action, Update)
 
     def test_masked_values_and_unknown_keys_are_no_drift(self) -> None:
         shown = item(config={"url": URL, "headers": "****", "body_template": "", "novel": "x"})
-        assert reason_of(decide(case(integration(status=held(integration())), view=view(shown)))) is Reason.SYNCED
+        assert reason_of(decide(case(integration(status=held(integration())), snapshot=view(shown)))) is Reason.SYNCED
 
     def test_in_report_mode_drift_is_said_and_left(self) -> None:
         drifted = item(enabled=False)
         resource = integration({"driftPolicy": "Report"}, status=held(integration()))
-        action = decide(case(resource, view=view(drifted)))
+        action = decide(case(resource, snapshot=view(drifted)))
         assert isinstance(action, Report)
         assert action.drifted is not None
 
     def test_what_the_server_keeps_differently_is_corrected_once(self) -> None:
         shown = item(config={"url": f"{URL}/", "headers": "{}", "body_template": ""})
         status = held(integration())
-        first = decide(case(integration(status=status), view=view(shown)))
+        first = decide(case(integration(status=status), snapshot=view(shown)))
         assert isinstance(first, Update)
-        again = status.having(corrections=(first.correction,))
-        second = decide(case(integration(status=again), view=view(shown)))
+        again = status.evolve(corrections=(first.correction,))
+        second = decide(case(integration(status=again), snapshot=view(shown)))
         assert isinstance(second, Report)
         assert second.reason is Reason.SYNCED
         assert "url" in second.message
@@ -382,79 +403,84 @@ class TestKeeping:
     def test_the_third_correction_within_an_hour_is_the_last(self) -> None:
         corrections = tuple(Correction(at=WALL - timedelta(minutes=each), values={}) for each in (50, 30, 10))
         resource = integration(status=held(integration(), corrections=corrections))
-        assert reason_of(decide(case(resource, view=view(item(enabled=False))))) is Reason.CONTENDED
+        assert reason_of(decide(case(resource, snapshot=view(item(enabled=False))))) is Reason.CONTENDED
 
     def test_contention_lasts_until_somebody_asks(self) -> None:
         contended = Condition(type="Ready", status="False", reason="Contended", last_transition_time=WALL)
         stalled = contended.model_copy(update={"type": "Stalled", "status": "True"})
         status = held(integration(), conditions=(contended, stalled))
         shown = view(item(enabled=False))
-        assert reason_of(decide(case(integration(status=status), view=shown))) is Reason.CONTENDED
+        assert reason_of(decide(case(integration(status=status), snapshot=shown))) is Reason.CONTENDED
         asked = integration(status=status, annotations={"integrations.netbird.io/reconcile-requested-at": "now"})
-        assert isinstance(decide(case(asked, view=shown)), Update)
+        assert isinstance(decide(case(asked, snapshot=shown)), Update)
 
     def test_absence_is_proven_by_id_and_by_a_later_list(self) -> None:
         resource = integration(status=held(integration()))
-        assert decide(case(resource, view=view())) == ProveAbsence(5)
-        missing = Memory(finalizer_seen=NOW - 100, missing=NOW - 0.9)
-        assert decide(case(resource, memory=missing, view=view())) == Look(NOW - 0.9)
-        assert isinstance(decide(case(resource, memory=missing, view=view(begun=NOW))), Create)
+        assert decide(case(resource, snapshot=view())) == ProveAbsence(5)
+        missing = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 0.9)
+        assert decide(case(resource, memory=missing, snapshot=view())) == WaitForList(NOW - 0.9)
+        assert isinstance(decide(case(resource, memory=missing, snapshot=view(begun=NOW))), Create)
 
     def test_in_report_mode_a_remote_deletion_is_not_made_good(self) -> None:
         spec = {"driftPolicy": "Report"}
         resource = integration(spec, status=held(integration(spec)))
-        missing = Memory(finalizer_seen=NOW - 100, missing=NOW - 0.9)
-        gone = decide(case(resource, memory=missing, view=view(begun=NOW)))
+        missing = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 0.9)
+        gone = decide(case(resource, memory=missing, snapshot=view(begun=NOW)))
         assert reason_of(gone) is Reason.REMOTE_DELETED
         assert isinstance(gone, Report)
         assert gone.drifted == gone.message
 
     def test_a_list_from_before_our_own_write_does_not_make_it_doubtful(self) -> None:
-        memory = Memory(finalizer_seen=NOW - 100, written=NOW - 0.5)
+        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 0.5)
         assert (
-            reason_of(decide(case(integration(status=held(integration())), memory=memory, view=view())))
+            reason_of(decide(case(integration(status=held(integration())), memory=memory, snapshot=view())))
             is Reason.SYNCED
         )
 
     @pytest.mark.parametrize("missing", [None, NOW - 0.5])
     def test_without_a_404_and_a_list_that_began_later_nothing_is_gone(self, missing: float | None) -> None:
-        assert not upkeep.is_gone(
-            case(integration(status=held(integration())), memory=Memory(missing=missing), view=view())
+        assert not existing.is_gone(
+            case(integration(status=held(integration())), memory=Memory(not_found_at=missing), snapshot=view())
         )
 
     @pytest.mark.parametrize(
         "status",
         [
             held(integration()),
-            Status().having(creation=intent_of(integration()), owner_uid=UID),
-            Status().having(unresolved_creations=(intent_of(integration()),), owner_uid=UID),
+            Status().evolve(creation=intent_of(integration()), owner_uid=UID),
+            Status().evolve(unresolved_creations=(intent_of(integration()),), owner_uid=UID),
         ],
         ids=["an id", "an open create", "one that was given up"],
     )
     def test_a_stripped_finalizer_is_put_back_while_anything_may_be_in_netbird(self, status: Status) -> None:
-        assert decide(case(integration(status=status, finalizers=[]), route=BROKEN)) == AddFinalizer()
+        assert decide(case(integration(status=status, finalizers=[]), target=BROKEN)) == AddFinalizer()
 
     def test_where_nothing_can_be_none_is_put_on(self) -> None:
-        assert reason_of(decide(case(integration(finalizers=[]), route=BROKEN))) is Reason.CONNECTION_NOT_FOUND
+        assert reason_of(decide(case(integration(finalizers=[]), target=BROKEN))) is Reason.CONNECTION_NOT_FOUND
 
     def test_in_another_account_nothing_is_touched(self) -> None:
-        elsewhere = Route(
-            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True
+        elsewhere = Target(
+            authority=AUTHORITY,
+            endpoint_digest="endpoint-1",
+            credential_digest="proof-1",
+            account="acc-2",
+            allow_adoption=True,
         )
         resource = integration({"enabled": False}, status=held(integration()))
-        assert reason_of(decide(case(resource, route=elsewhere))) is Reason.ACCOUNT_MISMATCH
+        assert reason_of(decide(case(resource, target=elsewhere))) is Reason.ACCOUNT_MISMATCH
 
     def test_an_unconfirmed_account_is_confirmed_first(self) -> None:
         unknown = route_of(account=None)
         assert (
-            decide(case(integration({"enabled": False}, status=held(integration())), route=unknown)) == ConfirmAccount()
+            decide(case(integration({"enabled": False}, status=held(integration())), target=unknown))
+            == ConfirmAccount()
         )
 
     def test_a_restart_with_nothing_changed_needs_one_look_and_no_more(self) -> None:
-        assert decide(case(integration(status=held(integration())))) == Look(0.0)
+        assert decide(case(integration(status=held(integration())))) == WaitForList(0.0)
 
     def test_after_our_own_write_nothing_is_asked_of_the_server(self) -> None:
-        memory = Memory(finalizer_seen=NOW - 9, written=NOW - 1)
+        memory = Memory(finalizer_seen_at=NOW - 9, last_write_at=NOW - 1)
         assert reason_of(decide(case(integration(status=held(integration())), memory=memory))) is Reason.SYNCED
 
 
@@ -463,16 +489,16 @@ class TestAdopting:
         return integration({"adoption": {"policy": policy, **adoption}})
 
     def test_match_takes_the_only_identical_one(self) -> None:
-        assert decide(case(self.adopting("Match"), view=view(item(9)))) == Bind(item(9), Origin.ADOPTED)
+        assert decide(case(self.adopting("Match"), snapshot=view(item(9)))) == RecordId(item(9), Origin.ADOPTED)
 
     def test_of_several_identical_ones_none_is_taken(self) -> None:
-        action = decide(case(integration({"adoption": {"policy": "Match"}}), view=view(item(5), item(9))))
+        action = decide(case(integration({"adoption": {"policy": "Match"}}), snapshot=view(item(5), item(9))))
         assert reason_of(action) is Reason.ADOPTION_AMBIGUOUS
         assert isinstance(action, Report)
         assert action.message.startswith("Integrations 5, 9 are identical to the resource.")
 
     def test_match_creates_where_there_is_none(self) -> None:
-        assert isinstance(decide(case(self.adopting("Match"), view=view())), Create)
+        assert isinstance(decide(case(self.adopting("Match"), snapshot=view())), Create)
 
     @pytest.mark.parametrize(
         ("policy", "shown", "reason"),
@@ -484,52 +510,56 @@ class TestAdopting:
         ],
     )
     def test_an_id_is_adopted_or_refused_and_never_created(self, policy: str, shown: Any, reason: Reason) -> None:
-        assert reason_of(decide(case(self.adopting(policy, id=9), view=view(*shown)))) is reason
+        assert reason_of(decide(case(self.adopting(policy, id=9), snapshot=view(*shown)))) is reason
 
     def test_override_takes_what_differs(self) -> None:
         other = item(9, config={"url": "https://other.example"})
-        assert decide(case(self.adopting("Override", id=9), view=view(other))) == Bind(other, Origin.ADOPTED)
+        assert decide(case(self.adopting("Override", id=9), snapshot=view(other))) == RecordId(other, Origin.ADOPTED)
 
     def test_what_another_resource_holds_is_refused(self) -> None:
-        claimed = case(self.adopting("Override", id=9), view=view(item(9)), holders=Others({9: "team-b/web"}))
+        claimed = case(self.adopting("Override", id=9), snapshot=view(item(9)), owners=Others({9: "team-b/web"}))
         assert reason_of(decide(claimed)) is Reason.ADOPTION_CLAIMED
 
     def test_the_administrator_may_forbid_it(self) -> None:
-        route = Route(
-            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account=ACCOUNT, allow_adoption=False
+        target = Target(
+            authority=AUTHORITY,
+            endpoint_digest="endpoint-1",
+            credential_digest="proof-1",
+            account=ACCOUNT,
+            allow_adoption=False,
         )
         assert (
-            reason_of(decide(case(self.adopting("Match"), view=view(item(9)), route=route)))
+            reason_of(decide(case(self.adopting("Match"), snapshot=view(item(9)), target=target)))
             is Reason.ADOPTION_NOT_ALLOWED
         )
 
     def test_a_restored_status_is_a_claim_and_no_fact(self) -> None:
         restored = held(integration(), owner_uid="another")
-        assert reason_of(decide(case(integration(status=restored), view=view(item(5))))) is Reason.RESTORED_STATUS
+        assert reason_of(decide(case(integration(status=restored), snapshot=view(item(5))))) is Reason.RESTORED_STATUS
 
     def test_a_restored_claim_survives_the_report_about_it(self) -> None:
         resource = integration(status=held(integration(), owner_uid="another"))
-        first = case(resource, view=view(item(5, config={"url": "https://changed.example"})))
+        first = case(resource, snapshot=view(item(5, config={"url": "https://changed.example"})))
         action = decide(first)
         assert isinstance(action, Report)
-        written = integration(status=transitions.reported(first, action))
+        written = integration(status=updates.reported(first, action))
         assert written.status.id is None
         assert reason_of(decide(replace(first, **_as(written)))) is Reason.RESTORED_STATUS
 
     def test_a_status_without_its_owner_is_a_claim_and_is_not_called_restored(self) -> None:
         resource = integration(status=held(integration(), owner_uid=None))
-        first = case(resource, view=view(item(5)))
+        first = case(resource, snapshot=view(item(5)))
         action = decide(first)
         assert isinstance(action, Report)
         assert action.reason is Reason.OWNER_UNKNOWN
         assert "status.internal.ownerUID is missing" in action.message
-        written = integration(status=transitions.reported(first, action))
+        written = integration(status=updates.reported(first, action))
         assert reason_of(decide(replace(first, **_as(written)))) is Reason.OWNER_UNKNOWN
 
 
 def _as(resource: EventStreamingIntegration) -> dict[str, Any]:
     fresh = case(resource)
-    return {"desired": fresh.desired, "remembered": fresh.remembered}
+    return {"desired": fresh.desired, "recorded": fresh.recorded}
 
 
 class TestDeleting:
@@ -540,95 +570,101 @@ class TestDeleting:
         assert decide(case(self.gone(status=held(integration())))) == Delete(5)
 
     def test_then_the_finalizer(self) -> None:
-        assert decide(case(self.gone(status=held(integration())), memory=Memory(deleted=True))) == Release()
+        assert decide(case(self.gone(status=held(integration())), memory=Memory(deleted=True))) == RemoveFinalizer()
 
     def test_nothing_held_is_released_without_a_connection(self) -> None:
-        assert decide(case(self.gone(), route=BROKEN)) == Release()
+        assert decide(case(self.gone(), target=BROKEN)) == RemoveFinalizer()
 
     def test_what_attempts_that_were_given_up_have_made_is_looked_for_before_it_is_let_go(self) -> None:
-        status = Status().having(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
+        status = Status().evolve(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
         resource = self.gone(status=status)
-        assert decide(case(resource)) == Look(NOW)
-        assert decide(case(resource, view=view(item(9)))) == Bind(item(9), Origin.INFERRED)
-        assert reason_of(decide(case(resource, view=view(item(9), item(10))))) is Reason.CREATE_AMBIGUOUS
-        assert decide(case(resource, view=view())) == Release()
+        assert decide(case(resource)) == WaitForList(NOW)
+        assert decide(case(resource, snapshot=view(item(9)))) == RecordId(item(9), Origin.INFERRED)
+        assert reason_of(decide(case(resource, snapshot=view(item(9), item(10))))) is Reason.CREATE_AMBIGUOUS
+        assert decide(case(resource, snapshot=view())) == RemoveFinalizer()
 
     def test_a_broken_connection_is_a_visible_wait_with_the_ways_out(self) -> None:
-        action = decide(case(self.gone(status=held(integration())), route=BROKEN))
+        action = decide(case(self.gone(status=held(integration())), target=BROKEN))
         assert isinstance(action, Report)
         assert "Orphan" in action.message
 
     def test_a_sentence_before_the_ways_out_ends_once(self) -> None:
         whole = WaitError(Reason.CONNECTION_NOT_FOUND, f"NetBirdConnection x does not exist. {WHOLE}")
-        action = decide(case(self.gone(status=held(integration())), route=whole))
+        action = decide(case(self.gone(status=held(integration())), target=whole))
         assert isinstance(action, Report)
         assert f"{WHOLE} The integration" in action.message
 
     def test_orphaning_names_the_id_and_needs_no_connection(self) -> None:
         spec = {"deletionPolicy": "Orphan"}
-        action = decide(case(self.gone(spec, held(integration(spec))), route=BROKEN))
-        assert isinstance(action, Release)
+        action = decide(case(self.gone(spec, held(integration(spec))), target=BROKEN))
+        assert isinstance(action, RemoveFinalizer)
         assert action.note == "integration 5 of account acc-1 was left in NetBird"
 
     def test_orphaning_settles_an_open_create_where_it_can(self) -> None:
-        status = Status().having(creation=intent_of(integration()), owner_uid=UID)
+        status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
         resource = self.gone({"deletionPolicy": "Orphan"}, status)
-        lost = Release("an integration may be left in NetBird: a create was never answered")
-        over = Memory(intent_over=NOW - 66)
-        assert reason_of(decide(case(resource, memory=Memory(intent_over=NOW)))) is Reason.CREATE_OUTCOME_UNKNOWN
-        assert decide(case(resource, memory=over)) == Look(NOW - 1)
-        found = decide(case(resource, memory=over, view=view(item(9), begun=NOW)))
-        assert found == Bind(item(9), Origin.INFERRED)
-        assert decide(case(resource, memory=over, view=view(item(9), item(10), begun=NOW))) == lost
-        assert decide(case(resource, memory=over, view=view(begun=NOW))) == lost
-        assert decide(case(resource, memory=over, route=BROKEN)) == lost
+        lost = RemoveFinalizer("an integration may be left in NetBird: a create was never answered")
+        over = Memory(create_ended_at=NOW - 66)
+        assert reason_of(decide(case(resource, memory=Memory(create_ended_at=NOW)))) is Reason.CREATE_OUTCOME_UNKNOWN
+        assert decide(case(resource, memory=over)) == WaitForList(NOW - 1)
+        found = decide(case(resource, memory=over, snapshot=view(item(9), begun=NOW)))
+        assert found == RecordId(item(9), Origin.INFERRED)
+        assert decide(case(resource, memory=over, snapshot=view(item(9), item(10), begun=NOW))) == lost
+        assert decide(case(resource, memory=over, snapshot=view(begun=NOW))) == lost
+        assert decide(case(resource, memory=over, target=BROKEN)) == lost
 
     def test_an_unanswered_delete_is_repeated_only_after_a_look(self) -> None:
         resource = self.gone(status=held(integration()))
-        memory = Memory(unknown_write=NOW - 1, written=NOW - 50)
-        assert decide(case(resource, memory=memory, view=view(item(), begun=NOW - 2))) == Look(NOW - 1)
-        assert decide(case(resource, memory=memory, view=view(item(), begun=NOW))) == Delete(5)
+        memory = Memory(unknown_write_at=NOW - 1, last_write_at=NOW - 50)
+        assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW - 2))) == WaitForList(NOW - 1)
+        assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW))) == Delete(5)
 
     def test_beside_an_id_an_attempt_that_was_given_up_holds_no_deletion_up(self) -> None:
         status = held(integration(), unresolved_creations=(intent_of(integration()),))
-        assert decide(case(self.gone(status=status), view=view(item(5), item(9)))) == Delete(5)
+        assert decide(case(self.gone(status=status), snapshot=view(item(5), item(9)))) == Delete(5)
 
     def test_a_list_from_before_our_own_write_proves_no_absence(self) -> None:
         resource = self.gone(status=held(integration()))
-        assert decide(case(resource, memory=Memory(written=NOW - 0.5), view=view())) == Delete(5)
+        assert decide(case(resource, memory=Memory(last_write_at=NOW - 0.5), snapshot=view())) == Delete(5)
 
     def test_suspension_holds_no_deletion_up(self) -> None:
         assert decide(case(self.gone({"suspend": True}, held(integration())))) == Delete(5)
 
     def test_an_open_create_is_settled_first(self) -> None:
-        status = Status().having(creation=intent_of(integration()), owner_uid=UID)
-        memory = Memory(intent_over=NOW - 66)
-        waiting = decide(case(self.gone(status=status), memory=Memory(intent_over=NOW)))
+        status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
+        memory = Memory(create_ended_at=NOW - 66)
+        waiting = decide(case(self.gone(status=status), memory=Memory(create_ended_at=NOW)))
         assert reason_of(waiting) is Reason.CREATE_OUTCOME_UNKNOWN
-        found = decide(case(self.gone(status=status), memory=memory, view=view(item(9), begun=NOW)))
-        assert found == Bind(item(9), Origin.INFERRED)
-        assert decide(case(self.gone(status=status), memory=memory, view=view(begun=NOW))) == Release()
+        found = decide(case(self.gone(status=status), memory=memory, snapshot=view(item(9), begun=NOW)))
+        assert found == RecordId(item(9), Origin.INFERRED)
+        assert decide(case(self.gone(status=status), memory=memory, snapshot=view(begun=NOW))) == RemoveFinalizer()
 
     def test_a_404_alone_proves_nothing(self) -> None:
         resource = self.gone(status=held(integration()))
-        assert decide(case(resource, memory=Memory(missing=NOW - 0.5), view=view())) == Look(NOW - 0.5)
-        assert decide(case(resource, memory=Memory(missing=NOW - 0.5), view=view(begun=NOW))) == Release()
+        assert decide(case(resource, memory=Memory(not_found_at=NOW - 0.5), snapshot=view())) == WaitForList(NOW - 0.5)
+        assert (
+            decide(case(resource, memory=Memory(not_found_at=NOW - 0.5), snapshot=view(begun=NOW))) == RemoveFinalizer()
+        )
 
     def test_in_another_account_nothing_is_deleted(self) -> None:
-        elsewhere = Route(
-            authority=AUTHORITY, endpoint="endpoint-1", proof="proof-1", account="acc-2", allow_adoption=True
+        elsewhere = Target(
+            authority=AUTHORITY,
+            endpoint_digest="endpoint-1",
+            credential_digest="proof-1",
+            account="acc-2",
+            allow_adoption=True,
         )
         assert (
-            reason_of(decide(case(self.gone(status=held(integration())), route=elsewhere))) is Reason.ACCOUNT_MISMATCH
+            reason_of(decide(case(self.gone(status=held(integration())), target=elsewhere))) is Reason.ACCOUNT_MISMATCH
         )
 
     def test_a_restored_claim_is_released_untouched(self) -> None:
         action = decide(case(self.gone(status=held(integration(), owner_uid="another"))))
-        assert isinstance(action, Release)
+        assert isinstance(action, RemoveFinalizer)
         assert "5" in (action.note or "")
 
     def test_without_our_finalizer_it_is_none_of_our_business(self) -> None:
-        assert decide(case(self.gone(finalizers=[]))) == Done()
+        assert decide(case(self.gone(finalizers=[]))) == Ignore()
 
 
 moments = st.none() | st.sampled_from([NOW - 200, NOW - 66, NOW - 5, NOW - 1, NOW])
@@ -641,7 +677,7 @@ intents = st.sampled_from(
     ]
 )
 statuses = st.builds(
-    Status().having,
+    Status().evolve,
     id=st.none() | st.just(5),
     account_id=st.sampled_from([None, ACCOUNT, "acc-2"]),
     enabled=st.none() | st.booleans(),
@@ -672,20 +708,20 @@ metadata = st.fixed_dictionaries(
 )
 problems: st.SearchStrategy[OperatorError] = st.just(BROKEN)
 routes = st.builds(
-    Route,
+    Target,
     authority=st.sampled_from([AUTHORITY, "authority-2"]),
-    endpoint=st.just("endpoint-1"),
+    endpoint_digest=st.just("endpoint-1"),
     account=st.sampled_from([None, ACCOUNT, "acc-2"]) | problems,
     allow_adoption=st.booleans(),
 )
 memories = st.builds(
     Memory,
-    finalizer_seen=moments,
-    intent_over=moments,
-    written=moments,
-    unknown_write=moments,
-    missing=moments,
-    looked=moments,
+    finalizer_seen_at=moments,
+    create_ended_at=moments,
+    last_write_at=moments,
+    unknown_write_at=moments,
+    not_found_at=moments,
+    last_compared_at=moments,
     deleted=st.booleans(),
 )
 items = st.lists(
@@ -697,29 +733,29 @@ items = st.lists(
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn) -> DecisionInput:
     resource = integration(draw(specs), draw(statuses), **draw(metadata))
     begun, broken = draw(moments), draw(st.booleans())
     seen = view(*draw(items), begun=begun) if begun is not None else None
     payload = BROKEN if broken else None
-    return case(resource, memory=draw(memories), payload=payload, route=draw(routes | problems), view=seen)
+    return case(resource, memory=draw(memories), payload=payload, target=draw(routes | problems), snapshot=seen)
 
 
 @given(cases())
-def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: Case) -> None:
-    action, route, resource = decide(this), this.observed.route, this.desired.resource
+def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: DecisionInput) -> None:
+    action, target, resource = decide(this), this.observed.target, this.desired.resource
     match action:
         case Update() | Delete():
             assert action.id == this.status.id
             assert this.status.internal.owner_uid == UID
-            assert isinstance(route, Route)
-            assert this.status.account_id in (None, route.account)
-            assert this.status.internal.authority == route.authority
+            assert isinstance(target, Target)
+            assert this.status.account_id in (None, target.account)
+            assert this.status.internal.authority == target.authority
         case Create():
             assert resource.has_finalizer
             assert not resource.deleting
             assert not resource.spec.suspend
-            assert this.observed.view is not None
+            assert this.observed.snapshot is not None
         case Report():
             assert action.message
         case _:

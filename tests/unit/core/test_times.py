@@ -3,8 +3,8 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from netbird_streaming.core.schema.fields import TIME
-from netbird_streaming.core.times import as_rfc_3339, parse_time
+from netbird_streaming.api.timestamps import as_rfc_3339, parse_time
+from netbird_streaming.api.validation.fields import TIME
 
 _DATES = st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat())
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from netbird_streaming.core.remote import Endpoint
-from netbird_streaming.core.resources import RateLimit, TokenType
-from netbird_streaming.netbird.client import Call, NetBirdClient, Surroundings
+from netbird_streaming.api.types import RateLimit, TokenType
+from netbird_streaming.core.netbird.types import Endpoint
+from netbird_streaming.netbird.client import CallMetric, ClientContext, NetBirdClient
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.proxies import Proxy
 
@@ -71,13 +71,13 @@ class Network:
     clock: FakeClock = field(default_factory=lambda: FakeClock(runs=True))
     guard: Callable[[], None] = lambda: None
     requests: list[httpx.Request] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[CallMetric] = field(default_factory=list)
     trust: int = 0
     opened: list[httpx.AsyncClient] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        around = Surroundings(self.clock, random.Random(1), self.guard, self.calls.append, "test")
-        self.factory = ClientFactory(around, timeout=30, initial_share=1.0, http=self)
+        context = ClientContext(self.clock, random.Random(1), self.guard, self.calls.append, "test")
+        self.factory = ClientFactory(context, timeout=30, initial_fraction=1.0, http=self)
 
     def proxy(self, _: str) -> Proxy | None:
         return None

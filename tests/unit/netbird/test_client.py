@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netbird_streaming.core.remote import Endpoint, IntegrationRequest, PathFamily, Priority
-from netbird_streaming.core.resources import RateLimit, TokenType
+from netbird_streaming.api.types import RateLimit, TokenType
+from netbird_streaming.core.netbird.types import Endpoint, IntegrationRequest, PathFamily, Priority
 from netbird_streaming.errors import (
     Effect,
     LeaseLostError,
@@ -23,7 +23,7 @@ from netbird_streaming.errors import (
     RetryError,
     WaitError,
 )
-from netbird_streaming.netbird.client import Call, NetBirdClient, Surroundings
+from netbird_streaming.netbird.client import CallMetric, ClientContext, NetBirdClient
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reasons import Reason
@@ -35,12 +35,12 @@ JSON_404: Final = {"message": "not found", "code": 404}
 FIRST, SECOND = PathFamily.INTEGRATIONS, PathFamily.PLAIN
 Operate = Callable[[NetBirdClient], Any]
 OPERATIONS: Final[dict[str, Operate]] = {
-    "list": lambda client: client.list_integrations(Priority.CLOCK),
-    "get": lambda client: client.get(7, Priority.CLOCK),
-    "create": lambda client: client.create(REQUEST, Priority.USER),
-    "update": lambda client: client.update(7, REQUEST, Priority.USER),
-    "delete": lambda client: client.delete(7, Priority.USER),
-    "account": lambda client: client.account_id(Priority.CLOCK),
+    "list": lambda client: client.list_integrations(Priority.LOW),
+    "get": lambda client: client.get(7, Priority.LOW),
+    "create": lambda client: client.create(REQUEST, Priority.HIGH),
+    "update": lambda client: client.update(7, REQUEST, Priority.HIGH),
+    "delete": lambda client: client.delete(7, Priority.HIGH),
+    "account": lambda client: client.account_id(Priority.LOW),
 }
 WRITES: Final = ("create", "update", "delete")
 
@@ -81,7 +81,7 @@ async def test_each_operation_finds_the_path_that_the_server_knows(name: str, un
 async def test_the_account_has_one_path() -> None:
     network = Network(good)
     client = network.client()
-    assert await client.account_id(Priority.CLOCK) == "acc-1"
+    assert await client.account_id(Priority.LOW) == "acc-1"
     assert client.path_family is None
 
 
@@ -90,10 +90,10 @@ async def test_the_hint_is_tried_first_and_all_of_a_token_share_what_was_found()
     endpoint = Endpoint(ENDPOINT.url, TOKEN, ENDPOINT.token_type, path_family=SECOND)
     client = network.client(endpoint)
     assert client.path_family is None
-    await client.list_integrations(Priority.CLOCK)
+    await client.list_integrations(Priority.LOW)
     tenant = network.client(Endpoint(ENDPOINT.url, TOKEN, ENDPOINT.token_type, tenant_id="t1"))
     assert tenant.path_family is SECOND
-    await tenant.list_integrations(Priority.CLOCK)
+    await tenant.list_integrations(Priority.LOW)
     assert network.asked == ["GET /api/event-streaming"] * 2
 
 
@@ -127,7 +127,7 @@ async def test_a_wrong_token_is_told_from_a_missing_licence_by_asking_for_the_ac
     client = network.client()
     for _ in range(3):
         with pytest.raises(WaitError) as caught:
-            await client.list_integrations(Priority.CLOCK)
+            await client.list_integrations(Priority.LOW)
         assert (caught.value.reason, caught.value.effect) == (reason, Effect.NONE)
     assert network.asked.count("GET /api/accounts") == asked
 
@@ -136,7 +136,7 @@ async def test_a_client_is_replaced_after_the_trusted_authorities_changed() -> N
     network = Network(good)
     client = network.client()
     for network.trust in (0, 0, 1, 1, 2):
-        await client.list_integrations(Priority.CLOCK)
+        await client.list_integrations(Priority.LOW)
     assert [each.is_closed for each in network.opened] == [True, True, False]
 
 
@@ -149,10 +149,10 @@ async def test_a_replaced_client_is_closed_after_its_last_request_and_not_before
         return good(request)
 
     network.handler = slow
-    first = asyncio.create_task(client.list_integrations(Priority.CLOCK))
+    first = asyncio.create_task(client.list_integrations(Priority.LOW))
     await settle()
     network.trust, network.handler = 1, good
-    await client.list_integrations(Priority.CLOCK)
+    await client.list_integrations(Priority.LOW)
     assert [each.is_closed for each in network.opened] == [False, False]
     held.set()
     await first
@@ -162,18 +162,18 @@ async def test_a_replaced_client_is_closed_after_its_last_request_and_not_before
 async def test_an_error_while_a_client_is_created_is_that_connections_alone() -> None:
     socks = {"ALL_PROXY": "socks5://hunter2:1080", "NO_PROXY": "netbird.example"}
     clients = EnvironmentHttpClients(socks)
-    around = Surroundings(FakeClock(runs=True), random.Random(1), lambda: None)
-    async with ClientFactory(around, timeout=1, initial_share=1.0, http=clients) as factory:
+    context = ClientContext(FakeClock(runs=True), random.Random(1), lambda: None)
+    async with ClientFactory(context, timeout=1, initial_fraction=1.0, http=clients) as factory:
         proxied = factory.client(replace(ENDPOINT, url="https://other.example"), PLENTY)
         for _ in range(2):
             with pytest.raises(
                 WaitError, match="ALL_PROXY of the operator's environment names a SOCKS proxy"
             ) as caught:
-                await proxied.list_integrations(Priority.CLOCK)
+                await proxied.list_integrations(Priority.LOW)
             assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
             assert "hunter2" not in repr(caught.value)
         with pytest.raises(RetryError, match="can't be resolved"):
-            await factory.client(ENDPOINT, PLENTY).list_integrations(Priority.CLOCK)
+            await factory.client(ENDPOINT, PLENTY).list_integrations(Priority.LOW)
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
@@ -191,7 +191,7 @@ async def test_what_may_come_from_the_front_door_proves_no_path(status: int) -> 
     network = Network(lambda _: httpx.Response(status, json={"message": "", "code": status}))
     client = network.client()
     with pytest.raises(OperatorError):
-        await client.create(REQUEST, Priority.USER)
+        await client.create(REQUEST, Priority.HIGH)
     assert client.path_family is None
     assert len(network.requests) == 1
 
@@ -200,7 +200,7 @@ async def test_a_page_of_html_proves_no_path() -> None:
     network = Network(lambda _: httpx.Response(200, html="<html>"))
     client = network.client()
     with pytest.raises(RetryError) as caught:
-        await client.list_integrations(Priority.CLOCK)
+        await client.list_integrations(Priority.LOW)
     assert caught.value.reason is Reason.UNEXPECTED_ANSWER
     assert client.path_family is None
 
@@ -210,9 +210,9 @@ async def test_an_absent_integration_is_asked_for_once_where_the_path_is_known()
         lambda request: good(request) if request.url.path == FIRST else httpx.Response(404, json=JSON_404)
     )
     client = network.client()
-    await client.list_integrations(Priority.CLOCK)
+    await client.list_integrations(Priority.LOW)
     with pytest.raises(NotFoundError):
-        await client.get(7, Priority.CLOCK)
+        await client.get(7, Priority.LOW)
     assert len(network.requests) == 2
 
 
@@ -222,7 +222,7 @@ async def test_an_absent_integration_proves_the_path_where_the_other_has_only_a_
 
     client = Network(answer).client()
     with pytest.raises(NotFoundError):
-        await client.delete(7, Priority.USER)
+        await client.delete(7, Priority.HIGH)
     assert client.path_family is FIRST
 
 
@@ -247,7 +247,7 @@ async def test_reads_are_repeated_twice_and_writes_never(name: str, handler: Any
 async def test_a_read_that_succeeds_at_last_succeeds() -> None:
     replies = iter([httpx.Response(500), httpx.Response(503)])
     network = Network(lambda request: next(replies, None) or good(request))
-    listing = await network.client().list_integrations(Priority.CLOCK)
+    listing = await network.client().list_integrations(Priority.LOW)
     assert [item.id for item in listing.items] == [7]
 
 
@@ -306,7 +306,7 @@ async def test_an_answer_that_announces_too_large_a_body_is_not_read() -> None:
     read = list[bool]()
     network = Network(lambda _: httpx.Response(200, headers={"Content-Length": str(33 * 2**20)}, content=body()))
     with pytest.raises(RetryError, match="larger than 16 MiB"):
-        await network.client().list_integrations(Priority.USER)
+        await network.client().list_integrations(Priority.HIGH)
     assert read == []
 
 
@@ -321,7 +321,7 @@ async def test_the_guard_is_asked_after_the_wait_for_the_budget_and_nothing_is_s
 
     network = Network(good, clock, guard)
     client = network.client(limit=RateLimit(requests_per_minute=6, burst=1))
-    await client.list_integrations(Priority.CLOCK)
+    await client.list_integrations(Priority.LOW)
     with pytest.raises(LeaseLostError) as caught:
         await OPERATIONS[name](client)
     assert caught.value.effect is Effect.NONE
@@ -346,7 +346,7 @@ async def turns_of_another(length: int) -> int:
             await asyncio.sleep(0)
 
     going_on = asyncio.create_task(other())
-    listing = await network.client().list_integrations(Priority.CLOCK)
+    listing = await network.client().list_integrations(Priority.LOW)
     going_on.cancel()
     assert [item.id for item in listing.items] == list(range(1, length + 1))
     return turns
@@ -357,10 +357,10 @@ async def test_a_429_pauses_every_tenant_of_the_token() -> None:
     replies = iter([httpx.Response(429, headers={"Retry-After": "20"}, json={"message": "", "code": 429})])
     network = Network(lambda request: next(replies, None) or good(request), clock)
     with pytest.raises(RetryError) as caught:
-        await network.client().create(REQUEST, Priority.USER)
+        await network.client().create(REQUEST, Priority.HIGH)
     assert (caught.value.reason, caught.value.retry_after) == (Reason.RATE_LIMITED, 20)
     other = network.client(Endpoint(ENDPOINT.url, TOKEN, ENDPOINT.token_type, tenant_id="t2"))
-    await other.list_integrations(Priority.USER)
+    await other.list_integrations(Priority.HIGH)
     assert clock.monotonic() == pytest.approx(1020)
     assert network.calls[1].queued == pytest.approx(20)
 
@@ -387,7 +387,7 @@ async def test_each_request_carries_token_tenant_and_nothing_that_was_not_asked_
 async def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token: str) -> None:
     network = Network(good)
     with pytest.raises(WaitError) as caught:
-        await network.client(Endpoint(ENDPOINT.url, token, ENDPOINT.token_type)).list_integrations(Priority.CLOCK)
+        await network.client(Endpoint(ENDPOINT.url, token, ENDPOINT.token_type)).list_integrations(Priority.LOW)
     assert caught.value.reason is Reason.SECRET_VALUE_INVALID
     assert not token.strip() or token not in repr(caught.value)
     assert network.requests == []
@@ -399,7 +399,7 @@ async def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(to
 )
 async def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(WaitError) as caught:
-        await Network(good).client(Endpoint(url, TOKEN, ENDPOINT.token_type)).list_integrations(Priority.CLOCK)
+        await Network(good).client(Endpoint(url, TOKEN, ENDPOINT.token_type)).list_integrations(Priority.LOW)
     assert caught.value.reason is Reason.CONNECTION_INVALID
     assert "pw" not in repr(caught.value)
 
@@ -427,14 +427,14 @@ def test_no_answer_raises_anything_but_our_own_errors(name: str, status: int, bo
 
 async def test_an_observer_hears_of_each_request() -> None:
     network = Network(offering(SECOND, httpx.Response(404)))
-    await network.client().list_integrations(Priority.CLOCK)
-    assert [(call.operation, call.outcome) for call in network.calls] == [("list", 404), ("list", 200)]
-    assert all(isinstance(call, Call) for call in network.calls)
+    await network.client().list_integrations(Priority.LOW)
+    assert [(metric.operation, metric.outcome) for metric in network.calls] == [("list", 404), ("list", 200)]
+    assert all(isinstance(metric, CallMetric) for metric in network.calls)
 
 
 async def test_the_log_says_what_was_done_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "netbird_streaming")
-    await Network(good).client().create(REQUEST, Priority.USER)
+    await Network(good).client().create(REQUEST, Priority.HIGH)
     (record,) = [each for each in caplog.records if each.name.startswith("netbird_streaming")]
     assert vars(record)["operation"] == "create"
     assert not {TOKEN, "dd-secret"} & {str(value) for value in vars(record).values()}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from netbird_streaming.core.remote import Priority
-from netbird_streaming.reconciler.queue import LANE_WIDTH, Backlog, KeyQueue
+from netbird_streaming.core.netbird.types import Priority
+from netbird_streaming.reconciler.queue import MAX_PER_FAIRNESS_KEY, Backlog, KeyQueue
 from tests.unit.netbird.fakes import FakeClock
 
 
@@ -64,8 +64,8 @@ async def test_one_key_is_never_worked_on_twice_at_once() -> None:
         assert running == 1
         for _ in range(3):
             await asyncio.sleep(0)
-        if priority is Priority.CLOCK:
-            queue.add(key, Priority.USER)
+        if priority is Priority.LOW:
+            queue.add(key, Priority.HIGH)
         running -= 1
         return False
 
@@ -83,8 +83,8 @@ async def test_people_go_before_clocks() -> None:
 
     for key in ("c1", "c2", "c3"):
         queue.add(key)
-    queue.add("u", Priority.USER)
-    queue.add("c3", Priority.USER)
+    queue.add("u", Priority.HIGH)
+    queue.add("c3", Priority.HIGH)
     await drain(queue, work)
     assert done == ["u", "c3", "c1", "c2"]
 
@@ -99,8 +99,8 @@ async def test_what_is_begun_goes_before_what_is_not() -> None:
 
     for number in range(3):
         queue.add(f"new {number}")
-    queue.add("begun", ahead=True)
-    queue.add("a person's", Priority.USER)
+    queue.add("begun", front=True)
+    queue.add("a person's", Priority.HIGH)
     await drain(queue, work)
     assert done == ["a person's", "begun", "new 0", "new 1", "new 2"]
 
@@ -114,19 +114,19 @@ async def test_a_sick_lane_holds_up_no_other() -> None:
         nonlocal waiting
         if key.startswith("s"):
             waiting += 1
-            async with queue.released(key):
+            async with queue.slot_released(key):
                 await stuck.wait()
         else:
             done.set()
         return False
 
-    for number in range(LANE_WIDTH * 3):
-        queue.add(f"s{number}", Priority.USER)
-    queue.add("h", Priority.CLOCK)
+    for number in range(MAX_PER_FAIRNESS_KEY * 3):
+        queue.add(f"s{number}", Priority.HIGH)
+    queue.add("h", Priority.LOW)
     runner = asyncio.create_task(queue.run(work, grace=0.01))
     async with asyncio.timeout(5):
         await done.wait()
-    assert waiting == LANE_WIDTH
+    assert waiting == MAX_PER_FAIRNESS_KEY
     runner.cancel()
     stuck.set()
     with pytest.raises(asyncio.CancelledError):
@@ -141,13 +141,13 @@ async def test_keys_that_wait_long_for_netbird_make_room_for_others_of_their_lan
         if key == "healthy":
             done.set()
         else:
-            async with queue.released(key):
+            async with queue.slot_released(key):
                 await stuck.wait()
         return False
 
-    for number in range(LANE_WIDTH * 3):
-        queue.add(f"slow {number}", Priority.USER)
-    queue.add("healthy", Priority.USER)
+    for number in range(MAX_PER_FAIRNESS_KEY * 3):
+        queue.add(f"slow {number}", Priority.HIGH)
+    queue.add("healthy", Priority.HIGH)
     runner = asyncio.create_task(queue.run(work, grace=1))
     async with asyncio.timeout(5):
         await done.wait()
@@ -160,21 +160,21 @@ async def test_keys_that_wait_long_for_netbird_make_room_for_others_of_their_lan
 
 
 async def test_no_priority_of_a_lane_waits_for_another() -> None:
-    queue: KeyQueue[str] = KeyQueue(LoopClock(), LANE_WIDTH + 1, lambda _: "one lane")
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), MAX_PER_FAIRNESS_KEY + 1, lambda _: "one lane")
     stuck, done = asyncio.Event(), asyncio.Event()
 
     async def work(key: str, priority: Priority) -> bool:
-        if priority is Priority.USER:
+        if priority is Priority.HIGH:
             done.set()
         else:
             await stuck.wait()
         return False
 
-    for number in range(LANE_WIDTH):
+    for number in range(MAX_PER_FAIRNESS_KEY):
         queue.add(f"slow {number}")
     runner = asyncio.create_task(queue.run(work, grace=1))
     await asyncio.sleep(0)
-    queue.add("edit", Priority.USER)
+    queue.add("edit", Priority.HIGH)
     async with asyncio.timeout(5):
         await done.wait()
     runner.cancel()

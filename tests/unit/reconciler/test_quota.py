@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.core.resources import (
+from netbird_streaming.api.types import (
     ClusterConnectionSpec,
     ClusterNetBirdConnection,
     Connection,

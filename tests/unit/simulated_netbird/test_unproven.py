@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.netbird.behaviour import Form
-from tests.support.netbird.wire import Operation, Request
-from tests.unit.simulated_netbird.given import CALLER, DATADOG, HTTP, LATER, NOW, body, made, put, server
+from tests.doubles.netbird.behaviour import Form
+from tests.doubles.netbird.wire import Operation, Request
+from tests.unit.doubles.netbird.given import CALLER, DATADOG, HTTP, LATER, NOW, body, made, put, server
 
 HOUR = timedelta(hours=1)
 

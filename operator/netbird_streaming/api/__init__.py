@@ -1,0 +1,1 @@
+"""The custom resources: their schemas, their status and their validation rules."""

@@ -1,0 +1,211 @@
+"""Where events go: a block of settings for each platform."""
+
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from netbird_streaming.api.http_auth import Auth, Header
+from netbird_streaming.api.model import Model
+from netbird_streaming.api.references import KeyReference
+from netbird_streaming.api.validation.fields import ATOMIC_LIST, MAX_URL, doc, examples, url_rule
+from netbird_streaming.api.validation.rules import Cause, Rule, first_fault, literals, matches, one_of_two, rules
+
+DATADOG_SITES: Final = (
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "datadoghq.eu",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "ddog-gov.com",
+)
+"""Source: Datadog's documentation of its log intake, https://docs.datadoghq.com/api/latest/logs/#send-logs."""
+
+MAX_HEADERS: Final = 32
+MAX_BODY: Final = 8 * 1024
+
+_SITE_RULE: Final = Rule(
+    rule=f"!has(self.site) || self.site in {literals(DATADOG_SITES)}",
+    message=f"must be a site of Datadog's: {', '.join(DATADOG_SITES)}; for anything else set apiURL instead",
+    field=".site",
+)
+_BUCKET_RULE: Final = first_fault(
+    ".bucketName",
+    (
+        (
+            f"!{matches('self.bucketName', r'^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$')}",
+            "must be a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'; not an ARN or a URL",
+        ),
+        (
+            matches("self.bucketName", r"\.\.|\.-|-\.|^[0-9.]+$|^(xn--|sthree-|amzn-s3-demo-)"),
+            "must not be an IP address, begin with xn--, sthree- or amzn-s3-demo-, nor have a '.' beside '.' or '-'",
+        ),
+    ),
+)
+_STREAM_RULE: Final = Rule(
+    rule="self.streamName.matches('^[a-zA-Z0-9_.-]+$')",
+    message="must be a stream's name as AWS allows: 1 to 64 letters, digits, '_', '.' and '-'; not an ARN",
+    field=".streamName",
+)
+_REGION_RULE: Final = Rule(
+    rule="self.region.matches('^[a-z]{2,5}(-[a-z]+){1,3}-[0-9]{1,2}$')",
+    message="must be the code of an AWS region, as eu-central-1; not its name or an availability zone",
+    field=".region",
+)
+
+AwsRegion = Annotated[
+    str, doc("The code of the AWS region of the bucket or stream. Example: eu-central-1.", maxLength=32)
+]
+AccessKeyIDReference = Annotated[
+    KeyReference,
+    doc(
+        "The key of a Secret in this namespace that holds the AWS access key ID of an IAM user (it begins with AKIA).",
+        **examples(name="aws", key="access-key"),
+    ),
+]
+SecretAccessKeyReference = Annotated[
+    KeyReference,
+    doc(
+        "The key of a Secret in this namespace that holds the AWS secret access key.",
+        **examples(name="aws", key="secret-key"),
+    ),
+]
+
+
+class Datadog(Model):
+    """Datadog's log intake."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *one_of_two(
+                ".site",
+                ".apiURL",
+                "name the Datadog site, as datadoghq.eu, or set apiURL for anything that is none",
+                "must be removed, or site: site already says which URL events are sent to",
+            ),
+            _SITE_RULE,
+            url_rule(".apiURL", "remove it: the key belongs into a Secret that apiKeySecretRef names"),
+        )
+    )
+
+    site: Annotated[
+        str | None,
+        doc(
+            f"The Datadog site of the organisation: one of {', '.join(DATADOG_SITES)}. Set this or apiURL. Example:"
+            " datadoghq.eu.",
+            maxLength=64,
+        ),
+    ] = None
+    api_url: Annotated[
+        str | None,
+        doc(
+            "The whole https URL of any other log intake, such as a proxy. Set this or site. Example:"
+            " https://http-intake.logs.datadoghq.eu/api/v2/logs.",
+            maxLength=MAX_URL,
+        ),
+    ] = Field(default=None, alias="apiURL")
+    api_key_secret_ref: Annotated[
+        KeyReference,
+        doc(
+            "The key of a Secret in this namespace that holds the Datadog API key (not an application key). Datadog can"
+            " take five minutes to accept a new key; the operator retries until then.",
+            **examples(name="datadog", key="api-key"),
+        ),
+    ]
+
+
+class S3(Model):
+    """An Amazon S3 bucket."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_BUCKET_RULE, _REGION_RULE))
+
+    bucket_name: Annotated[
+        str,
+        doc("The name of the bucket, not its ARN or a URL. Example: company-netbird-events.", maxLength=63),
+    ]
+    region: AwsRegion
+    access_key_id_secret_ref: AccessKeyIDReference = Field(alias="accessKeyIDSecretRef")
+    secret_access_key_secret_ref: SecretAccessKeyReference
+
+
+class Firehose(Model):
+    """An Amazon Data Firehose stream."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_STREAM_RULE, _REGION_RULE))
+
+    stream_name: Annotated[str, doc("The name of the stream, not its ARN. Example: netbird-events.", maxLength=64)]
+    region: AwsRegion
+    access_key_id_secret_ref: AccessKeyIDReference = Field(alias="accessKeyIDSecretRef")
+    secret_access_key_secret_ref: SecretAccessKeyReference
+
+
+_ONCE: Final = "self.headers.all(h, self.headers.exists_one(o, o.name.lowerAscii() == h.name.lowerAscii()))"
+_NO_SECOND_AUTH: Final = (
+    "!has(self.auth) || !has(self.headers) || !self.headers.exists(h, h.name.lowerAscii() == 'authorization' ||"
+    " (has(self.auth.header) && h.name.lowerAscii() == self.auth.header.name.lowerAscii()))"
+)
+
+
+class GenericHTTP(Model):
+    """Any HTTP endpoint."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *one_of_two(
+                ".url",
+                ".urlSecretRef",
+                "set the https URL that events are posted to, or urlSecretRef where the URL itself holds a token",
+                "must be removed, or url: the URL comes from one of the two",
+            ),
+            url_rule(".url", "put the whole URL into a Secret and name it by urlSecretRef instead"),
+            Rule(
+                f"!has(self.headers) || {_ONCE}",
+                "must name each header only once; upper and lower case make no difference",
+                ".headers",
+            ),
+            Rule(
+                _NO_SECOND_AUTH,
+                "must not hold Authorization, or the header of auth.header, beside auth: remove it or auth",
+                ".headers",
+                Cause.FORBIDDEN,
+            ),
+        )
+    )
+
+    url: Annotated[
+        str | None,
+        doc(
+            "The https URL that NetBird posts events to. Set this, or urlSecretRef if the URL contains a token, as many"
+            " webhook URLs do. Example: https://siem.example.com/ingest.",
+            maxLength=MAX_URL,
+        ),
+    ] = None
+    url_secret_ref: Annotated[
+        KeyReference | None,
+        doc(
+            "The key of a Secret in this namespace that holds the whole https URL. Set this or url.",
+            **examples(name="webhook", key="url"),
+        ),
+    ] = None
+    headers: Annotated[
+        tuple[Header, ...],
+        doc(
+            "The headers of each request; each name may occur once. Put the header that authenticates the sender under"
+            " auth.",
+            maxItems=MAX_HEADERS,
+            **ATOMIC_LIST,
+        ),
+    ] = ()
+    auth: Annotated[
+        Auth | None,
+        doc("How NetBird authenticates to the destination: exactly one of bearer, basic and header, all from Secrets."),
+    ] = None
+    body_template: Annotated[
+        str | None,
+        doc(
+            "The body of each request, as a Go template over .ID, .Timestamp, .Message, .InitiatorID, .TargetID,"
+            " .Meta and .Reference. Default: NetBird's own JSON. Never put a credential into it. Example:"
+            ' {"time": "{{ .Timestamp }}", "event": "{{ .Message }}"}.',
+            maxLength=MAX_BODY,
+        ),
+    ] = None

@@ -1,0 +1,204 @@
+"""The specification of an `EventStreamingIntegration`, as its user writes it."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import ConfigDict, Field
+
+from netbird_streaming.api.destinations import S3, Datadog, Firehose, GenericHTTP
+from netbird_streaming.api.model import Model
+from netbird_streaming.api.references import ConnectionKind, ConnectionReference
+from netbird_streaming.api.validation.fields import doc
+from netbird_streaming.api.validation.rules import Cause, Rule, literal, rules
+
+
+class Platform(StrEnum):
+    """Where NetBird streams events to, in the API's own words."""
+
+    DATADOG = "datadog"
+    S3 = "s3"
+    FIREHOSE = "firehose"
+    GENERIC_HTTP = "generic_http"
+
+
+class AdoptionPolicy(StrEnum):
+    """Whether an integration that exists already may be taken over."""
+
+    NEVER = "Never"
+    MATCH = "Match"
+    OVERRIDE = "Override"
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the integration when the resource is deleted."""
+
+    DELETE = "Delete"
+    ORPHAN = "Orphan"
+
+
+class DriftPolicy(StrEnum):
+    """What is done when somebody else changed the integration."""
+
+    CORRECT = "Correct"
+    REPORT = "Report"
+
+
+class Adoption(Model):
+    """Taking over an integration that this resource did not create."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.id) || self.policy != 'Never'",
+                "must be removed, or policy set to Match or Override: policy Never takes nothing over",
+                ".id",
+                Cause.FORBIDDEN,
+            ),
+            Rule(
+                "has(self.id) || self.policy != 'Override'",
+                "policy Override needs the id of the integration to take over; NetBird's API and dashboard show it",
+                ".id",
+                Cause.REQUIRED,
+            ),
+        )
+    )
+
+    policy: Annotated[
+        AdoptionPolicy,
+        doc(
+            "Never: adopt nothing; an identical integration blocks the creation. Match: adopt the identical integration"
+            " (that of id, or the only one), or create one if none is identical. Override: adopt the integration of id"
+            " and correct its settings."
+        ),
+    ] = AdoptionPolicy.NEVER
+    id: Annotated[
+        int | None,
+        doc(
+            "The id in NetBird of the integration to adopt. An id that does not exist is never created. An id that"
+            " another resource owns is rejected. Example: 42.",
+            minimum=1,
+        ),
+    ] = None
+
+
+_BLOCKS: Final = {
+    Platform.DATADOG: "datadog",
+    Platform.S3: "s3",
+    Platform.FIREHOSE: "firehose",
+    Platform.GENERIC_HTTP: "genericHTTP",
+}
+_BLOCK_OF_PLATFORM: Final = (
+    "{" + ", ".join(f"{literal(platform)}: {literal(block)}" for platform, block in _BLOCKS.items()) + "}"
+)
+
+
+def _block_rules() -> tuple[Rule, ...]:
+    """Exactly the block that the platform names."""
+    required = (
+        Rule(
+            f"self.platform != {literal(platform)} || has(self.{block})",
+            f"platform is {platform}: add its settings under {block}",
+            f".{block}",
+            Cause.REQUIRED,
+        )
+        for platform, block in _BLOCKS.items()
+    )
+    forbidden = (
+        Rule(
+            f"!has(self.{block}) || self.platform == {literal(platform)}",
+            "must be removed: it is not the block that platform names",
+            f".{block}",
+            Cause.FORBIDDEN,
+            "'must be removed: platform is ' + self.platform + ', whose settings are under '"
+            f" + {_BLOCK_OF_PLATFORM}[self.platform]",
+        )
+        for platform, block in _BLOCKS.items()
+    )
+    return (*required, *forbidden)
+
+
+class IntegrationSpec(Model):
+    """One event-streaming integration of one NetBird account."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.platform == oldSelf.platform",
+                "can't be changed, since NetBird can't: create another resource, then delete this one",
+                ".platform",
+                Cause.FORBIDDEN,
+            ),
+            *_block_rules(),
+        )
+    )
+
+    connection_ref: Annotated[
+        ConnectionReference,
+        doc(
+            "The connection whose NetBird account holds the integration. Default: the ClusterNetBirdConnection"
+            " `default`. It can change to another connection of the same account, and to no other account.",
+            default={"kind": ConnectionKind.CLUSTER.value, "name": "default"},
+        ),
+    ] = ConnectionReference(kind=ConnectionKind.CLUSTER, name="default")
+    platform: Annotated[
+        Platform,
+        doc(
+            "The platform that NetBird streams events to. The values are those of NetBird's API, so generic_http has an"
+            " underscore. The field of that name holds the settings (genericHTTP for generic_http). Immutable: create"
+            " another resource instead."
+        ),
+    ]
+    enabled: Annotated[
+        bool,
+        doc(
+            "Whether NetBird streams events. A disabled integration stays in NetBird with its settings. NetBird's"
+            " dashboard allows one enabled integration per account."
+        ),
+    ] = True
+    datadog: Annotated[
+        Datadog | None,
+        doc("The settings of Datadog's log intake. Required if platform is datadog, forbidden otherwise."),
+    ] = None
+    s3: Annotated[
+        S3 | None,
+        doc("The settings of an Amazon S3 bucket. Required if platform is s3, forbidden otherwise."),
+    ] = None
+    firehose: Annotated[
+        Firehose | None,
+        doc("The settings of an Amazon Data Firehose stream. Required if platform is firehose, forbidden otherwise."),
+    ] = None
+    generic_http: Annotated[
+        GenericHTTP | None,
+        doc("The settings of any HTTP endpoint. Required if platform is generic_http, forbidden otherwise."),
+    ] = Field(default=None, alias="genericHTTP")
+    adoption: Annotated[
+        Adoption,
+        doc(
+            "Whether this resource may adopt an integration that it did not create. With a ClusterNetBirdConnection,"
+            " spec.access[].allowAdoption of the connection must allow it too.",
+            default={"policy": AdoptionPolicy.NEVER.value},
+        ),
+    ] = Adoption()
+    deletion_policy: Annotated[
+        DeletionPolicy,
+        doc(
+            "What happens to the integration when this resource is deleted. Delete: the operator deletes it. Orphan: it"
+            " stays in NetBird and keeps streaming; an Event names its id. This field can be changed while the resource"
+            " is terminating."
+        ),
+    ] = DeletionPolicy.DELETE
+    drift_policy: Annotated[
+        DriftPolicy,
+        doc(
+            "What happens when another client changed or deleted the integration in NetBird. Correct: the operator"
+            " restores what this resource declares. Report: the operator sets the condition Drifted, and writes nothing"
+            " until this resource or one of its Secrets changes."
+        ),
+    ] = DriftPolicy.CORRECT
+    suspend: Annotated[
+        bool,
+        doc(
+            "Whether the operator stops writing to NetBird. While true, it creates, changes and corrects nothing. It"
+            " still deletes the integration of a deleted resource."
+        ),
+    ] = False

@@ -1,0 +1,1 @@
+"""Building blocks of the validation rules (CEL) in the CRDs."""

@@ -1,0 +1,314 @@
+"""The composition root: settings -> clients -> reconciler -> watches, and the turns in which they run."""
+
+import asyncio
+import logging
+import platform
+import random
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, TypeVar
+
+from netbird_streaming.cluster.client import KubernetesClient
+from netbird_streaming.cluster.configuration import load_configuration
+from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.fingerprint_key import fingerprint_key
+from netbird_streaming.cluster.leader_election.elector import LeaderElector, LeaseLock
+from netbird_streaming.cluster.leader_election.record import LeaseTiming
+from netbird_streaming.cluster.namespace import own_namespace
+from netbird_streaming.cluster.preflight import Preflight
+from netbird_streaming.cluster.rbac import Permission, secret_permissions, watch_permissions
+from netbird_streaming.cluster.resources import Resources
+from netbird_streaming.config.settings import Settings
+from netbird_streaming.core.netbird.fingerprint import FingerprintKey
+from netbird_streaming.errors import LeaseLostError, OperatorError
+from netbird_streaming.leadership import PAUSES, LeadershipTerms
+from netbird_streaming.log_context import LogOnce
+from netbird_streaming.netbird.client import ClientContext
+from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
+from netbird_streaming.reconciler.controller import Controller
+from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.telemetry import memory
+from netbird_streaming.telemetry.health import probe_handler
+from netbird_streaming.telemetry.http_server import Handler, HttpServer
+from netbird_streaming.telemetry.metrics import Build, LeaderMetrics, Metrics
+from netbird_streaming.watch.kopf_watcher import KopfWatcher, WatchScope
+from netbird_streaming.watch.secrets import SecretWatch
+
+PROGRAM: Final = "netbird-streaming-operator"
+TRIM_SECONDS: Final = 30.0
+"""Between two looks at what is free in the heap: shorter than a resync's interval, each of which leaves some behind."""
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+def program_version() -> str:
+    """The installed version; `unknown` where it runs from a checkout that nothing installed."""
+    try:
+        return version(PROGRAM)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, never backwards."""
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        """The wall clock's time in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderComponents:
+    """What runs only while this process may act; `guard` raises `LeaseLostError` from when on it may not."""
+
+    controller: Controller
+    watch: KopfWatcher
+    secrets: SecretWatch | None
+    guard: Callable[[], None]
+
+    def failing(self) -> set[tuple[str, str | None]]:
+        """The kinds, each with its namespace, whose list or watch fails now; None is the whole cluster."""
+        lists = {(scope.kind, scope.namespace) for scope in self.controller.lists.failures}
+        secrets = self.secrets.failing() if self.secrets is not None else ()
+        return lists | self.watch.failing() | {("Secret", namespace) for namespace in secrets}
+
+
+class Operator:
+    """The process: connects, waits for its turn, and leads until cancelled."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str], reclaim_signals: Callable[[], None]) -> None:
+        """Take what the process was told, and how to get its signal handlers back from kopf."""
+        self._settings = settings
+        self._scope = WatchScope(settings.namespaces, settings.cluster_connections)
+        self._environment = environment
+        self._reclaim_signals = reclaim_signals
+        self._clock = SystemClock()
+        self._started = False
+        self._terms = LeadershipTerms(self._clock.monotonic)
+        self._leader: LeaderComponents | None = None
+        self._preflight: Preflight | None = None
+        build = Build(program_version(), platform.python_version())
+        self._metrics = Metrics(build, self._leader_metrics, per_connection=settings.metrics_per_connection)
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises:
+            OSError: An endpoint's address can't be listened on.
+            WaitError: There is no usable Kubernetes configuration.
+        """
+        memory.tune()
+        async with AsyncExitStack() as open_until_the_end:
+            for server in await self._serve():
+                open_until_the_end.push_async_callback(server.close)
+            settings = self._settings
+            client = KubernetesClient(await load_configuration(self._environment, self._clock.monotonic))
+            open_until_the_end.push_async_callback(client.close)
+            namespace = settings.operator_namespace or own_namespace(self._environment)
+            key = FingerprintKey(
+                await self._until(
+                    lambda: fingerprint_key(client, namespace, settings.fingerprint_key_secret, secrets.token_bytes)
+                )
+            )
+            self._preflight = preflight = Preflight(client, self._rights(namespace), self._clock.monotonic)
+            await self._until(preflight.check)
+            checking = asyncio.create_task(preflight.run(self._clock.sleep, self._failing), name="preflight")
+            open_until_the_end.callback(checking.cancel)
+            await self._run_for_leadership(client, namespace, key)
+
+    async def _serve(self) -> list[HttpServer]:
+        settings = self._settings
+        probes = {"/healthz": probe_handler(self._liveness_problem), "/readyz": probe_handler(self._readiness_problem)}
+        servers = [await _started("health", probes, settings.health_host, settings.health_port)]
+        if settings.metrics:
+            pages = {"/metrics": self._metrics.handle}
+            servers.append(await _started("metrics", pages, settings.metrics_host, settings.metrics_port))
+        return servers
+
+    async def _until(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until it works: an API server that is not there yet is no reason to end."""
+        delays, log_once = iter(PAUSES), LogOnce()
+        while True:
+            try:
+                return await attempt()
+            except OperatorError as error:
+                delay = next(delays, PAUSES[-1])
+                level = log_once.level(logging.WARNING, error.message)
+                logger.log(level, "%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
+                await self._clock.sleep(delay)
+
+    def _rights(self, namespace: str) -> tuple[Permission, ...]:
+        settings = self._settings
+        rights = watch_permissions(settings.namespaces or None, cluster_kinds=settings.cluster_connections)
+        return (*rights, *secret_permissions(self._secret_namespaces(namespace))) if settings.secret_watch else rights
+
+    def _failing(self) -> set[tuple[str, str | None]]:
+        return self._leader.failing() if self._leader is not None else set()
+
+    async def _run_for_leadership(self, client: KubernetesClient, namespace: str, key: FingerprintKey) -> None:
+        """Lead whenever it is our turn. A defect ends one turn, not the process, which would forget more."""
+        settings = self._settings
+        host = socket.gethostname()
+        while True:
+            name = LeaseLock(namespace, settings.lease_name, f"{host}_{secrets.token_hex(4)}")
+            timing = LeaseTiming(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
+            elector = LeaderElector(client, name, self._clock.now, timing=timing)
+            guard = elector.ensure_leading if settings.lease else _always
+
+            async def lead(guard: Callable[[], None] = guard) -> None:
+                self._terms.start()
+                await self._lead(client, namespace, key, guard)
+
+            self._started = True
+            try:
+                await (elector.run(lead) if settings.lease else lead())
+            except Exception:
+                logger.exception("leading has failed and begins anew; this is a defect of the operator")
+            await self._clock.sleep(self._terms.record_failure())
+
+    async def _lead(
+        self, client: KubernetesClient, namespace: str, key: FingerprintKey, guard: Callable[[], None]
+    ) -> None:
+        """Act until cancelled, with a memory of our own: what a former turn knew may be old."""
+        settings = self._settings
+        chance = random.Random()  # noqa: S311 # jitter only
+        context = ClientContext(self._clock, chance, guard, self._metrics.recorder.requested)
+        async with (
+            ClientFactory(
+                context,
+                timeout=settings.request_timeout,
+                initial_fraction=settings.initial_burst_fraction,
+                http=EnvironmentHttpClients(self._environment),
+            ) as netbird,
+            EventPublisher(client, socket.gethostname(), self._clock.now, guard) as publisher,
+        ):
+            controller = Controller(
+                Ports(
+                    cluster=self._resources(client, publisher, guard),
+                    netbird=netbird,
+                    clock=self._clock,
+                    random=chance,
+                    key=key,
+                    recorder=self._metrics.recorder,
+                ),
+                self._controller_settings(namespace),
+            )
+            watch = KopfWatcher(self._scope, controller, client.credentials, self._clock, self._reclaim_signals)
+            secret_watch = self._secret_watch(client, namespace, controller)
+            self._leader = LeaderComponents(controller, watch, secret_watch, guard)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    if secret_watch is not None:
+                        group.create_task(secret_watch.run(), name="secret watch")
+                        await secret_watch.ready()  # what it lists first it does not tell
+                    group.create_task(watch.run(), name="watch")
+                    await watch.wait_synced()  # what is there by then the controller lists
+                    group.create_task(controller.run(), name="controller")
+                    group.create_task(self._trim_memory_periodically(controller), name="heap")
+            finally:
+                self._leader = None
+
+    def _controller_settings(self, namespace: str) -> ControllerSettings:
+        settings = self._settings
+        return ControllerSettings(
+            operator_namespace=namespace,
+            request_timeout=settings.request_timeout,
+            late_commit_window=settings.late_commit_window,
+            workers=settings.workers,
+            relist_interval=settings.relist_interval,
+            grace=settings.shutdown_grace,
+            allow_http=settings.allow_http,
+            connections_per_namespace=settings.connections_per_namespace,
+        )
+
+    async def _trim_memory_periodically(self, controller: Controller) -> None:
+        while True:
+            await self._clock.sleep(TRIM_SECONDS)
+            controller.expire()
+            memory.trim_heap()
+
+    def _resources(self, client: KubernetesClient, publisher: EventPublisher, guard: Callable[[], None]) -> Resources:
+        settings = self._settings
+        scope = settings.namespaces or None
+        return Resources(client, publisher, namespaces=scope, cluster_kinds=settings.cluster_connections, guard=guard)
+
+    def _secret_watch(self, client: KubernetesClient, namespace: str, controller: Controller) -> SecretWatch | None:
+        if not self._settings.secret_watch:
+            return None
+        scope = self._secret_namespaces(namespace)
+        return SecretWatch(client, controller.secret_changed, self._clock.monotonic, namespaces=scope)
+
+    def _secret_namespaces(self, namespace: str) -> Sequence[str] | None:
+        """Where referenced Secrets can be: those of cluster connections are in the operator's own namespace."""
+        watched = self._settings.secret_namespaces or self._settings.namespaces
+        if not watched:
+            return None
+        return tuple(dict.fromkeys((*watched, namespace))) if self._settings.cluster_connections else watched
+
+    def _readiness_problem(self) -> str | None:
+        """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
+        if not self._started:
+            return "not connected to the Kubernetes API server yet"
+        trouble = self._terms.problem() or (self._preflight.trouble() if self._preflight is not None else None)
+        return trouble or (self._leader.controller.lists.awaits() if self._leader is not None else None)
+
+    def _leader_metrics(self) -> LeaderMetrics | None:
+        """What there is to see while this process may act."""
+        leader = self._leader
+        if leader is None:
+            return None
+        try:
+            leader.guard()
+        except LeaseLostError:
+            return None
+        restarts = {"resources": leader.watch.restarts}
+        if leader.secrets is not None:
+            restarts["secrets"] = leader.secrets.restarts
+        return LeaderMetrics(
+            leader.controller.stats(),
+            restarts,
+            synced=leader.controller.lists.awaits() is None,
+            failing=leader.failing(),
+        )
+
+    def _liveness_problem(self) -> str | None:
+        """Say why a restart would help; nothing else may fail /healthz, since it loses what is only in memory."""
+        leader, settings = self._leader, self._settings
+        if leader is None:
+            return None
+        if leader.controller.stuck_for() > settings.stuck_after:
+            return "the queue is stuck"
+        if leader.watch.seconds_since_activity() > settings.watch_silent_after:
+            return "a watch is dead"
+        # An API server that is down makes both old; a restart would not bring it back.
+        if leader.secrets is not None and (
+            leader.secrets.age() - leader.watch.seconds_since_response() > settings.watch_silent_after
+        ):
+            return "the watch of Secrets is dead"
+        return None
+
+
+async def _started(name: str, pages: Mapping[str, Handler], host: str, port: int) -> HttpServer:
+    server = HttpServer(pages)
+    logger.info("%s endpoint", name, extra={"port": await server.start(host, port)})
+    return server
+
+
+def _always() -> None:
+    """Guard nothing: without a Lease this process may always act."""

@@ -1,0 +1,1 @@
+"""The settings: command line and environment."""

@@ -1,0 +1,217 @@
+"""What a setting's text may be, and how a table of such options becomes flags, variables and help."""
+
+import argparse
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+ENVIRONMENT_PREFIX: Final = "NETBIRD_STREAMING_"
+MAX_SHOWN: Final = 80
+T = TypeVar("T")
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_SECONDS_IN: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SERVICE_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+
+
+class SettingsError(ValueError):
+    """A setting that can't be used; the message is one sentence that names the flag, what it takes and the remedy."""
+
+
+class Group(StrEnum):
+    """The headings of `run --help`, in their order."""
+
+    SCOPE = "scope: what it watches"
+    NETBIRD = "NetBird: how it is called"
+    RECONCILE = "work: how much at once, and how often everything is looked at"
+    LEASE = "lease: which of several replicas acts"
+    HEALTH = "health: what the kubelet asks"
+    METRICS = "metrics: what Prometheus asks"
+    LOG = "log: what is said on the standard error stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How a setting is written.
+
+    `parse` raises ValueError for any other text, `accepts` says in words what it accepts.
+    """
+
+    group: Group
+    accepts: str
+    parse: Callable[[str], Any]
+    description: str
+    flag: str | None = None
+    repeat: bool = False
+    unit: str = ""
+
+
+def setting(default: T, option: Option) -> T:
+    """Make a dataclass field with its option beside it; typed as its default, as pydantic's and attrs' are."""
+    made: T = field(default=default, metadata={"option": option})
+    return made
+
+
+def duration(group: Group, low: float, high: float, description: str) -> Option:
+    """A number of seconds as a float, written with a unit or without."""
+
+    def parse(text: str) -> float:
+        found = _DURATION.fullmatch(text)
+        if found is None:
+            raise ValueError
+        return float(found[1]) * _SECONDS_IN[found[2] or "s"]
+
+    accepts = f"a duration from {low:g}s to {high:g}s, as 90, 90s, 1.5m or 1h"
+    return Option(group, accepts, _checked(parse, lambda value: low <= value <= high), description, unit="s")
+
+
+def integer(group: Group, low: int, high: int, description: str) -> Option:
+    """An integer."""
+    parse = _checked(int, lambda value: low <= value <= high)
+    return Option(group, f"a whole number from {low} to {high}", parse, description)
+
+
+def fraction(group: Group, description: str) -> Option:
+    """A fraction of something."""
+    return Option(group, "a number from 0 to 1", _checked(float, lambda value: 0 <= value <= 1), description)
+
+
+def boolean(group: Group, description: str) -> Option:
+    """True or false; the bare flag is true."""
+
+    def parse(text: str) -> bool:
+        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+
+    return Option(group, "true or false", _checked(parse, lambda _: True), description)
+
+
+def name(group: Group, description: str) -> Option:
+    """The name of a Kubernetes object (RFC 1123 subdomain)."""
+    parse = _checked(str, lambda value: _SUBDOMAIN.fullmatch(value) is not None)
+    return Option(group, "a Kubernetes name (lower-case letters, digits, '-' and '.')", parse, description)
+
+
+def namespace(group: Group, description: str) -> Option:
+    """A namespace (RFC 1123 label), or nothing."""
+    parse = _checked(str, lambda value: not value or _LABEL.fullmatch(value) is not None)
+    return Option(group, "a namespace's name, or nothing", parse, description)
+
+
+def namespaces(group: Group, flag: str, description: str) -> Option:
+    """Namespaces as a tuple, by repeating the flag or separated by commas."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+    accept = _checked(parse, lambda names: all(_LABEL.fullmatch(each) is not None for each in names))
+    accepts = "namespaces' names (lower-case letters, digits and '-')"
+    return Option(group, accepts, accept, description, flag=flag, repeat=True)
+
+
+def choice(group: Group, values: Sequence[str], description: str) -> Option:
+    """One of a few words."""
+    return Option(group, f"one of {', '.join(values)}", _checked(str, lambda value: value in values), description)
+
+
+def text(group: Group, accepts: str, description: str) -> Option:
+    """Any text that is not checked here."""
+    return Option(group, accepts, _checked(str, lambda _: True), description)
+
+
+def add_flags(parser: argparse.ArgumentParser, table: type) -> None:
+    """Add a flag for each setting of the dataclass `table`, grouped and described."""
+    groups = {group: parser.add_argument_group(group.value) for group in Group}
+    for each in fields(table):
+        option = _option(each)
+        boolean = isinstance(each.default, bool)
+        groups[option.group].add_argument(
+            _flag(each),
+            dest=each.name,
+            default=None,
+            help=_help(each).replace("%", "%%"),
+            nargs="?" if boolean else None,
+            const="true" if boolean else None,
+            action="append" if option.repeat else "store",
+            metavar="BOOL" if boolean else _flag(each)[2:].rsplit("-", 1)[-1].upper(),
+        )
+
+
+def read_values(table: type, arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Parse what was given, by field name: a flag goes before its variable. Raises `SettingsError`."""
+    values: dict[str, Any] = {}
+    for each in fields(table):
+        option = _option(each)
+        source, given = _flag(each), getattr(arguments, each.name)
+        if given is None:
+            source = _variable(each)
+            given = environment.get(source)
+        if given is None:
+            continue
+        written = ",".join(given) if isinstance(given, list) else given
+        try:
+            values[each.name] = option.parse(written)
+        except ValueError:
+            msg = f"{source}: takes {option.accepts}, not {written[:MAX_SHOWN]!r}"
+            raise SettingsError(msg) from None
+    return values
+
+
+def unknown_variables(table: type, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the variables that look like settings and are none: misspelt, most likely.
+
+    Not an error, since Kubernetes itself injects such names for a Service of a similar name ("service links").
+    """
+    known = {_variable(each) for each in fields(table)}
+    suspects = {each for each in environment if each.startswith(ENVIRONMENT_PREFIX)} - known
+    return tuple(sorted(each for each in suspects if not _SERVICE_LINK.search(each)))
+
+
+def _checked(convert: Callable[[str], T], accept: Callable[[T], bool]) -> Callable[[str], T]:
+    """Make a parser that raises ValueError for what is not of the form, or not within the bounds."""
+
+    def parse(written: str) -> T:
+        try:
+            value = convert(written.strip())
+        except KeyError:
+            raise ValueError from None
+        if not accept(value):
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _option(each: Field[Any]) -> Option:
+    option: Option = each.metadata["option"]
+    return option
+
+
+def _flag(each: Field[Any]) -> str:
+    return _option(each).flag or f"--{each.name.replace('_', '-')}"
+
+
+def _variable(each: Field[Any]) -> str:
+    return ENVIRONMENT_PREFIX + _flag(each)[2:].replace("-", "_").upper()
+
+
+def _help(each: Field[Any]) -> str:
+    option = _option(each)
+    default = _written(each.default, option.unit)
+    return f"{option.description} Takes {option.accepts}. Default: {default}. [{_variable(each)}]"
+
+
+def _written(value: object, unit: str) -> str:
+    """Write a value as a person would on the command line."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case () | "":
+            return "none"
+        case float():
+            return f"{value:g}{unit}"
+        case _:
+            return str(value)

@@ -1,0 +1,306 @@
+"""All settings of the process, in one place: read once from flags and environment, then passed down.
+
+A flag goes before its environment variable, that before the default. Each field of `Settings` carries its own unit,
+bounds and reason, of which the parser, `run --help` and the error sentences are made; so none can drift apart.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netbird_streaming.config import options
+from netbird_streaming.config.options import Group, SettingsError, setting
+
+__all__ = ["Settings", "SettingsError", "add_flags", "read_settings", "unknown_variables"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the process was told. Durations are in seconds."""
+
+    namespaces: tuple[str, ...] = setting(
+        (),
+        options.namespaces(
+            Group.SCOPE,
+            "--namespace",
+            "A namespace to watch; repeat it for more (in the environment: separated by commas). Without it, all are "
+            "watched, which takes a ClusterRole; with it, a Role in each namespace is enough, beside one ClusterRole "
+            "for cluster connections.",
+        ),
+    )
+    cluster_connections: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.SCOPE,
+            "Serve ClusterNetBirdConnections. They have no namespace, so this takes a ClusterRole; turned off, a "
+            "resource needs a NetBirdConnection of its own namespace.",
+        ),
+    )
+    operator_namespace: str = setting(
+        "",
+        options.namespace(
+            Group.SCOPE,
+            "The operator's own namespace: of its Lease, its fingerprint key, and of the Secrets and ConfigMaps that "
+            "cluster connections name. Without it: the pod's; outside of a cluster the kubeconfig context's, else "
+            "default.",
+        ),
+    )
+    fingerprint_key_secret: str = setting(
+        "netbird-streaming-operator-fingerprint-key",
+        options.name(
+            Group.SCOPE,
+            "The Secret of the operator's namespace that holds the key of all fingerprints; made when absent. Losing "
+            "it costs one PUT for each integration, and each account must be confirmed again.",
+        ),
+    )
+    secret_watch: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.SCOPE,
+            "Watch the metadata of Secrets, so that a rotated value acts within seconds. It takes list and watch on "
+            "Secrets; where those are not granted, turn it off: referenced Secrets are then read with each resync.",
+        ),
+    )
+    secret_namespaces: tuple[str, ...] = setting(
+        (),
+        options.namespaces(
+            Group.SCOPE,
+            "--secret-namespaces",
+            "The namespaces whose Secrets are watched, separated by commas. Without it, those of all watched "
+            "namespaces. For cluster connections, the operator's own namespace is one of them in any case.",
+        ),
+    )
+    request_timeout: float = setting(
+        30.0,
+        options.duration(
+            Group.NETBIRD,
+            1,
+            600,
+            "The total deadline of one request to NetBird, its answer's body included. A POST sends a test event to "
+            "the destination before it is answered, so it takes longer than one expects.",
+        ),
+    )
+    late_commit_window: float = setting(
+        60.0,
+        options.duration(
+            Group.NETBIRD,
+            0,
+            3600,
+            "How long after a POST without an answer NetBird may still create the integration; five seconds later, "
+            "since its list may lag, the outcome is looked up. An assumption: no source says so. Too short can make a "
+            "duplicate, longer only waits.",
+        ),
+    )
+    initial_burst_fraction: float = setting(
+        0.1,
+        options.fraction(
+            Group.NETBIRD,
+            "How much of a token's burst a process that has just become the leader takes to be left: its predecessor "
+            "may have spent the rest a moment ago.",
+        ),
+    )
+    allow_http: bool = setting(
+        False,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.NETBIRD,
+            "Let connections name http:// URLs that are not loopback. Tokens and keys are then sent in plain text.",
+        ),
+    )
+    connections_per_namespace: int = setting(
+        5,
+        options.integer(
+            Group.NETBIRD,
+            1,
+            1000,
+            "How many NetBirdConnections of a namespace are served, the oldest ones. Its owner chooses their servers, "
+            "and each answer may take up to 20 MiB of memory.",
+        ),
+    )
+    workers: int = setting(
+        8,
+        options.integer(
+            Group.RECONCILE,
+            1,
+            64,
+            "How many resources are worked on at once. More was measured to be slower: a request costs about 1 ms of "
+            "CPU, more so the more are under way.",
+        ),
+    )
+    relist_interval: float = setting(
+        600.0,
+        options.duration(
+            Group.RECONCILE,
+            30,
+            86400,
+            "How often all resources are listed and compared with what is known, besides whenever a watch begins anew: "
+            "for what a watch should ever leave out.",
+        ),
+    )
+    shutdown_grace: float = setting(
+        20.0,
+        options.duration(
+            Group.RECONCILE,
+            0,
+            600,
+            "How long what is under way may take to end after SIGTERM before it is abandoned. Keep it below the "
+            "pod's terminationGracePeriodSeconds. The next leader looks up what became of an abandoned POST.",
+        ),
+    )
+    lease: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.LEASE,
+            "Act only while holding a Lease, so that of several replicas, and of the old and the new pod in an "
+            "update, one acts. Turn it off only where nothing else can run beside it.",
+        ),
+    )
+    lease_name: str = setting(
+        "netbird-streaming-operator",
+        options.name(
+            Group.LEASE,
+            "The Lease's name, in the operator's namespace. Installations that watch the same resources must share it.",
+        ),
+    )
+    lease_duration: float = setting(
+        15.0,
+        options.duration(
+            Group.LEASE,
+            2,
+            300,
+            "How long followers wait after the last renewal before one takes over: a crashed leader is replaced "
+            "after about this time. Whole seconds, since the Lease stores no fraction.",
+        ),
+    )
+    lease_renew_deadline: float = setting(
+        10.0,
+        options.duration(
+            Group.LEASE,
+            1,
+            299,
+            "How long a leader that can't renew goes on acting. It must be shorter than the Lease's duration: the "
+            "rest is what clocks that differ, and requests under way, may take.",
+        ),
+    )
+    lease_retry_period: float = setting(
+        2.0, options.duration(Group.LEASE, 0.1, 60, "How long between two tries to renew, or to take over.")
+    )
+    health_host: str = setting(
+        "",
+        options.text(
+            Group.HEALTH,
+            "an IP address or a host name, or nothing",
+            "The address that /healthz and /readyz are served on. Without it: all, as the kubelet asks at the pod's.",
+        ),
+    )
+    health_port: int = setting(
+        8081,
+        options.integer(Group.HEALTH, 0, 65535, "The TCP port of /healthz and /readyz; 0 takes a free one, logged."),
+    )
+    stuck_after: float = setting(
+        600.0,
+        options.duration(
+            Group.HEALTH,
+            60,
+            86400,
+            "/healthz fails when there is something to do and nothing was finished for longer than this.",
+        ),
+    )
+    watch_silent_after: float = setting(
+        300.0,
+        options.duration(
+            Group.HEALTH,
+            180,
+            86400,
+            "/healthz fails when a watch has neither asked nor been answered for longer than this. An API server that "
+            "is down does not count: the watch keeps asking, and a restart would lose what is only in memory.",
+        ),
+    )
+    metrics: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.METRICS,
+            "Serve /metrics. Nobody has to log in to read it, and it names no account, Secret or resource. Turned off, "
+            "no port is opened for it.",
+        ),
+    )
+    metrics_host: str = setting(
+        "",
+        options.text(
+            Group.METRICS,
+            "an IP address or a host name, or nothing",
+            "The address that /metrics is served on. Without it: all, as Prometheus asks at the pod's.",
+        ),
+    )
+    metrics_port: int = setting(
+        8080,
+        options.integer(
+            Group.METRICS,
+            0,
+            65535,
+            "The TCP port of /metrics; 0 takes a free one, logged. It is not the kubelet's, so that a network policy "
+            "can open the one and not the other.",
+        ),
+    )
+    metrics_per_connection: bool = setting(
+        False,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.METRICS,
+            "Tell budgets and resyncs of each connection by its namespace and name, of at most 100; the rest together. "
+            "Without it, only the worst of all is told, and who reads metrics learns no name.",
+        ),
+    )
+    log_format: str = setting(
+        "human",
+        options.choice(Group.LOG, ("human", "json"), "One line for each decision, for people or for a log pipeline."),
+    )
+    log_level: str = setting(
+        "info",
+        options.choice(
+            Group.LOG,
+            ("debug", "info", "warning", "error"),
+            "The least severe level that is logged. Libraries are logged from warning upwards whatever it is.",
+        ),
+    )
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for each setting, grouped and described."""
+    options.add_flags(parser, Settings)
+
+
+def read_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+    """Read the settings of flags that `add_flags`' parser parsed, and of an environment; raises `SettingsError`."""
+    settings = Settings(**options.read_values(Settings, arguments, environment))
+    _check_relations(settings)
+    return settings
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the environment variables that look like settings and are none: worth a warning."""
+    return options.unknown_variables(Settings, environment)
+
+
+def _check_relations(settings: Settings) -> None:
+    """Raise `SettingsError` for values that are fine alone and not together."""
+    if settings.metrics and settings.metrics_port == settings.health_port != 0:
+        msg = (
+            f"--metrics-port: must differ from --health-port, not {settings.metrics_port} too; a network policy tells "
+            "them apart by it"
+        )
+        raise SettingsError(msg)
+    duration, deadline, retry = settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period
+    if not duration.is_integer():
+        msg = f"--lease-duration: takes whole seconds, not {duration:g}s; the Lease stores no fraction"
+        raise SettingsError(msg)
+    if not retry < deadline < duration:
+        msg = (
+            f"--lease-renew-deadline: must be longer than --lease-retry-period ({retry:g}s) and shorter than "
+            f"--lease-duration ({duration:g}s), not {deadline:g}s"
+        )
+        raise SettingsError(msg)
+    if settings.stuck_after <= 2 * settings.request_timeout:
+        msg = (
+            f"--stuck-after: must be more than twice --request-timeout ({settings.request_timeout:g}s), not "
+            f"{settings.stuck_after:g}s; else one slow answer looks like a hang"
+        )
+        raise SettingsError(msg)

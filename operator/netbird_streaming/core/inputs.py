@@ -1,0 +1,268 @@
+"""What a decision rests on: what the user wants, what is to be seen, and what we remember. All of it frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+from netbird_streaming.api.status import Applied, Intent, Status, own
+from netbird_streaming.api.types import EventStreamingIntegration
+from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.fingerprint import FingerprintKey
+from netbird_streaming.core.netbird.payload import Payload
+from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration, Listing
+from netbird_streaming.errors import OperatorError
+
+_EMPTY: Final = Status()
+
+
+class Owners(Protocol):
+    """Who holds which integration."""
+
+    def other(self, integration_id: int) -> str | None:
+        """Return the name of another resource that holds this id, or may hold it; None where there is none."""
+        ...
+
+    def owner(self, integration_id: int) -> str | None:
+        """Return the name of another resource that holds this id in just this account; None where there is none."""
+        ...
+
+
+class AccountSnapshot:
+    """One LIST of an account, indexed. `started_at` is the monotonic second at which it was sent.
+
+    `unreadable` holds the elements that can't be read: those with an id are in `by_id` too.
+    """
+
+    __slots__ = ("_by_natural_key", "by_id", "date", "started_at", "unreadable")
+
+    def __init__(self, listing: Listing, begun: float) -> None:
+        """Index by id at once, by identity when first asked: a resync of unchanged integrations never asks."""
+        self.started_at = begun
+        self.date = listing.date
+        self.by_id = {item.id: item for item in listing.items if item.id != UNKNOWN_ID}
+        self.unreadable = tuple(item for item in listing.items if item.unreadable is not None)
+        self._by_natural_key: dict[tuple[str, str | None], list[Integration]] | None = None
+
+    def identical(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
+        """The items that nobody could tell from one made with this configuration."""
+        if self._by_natural_key is None:
+            self._by_natural_key = self._index()
+        values = dict.fromkeys((_first_value(platform, config), None))
+        candidates = (item for value in values for item in self._by_natural_key.get((platform, value), ()))
+        # Once for all: a server may list as many that nearly are identical as it likes.
+        wanted = compare.natural_key(platform, config)
+        return [item for item in candidates if compare.has_identity(platform, wanted, item)]
+
+    def _index(self) -> dict[tuple[str, str | None], list[Integration]]:
+        index: dict[tuple[str, str | None], list[Integration]] = {}
+        for item in self.by_id.values():
+            if item.platform is not None and item.config is not None:
+                index.setdefault((item.platform, _first_value(item.platform, item.config)), []).append(item)
+        return index
+
+
+def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
+    """What an integration is looked up by; None where NetBird masks it, or the platform is none of ours."""
+    names = compare.COMPARABLE.get(platform)
+    if names is None:
+        return None
+    value = config.get(names[0], "")
+    return None if compare.is_masked(value) else compare.identifying(names[0], value)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The way to NetBird that the resource's connection gives it.
+
+    `authority` is the verified server: ids and accounts mean something only together with it. `endpoint_digest` is a
+    keyed digest of connection, URL and tenant, `credential_digest` one of URL, token and tenant: what an intent can be
+    held against. `account` is the confirmed account's id, an error where confirming failed in this reconcile, None
+    where it was not tried; `account_checked` says that NetBird was asked for it before and did not tell.
+    """
+
+    authority: str
+    endpoint_digest: str
+    credential_digest: str
+    account: str | OperatorError | None
+    allow_adoption: bool
+    tenant_id: str | None = None
+    account_checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the user wants, with the values of the Secrets at hand, or why they are not."""
+
+    resource: EventStreamingIntegration
+    payload: Payload | OperatorError
+
+    @property
+    def uid(self) -> str:
+        """The resource's uid: a namesake has another."""
+        return self.resource.metadata.uid
+
+    @property
+    def requested(self) -> str | None:
+        """The value by which a user asked for a reconcile now."""
+        return self.resource.metadata.reconcile_request
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is to be seen at `now` (monotonic seconds; `wall` is the same moment in UTC).
+
+    `owners` says whether another resource holds an id of the account; `conflicting_owner` names the resource that has
+    the better claim to this configuration in the same account, if any; `account_since` is when this process came to
+    know the account, and `deleted_at` when that last accepted our DELETE; `server_now` is `now` by NetBird's clock, as
+    far as a LIST's `Date` has told. `unlisted` names resources that Kubernetes has not let us list: any of them may own
+    an integration.
+    """
+
+    now: float
+    wall: datetime
+    target: Target | OperatorError
+    owners: Owners
+    snapshot: AccountSnapshot | None = None
+    conflicting_owner: str | None = None
+    account_since: float = 0.0
+    deleted_at: float = 0.0
+    server_now: datetime | None = None
+    unlisted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedIntegration:
+    """An answered POST: the integration.
+
+    What it was made from, the server's authority, and `credential_digest` of the token.
+    """
+
+    item: Integration
+    authority: str
+    credential_digest: str
+    applied: Applied
+    public: Mapping[str, str]
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this process knows of a resource and a restart may forget; all moments are monotonic seconds.
+
+    - `finalizer_seen_at`: when our finalizer was first known to be on it: a LIST begun later sees all that came before.
+    - `create_ended_at`: when the POST of the intent in status had surely ended, as far as this process is concerned.
+    - `unsent`: intents whose POST was never sent: their write was not answered, so that any of them may be in the
+      status, or the token changed after it.
+    - `create_error`: what became of that POST instead of an answer, as a sentence.
+    - `created`: an answered POST whose id is not in the status yet.
+    - `last_write_at`: when the last accepted write ended; a LIST begun later shows its outcome, unless it lags.
+    - `remote_updated_before`: when NetBird had last written the integration before that, as far as it told; before a
+      POST, never.
+    - `needs_verification`: that write undid somebody else's, repeated one that was not answered, or was followed by a
+      problem: it is compared with a LIST at once.
+    - `unknown_write_at`: when a PUT or DELETE ended unknown: it is repeated only after a look.
+    - `late_write_possible_until`: until when a PUT that was not answered may be carried out yet, after others that
+      were.
+    - `own_write_updated_at`: NetBird's time of the last accepted write, where one such may overtake it: a later one is
+      that one's.
+    - `not_found_at`: when NetBird answered a JSON 404 for the id.
+    - `deleted`: NetBird accepted our DELETE.
+    - `last_compared_at`: when the LIST that was last compared with began.
+    - `reconcile_request`: the reconcile request that was first seen at `reconcile_request_at`.
+    """
+
+    finalizer_seen_at: float | None = None
+    create_ended_at: float | None = None
+    unsent: tuple[Intent, ...] = ()
+    create_error: str | None = None
+    created: CreatedIntegration | None = None
+    last_write_at: float | None = None
+    remote_updated_before: datetime | None = None
+    needs_verification: bool = False
+    unknown_write_at: float | None = None
+    late_write_possible_until: float | None = None
+    own_write_updated_at: str | None = None
+    not_found_at: float | None = None
+    deleted: bool = False
+    last_compared_at: float | None = None
+    reconcile_request: str | None = None
+    reconcile_request_at: float = 0.0
+
+    def evolve(self, **changes: object) -> "Memory":
+        """The same with some things changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]  # replace() checks the names at run time
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the resource's status says, as far as this very resource wrote it, and what this process knows.
+
+    `restored_id` is an id that a status written for another uid names: a backup's, to be adopted and never a fact.
+    """
+
+    status: Status
+    memory: Memory
+    restored_id: int | None = None
+
+
+def own_status_of(resource: EventStreamingIntegration, memory: Memory) -> Recorded:
+    """Tell our own status from one that was restored or copied from another resource."""
+    status = own(resource.status)
+    if status.internal.owner_uid == resource.metadata.uid or status == _EMPTY:
+        return Recorded(status, memory, restored_id=status.internal.claimed_id)
+    return Recorded(_EMPTY, memory, restored_id=status.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that the decisions keep: assumptions about NetBird and the network.
+
+    `late_commit`: how long after its end a POST may still be applied. `post`: how long one may take in all.
+    `intent_age`: how old the LIST before a POST may be. `list_lag`: how far a LIST may be behind NetBird's other
+    answers, as one of a read replica is.
+    """
+
+    late_commit: float
+    post: float
+    intent_age: float = 20.0
+    list_lag: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionInput:
+    """All that one decision rests on."""
+
+    desired: Desired
+    observed: Observed
+    recorded: Recorded
+    key: FingerprintKey
+    timeouts: Timeouts
+
+    @property
+    def status(self) -> Status:
+        """Our own status."""
+        return self.recorded.status
+
+    @property
+    def memory(self) -> Memory:
+        """What this process knows."""
+        return self.recorded.memory
+
+    @property
+    def list_reliable_after(self) -> float:
+        """A LIST that began since then shows the last write of ours, however it lags; one that began before may not.
+
+        Where this process has written nothing, the one before it may have done so just before its end.
+        """
+        written = self.memory.last_write_at
+        return (self.observed.account_since if written is None else written) + self.timeouts.list_lag
+
+    def unowned(self, items: list[Integration]) -> list[Integration]:
+        """Those that no other resource holds."""
+        return [item for item in items if self.observed.owners.other(item.id) is None]
+
+    def list_since(self, moment: float | None) -> AccountSnapshot | None:
+        """The LIST at hand, if it began at or after that moment."""
+        snapshot = self.observed.snapshot
+        return snapshot if snapshot is not None and (moment is None or snapshot.started_at >= moment) else None

@@ -1,0 +1,1 @@
+"""NetBird's side of the decision: types, payloads, comparison and digests."""

@@ -1,0 +1,75 @@
+"""What of a connection can be judged without asking a server."""
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import Final
+from urllib.parse import urlsplit
+
+from netbird_streaming.api.types import Connection, ConnectionSpec
+from netbird_streaming.core.netbird.compare import canonical_url
+from netbird_streaming.core.netbird.fingerprint import FingerprintKey
+from netbird_streaming.core.netbird.types import Endpoint
+
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+DEFAULT_RESYNC: Final = 300.0
+AUTHORITY_CHARACTERS: Final = 32
+
+
+@lru_cache(maxsize=64)
+def seconds(duration: str) -> float:
+    """A duration such as `1h30m` in seconds; the default of the field where it can't be read."""
+    match = _DURATION.fullmatch(duration)
+    if match is None or not any(match.groups()):
+        return DEFAULT_RESYNC
+    hours, minutes, rest = (int(each or 0) for each in match.groups())
+    return float(hours * 3600 + minutes * 60 + rest)
+
+
+def url_fault(url: str, *, allow_http: bool) -> str | None:
+    """Why the API's URL can't be used and the remedy, or None."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "spec.url can't be read as a URL; write https://host"
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not allow_http:
+        return "spec.url is http and not to loopback: the token would be readable on the way; use https"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "spec.url must be https://host"
+    return None
+
+
+def resync_interval(spec: ConnectionSpec, accounts: int) -> float:
+    """Seconds between two resyncs of an account, stretched while all would take more than a quarter of the budget."""
+    fair_share = max(spec.rate_limit.requests_per_minute, 1) / 60 / 4
+    return max(seconds(spec.resync_interval), accounts / fair_share)
+
+
+def authority_of(connection: Connection) -> str:
+    """Return which verified server a connection talks to, as a digest of its URL and of who controls the trust.
+
+    The administrator controls the trust in the system's roots, the chart's bundle and the ConfigMap of a cluster
+    connection; a namespace controls the trust in a ConfigMap of its own. The certificates are no part of it: a rotated
+    CA changes no authority. The digest has no key: a URL is no secret, and a lost key must not change an authority.
+    """
+    trusted_by = connection.metadata.namespace if connection.spec.ca_bundle_config_map_ref is not None else None
+    parts = (canonical_url(connection.spec.url).rstrip("/"), trusted_by or "")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:AUTHORITY_CHARACTERS]
+
+
+def credential_digest(endpoint: Endpoint, authority: str, key: FingerprintKey) -> str:
+    """A digest of all that decides which account answers: another one may mean another account."""
+    return key.digest("account", authority, endpoint.url, endpoint.token, endpoint.tenant_id or "")
+
+
+def connection_proof(connection: Connection, token: str, key: FingerprintKey) -> str:
+    """A digest of what decides which accounts a connection leads to, apart from the tenant."""
+    return key.digest("connection", connection.metadata.uid, authority_of(connection), connection.spec.url, token)
+
+
+def endpoint_digest(connection: Connection, tenant_id: str | None, key: FingerprintKey) -> str:
+    """A digest of the way to an account, without the token: a rotated token leads to the same one."""
+    parts = (connection.metadata.uid, authority_of(connection), connection.spec.url, tenant_id or "")
+    return key.digest("endpoint", *parts)

@@ -1,0 +1,1 @@
+"""The policies of the decision: each returns an action, or None to pass."""

@@ -1,0 +1,239 @@
+"""Creating exactly once: what is written before a POST, and how its outcome is found when the answer was lost."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from netbird_streaming.api.status import Intent, Origin
+from netbird_streaming.api.timestamps import parse_time
+from netbird_streaming.api.types import AdoptionPolicy
+from netbird_streaming.core.actions import Action, ConfirmAccount, ReadyState, RecordId, Report, WaitForList
+from netbird_streaming.core.inputs import AccountSnapshot, DecisionInput, Target
+from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.payload import Payload
+from netbird_streaming.core.netbird.types import Integration
+from netbird_streaming.errors import OperatorError, RetryError
+from netbird_streaming.reasons import Reason
+
+CLOCK_SLACK: Final = timedelta(seconds=60)
+"""A proxy's `Date` may not be the database's clock."""
+ACCOUNT_RETRY: Final = 5.0
+"""Seconds after which an account that NetBird failed to tell is asked for again."""
+_UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came of it when no late commit is possible."
+
+
+def open_intent(inputs: DecisionInput) -> Intent | None:
+    """The intent whose POST may have been sent."""
+    intent = inputs.status.internal.creation
+    return None if intent in inputs.memory.unsent else intent
+
+
+def new_intent(inputs: DecisionInput, payload: Payload, target: Target, snapshot: AccountSnapshot) -> Intent:
+    """What must be in the status before the POST is sent."""
+    platform = payload.request.platform
+    limits = inputs.timeouts
+    span = timedelta(seconds=limits.intent_age + limits.post + limits.late_commit)
+    return Intent(
+        attempt=_attempt(inputs),
+        authority=target.authority,
+        endpoint=target.endpoint_digest,
+        account_id=target.account if isinstance(target.account, str) else None,
+        proof=target.credential_digest,
+        platform=platform,
+        signature=dict(payload.signature),
+        key_id=payload.key_id,
+        since=snapshot.date,
+        until=snapshot.date + span if snapshot.date is not None else None,
+    )
+
+
+def _attempt(inputs: DecisionInput) -> int:
+    """Counts POSTs. An intent that has sent none yet serves as it is."""
+    previous = inputs.status.internal.creation
+    if previous is None:
+        return len(inputs.status.internal.unresolved_creations) + 1
+    return previous.attempt + (previous not in inputs.memory.unsent)
+
+
+def unresolved(inputs: DecisionInput) -> tuple[Intent, ...]:
+    """The attempts whose outcome was never seen, the open one included, those alike made one."""
+    attempts = inputs.status.internal.unresolved_creations
+    last = open_intent(inputs)
+    if last is None:
+        return attempts
+    for index, each in enumerate(attempts):
+        if _are_alike(each, last):
+            account_id = each.account_id or last.account_id
+            merged = each.model_copy(
+                update={"until": last.until, "attempt": last.attempt, "account_id": account_id},
+            )
+            return (*attempts[:index], merged, *attempts[index + 1 :])
+    return (*attempts, last)
+
+
+def _are_alike(one: Intent, other: Intent) -> bool:
+    """Whether what came of either would look the same, in the same account."""
+    if (one.signature, one.key_id, one.authority) != (other.signature, other.key_id, other.authority):
+        return False
+    if one.account_id is not None and other.account_id is not None:
+        return one.account_id == other.account_id
+    return one.proof == other.proof
+
+
+def candidates(inputs: DecisionInput, intent: Intent, snapshot: AccountSnapshot) -> list[Integration]:
+    """The integrations that may be the outcome of this attempt, and that no other resource holds."""
+    return [item for item in inputs.unowned(list(snapshot.by_id.values())) if _is_candidate(inputs, intent, item)]
+
+
+def _is_candidate(inputs: DecisionInput, intent: Intent, item: Integration) -> bool:
+    if item.id == inputs.status.id or item.platform != intent.platform or not _in_window(intent, item):
+        return False
+    if not is_provable(inputs, intent):
+        return True
+    return compare.matches_signature(item, intent.platform, intent.signature, inputs.key)
+
+
+def _in_window(intent: Intent, item: Integration) -> bool:
+    created = parse_time(item.created_at)
+    if created is None or intent.since is None or intent.until is None:
+        return True
+    return intent.since - CLOCK_SLACK <= created <= intent.until + CLOCK_SLACK
+
+
+def is_provable(inputs: DecisionInput, intent: Intent) -> bool:
+    """Whether the intent's digests were made with the key that we have."""
+    return intent.key_id == inputs.key.id
+
+
+def _is_sent_with(inputs: DecisionInput, intent: Intent, target: Target) -> bool:
+    """Whether the POST went by this URL, token and tenant, as far as can be proven."""
+    return is_provable(inputs, intent) and intent.proof == target.credential_digest
+
+
+def reaches_same_account(inputs: DecisionInput, intent: Intent, target: Target) -> bool | None:
+    """Whether this way leads to the account that the POST went to; None where nothing tells.
+
+    Another authority is another server, whatever accounts it names. A tenant's account has to be confirmed: NetBird
+    ignores a tenant that the token has no right to.
+    """
+    if intent.authority != target.authority:
+        return False
+    if intent.account_id is not None and isinstance(target.account, str):
+        return intent.account_id == target.account
+    return True if target.tenant_id is None and _is_sent_with(inputs, intent, target) else None
+
+
+def intent_with_account(inputs: DecisionInput) -> Intent | None:
+    """The open intent, with the account that it went to as soon as that is known; what sent nothing has served."""
+    intent, target = open_intent(inputs), inputs.observed.target
+    if intent is None or intent.account_id is not None or isinstance(target, OperatorError):
+        return intent
+    if not isinstance(target.account, str) or not _is_sent_with(inputs, intent, target):
+        return intent
+    return intent.model_copy(update={"account_id": target.account})
+
+
+def resolve_open_intent(inputs: DecisionInput) -> Action | None:
+    """Find out what came of a create whose answer is not known; None where nothing came of it, or none is open."""
+    intent, target = open_intent(inputs), inputs.observed.target
+    if intent is None or isinstance(target, OperatorError):
+        return None
+    if not reaches_same_account(inputs, intent, target):
+        return _other_account(target)
+    waits = inputs.timeouts.late_commit + inputs.timeouts.list_lag
+    over = (inputs.memory.create_ended_at or inputs.observed.now) + waits
+    if inputs.observed.now < over:
+        return _wait(inputs, intent, target, over)
+    snapshot = inputs.list_since(over)
+    return (
+        WaitForList(over)
+        if snapshot is None
+        else resolve_candidates(inputs, intent, candidates(inputs, intent, snapshot))
+    )
+
+
+def _wait(inputs: DecisionInput, intent: Intent, target: Target, over: float) -> Action:
+    """Until no late commit is possible; meanwhile find out which account it went to, while its token is at hand."""
+    untold = intent.account_id is None and _is_sent_with(inputs, intent, target)
+    if untold and target.account is None:
+        return ConfirmAccount()
+    passing = untold and isinstance(target.account, RetryError)
+    retry_at = min(over, inputs.observed.now + ACCOUNT_RETRY) if passing else over
+    return Report(ReadyState.RECONCILING, Reason.CREATE_OUTCOME_UNKNOWN, _outcome_unknown(inputs), retry_at=retry_at)
+
+
+def resolve_unresolved_creates(inputs: DecisionInput, snapshot: AccountSnapshot) -> Action | None:
+    """Name or bind what an attempt that was given up made after all.
+
+    It was given up after a look into its own account: so what another account shows is none of it, and what one shows
+    that may be its own is named.
+    """
+    target = inputs.observed.target
+    if isinstance(target, OperatorError):
+        return None
+    for intent in inputs.status.internal.unresolved_creations:
+        there = reaches_same_account(inputs, intent, target)
+        found = [] if there is False else candidates(inputs, intent, snapshot)
+        if not found:
+            continue
+        if there is None and target.account is None:
+            return ConfirmAccount()
+        return resolve_candidates(inputs, intent, found) if inputs.status.id is None else _ambiguous(found)
+    return None
+
+
+def resolve_candidates(inputs: DecisionInput, intent: Intent, found: list[Integration]) -> Action | None:
+    """One candidate is bound where the intent is proven to be its own, else all are named and left alone."""
+    if not found:
+        return None
+    adoption = inputs.desired.resource.spec.adoption
+    chosen = [item for item in found if adoption.policy is not AdoptionPolicy.NEVER and item.id == adoption.id]
+    target = inputs.observed.target
+    if isinstance(target, OperatorError):
+        return None
+    if chosen and target.allow_adoption:
+        return _adopt(inputs, chosen[0], found)
+    proven = is_provable(inputs, intent) and reaches_same_account(inputs, intent, target)
+    if proven and len(found) == 1:
+        return RecordId(found[0], Origin.INFERRED)
+    return adoption_not_allowed() if chosen else _ambiguous(found)
+
+
+def adoption_not_allowed() -> Report:
+    """The administrator has to allow what the user asks for."""
+    message = f"The connection does not let this namespace adopt integrations. {Reason.ADOPTION_NOT_ALLOWED.remedy}"
+    return Report(ReadyState.STALLED, Reason.ADOPTION_NOT_ALLOWED, message)
+
+
+def _adopt(inputs: DecisionInput, chosen: Integration, found: list[Integration]) -> Action:
+    """Whoever adopts one of several was told of them all: the others are nobody's from then on."""
+    told = _ambiguous(found)
+    if len(found) > 1 and not any(each.message == told.message for each in inputs.status.conditions):
+        return replace(told, retry_at=inputs.observed.now)
+    return RecordId(chosen, Origin.ADOPTED)
+
+
+def _ambiguous(found: list[Integration]) -> Report:
+    ids = ", ".join(str(item.id) for item in found)
+    message = (
+        f"Integrations {ids} may have come of a create whose answer was lost, and nothing tells which. "
+        f"{Reason.CREATE_AMBIGUOUS.remedy}"
+    )
+    return Report(ReadyState.STALLED, Reason.CREATE_AMBIGUOUS, message)
+
+
+def _outcome_unknown(inputs: DecisionInput) -> str:
+    """With what was met instead of an answer: a server that never answers well has to be mended."""
+    return _UNKNOWN if inputs.memory.create_error is None else f"{inputs.memory.create_error} {_UNKNOWN}"
+
+
+def _other_account(target: Target) -> Action:
+    """This way, or the token that it has by now, may lead to another account than the intent's."""
+    if target.account is None:
+        return ConfirmAccount()
+    message = (
+        "A create whose answer was lost went through another connection or token, and this one is not known to lead to "
+        "the same account. Go back to that one until the create is settled, or delete the resource with "
+        "deletionPolicy Orphan."
+    )
+    return Report(ReadyState.STALLED, Reason.ACCOUNT_UNCONFIRMED, message)

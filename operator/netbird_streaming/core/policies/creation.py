@@ -1,0 +1,203 @@
+"""No integration yet: adopt one, or create one."""
+
+from netbird_streaming.api.status import MAX_UNRESOLVED, Origin
+from netbird_streaming.api.types import AdoptionPolicy
+from netbird_streaming.core.actions import (
+    Action,
+    AddFinalizer,
+    ConfirmAccount,
+    Create,
+    ReadyState,
+    RecordId,
+    Report,
+    WaitForList,
+    report_of,
+)
+from netbird_streaming.core.inputs import AccountSnapshot, DecisionInput, Target
+from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.payload import Payload
+from netbird_streaming.core.netbird.types import Integration
+from netbird_streaming.core.policies import create_outcome
+from netbird_streaming.core.status.conditions import readiness
+from netbird_streaming.errors import OperatorError
+from netbird_streaming.reasons import Reason
+
+
+def stalled(reason: Reason, sentence: str) -> Report:
+    """A state that a human must mend."""
+    return Report(ReadyState.STALLED, reason, f"{sentence} {reason.remedy}")
+
+
+def suspended(what: str) -> Report:
+    """A state that a human wanted."""
+    return Report(
+        ReadyState.SUSPENDED, Reason.SUSPENDED, f"{what} waits: the resource is suspended. {Reason.SUSPENDED.remedy}"
+    )
+
+
+def settle_late_commit(inputs: DecisionInput) -> Action | None:
+    """Before anything new: what came of attempts that were given up."""
+    if not inputs.status.internal.unresolved_creations:
+        return None
+    snapshot = inputs.observed.snapshot
+    return (
+        WaitForList(inputs.observed.now)
+        if snapshot is None
+        else create_outcome.resolve_unresolved_creates(inputs, snapshot)
+    )
+
+
+def refuse_restored_status(inputs: DecisionInput) -> Action | None:
+    """A status that another resource wrote names an integration: it is that one's, until it is adopted."""
+    claim, adoption = inputs.recorded.restored_id, inputs.desired.resource.spec.adoption
+    if claim is None or adoption.policy is not AdoptionPolicy.NEVER:
+        return None
+    snapshot = inputs.observed.snapshot
+    if snapshot is None:
+        return WaitForList(0.0)
+    if claim not in snapshot.by_id:
+        return None
+    before = inputs.desired.resource.status
+    if before.internal.owner_uid is None or readiness(before.conditions).reason is Reason.OWNER_UNKNOWN:
+        sentence = (
+            f"The status names integration {claim}, and not its owner: status.internal.ownerUID is missing, as after "
+            "an older CRD has pruned it."
+        )
+        return stalled(Reason.OWNER_UNKNOWN, sentence)
+    sentence = f"The status was restored from another resource, which held integration {claim}."
+    return stalled(Reason.RESTORED_STATUS, sentence)
+
+
+def adopt(inputs: DecisionInput) -> Action | None:
+    """Take over what the user says is theirs; None where there is nothing to take over."""
+    adoption, target = inputs.desired.resource.spec.adoption, inputs.observed.target
+    if adoption.policy is AdoptionPolicy.NEVER or isinstance(target, OperatorError):
+        return None
+    if not target.allow_adoption:
+        return create_outcome.adoption_not_allowed()
+    first = _prepare(inputs, target, "Adopting the integration")
+    if first is not None:
+        return first
+    snapshot = inputs.list_since(inputs.memory.finalizer_seen_at)
+    if snapshot is None:
+        return WaitForList(inputs.memory.finalizer_seen_at or inputs.observed.now)
+    return _adopt_any(inputs, snapshot) if adoption.id is None else _adopt_id(inputs, snapshot, adoption.id)
+
+
+def _adopt_id(inputs: DecisionInput, snapshot: AccountSnapshot, wanted: int) -> Action:
+    item = snapshot.by_id.get(wanted)
+    if item is None:
+        return stalled(Reason.ADOPTION_NOT_FOUND, f"Integration {wanted}, to be adopted, is not in this account.")
+    if not inputs.unowned([item]):
+        return stalled(
+            Reason.ADOPTION_CLAIMED, f"Resource {inputs.observed.owners.other(wanted)} holds integration {wanted}."
+        )
+    platform = inputs.desired.resource.spec.platform
+    if item.platform != platform:
+        return stalled(Reason.PLATFORM_MISMATCH, f"Integration {wanted} is not of platform {platform}.")
+    match inputs.desired.resource.spec.adoption.policy:
+        case AdoptionPolicy.OVERRIDE:
+            return RecordId(item, Origin.ADOPTED)
+        case AdoptionPolicy.MATCH | AdoptionPolicy.NEVER:
+            if _is_identical(inputs, item):
+                return RecordId(item, Origin.ADOPTED)
+            return stalled(Reason.ADOPTION_MISMATCH, f"Integration {wanted} has other settings than the resource.")
+
+
+def _adopt_any(inputs: DecisionInput, snapshot: AccountSnapshot) -> Action | None:
+    payload = inputs.desired.payload
+    if not isinstance(payload, Payload):
+        return None
+    found = inputs.unowned(snapshot.identical(payload.request.platform, payload.request.config))
+    if len(found) > 1:
+        ids = ", ".join(str(item.id) for item in found)
+        return stalled(Reason.ADOPTION_AMBIGUOUS, f"Integrations {ids} are identical to the resource.")
+    return RecordId(found[0], Origin.ADOPTED) if found else None
+
+
+def _is_identical(inputs: DecisionInput, item: Integration) -> bool:
+    payload = inputs.desired.payload
+    return isinstance(payload, Payload) and compare.is_identical(payload.request.platform, payload.request.config, item)
+
+
+def refuse_conflict(inputs: DecisionInput) -> Action | None:
+    """Of two resources that nobody could tell apart in NetBird, one acts."""
+    if inputs.observed.conflicting_owner is None:
+        return None
+    return stalled(
+        Reason.OWNERSHIP_CONFLICT,
+        f"Resource {inputs.observed.conflicting_owner} has the same account, platform and public settings, and "
+        "holds them.",
+    )
+
+
+def create(inputs: DecisionInput) -> Action | None:
+    """Create the integration: finalizer, LIST, intent, POST."""
+    payload, target = inputs.desired.payload, inputs.observed.target
+    if isinstance(payload, OperatorError) or isinstance(target, OperatorError):
+        return None
+    first = _prepare(inputs, target, "Creating the integration")
+    if first is not None:
+        return first
+    since = max(inputs.memory.finalizer_seen_at or inputs.observed.now, inputs.observed.deleted_at)
+    snapshot = inputs.list_since(since)
+    if snapshot is None:
+        return WaitForList(since)
+    return (
+        _refuse_identical(inputs, snapshot, payload)
+        or _name_account(target)
+        or _post(inputs, payload, target, snapshot)
+    )
+
+
+def _name_account(target: Target) -> Action | None:
+    """The intent says which account it went to, wherever NetBird tells: its token may be another one soon."""
+    return ConfirmAccount() if target.account is None and not target.account_checked else None
+
+
+def _prepare(inputs: DecisionInput, target: Target, what: str) -> Action | None:
+    """Return what comes before an integration becomes the resource's: the finalizer, and the tenant's account."""
+    if inputs.desired.resource.spec.suspend:
+        return suspended(what)
+    if not inputs.desired.resource.has_finalizer:
+        return AddFinalizer()
+    return _confirm_tenant(target)
+
+
+def _confirm_tenant(target: Target) -> Action | None:
+    """NetBird ignores an `account` parameter that the token has no right to, and acts in the token's own account."""
+    if target.tenant_id is None or isinstance(target.account, str):
+        return None
+    if target.account is None:
+        return ConfirmAccount()
+    return report_of(target.account)
+
+
+def _post(inputs: DecisionInput, payload: Payload, target: Target, snapshot: AccountSnapshot) -> Action:
+    if inputs.observed.now - snapshot.started_at > inputs.timeouts.intent_age:
+        return WaitForList(inputs.observed.now)
+    earlier = create_outcome.unresolved(inputs)
+    if len(earlier) > MAX_UNRESOLVED:
+        sentence = f"{len(earlier)} different creates were never answered, so another one is not tried."
+        return stalled(Reason.CREATE_AMBIGUOUS, sentence)
+    return Create(create_outcome.new_intent(inputs, payload, target, snapshot), earlier, payload)
+
+
+def _refuse_identical(
+    inputs: DecisionInput, snapshot: AccountSnapshot, payload: Payload
+) -> WaitForList | Report | None:
+    """An integration that is identical already: a second stream of the same events is never wanted."""
+    twins = snapshot.identical(payload.request.platform, payload.request.config)
+    unclaimed = inputs.unowned(twins)
+    # What we have just deleted is shown for a while yet by a LIST that lags.
+    surely = inputs.observed.deleted_at + inputs.timeouts.list_lag
+    if unclaimed and snapshot.started_at < surely:
+        return WaitForList(surely)
+    if unclaimed:
+        ids = ", ".join(str(item.id) for item in unclaimed)
+        return stalled(Reason.IDENTICAL_EXISTS, f"Integration {ids} with these settings exists and is not ours.")
+    if twins:
+        holder = inputs.observed.owners.other(twins[0].id)
+        sentence = f"Resource {holder} holds integration {twins[0].id} with these settings."
+        return stalled(Reason.OWNERSHIP_CONFLICT, sentence)
+    return None

@@ -1,0 +1,87 @@
+"""The resource is being deleted: its integration goes first, or is left on purpose, or is proven to be gone."""
+
+from netbird_streaming.api.types import DeletionPolicy
+from netbird_streaming.core.actions import Action, Delete, Ignore, ReadyState, RemoveFinalizer, Report, WaitForList
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.policies import create_outcome
+from netbird_streaming.core.policies.existing import confirm_account, is_gone, prove_absence, prove_ownership
+from netbird_streaming.errors import OperatorError
+
+DELETION_BLOCKED_HELP = (
+    "The integration can't be deleted in NetBird yet. Mend the connection, or refer to a cluster connection of the "
+    "same account, or set spec.deletionPolicy to Orphan to leave the integration where it is."
+)
+
+
+def nothing_to_delete(inputs: DecisionInput) -> Action | None:
+    """Not our business, or nothing of ours can be in NetBird."""
+    if not inputs.desired.resource.has_finalizer:
+        return Ignore()
+    status = inputs.status
+    if inputs.memory.deleted:
+        return RemoveFinalizer()
+    if status.id is not None or create_outcome.open_intent(inputs) is not None or status.internal.unresolved_creations:
+        return None
+    claim = inputs.recorded.restored_id
+    return RemoveFinalizer(
+        None if claim is None else f"integration {claim}, named by a restored status, was not touched"
+    )
+
+
+def orphan(inputs: DecisionInput) -> Action | None:
+    """Leave it where it is; an open create is settled first where NetBird can be reached."""
+    if inputs.desired.resource.spec.deletion_policy is not DeletionPolicy.ORPHAN:
+        return None
+    if not isinstance(inputs.observed.target, OperatorError):
+        action = create_outcome.resolve_open_intent(inputs)
+        if action is not None and not (isinstance(action, Report) and action.state is ReadyState.STALLED):
+            return action
+    if inputs.status.id is not None:
+        return RemoveFinalizer(
+            f"integration {inputs.status.id} of account {inputs.status.account_id} was left in NetBird"
+        )
+    return RemoveFinalizer("an integration may be left in NetBird: a create was never answered")
+
+
+def report_blocked_deletion(inputs: DecisionInput) -> Action | None:
+    """A visible wait, with the ways out that even a terminating namespace allows."""
+    problem = inputs.observed.target
+    if not isinstance(problem, OperatorError):
+        return None
+    return Report(
+        ReadyState.RECONCILING, problem.reason, f"{problem.message.removesuffix('.')}. {DELETION_BLOCKED_HELP}"
+    )
+
+
+def resolve_before_delete(inputs: DecisionInput) -> Action | None:
+    """Attempts that were given up may have made something after all."""
+    if inputs.status.id is not None or not inputs.status.internal.unresolved_creations:
+        return None
+    snapshot = inputs.observed.snapshot
+    return (
+        WaitForList(inputs.observed.now)
+        if snapshot is None
+        else create_outcome.resolve_unresolved_creates(inputs, snapshot)
+    )
+
+
+def delete(inputs: DecisionInput) -> Action:
+    """DELETE, once; again only after a look."""
+    status, memory = inputs.status, inputs.memory
+    if status.id is None or is_gone(inputs):
+        return RemoveFinalizer()
+    if memory.unknown_write_at is not None and inputs.list_since(memory.unknown_write_at) is None:
+        return WaitForList(memory.unknown_write_at)
+    return Delete(status.id)
+
+
+POLICIES = (
+    nothing_to_delete,
+    orphan,
+    report_blocked_deletion,
+    create_outcome.resolve_open_intent,
+    confirm_account,
+    prove_ownership,
+    resolve_before_delete,
+    prove_absence,
+)

@@ -1,1 +1,0 @@
-"""The specifications of the custom resources, as users write them."""

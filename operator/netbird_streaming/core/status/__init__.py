@@ -1,0 +1,1 @@
+"""The status of the resources: conditions, updates and Events."""

@@ -1,0 +1,173 @@
+"""Events: the transitions that a person cares about, told by the status that was written and never by a clock.
+
+What a status was before a write and is after it tells the transition, so a resync, a restart or a new leader that
+changes nothing says nothing again. An Event can be lost with the process that was to publish it; the status says the
+same.
+
+A problem is a reason that a human, or something outside, has to mend. The reasons of `TRANSIENT` are none: a failure
+that heals by itself (one 503) would be a Warning and its end each time. Conditions, metrics and alerts tell of one that
+lasts. While a problem stands such states come and go, and each new try to create says `Progressing`: `Reported` carries
+the problem over them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple, Self
+
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.status import Condition, Origin, Status
+from netbird_streaming.core.actions import RemoveFinalizer
+from netbird_streaming.reasons import Reason
+
+TRANSIENT: Final = frozenset(
+    {
+        Reason.SYNCED,
+        Reason.PENDING,
+        Reason.PROGRESSING,
+        Reason.SUSPENDED,
+        Reason.DELETING,
+        Reason.RATE_LIMITED,
+        Reason.UNAVAILABLE,
+        Reason.UNEXPECTED_ANSWER,
+        Reason.CREATE_OUTCOME_UNKNOWN,
+    }
+)
+"""What is as a user wants it, or is tried again by ourselves."""
+
+
+class EventReason(StrEnum):
+    """What happened to a resource; the value is the Event's `reason`, `action` its word for what was done."""
+
+    action: str
+
+    def __new__(cls, value: str, action: str) -> Self:
+        """Keep the action beside the word."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.action = action
+        return member
+
+    CREATED = "Created", "Create"
+    ADOPTED = "Adopted", "Adopt"
+    INFERRED = "Inferred", "Infer"
+    UPDATED = "Updated", "Update"
+    CORRECTED = "Corrected", "Correct"
+    DELETED = "Deleted", "Delete"
+    ORPHANED = "Orphaned", "Orphan"
+    RECOVERED = "Recovered", "Reconcile"
+
+
+_UNDECIDED: Final = frozenset({Reason.PENDING, Reason.PROGRESSING})
+
+
+@dataclass(frozen=True, slots=True)
+class EventNote:
+    """A Kubernetes Event to publish about a resource. Its reason is a happening, or a problem's reason as a Warning."""
+
+    reason: EventReason | Reason
+    action: str
+    note: str
+    warning: bool = False
+
+
+class Reported(NamedTuple):
+    """What was last said of a resource: a reason, none that is on the way to one, and the problem until it is Ready."""
+
+    reason: str | None = None
+    problem: str | None = None
+
+
+def summarize(conditions: tuple[Condition, ...], before: Reported = Reported()) -> Reported:  # noqa: B008 # a frozen value
+    """How a resource of these conditions stands, after it stood as `before` says."""
+    ready = _condition(conditions, "Ready")
+    if ready is None or ready.reason in _UNDECIDED:
+        return before
+    if ready.status == "True":
+        return Reported(ready.reason, None if _condition(conditions, "Drifted") is None else Reason.DRIFTED.value)
+    return Reported(ready.reason, before.problem if ready.reason in TRANSIENT else ready.reason)
+
+
+def events_for(
+    before: Status | ConnectionStatus, after: Status | ConnectionStatus, reported: Reported
+) -> tuple[EventNote, ...]:
+    """The Events for the step from one written status to the next; none where nothing happened.
+
+    Args:
+        before: The status that was replaced.
+        after: The status that was written.
+        reported: How the resource stood before, by `summarize`.
+    """
+    happened = _changes(before, after) if isinstance(before, Status) and isinstance(after, Status) else ()
+    return (*happened, *_problems(after.conditions, reported, summarize(after.conditions, reported)))
+
+
+def deletion_event(status: Status, release: RemoveFinalizer) -> EventNote | None:
+    """The Event for a resource that was let go; None where it never had an integration."""
+    if release.note is not None:
+        return _note(EventReason.ORPHANED, f"Released: {release.note}.")
+    return None if status.id is None else _note(EventReason.DELETED, f"Integration {status.id} was deleted in NetBird.")
+
+
+def refusal_note(message: str) -> EventNote:
+    """Return the Event for a status write that Kubernetes refuses: the status can't say so."""
+    return EventNote(Reason.KUBERNETES_REFUSED, EventReason.RECOVERED.action, message, warning=True)
+
+
+_REASONS: Final = {each.value: each for each in Reason}
+_BOUND: Final = {
+    Origin.CREATED: (EventReason.CREATED, "Integration {id} was created in NetBird."),
+    Origin.ADOPTED: (EventReason.ADOPTED, "Integration {id} was adopted."),
+    Origin.INFERRED: (
+        EventReason.INFERRED,
+        "Integration {id} was taken for the outcome of a create whose answer was lost.",
+    ),
+}
+
+
+def _changes(before: Status, after: Status) -> Iterator[EventNote]:
+    if before.id == after.id:
+        yield from _writes(before, after)
+        return
+    if before.id is not None:
+        yield _note(
+            EventReason.CORRECTED, f"Integration {before.id} is gone from NetBird: another one takes its place."
+        )
+    if after.id is not None:
+        happening, sentence = _BOUND[after.origin or Origin.CREATED]
+        yield _note(happening, sentence.format(id=after.id))
+
+
+def _writes(before: Status, after: Status) -> Iterator[EventNote]:
+    """A correction says that the settings were sent again; it is no update beside."""
+    if _last_correction(after) not in (None, _last_correction(before)):
+        yield _note(EventReason.CORRECTED, f"Somebody else changed integration {after.id} in NetBird: it is set back.")
+    elif before.internal.applied is not None and after.internal.applied not in (None, before.internal.applied):
+        sentence = f"NetBird accepted other settings of integration {after.id}: the resource or a Secret changed."
+        yield _note(EventReason.UPDATED, sentence)
+
+
+def _last_correction(status: Status) -> tuple[object, ...] | None:
+    """What tells corrections apart; their values are forgotten when a LIST has shown what came of them."""
+    if not status.internal.corrections:
+        return None
+    last = status.internal.corrections[-1]
+    return last.at, last.updated_at
+
+
+def _problems(conditions: tuple[Condition, ...], before: Reported, after: Reported) -> Iterator[EventNote]:
+    if after.problem not in (None, before.problem):
+        name = "Drifted" if after.problem == Reason.DRIFTED else "Ready"
+        condition = _condition(conditions, name)
+        message = "" if condition is None else condition.message
+        yield EventNote(_REASONS[after.problem], EventReason.RECOVERED.action, message, warning=True)
+    elif after.problem is None and before.problem is not None:
+        yield _note(EventReason.RECOVERED, f"Ready again: {before.problem} is over.")
+
+
+def _condition(conditions: tuple[Condition, ...], name: str) -> Condition | None:
+    return next((each for each in conditions if each.type == name), None)
+
+
+def _note(happening: EventReason, sentence: str) -> EventNote:
+    return EventNote(happening, happening.action, sentence)

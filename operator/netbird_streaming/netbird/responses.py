@@ -1,0 +1,302 @@
+"""What an answer of NetBird's, or its absence, means: one total function into our tree of errors.
+
+400, 401, 403, 404, 409, 412, 422 and 429 prove that a write was not applied, as does a request of which no byte was
+sent; after anything else the outcome is unknown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum, StrEnum
+from http import HTTPStatus
+from typing import Final, Self
+
+from netbird_streaming.errors import (
+    EditError,
+    Effect,
+    NotFoundError,
+    OperatorError,
+    RetryError,
+    WaitError,
+)
+from netbird_streaming.netbird.codec import is_json_object
+from netbird_streaming.netbird.json_list import Encoded
+from netbird_streaming.reasons import Reason
+
+REFUSALS: Final = frozenset({400, 401, 403, 404, 409, 412, 422, 429})
+"""Statuses that prove that a write was not applied."""
+TRUNCATED: Final = "it was cut off"
+"""The fault of an answer whose connection broke within its body."""
+
+
+class Operation(StrEnum):
+    """What is asked of NetBird."""
+
+    LIST = "list"
+    GET = "get"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ACCOUNT = "account"
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes something, so that it is never repeated here."""
+        return self in _WRITES
+
+    @property
+    def is_by_id(self) -> bool:
+        """Whether its path names an integration."""
+        return self in _BY_ID
+
+
+_WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
+_BY_ID: Final = frozenset({Operation.GET, Operation.UPDATE, Operation.DELETE})
+_WORDS: Final = {
+    Operation.LIST: "Listing the integrations",
+    Operation.GET: "Reading integration {id}",
+    Operation.CREATE: "Creating the integration",
+    Operation.UPDATE: "Updating integration {id}",
+    Operation.DELETE: "Deleting integration {id}",
+    Operation.ACCOUNT: "Reading the token's account",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a request is about; `integration_id` where its path names one."""
+
+    operation: Operation
+    integration_id: int | None = None
+
+    def __str__(self) -> str:
+        """As messages begin: `Updating integration 7`."""
+        return _WORDS[self.operation].format(id=self.integration_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer that came. `fault` says what keeps its body from being read; `date` and `retry_after` are as sent."""
+
+    status: int
+    body: Encoded = b""
+    fault: str | None = None
+    date: str | None = None
+    retry_after: str | None = None
+
+
+class TransportFailure(Enum):
+    """Why no answer came: the value of the metric's label `code`, and the words and the remedy of the message."""
+
+    REFUSED = "refused", "no connection to the host and port of spec.url; check both, and what is between (firewalls)"
+    UNREACHABLE = (
+        "timeout",
+        (
+            "no connection to the host and port of spec.url within the time limit; check both, and what is between "
+            "(firewalls, network policies, a proxy that the cluster needs)"
+        ),
+    )
+    UNRESOLVED = "dns", "the host of spec.url can't be resolved; check its name and the cluster's DNS"
+    EXPIRED = "tls", "the certificate of the host of spec.url has expired, or is not valid yet; renew it"
+    WRONG_HOST = (
+        "tls",
+        (
+            "the certificate of the server is not valid for the host of spec.url; use a host that the certificate "
+            "names, or issue one for this host"
+        ),
+    )
+    UNTRUSTED = (
+        "tls",
+        (
+            "an authority that the operator does not trust signed the certificate of the host of spec.url; put the "
+            "authority's certificate into a ConfigMap and name it in spec.caBundleConfigMapRef, or in the chart's "
+            "value caBundle.configMap for all connections"
+        ),
+    )
+    UNTRUSTED_BY_BUNDLE = (
+        "tls",
+        (
+            "no authority in the ConfigMap of spec.caBundleConfigMapRef signed the certificate of the host of "
+            "spec.url; add the certificate of the authority that did"
+        ),
+    )
+    TLS = (
+        "tls",
+        (
+            "no TLS session with the host and port of spec.url; check that NetBird's HTTPS API is served there, and "
+            "not another protocol"
+        ),
+    )
+    PROXIED = (
+        "proxy",
+        (
+            "the proxy of the operator's environment did not connect to NetBird; check the proxy, or add the host to "
+            "NO_PROXY"
+        ),
+    )
+    LATE = "timeout", "NetBird did not answer within the request timeout"
+    BROKEN = "reset", "the connection broke before NetBird answered"
+
+    label: str
+    words: str
+
+    def __new__(cls, label: str, words: str) -> Self:
+        """Make the pair the value, since several members share a label."""
+        member = object.__new__(cls)
+        member._value_ = (label, words)
+        member.label, member.words = label, words
+        return member
+
+
+TRANSIENT: Final = frozenset(
+    {
+        TransportFailure.REFUSED,
+        TransportFailure.UNREACHABLE,
+        TransportFailure.UNRESOLVED,
+        TransportFailure.PROXIED,
+        TransportFailure.BROKEN,
+    }
+)
+"""What may be over a moment later."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """No answer came. `sent` tells whether a byte of the request may have left; `cause` is a word for the log."""
+
+    failure: TransportFailure
+    sent: bool
+    cause: str = ""
+
+
+def to_operator_error(call: Call, outcome: Response | NoResponse, now: datetime) -> OperatorError:
+    """The error for whatever is not a success; total over every outcome.
+
+    Args:
+        call: What was asked.
+        outcome: What came of it.
+        now: The wall clock's time, for a `Retry-After` that is a date.
+    """
+    if isinstance(outcome, NoResponse):
+        effect = Effect.UNKNOWN if call.operation.is_write and outcome.sent else Effect.NONE
+        return RetryError(Reason.UNAVAILABLE, f"{call}: {outcome.failure.words}. The operator retries.", effect=effect)
+    refused = outcome.status in REFUSALS
+    effect = Effect.NONE if refused or not call.operation.is_write else Effect.UNKNOWN
+    status = outcome.status
+    if is_success(status):
+        return malformed_response(call, outcome.fault or "it has an unexpected form")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+        message = f"{call}: NetBird, or a proxy in front of it, failed ({status}). {Reason.UNAVAILABLE.remedy}"
+        return RetryError(Reason.UNAVAILABLE, message, effect=effect, retry_after=retry_after(outcome, now))
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        message = f"{call}: NetBird got too many requests of this token (429). {Reason.RATE_LIMITED.remedy}"
+        return RetryError(Reason.RATE_LIMITED, message, effect=effect, retry_after=retry_after(outcome, now))
+    refusal = _refusal(call, outcome) if refused else None
+    if refusal is not None:
+        return refusal
+    message = f"{call}: NetBird answered {status}, which it never should. {Reason.UNEXPECTED_ANSWER.remedy}"
+    return RetryError(Reason.UNEXPECTED_ANSWER, message, effect=effect)
+
+
+def _refusal(call: Call, response: Response) -> OperatorError | None:
+    """What a refusal means for this operation; None where it makes no sense."""
+    if response.status == HTTPStatus.NOT_FOUND:
+        return _not_found(call, response)
+    if response.body.strip() and not is_json_object(response.body):
+        return WaitError(
+            Reason.UNEXPECTED_ANSWER,
+            f"{call}: the answer {response.status} is not NetBird's own, whose answers are JSON. A firewall, an SSO "
+            "proxy or a gateway in front of NetBird rejects the request; see its log, and let the operator's requests "
+            "pass.",
+        )
+    writes_config = call.operation in {Operation.CREATE, Operation.UPDATE}
+    if writes_config and response.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+        return EditError(
+            Reason.CONFIGURATION_REJECTED,
+            f"{call}: NetBird refuses the configuration ({response.status}). "
+            f"{Reason.CONFIGURATION_REJECTED.remedy} A new key can take minutes to work, so it is tried again.",
+        )
+    known = _REFUSALS.get(response.status)
+    return _wait(call, *known) if known and (writes_config or response.status in _OF_THE_TOKEN) else None
+
+
+_OF_THE_TOKEN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REFUSALS: Final[Mapping[int, tuple[Reason, str]]] = {
+    HTTPStatus.UNAUTHORIZED: (Reason.TOKEN_REJECTED, "NetBird rejects the connection's token (401)"),
+    HTTPStatus.FORBIDDEN: (Reason.PERMISSION_DENIED, "NetBird denies it to the connection's token (403)"),
+    HTTPStatus.CONFLICT: (Reason.ALREADY_EXISTS, "NetBird has such an integration already (409)"),
+    HTTPStatus.PRECONDITION_FAILED: (
+        Reason.DESTINATION_REJECTED,
+        "the destination refused NetBird's test event (412)",
+    ),
+}
+
+
+def token_rejected(call: Call) -> WaitError:
+    """Return the error for a token that NetBird rejects."""
+    return _wait(call, *_REFUSALS[HTTPStatus.UNAUTHORIZED])
+
+
+def _not_found(call: Call, response: Response) -> OperatorError:
+    """A router's page says that the path is unknown; only JSON can say that an integration is."""
+    if call.operation is Operation.ACCOUNT:
+        return _wait(call, Reason.ACCOUNT_UNCONFIRMED, "this NetBird server does not tell it (404)")
+    if response.fault is not None:
+        # Its body would tell whose it is; either way nothing was done.
+        return RetryError(Reason.UNEXPECTED_ANSWER, malformed_response(call, response.fault).message)
+    if not is_api_404(response):
+        return _wait(call, Reason.NOT_LICENSED, "this NetBird server offers no event streaming (404)")
+    if call.operation.is_by_id:
+        message = f"{call}: NetBird has no such integration in this account (404)."
+        return NotFoundError(Reason.REMOTE_DELETED, message)
+    return _wait(call, Reason.NOT_LICENSED, "NetBird knows no event streaming, or no such tenant (404)")
+
+
+def _wait(call: Call, reason: Reason, sentence: str) -> WaitError:
+    return WaitError(reason, f"{call}: {sentence}. {reason.remedy}")
+
+
+def malformed_response(call: Call, why: str) -> RetryError:
+    """An answer of success that can't be believed."""
+    effect = Effect.UNKNOWN if call.operation.is_write else Effect.NONE
+    message = f"{call}: NetBird's answer can't be read: {why}. {Reason.UNEXPECTED_ANSWER.remedy}"
+    return RetryError(Reason.UNEXPECTED_ANSWER, message, effect=effect)
+
+
+def is_success(status: int) -> bool:
+    """The reference has 200 for every operation; 201 and 204 say no less."""
+    return status in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT}
+
+
+def is_api_404(response: Response) -> bool:
+    """Whether the API says that there is no such thing, and no router or proxy that there is no such path."""
+    return response.status == HTTPStatus.NOT_FOUND and response.fault is None and is_json_object(response.body)
+
+
+def proves_path(response: Response) -> bool:
+    """Whether only a server that has the path would refuse so; a success proves it by its body.
+
+    401 and 403 may come before the path was looked up; 429, 5xx and redirects may come from whatever stands in front.
+    """
+    return response.status in {400, 405, 409, 412, 422} or is_api_404(response)
+
+
+def retry_after(response: Response, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` header, in both of its forms (RFC 9110, section 10.2.3); None where there is none."""
+    text = (response.retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    moment = parse_date(text)
+    return None if moment is None else max(0.0, (moment - (parse_date(response.date) or now)).total_seconds())
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """The moment of an HTTP date (RFC 9110, section 5.6.7); None where it is absent or no date."""
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

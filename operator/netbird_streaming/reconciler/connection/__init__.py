@@ -1,0 +1,1 @@
+"""The reconcile of a connection, and the accounts behind it."""

@@ -1,0 +1,291 @@
+"""One NetBird account as it is seen through one connection: its LIST, shared by all who wait for one.
+
+A LIST costs as much for one resource as for all of them. So whoever needs one that began after some moment parks here,
+and one LIST serves all that wait together.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Protocol
+
+from netbird_streaming.api.types import ObjectKey
+from netbird_streaming.core.inputs import AccountSnapshot
+from netbird_streaming.core.netbird.types import Endpoint, Priority, Slot
+from netbird_streaming.errors import OperatorError, RetryError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.gate import Gate
+from netbird_streaming.reconciler.ownership import account_key
+from netbird_streaming.reconciler.ports import Clock, NetBird
+
+SNAPSHOT_LIFETIME: Final = 45.0
+"""Seconds for which a LIST is kept: ten thousand integrations are some megabytes."""
+PAUSE_FACTOR: Final = 8
+"""In a burst, a LIST that took a second is followed by a pause of this many, so that more creates share the next."""
+MIN_PAUSE: Final = 0.1
+MAX_PAUSE: Final = 5.0
+BURST_GAP: Final = 1.0
+"""LISTs that follow each other within this many seconds are a burst; the second one of it still goes at once."""
+
+
+class AccountEvents(Protocol):
+    """Who hears of an account."""
+
+    def on_list_done(self, account: "Account") -> None:
+        """A LIST arrived, or failed."""
+        ...
+
+    def on_account_identified(self, before: str, account: "Account") -> None:
+        """Which account it is was not known.
+
+        What was claimed of `before` is claimed of the account's `ownership_scope`.
+        """
+        ...
+
+
+class WayDigests(NamedTuple):
+    """What tells the ways to an account apart; see `Account`."""
+
+    authority: str
+    endpoint: str
+    proof: str
+
+
+class Account:
+    """The LIST of an account, who waits for it, and which account it is.
+
+    `credential_digest` is a keyed digest of URL, token and tenant: with it the connection's status remembers the
+    account's id; `endpoint_digest` is one of connection, URL and tenant, without the token; `authority` is the server;
+    `ownership_scope` is authority and account as far as that was ever known, else the endpoint. `known_since` is when
+    the account became known, `last_list_at` when the last LIST that came began; before the first, the same.
+    """
+
+    def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents") -> None:
+        """Start unknown."""
+        self.client = client
+        self.credential_digest = ""
+        self.authority = ""
+        self.endpoint_digest = ""
+        self.ownership_scope = ""
+        self.problem: OperatorError | None = None
+        self.deleted_at = 0.0
+        self.failures = 0
+        self._checked_digest: str | None = None
+        self._check: asyncio.Task[OperatorError | None] | None = None
+        self.due_at = float("-inf")
+        self.known_since = self.last_list_at = clock.monotonic()
+        self._clock = clock
+        self._account_id: str | None = None
+        self._endpoint: Endpoint | None = None
+        self._events = events
+        self._snapshot: AccountSnapshot | None = None
+        self._waiters: dict[ObjectKey, tuple[float, Priority, Callable[[], None]]] = {}
+        self._failures: dict[ObjectKey, OperatorError] = {}
+        self.gate = Gate(lambda: self.client, clock)
+        self._lister: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+        self._ended = float("-inf")
+        self._server_clock: tuple[float, datetime] | None = None
+        self._burst_length = 0
+
+    @property
+    def account_id(self) -> str | None:
+        """The account's id, once it is confirmed for the token in use."""
+        return self._account_id
+
+    @account_id.setter
+    def account_id(self, account_id: str) -> None:
+        before, self.ownership_scope, self._account_id = (
+            self.ownership_scope,
+            account_key(self.authority, account_id),
+            account_id,
+        )
+        if before == self.endpoint_digest:
+            self._events.on_account_identified(before, self)
+
+    def is_account_of(self, authority: str, credential_digest: str, account_id: str | None) -> bool:
+        """Whether what was made by this authority with this proof, in this account if known, is in the account."""
+        if authority != self.authority:
+            return False
+        if account_id is not None and self._account_id is not None:
+            return account_id == self._account_id
+        return credential_digest == self.credential_digest
+
+    @property
+    def account_checked(self) -> bool:
+        """Whether NetBird was asked which account the token in use is for, whatever came of it."""
+        return self._checked_digest == self.credential_digest and self._check is not None and self._check.done()
+
+    def set_account_id(self, account_id: str, credential_digest: str) -> None:
+        """An answer tells the account: of the token that was asked with, which may be another one by now."""
+        if credential_digest == self.credential_digest:
+            self.account_id = account_id
+
+    @property
+    def snapshot(self) -> AccountSnapshot | None:
+        """The last LIST, while it is recent."""
+        self.expire()
+        return self._snapshot
+
+    def expire(self) -> None:
+        """Keep the last LIST no longer if it is old."""
+        if self._snapshot is not None and self._clock.monotonic() - self._snapshot.started_at > SNAPSHOT_LIFETIME:
+            self._snapshot = None
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the LIST that was due has come."""
+        return self.snapshot is not None and self.due_at <= self.snapshot.started_at
+
+    def is_bound(self, endpoint: Endpoint) -> bool:
+        """Whether the client is one for this endpoint; which paths the server has, the client knows best itself."""
+        return self._endpoint == replace(endpoint, path_family=None)
+
+    def rebind(self, client: NetBird, endpoint: Endpoint, way: "WayDigests") -> None:
+        """Take another client; with another authority, URL, token or tenant it may be another account."""
+        self.client, self._endpoint = client, replace(endpoint, path_family=None)
+        self.authority = way.authority
+        if way.endpoint != self.endpoint_digest:
+            self.endpoint_digest = self.ownership_scope = way.endpoint
+        if way.proof != self.credential_digest:
+            self.credential_digest, self._account_id, self._snapshot, self._checked_digest = way.proof, None, None, None
+            self.due_at = float("-inf")
+            self.gate.reopen()
+
+    def server_now(self) -> datetime | None:
+        """The time by NetBird's clock, as the last LIST's `Date` tells it."""
+        if self._server_clock is None:
+            return None
+        started_at, date = self._server_clock
+        return date + timedelta(seconds=self._clock.monotonic() - started_at)
+
+    def await_list(self, key: ObjectKey, not_before: float, priority: Priority, resume: Callable[[], None]) -> None:
+        """Call `resume` once a LIST that began at or after `since` has arrived or failed; see `take_list_error`."""
+        self._waiters[key] = (not_before, priority, resume)
+        if self._lister is None or self._lister.done():
+            self._lister = asyncio.create_task(self._list_for_all())
+
+    def take_list_error(self, key: ObjectKey) -> OperatorError | None:
+        """Why the LIST that this key was parked for failed, told once."""
+        return self._failures.pop(key, None)
+
+    def forget(self, key: ObjectKey) -> None:
+        """The key waits no more."""
+        self.gate.forget(key)
+        self._waiters.pop(key, None)
+        self._failures.pop(key, None)
+
+    def close(self) -> None:
+        """Stop listing and asking; who waits looks again."""
+        self.gate.close()
+        for task in (self._lister, self._check):
+            if task is not None:
+                task.cancel()
+        parked, self._waiters = self._waiters, {}
+        for _, _, resume in parked.values():
+            resume()
+
+    async def confirm(self, priority: Priority) -> OperatorError | None:
+        """Find out which account it is, where no LIST has told: by `GET /api/accounts`. Answers why it can't be.
+
+        It is asked once for all who want to know at a time.
+        """
+        if self._check is None or self._check.done() or self._checked_digest != self.credential_digest:
+            self._checked_digest = self.credential_digest
+            self._check = asyncio.create_task(self._check_account(self.client, self.credential_digest, priority))
+        return await asyncio.shield(self._check)
+
+    async def _check_account(self, client: NetBird, credential_digest: str, priority: Priority) -> OperatorError | None:
+        try:
+            self.set_account_id(await client.account_id(priority), credential_digest)
+        except RetryError as problem:
+            return problem
+        except OperatorError as problem:
+            why = f" ({problem.reason})" if problem.reason is not Reason.ACCOUNT_UNCONFIRMED else ""
+            message = (
+                "No listed integration and no answer of NetBird's tells which account the token is for"
+                f"{why}. {Reason.ACCOUNT_UNCONFIRMED.remedy}"
+            )
+            return WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
+        return None
+
+    async def _list_for_all(self) -> None:
+        while self._waiters:
+            pause = self._not_before - self._clock.monotonic()
+            if pause > 0:
+                await self._clock.sleep(pause)
+            now = self._clock.monotonic()
+            if not self._due():
+                soonest = min((since for since, _, _ in self._waiters.values()), default=now)
+                await self._clock.sleep(max(soonest - now, 0.001))
+                continue
+            started_at, problem = await self._list()
+            for key, (since, _, resume) in list(self._waiters.items()):
+                if since > started_at:
+                    continue
+                del self._waiters[key]
+                if problem is not None:
+                    self._failures[key] = problem
+                resume()
+            self._events.on_list_done(self)
+
+    def _due(self) -> list[Priority]:
+        """Return the priorities of those that a LIST which begins now would serve."""
+        now = self._clock.monotonic()
+        return [priority for since, priority, _ in self._waiters.values() if since <= now]
+
+    @property
+    def priority(self) -> Priority:
+        """The priority of the next LIST: the best of those that wait for it."""
+        return min(self._due(), default=Priority.LOW)
+
+    def front(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one LIST serves all
+        """Return whether the next LIST is sent before a request of this priority."""
+        return int(self.priority <= priority)
+
+    async def _list(self) -> tuple[float, OperatorError | None]:
+        """Send a LIST as soon as the rate limit allows it; it serves all that wait by then. Return when it began."""
+        try:
+            slot = await self.client.slot(self)
+        except OperatorError as problem:
+            return self._clock.monotonic(), self._failed(problem)
+        started_at = self._clock.monotonic()
+        try:
+            return started_at, await self._list_with(slot, started_at)
+        finally:
+            slot.give_back()
+            self._throttle(started_at)
+
+    def _failed(self, problem: OperatorError) -> OperatorError:
+        self.problem = problem
+        self.failures += 1
+        return problem
+
+    async def _list_with(self, slot: Slot, started_at: float) -> OperatorError | None:
+        credential_digest = self.credential_digest
+        self.expire()
+        try:
+            listing = await self.client.holding(slot).list_integrations(self.priority)
+        except OperatorError as problem:
+            return self._failed(problem)
+        if credential_digest != self.credential_digest:
+            return None
+        if listing.date is not None:
+            self._server_clock = (started_at, listing.date)
+        accounts = {item.account_id for item in listing.items if item.account_id is not None}
+        if len(accounts) > 1:
+            message = "NetBird listed integrations of more than one account; that is never right. It is tried again."
+            self.problem = WaitError(Reason.UNEXPECTED_ANSWER, message)
+            return self.problem
+        if accounts:
+            self.account_id = accounts.pop()
+        self._snapshot, self.problem, self.failures = AccountSnapshot(listing, started_at), None, 0
+        self.last_list_at = started_at
+        return None
+
+    def _throttle(self, started_at: float) -> None:
+        self._burst_length = self._burst_length + 1 if started_at - self._ended < BURST_GAP else 0
+        self._ended = self._clock.monotonic()
+        pause = max(MIN_PAUSE, min((self._ended - started_at) * PAUSE_FACTOR, MAX_PAUSE)) if self._burst_length else 0.0
+        self._not_before = self._ended + pause

@@ -1,0 +1,175 @@
+"""The reconcile of one connection: read its token, resync its accounts, say whether it works, let it go when unused."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from netbird_streaming.api.types import ClusterNetBirdConnection, Connection, NetBirdConnection, ObjectKey
+from netbird_streaming.core.netbird.endpoints import resync_interval
+from netbird_streaming.core.netbird.types import Priority
+from netbird_streaming.core.status.connection_status import AccountObservation, ConnectionObservation, connection_status
+from netbird_streaming.core.status.events import summarize
+from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
+from netbird_streaming.reconciler.connection.account import Account
+from netbird_streaming.reconciler.connection.resolved import ConnectionState
+from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.reconciler.reporting import refused, status_changed
+from netbird_streaming.reconciler.store import Store
+
+JITTER: Final = 0.1
+FIRST_RETRY: Final = 5.0
+
+
+async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority) -> Outcome:
+    """Bring one connection's status up to date, and resync what is due. Raises where Kubernetes fails."""
+    state = store.connections.get(key)
+    if state is None:
+        return Outcome.SUCCESS
+    if state.connection.deleting and not _is_needed(store, key):
+        await _remove_finalizer(store, state)
+        return Outcome.SUCCESS
+    asked = state.connection.metadata.reconcile_request
+    urgent = asked is not None and asked != state.connection.status.last_handled_reconcile_at
+    due = _is_due(store, state)
+    await store.connections.load(state, force=due or urgent)
+    if state.token is not None and not state.accounts:
+        store.connections.account(state, state.connection.spec.tenant_id)
+    if not state.connection.deleting and _is_needed(store, key):
+        await store.ensure_finalizer(state)
+    outcomes = {
+        await _resync_account(store, state, account, urgent=urgent, priority=priority)
+        for account in list(state.accounts.values())
+    }
+    if Outcome.WAITING in outcomes:
+        return Outcome.WAITING
+    await _write_status(store, state)
+    _schedule_resync(store, state)
+    if state.problem is not None:
+        store.ports.recorder.requeued(key.kind, state.problem.reason)
+        return Outcome.ERROR
+    return Outcome.ERROR if Outcome.ERROR in outcomes else Outcome.SUCCESS
+
+
+def _blocking_dependents(store: Store, identity: ObjectKey) -> Iterator[str]:
+    """Who has something in NetBird that only this connection can delete."""
+    for record in store.dependents(identity):
+        if record.id is not None or record.create_pending or record.memory.created is not None:
+            yield record.key.label
+    accounts = _accounts(store, identity)
+    yield from (f"integration {key.name}" for key, unowned in store.unowned.items() if unowned.account in accounts)
+
+
+def _is_needed(store: Store, key: ObjectKey) -> bool:
+    return next(_blocking_dependents(store, key), None) is not None
+
+
+def _accounts(store: Store, key: ObjectKey) -> list[Account]:
+    state = store.connections.get(key)
+    return list(state.accounts.values()) if state is not None else []
+
+
+def _interval(state: ConnectionState) -> float:
+    return resync_interval(state.connection.spec, len(state.accounts))
+
+
+def _is_due(store: Store, state: ConnectionState) -> bool:
+    """Whether a LIST is due, and not there yet: a resync begins with a fresh look at the token, once."""
+    now = store.ports.clock.monotonic()
+    return any(account.due_at <= now and not account.is_listed for account in state.accounts.values())
+
+
+async def _resync_account(
+    store: Store, state: ConnectionState, account: Account, *, urgent: bool, priority: Priority
+) -> Outcome:
+    """Resync the account with a fresh LIST, or ask for one."""
+    now, key = store.ports.clock.monotonic(), state.connection.key
+    snapshot = account.snapshot
+    if snapshot is not None and account.is_listed:
+        # Before the resync, which takes its time: a token that changes meanwhile makes another one due at once.
+        account.due_at = now + _interval(state) * store.ports.random.uniform(1 - JITTER, 1 + JITTER)
+        await store.resync(state, account, snapshot)
+        if account.account_id is None and not snapshot.by_id and not account.account_checked:
+            async with store.queue.slot_released(key):
+                await account.confirm(Priority.LOW)
+        return Outcome.SUCCESS
+    problem = account.take_list_error(key)
+    if problem is not None:
+        store.ports.recorder.requeued(key.kind, problem.reason)
+        account.due_at = now + _pause(store, state, account)
+        return Outcome.ERROR
+    if account.problem is not None:
+        # A LIST that somebody else asked for: the connection says so, and must not say so until the next resync.
+        account.due_at = min(account.due_at, now + _pause(store, state, account))
+    if account.due_at > now and not urgent:
+        return Outcome.SUCCESS
+    account.due_at = now if urgent else min(account.due_at, now)
+    account.await_list(key, account.due_at, priority, lambda: store.queue.add(key, priority))
+    return Outcome.WAITING
+
+
+def _pause(store: Store, state: ConnectionState, account: Account) -> float:
+    """Seconds until an account whose LIST failed is looked at again."""
+    pause: float = min(_interval(state), FIRST_RETRY * 2 ** min(account.failures, 16))
+    return pause * store.ports.random.uniform(1 - JITTER, 1 + JITTER)
+
+
+async def _write_status(store: Store, state: ConnectionState) -> None:
+    ports = store.ports
+    for _ in range(2):
+        status = connection_status(state.connection, _observation(store, state), ports.key, ports.clock.now())
+        before = state.connection.status
+        # Before the write, whose answer may be lost though it lands.
+        state.last_notified = state.last_notified or summarize(before.conditions)
+        try:
+            state.connection = await ports.cluster.write_connection_status(state.connection, status)
+        except (ConflictError, ObjectGoneError):
+            if not await _read_again(store, state):
+                return
+        except OperatorError as problem:
+            state.refused = refused(ports.cluster, state.connection, problem, state.refused)
+            raise
+        else:
+            state.refused = None
+            state.last_notified = status_changed(ports.cluster, state.connection, before, state.last_notified)
+            return
+    store.queue.add(state.connection.key)
+
+
+def _observation(store: Store, state: ConnectionState) -> ConnectionObservation:
+    reached = tuple(
+        AccountObservation(tenant_id, account.account_id, account.problem)
+        for tenant_id, account in state.accounts.items()
+    )
+    families = [account.client.path_family for account in state.accounts.values()]
+    family = next((each.value for each in families if each is not None), None)
+    users = tuple(_blocking_dependents(store, state.connection.key)) if state.connection.deleting else ()
+    return ConnectionObservation(reached, state.problem, family, users, store.connections.proof(state))
+
+
+async def _read_again(store: Store, state: ConnectionState) -> bool:
+    fresh = await store.ports.cluster.read(state.connection.key)
+    if not isinstance(fresh, NetBirdConnection | ClusterNetBirdConnection):
+        store.forget_connection(state.connection.key, state.connection.metadata.uid)
+        return False
+    known: Connection = state.connection
+    store.apply_connection_event(fresh)
+    return fresh.metadata.uid == known.metadata.uid
+
+
+async def _remove_finalizer(store: Store, state: ConnectionState) -> None:
+    """Nothing in NetBird needs its token any more."""
+    if not state.connection.has_finalizer:
+        return
+    try:
+        await store.ports.cluster.remove_finalizer(state.connection)
+    except ConflictError:
+        if await _read_again(store, state):
+            store.queue.add(state.connection.key)
+
+
+def _schedule_resync(store: Store, state: ConnectionState) -> None:
+    """The next resync; a connection without an account is tried again when its Secret changes, and now and then."""
+    now = store.ports.clock.monotonic()
+    due = min((account.due_at for account in state.accounts.values()), default=now + _interval(state))
+    if state.problem is not None:
+        due = min(due, now + _interval(state))
+    store.queue.add(state.connection.key, at=max(due, now + 0.001))

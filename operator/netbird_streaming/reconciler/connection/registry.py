@@ -1,0 +1,309 @@
+"""Connections: their tokens, the accounts behind them, and who may use which."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from netbird_streaming.api.types import (
+    ClusterNetBirdConnection,
+    Connection,
+    ConnectionKind,
+    EventStreamingIntegration,
+    KeyReference,
+    ObjectKey,
+    RateLimit,
+)
+from netbird_streaming.core.namespace_access import access_of, needs_labels
+from netbird_streaming.core.netbird.endpoints import (
+    authority_of,
+    connection_proof,
+    credential_digest,
+    endpoint_digest,
+    url_fault,
+)
+from netbird_streaming.core.netbird.payload import value_fault
+from netbird_streaming.core.netbird.types import Endpoint, PathFamily, Priority
+from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.account import Account, AccountEvents, WayDigests
+from netbird_streaming.reconciler.connection.resolved import ConnectionState, ResolvedConnection, connection_key
+from netbird_streaming.reconciler.listing import Lists
+from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.quota import Quota
+
+_FAMILIES: Final = frozenset(each.value for each in PathFamily)
+MAX_BUNDLE: Final = 256 * 1024
+"""Characters: more than all public authorities together have. A certificate takes ten times its size in memory."""
+LABELS_LIFETIME: Final = 30.0
+"""Seconds for which a namespace's labels are taken to be unchanged."""
+
+
+class ConnectionRegistry:
+    """All connections that are known, by identity."""
+
+    def __init__(self, ports: Ports, events: AccountEvents, lists: Lists, settings: ControllerSettings) -> None:
+        """Start with none. A cluster connection's Secret lives in the operator's namespace."""
+        self._ports = ports
+        self._events = events
+        self._lists = lists
+        self._namespace = settings.operator_namespace
+        self._allow_http = settings.allow_http
+        self._quota = Quota(settings.connections_per_namespace)
+        self._states: dict[ObjectKey, ConnectionState] = {}
+        self._labels: dict[str, tuple[float, dict[str, str]]] = {}
+
+    def get(self, key: ObjectKey) -> ConnectionState | None:
+        """The link of a connection that exists."""
+        return self._states.get(key)
+
+    def __iter__(self) -> Iterator[ConnectionState]:
+        """All links."""
+        return iter(list(self._states.values()))
+
+    def ownership_scope(self, endpoint: str) -> str:
+        """The account behind an endpoint, as far as it was ever known, else the endpoint."""
+        accounts = (account for state in self._states.values() for account in state.accounts.values())
+        return next((account.ownership_scope for account in accounts if account.endpoint_digest == endpoint), endpoint)
+
+    def apply_event(self, connection: Connection) -> ConnectionState:
+        """Take a newer version; another uid, or another spec, is read anew."""
+        state = self._states.get(connection.key)
+        if state is None or state.connection.metadata.uid != connection.metadata.uid:
+            self.forget(connection.key)
+            state = self._states[connection.key] = ConnectionState(connection)
+            self._quota.add(connection)
+        elif state.connection.spec != connection.spec:
+            state.loaded = False
+            if authority_of(state.connection) != authority_of(connection):
+                state.token_account_id = None
+        state.connection = connection
+        return state
+
+    def forget(self, key: ObjectKey) -> None:
+        """The connection is gone."""
+        state = self._states.pop(key, None)
+        if state is not None:
+            self._quota.remove(state.connection)
+            state.close()
+
+    def beyond_quota(self, namespace: str | None) -> list[ConnectionState]:
+        """Return the links of a namespace that were not served when they were last loaded."""
+        links = (state for state in self._states.values() if state.connection.metadata.namespace == namespace)
+        return [state for state in links if state.problem and state.problem.reason is Reason.TOO_MANY_CONNECTIONS]
+
+    def secret_changed(self, namespace: str, name: str) -> list[ConnectionState]:
+        """The links whose token Secret this is; they read it anew."""
+        touched = [
+            state
+            for state in self._states.values()
+            if state.connection.spec.token_secret_ref.name == name
+            and self.secret_namespace(state.connection) == namespace
+        ]
+        for state in touched:
+            state.loaded = False
+        return touched
+
+    def secret_namespace(self, connection: Connection) -> str:
+        """Where a connection's Secret and ConfigMap live."""
+        return connection.metadata.namespace or self._namespace
+
+    async def resolve(self, resource: EventStreamingIntegration) -> ResolvedConnection | OperatorError:
+        """How this resource reaches NetBird, or why it does not."""
+        key = connection_key(resource)
+        state = self._states.get(key)
+        if state is None:
+            return self._lists.refusal(key.kind, key.namespace) or _not_found(key, "does not exist")
+        if state.connection.deleting and not resource.deleting:
+            return _not_found(key, "is being deleted")
+        tenant_id, allow_adoption = state.connection.spec.tenant_id, True
+        if isinstance(state.connection, ClusterNetBirdConnection):
+            access = await self._access(state.connection, resource.metadata.namespace or "")
+            if isinstance(access, OperatorError):
+                return access
+            tenant_id, allow_adoption = access[0] or tenant_id, access[1]
+        await self.load(state)
+        if state.problem is not None and not (resource.deleting and state.token is not None):
+            return state.problem
+        account = self.account(state, tenant_id)
+        return (
+            ResolvedConnection(state, account, allow_adoption, tenant_id)
+            if account is not None
+            else _not_found(key, "has no token yet")
+        )
+
+    async def check_token_account(self, state: ConnectionState, priority: Priority) -> OperatorError | None:
+        """Learn the token's own account; return why NetBird does not tell it. A request that failed is sent again."""
+        endpoint = self._endpoint(state, None)
+        try:
+            state.token_account_id = await self._ports.netbird.client(
+                endpoint, state.connection.spec.rate_limit
+            ).account_id(priority)
+        except RetryError as problem:
+            return problem
+        except OperatorError as problem:
+            message = (
+                f"NetBird does not say which account the token is in ({problem.reason}), so that a tenant's account"
+                f" can't be told from it. {Reason.ACCOUNT_UNCONFIRMED.remedy}"
+            )
+            state.token_account_id = WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
+            return state.token_account_id
+        return None
+
+    async def _access(
+        self, connection: ClusterNetBirdConnection, namespace: str
+    ) -> tuple[str | None, bool] | OperatorError:
+        labels: dict[str, str] = {}
+        if needs_labels(connection.spec):
+            try:
+                labels = await self._namespace_labels(namespace)
+            except WaitError as problem:
+                return problem
+        access = access_of(connection.spec, namespace, labels)
+        if access is None:
+            name = connection.metadata.name
+            message = f"{ConnectionKind.CLUSTER} {name} does not allow namespace {namespace}. "
+            return WaitError(Reason.NAMESPACE_NOT_ALLOWED, message + Reason.NAMESPACE_NOT_ALLOWED.remedy)
+        return access.tenant_id, access.allow_adoption
+
+    async def _namespace_labels(self, name: str) -> dict[str, str]:
+        now = self._ports.clock.monotonic()
+        known = self._labels.get(name)
+        if known is None or now - known[0] > LABELS_LIFETIME:
+            known = self._labels[name] = (now, dict(await self._ports.cluster.namespace_labels(name)))
+        return known[1]
+
+    async def load(self, state: ConnectionState, *, force: bool = False) -> None:
+        """Read the token and the CA, unless they are at hand; what is wrong with them is the link's `problem`.
+
+        Raises RetryError where the API server does not answer: that says nothing of the connection.
+        """
+        async with state.lock:
+            if not self._quota.allows(state.connection):
+                state.problem = self._too_many(state.connection)
+                state.close()
+                return
+            if state.loaded and not force:
+                return
+            try:
+                token, ca_bundle = await self._read(state.connection)
+            except (WaitError, EditError) as problem:
+                state.problem = problem
+                return
+            state.loaded, state.problem = True, None
+            if token != state.token or isinstance(state.token_account_id, OperatorError):
+                state.token_account_id = None
+            state.token, state.ca_bundle = token, ca_bundle
+            for tenant_id in state.accounts:
+                self._bind(state, tenant_id)
+            self._share_rate_limits()
+
+    def _too_many(self, connection: Connection) -> WaitError:
+        kind, namespace, name = connection.key
+        message = (
+            f"{kind} {name}: namespace {namespace} has more than {self._quota.limit} connections, and only the oldest "
+            f"ones are served. {Reason.TOO_MANY_CONNECTIONS.remedy}"
+        )
+        return WaitError(Reason.TOO_MANY_CONNECTIONS, message)
+
+    async def _read(self, connection: Connection) -> tuple[str, str | None]:
+        spec, where = connection.spec, f"{type(connection).__name__} {connection.metadata.name}"
+        fault = url_fault(spec.url, allow_http=self._allow_http)
+        if fault is not None:
+            raise EditError(Reason.CONNECTION_INVALID, f"{where}: {fault}")
+        token = await self._token(spec.token_secret_ref, self.secret_namespace(connection), where)
+        ref = spec.ca_bundle_config_map_ref
+        if ref is None:
+            return token, None
+        data = await self._ports.cluster.config_map(self.secret_namespace(connection), ref.name)
+        bundle = (data or {}).get(ref.key, "")
+        if len(bundle) > MAX_BUNDLE:
+            message = (
+                f"{where}: ConfigMap {ref.name}, key {ref.key} has more than {MAX_BUNDLE // 1024} KiB; leave only the "
+                "certificates in it that verify NetBird"
+            )
+            raise WaitError(Reason.CA_BUNDLE_INVALID, message)
+        if "-----BEGIN CERTIFICATE-----" not in bundle:
+            message = f"{where}: ConfigMap {ref.name}, key {ref.key} holds no PEM certificate; put the CA's into it"
+            raise WaitError(Reason.CA_BUNDLE_INVALID, message)
+        return token, bundle
+
+    async def _token(self, ref: KeyReference, namespace: str, where: str) -> str:
+        data = await self._ports.cluster.secret(namespace, ref.name)
+        if data is None:
+            message = f"{where}: Secret {ref.name} does not exist in namespace {namespace}; create it"
+            raise WaitError(Reason.SECRET_NOT_FOUND, message)
+        if ref.key not in data:
+            message = f"{where}: Secret {ref.name} has no key {ref.key}; add it, or correct the reference"
+            raise WaitError(Reason.SECRET_KEY_NOT_FOUND, message)
+        fault = value_fault(data[ref.key])
+        if fault is not None:
+            message = f"{where}: Secret {ref.name}, key {ref.key}: the value {fault}"
+            raise WaitError(Reason.SECRET_VALUE_INVALID, message)
+        return data[ref.key].decode()
+
+    def account(self, state: ConnectionState, tenant_id: str | None) -> Account | None:
+        """The account of a tenant behind a link, made when first asked for; None before the token was read."""
+        if state.token is None:
+            return None
+        account = state.accounts.get(tenant_id)
+        return self._bind(state, tenant_id) if account is None else account
+
+    def _bind(self, state: ConnectionState, tenant_id: str | None) -> Account:
+        """Make the account, or anew where URL, token or CA changed: then it has to be confirmed again."""
+        key, endpoint = self._ports.key, self._endpoint(state, tenant_id)
+        account = state.accounts.get(tenant_id)
+        if account is not None and account.is_bound(endpoint):
+            return account
+        client = self._ports.netbird.client(endpoint, state.connection.spec.rate_limit)
+        if account is None:
+            account = state.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
+        authority = authority_of(state.connection)
+        digests = WayDigests(
+            authority, endpoint_digest(state.connection, tenant_id, key), credential_digest(endpoint, authority, key)
+        )
+        account.rebind(client, endpoint, digests)
+        internal = state.connection.status.internal
+        if (internal.proof, internal.key_id) == (self.proof(state), key.id):
+            for known in state.connection.status.accounts:
+                if account.account_id is None and known.tenant_id == tenant_id:
+                    account.account_id = known.account_id
+        return account
+
+    def proof(self, state: ConnectionState) -> str | None:
+        """The digest that vouches for the accounts in the connection's status; None before the token was read."""
+        return None if state.token is None else connection_proof(state.connection, state.token, self._ports.key)
+
+    def _endpoint(self, state: ConnectionState, tenant_id: str | None) -> Endpoint:
+        spec = state.connection.spec
+        return Endpoint(
+            url=spec.url,
+            token=state.token or "",
+            token_type=spec.token_type,
+            tenant_id=tenant_id,
+            ca_bundle=state.ca_bundle,
+            path_family=_family(state.connection),
+        )
+
+    def _share_rate_limits(self) -> None:
+        limits: dict[tuple[str, str], RateLimit] = {}
+        for state in self._states.values():
+            if state.token is None:
+                continue
+            spec = state.connection.spec
+            known = limits.get((spec.url, state.token))
+            limits[spec.url, state.token] = spec.rate_limit if known is None else _lower_limit(known, spec.rate_limit)
+        self._ports.netbird.set_rate_limits(limits)
+
+
+def _not_found(key: ObjectKey, what: str) -> WaitError:
+    message = f"{key.kind} {key.label} {what}. {Reason.CONNECTION_NOT_FOUND.remedy}"
+    return WaitError(Reason.CONNECTION_NOT_FOUND, message)
+
+
+def _lower_limit(one: RateLimit, other: RateLimit) -> RateLimit:
+    requests = min(one.requests_per_minute, other.requests_per_minute)
+    return RateLimit(requests_per_minute=requests, burst=min(one.burst, other.burst))
+
+
+def _family(connection: Connection) -> PathFamily | None:
+    known = connection.status.path_family
+    return PathFamily(known) if known in _FAMILIES else None

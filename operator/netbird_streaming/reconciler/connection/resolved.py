@@ -1,0 +1,80 @@
+"""How a resource reaches NetBird: by the connection that it refers to, in one of the accounts behind that."""
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from netbird_streaming.api.types import Connection, ConnectionKind, EventStreamingIntegration, ObjectKey
+from netbird_streaming.core.status.events import Reported
+from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.account import Account
+
+
+@dataclass(slots=True)
+class ConnectionState:
+    """One connection at work: what was read for it, and an account for each tenant in use.
+
+    `token_account_id` is the token's own account, or why NetBird does not tell it; None until it was asked for, which
+    it is only where tenants are in use; `last_notified` is how the connection stood when its status was last written,
+    `refused` the last published refusal of such a write. The token stays in memory while the link lives: in a namespace
+    that is deleted whole, the Secret goes first.
+    """
+
+    connection: Connection
+    token: str | None = None
+    ca_bundle: str | None = None
+    problem: OperatorError | None = None
+    loaded: bool = False
+    token_account_id: str | OperatorError | None = None
+    accounts: dict[str | None, Account] = field(default_factory=dict)
+    last_notified: Reported | None = None
+    refused: str | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def close(self) -> None:
+        """Keep nothing that was read for it, and let those look again that wait for a LIST."""
+        self.loaded, self.token, self.ca_bundle = False, None, None
+        for account in self.accounts.values():
+            account.close()
+        self.accounts.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedConnection:
+    """How a resource reaches NetBird."""
+
+    state: ConnectionState
+    account: Account
+    allow_adoption: bool
+    tenant_id: str | None = None
+
+    @property
+    def account_id(self) -> str | OperatorError | None:
+        """The confirmed account; None while it is not, an error where it may be the token's own and no tenant's.
+
+        NetBird does not refuse an `account` parameter that the token has no right to: it acts in the token's own. So a
+        tenant's account is one that is named as the tenant, or that is known to be another than the token's own.
+        """
+        found = self.account.account_id
+        if self.tenant_id in (None, found) or found is None:
+            return found
+        if self.state.token_account_id is None or isinstance(self.state.token_account_id, OperatorError):
+            return self.state.token_account_id
+        if found != self.state.token_account_id:
+            return found
+        message = f"NetBird takes no notice of tenant {self.tenant_id}: the token may not act in it. "
+        return WaitError(Reason.PERMISSION_DENIED, message + Reason.PERMISSION_DENIED.remedy)
+
+
+def connection_key(resource: EventStreamingIntegration) -> ObjectKey:
+    """The connection that a resource refers to."""
+    ref = resource.spec.connection_ref
+    namespace = resource.metadata.namespace if ref.kind is ConnectionKind.NAMESPACED else None
+    return _interned_key(ref.kind.value, namespace, ref.name)
+
+
+@lru_cache
+def _interned_key(kind: str, namespace: str | None, name: str) -> ObjectKey:
+    """One object for the many resources that refer to it."""
+    return ObjectKey(kind, namespace, name)

@@ -1,0 +1,128 @@
+"""The actions that only look, and the end of a reconcile: say how it stands, and when to look again."""
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from netbird_streaming.core.actions import ProveAbsence, ReadyState, Report, WaitForList
+from netbird_streaming.core.actions import report_of as standing
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.policies import existing
+from netbird_streaming.core.status import updates
+from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
+from netbird_streaming.reconciler.integration.reconciliation import Reconciliation
+from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.reconciler.records import integration_digest
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY: Final = {ReadyState.RECONCILING: 1.0, ReadyState.STALLED: 30.0}
+LAST_RETRY: Final = {ReadyState.RECONCILING: 300.0, ReadyState.STALLED: 1800.0}
+"""Seconds. A destination's new key can take minutes to work: even what a human should edit is tried again, rarely."""
+
+
+async def report(run: Reconciliation, inputs: DecisionInput, action: Report) -> bool:
+    """Write the status, once, and rest."""
+    logger.debug("reported", extra={"reason": action.reason, "integration": run.desired_status.id})
+    run.desired_status = updates.reported(inputs, action)
+    if not await run.write_status():
+        return False
+    _finish(run, inputs, action)
+    return True
+
+
+async def report_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> bool:
+    """Report a problem that an action met; after a conflict it is said of the newest version, by the next decision."""
+    run.retry_after = problem.retry_after if isinstance(problem, RetryError) else None
+    return await report(run, inputs, standing(problem))
+
+
+async def wait_for_list(run: Reconciliation, inputs: DecisionInput, action: WaitForList) -> bool:
+    """Wait for the LIST, together with all who need one."""
+    if run.list_failure is not None:
+        problem, run.list_failure = run.list_failure, None
+        return await report_error(run, inputs, problem)
+    if not isinstance(run.resolved, ResolvedConnection):
+        return True
+    if not existing.is_applied(inputs):
+        run.desired_status = updates.waiting(
+            inputs, action, timedelta(seconds=run.resolved.account.client.wait(run.priority, 1))
+        )
+    if run.is_dirty and not await run.write_status():
+        return False
+    queue, key, priority = run.store.queue, run.record.key, run.priority
+    run.remember_version(run.resource)
+    if action.own_write_updated_at is not None:
+        run.record.memory = run.record.memory.evolve(own_write_updated_at=action.own_write_updated_at)
+    run.resolved.account.await_list(key, action.since, priority, lambda: queue.add(key, priority, front=True))
+    run.outcome = Outcome.WAITING
+    return True
+
+
+async def confirm_account(run: Reconciliation, inputs: DecisionInput) -> bool:
+    """By the LIST, which shows it on each integration; by the account itself where the LIST is empty."""
+    if not isinstance(run.resolved, ResolvedConnection):
+        return True
+    resolved, account = run.resolved, run.resolved.account
+    if account.snapshot is None:
+        return await wait_for_list(run, inputs, WaitForList(0.0))
+    async with run.store.queue.slot_released(run.record.key):
+        if resolved.tenant_id is not None and resolved.state.token_account_id is None:
+            run.account_problem = await run.store.connections.check_token_account(resolved.state, run.priority)
+        if account.account_id is None:
+            run.account_problem = await account.confirm(run.priority)
+    run.store.queue.add(run.resolved.state.connection.key)
+    return False
+
+
+async def prove_absence(run: Reconciliation, inputs: DecisionInput, action: ProveAbsence) -> bool:
+    """A request by id: a JSON 404 is the first half of the proof, the LIST that follows the second."""
+    if not isinstance(run.resolved, ResolvedConnection):
+        return True
+    try:
+        async with run.sending(run.resolved.account.client) as client:
+            await client.get(action.id, run.priority)
+    except NotFoundError:
+        run.record.memory = run.record.memory.evolve(not_found_at=run.store.ports.clock.monotonic())
+        return False
+    except OperatorError as problem:
+        return await report_error(run, inputs, problem)
+    message = f"NetBird's list leaves out integration {action.id}, but answers for it by id. It is looked at again."
+    return await report(run, inputs, Report(ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER, message))
+
+
+def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
+    """Keep little of what is in order; look again at what is not."""
+    record = run.record
+    record.in_sync_digest, record.may_be_stale = None, True
+    if action.drifted is not None:
+        run.store.mark_drift(record)
+    if action.state is ReadyState.READY:
+        record.failures = 0
+        if action.drifted is None:
+            run.store.drifted.discard(record.key)
+        # What no LIST has shown in order is looked at again by the next resync, which would have to read it.
+        run.remember_version(run.resource if action.item is None else None)
+        _remember_comparison(run, inputs, action)
+        return
+    run.remember_version(run.resource)
+    # However old the LIST is when it is looked at again: what is not in order is not called so without another.
+    record.memory = record.memory.evolve(needs_verification=True)
+    if action.state is ReadyState.SUSPENDED:
+        return
+    run.outcome = Outcome.ERROR
+    run.store.ports.recorder.requeued(record.key.kind, action.reason)
+    if action.retry_at is not None:
+        run.store.queue.add(record.key, run.priority, at=action.retry_at)
+        return
+    first, last = FIRST_RETRY[action.state], LAST_RETRY[action.state]
+    run.store.retry(record, first=first, last=last, at_least=run.retry_after or 0.0)
+
+
+def _remember_comparison(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
+    snapshot = inputs.observed.snapshot
+    if action.item is not None and snapshot is not None:
+        run.record.in_sync_digest = integration_digest(action.item)
+        run.store.mark_in_sync(run.record, compared_at=snapshot.started_at)

@@ -1,0 +1,315 @@
+"""The actions that change something, in the order that keeps the promises: durable intent, request, durable result."""
+
+import logging
+from dataclasses import replace
+from typing import Final
+
+from netbird_streaming.api.status import Applied, Origin
+from netbird_streaming.api.timestamps import NEVER, latest
+from netbird_streaming.core.actions import Create, Delete, RecordId, RemoveFinalizer, Update
+from netbird_streaming.core.actions import report_of as standing
+from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory
+from netbird_streaming.core.netbird.types import Integration
+from netbird_streaming.core.policies.drift import overwrites_foreign_change
+from netbird_streaming.core.status import updates
+from netbird_streaming.core.status.events import deletion_event
+from netbird_streaming.errors import (
+    ConflictError,
+    Effect,
+    LeaseLostError,
+    NotFoundError,
+    ObjectGoneError,
+    OperatorError,
+    RetryError,
+    WaitError,
+)
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
+from netbird_streaming.reconciler.integration.execute_reads import report_error
+from netbird_streaming.reconciler.integration.reconciliation import Reconciliation, read_latest
+
+logger = logging.getLogger(__name__)
+
+MAX_UNSENT: Final = 8
+"""Intents. One that is forgotten is taken for sent: its resource waits for an outcome that there is none of."""
+_LOGGED_ORIGINS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"}
+
+
+async def add_finalizer(run: Reconciliation, inputs: DecisionInput) -> bool:
+    """Put our finalizer on the resource, and on the connection whose token will be needed to delete."""
+    try:
+        if isinstance(run.resolved, ResolvedConnection):
+            await run.store.ensure_finalizer(run.resolved.state)
+        with run.store.hold_events(run.record):
+            run.use_version(await run.store.ports.cluster.add_finalizer(run.resource))
+    except (ConflictError, ObjectGoneError) as refusal:
+        await run.refresh(refusal)
+        return False
+    except OperatorError as problem:
+        return await _report_write_error(run, inputs, problem)
+    run.record.memory = run.record.memory.evolve(finalizer_seen_at=run.store.ports.clock.monotonic())
+    return False
+
+
+async def remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: RemoveFinalizer) -> bool:
+    """Let the resource go."""
+    # Its watch may tell that it is gone before the write is answered.
+    run.store.releasing.add(run.record.uid)
+    try:
+        return await _remove_finalizer(run, inputs, action)
+    finally:
+        run.store.releasing.discard(run.record.uid)
+
+
+async def _remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: RemoveFinalizer) -> bool:
+    try:
+        await run.store.ports.cluster.remove_finalizer(run.resource)
+    except ConflictError as refusal:
+        await run.refresh(refusal)
+        return False
+    except OperatorError as problem:
+        return await _report_write_error(run, inputs, problem)
+    note = deletion_event(run.desired_status, action)
+    if note is not None:
+        run.store.ports.cluster.publish(run.resource, [note])
+    run.record.memory = run.record.memory.evolve(created=None)
+    _log_done("orphaned" if action.note is not None else "released", Reason.DELETING, run.desired_status.id)
+    run.store.forget(run.record.key, run.record.uid)
+    return True
+
+
+async def _report_write_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> bool:
+    """Kubernetes fails a write of the resource: its status, which is authorised and admitted apart, says why."""
+    if not isinstance(problem, LeaseLostError):
+        before, run.desired_status = run.desired_status, updates.reported(inputs, standing(problem))
+        try:
+            await run.write_status()
+        except OperatorError:
+            # A later write that succeeds must not report a refusal that it disproves.
+            run.desired_status = before
+            raise
+    raise problem
+
+
+async def record_id(run: Reconciliation, inputs: DecisionInput, action: RecordId) -> bool:
+    """Hold the id, in memory before anything is awaited; it is written with what follows, or at once."""
+    run.desired_status = updates.with_id(inputs, action)
+    run.store.ownership.own(
+        run.record.at(run.desired_status.internal.authority, run.desired_status.account_id), action.item.id
+    )
+    done = _LOGGED_ORIGINS.get(action.origin)
+    if done is None:
+        return False
+    # Nothing was done in NetBird yet, so there is nothing to remember: what was decided is decided again.
+    try:
+        if not await run.write_status():
+            run.desired_status = run.stored_status
+            return False
+    except OperatorError:
+        run.desired_status = run.stored_status
+        raise
+    _log_done(done, Reason.PROGRESSING, action.item.id)
+    return False
+
+
+async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> bool:
+    """The intent, as a compare-and-swap with the version at hand; then the POST, with what the intent names."""
+    if not isinstance(run.resolved, ResolvedConnection):
+        return True
+    memory = run.record.memory
+    run.store.ownership.mark_creating(run.record.uid)
+    if inputs.status.id is not None:
+        run.store.mark_drift(run.record)  # what it held is proven to be gone, or it would not be created
+    try:
+        with run.store.hold_events(run.record):
+            run.status_written(
+                await run.store.ports.cluster.write_status(run.resource, updates.with_intent(inputs, action))
+            )
+    except (ConflictError, ObjectGoneError) as refusal:
+        await run.refresh(refusal)
+        return False
+    except WaitError as problem:
+        # Refused, perhaps for the intent alone: by definitions that are older than it.
+        return await _report_write_error(run, inputs, problem)
+    except OperatorError:
+        run.record.resource = None
+        run.record.memory = memory.evolve(unsent=(*memory.unsent, action.intent)[-MAX_UNSENT:])
+        raise
+    run.store.ownership.own(run.record.at(None, None), None)
+    run.record.memory = Memory(
+        finalizer_seen_at=memory.finalizer_seen_at,
+        reconcile_request=memory.reconcile_request,
+        reconcile_request_at=memory.reconcile_request_at,
+    )
+    if run.resolved.account.credential_digest != action.intent.proof:
+        # Another token by now, perhaps of another account: what is sent with it takes another LIST and intent.
+        run.record.memory = run.record.memory.evolve(unsent=(action.intent,))
+        return False
+    return await _post(run, inputs, action, run.resolved)
+
+
+async def _post(run: Reconciliation, inputs: DecisionInput, action: Create, resolved: ResolvedConnection) -> bool:
+    account = resolved.account
+    authority, credential_digest = account.authority, account.credential_digest
+    try:
+        async with run.sending(account.client) as client:
+            item = await client.create(action.payload.request, run.priority)
+    except LeaseLostError:
+        raise
+    except OperatorError as problem:
+        return await _on_create_error(run, inputs, problem)
+    finally:
+        run.record.memory = run.record.memory.evolve(create_ended_at=run.store.ports.clock.monotonic())
+    if item.account_id is not None and account.account_id is None:
+        account.set_account_id(item.account_id, credential_digest)
+        run.store.queue.add(resolved.state.connection.key)
+    item = replace(item, account_id=item.account_id or action.intent.account_id)
+    owner = run.store.ownership.other_owners(run.record.at(authority, item.account_id)).owner(item.id)
+    if owner is not None:
+        message = f"NetBird answered the create with the id {item.id}, which resource {owner} holds."
+        return await _on_create_error(run, inputs, RetryError(Reason.UNEXPECTED_ANSWER, message, effect=Effect.UNKNOWN))
+    run.record.create_account = account
+    _created(run, action, item, (authority, credential_digest))
+    return False
+
+
+def _created(run: Reconciliation, action: Create, item: Integration, sent: tuple[str, str]) -> None:
+    """The id is remembered until it is written, and is the resource's from now on."""
+    payload, (authority, credential_digest) = action.payload, sent
+    applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
+    created = CreatedIntegration(item, authority, credential_digest, applied, payload.public, payload.request.enabled)
+    now = run.store.ports.clock.monotonic()
+    run.record.memory = run.record.memory.evolve(
+        created=created, last_write_at=now, remote_updated_before=NEVER, create_ended_at=None
+    )
+    run.store.ownership.own(run.record.at(authority, item.account_id), item.id)
+    run.store.clear_drift(run.record)
+    _log_done("created", Reason.PROGRESSING, item.id)
+
+
+async def _on_create_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> bool:
+    """Refused, so that nothing happened: the intent goes. Unknown: it stays, and the decision knows what follows."""
+    if problem.effect is Effect.UNKNOWN:
+        logger.warning("create unanswered: %s", problem.message, extra={"reason": problem.reason})
+        run.record.memory = run.record.memory.evolve(create_error=problem.message)
+        return False
+    run.desired_status = updates.create_refused(run.desired_status)
+    return await report_error(run, _with_status(inputs, run), problem)
+
+
+async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> bool:
+    """PUT everything. It may be repeated after a look, so only an id that has not landed is written before it."""
+    if not isinstance(run.resolved, ResolvedConnection):
+        return True
+    # Of the account that the decision rests on, though the token may change while the status is written.
+    bound = run.resolved.account.client
+    if run.record.may_be_stale:
+        run.use_version(await read_latest(run.store, run.record))
+        return False
+    if run.is_dirty and not await run.write_status():
+        return False
+    if overwrites_foreign_change(inputs, action):
+        run.store.mark_drift(run.record)
+    memory, clock = run.record.memory, run.store.ports.clock
+    try:
+        async with run.sending(bound) as client:
+            answer = await client.update(action.id, action.payload.request, run.priority)
+    except NotFoundError:
+        return await _on_not_found(run, inputs, action.id)
+    except LeaseLostError:
+        raise
+    except OperatorError as problem:
+        if problem.effect is Effect.UNKNOWN:
+            now = clock.monotonic()
+            run.record.memory = memory.evolve(
+                unknown_write_at=now, late_write_possible_until=now + run.store.timeouts.late_commit
+            )
+            run.desired_status = updates.corrected(run.desired_status, action.correction)
+        return await report_error(run, _with_status(inputs, run), problem)
+    _updated(run, inputs, action, answer)
+    return False
+
+
+def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer: Integration) -> None:
+    memory = run.record.memory
+    run.store.clear_drift(run.record)
+    now = run.store.ports.clock.monotonic()
+    late = _late_write_possible_until(run, inputs, now)
+    doubtful = action.correction is not None or memory.unknown_write_at is not None
+    undone = action.correction.updated_at if action.correction is not None else None
+    former = latest(inputs.status.updated_at, answer.updated_at, undone)
+    run.record.memory = memory.evolve(
+        last_write_at=now,
+        remote_updated_before=former,
+        unknown_write_at=None,
+        late_write_possible_until=late,
+        own_write_updated_at=None,
+        needs_verification=doubtful,
+        not_found_at=None,
+    )
+    if late is not None and isinstance(run.resolved, ResolvedConnection):
+        # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
+        run.resolved.account.due_at = min(run.resolved.account.due_at, now)
+        run.store.queue.add(run.resolved.state.connection.key)
+    run.desired_status = updates.updated(_with_status(inputs, run), action, answer)
+    if action.correction is None:
+        _log_done("updated", Reason.PROGRESSING, action.id)
+    else:
+        _log_done("corrected", Reason.DRIFTED, action.id)
+
+
+def _late_write_possible_until(run: Reconciliation, inputs: DecisionInput, now: float) -> float | None:
+    """Until when a PUT from before may overtake the one that was just answered; None where none can."""
+    memory, limits = run.record.memory, run.store.timeouts
+    if memory.last_write_at is None and memory.last_compared_at is None and inputs.status.internal.applied is not None:
+        # This process' first: the one before it may have sent another.
+        return now + limits.post + limits.late_commit
+    return (
+        memory.late_write_possible_until
+        if memory.late_write_possible_until is not None and memory.late_write_possible_until > now
+        else None
+    )
+
+
+async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> bool:
+    """DELETE; once it is accepted, the finalizer may go."""
+    if not isinstance(run.resolved, ResolvedConnection):
+        return True
+    memory, clock, account = run.record.memory, run.store.ports.clock, run.resolved.account
+    try:
+        async with run.sending(account.client) as client:
+            await client.delete(action.id, run.priority)
+    except NotFoundError:
+        return await _on_not_found(run, inputs, action.id)
+    except LeaseLostError:
+        raise
+    except OperatorError as problem:
+        if problem.effect is Effect.UNKNOWN:
+            run.record.memory = memory.evolve(unknown_write_at=clock.monotonic())
+        return await report_error(run, inputs, problem)
+    account.deleted_at = clock.monotonic()
+    run.record.memory = memory.evolve(deleted=True, created=None)
+    _log_done("deleted", Reason.DELETING, action.id)
+    return False
+
+
+async def _on_not_found(run: Reconciliation, inputs: DecisionInput, integration_id: int) -> bool:
+    """Half of a proof that it is gone; where a LIST since the last such answer showed it, a contradiction."""
+    missing = inputs.memory.not_found_at
+    snapshot = inputs.list_since(missing) if missing is not None else None
+    if snapshot is not None and integration_id in snapshot.by_id:
+        message = (
+            f"NetBird's list shows integration {integration_id}, but by id NetBird has none (404). It is tried again."
+        )
+        return await report_error(run, inputs, RetryError(Reason.UNEXPECTED_ANSWER, message))
+    run.record.memory = run.record.memory.evolve(not_found_at=run.store.ports.clock.monotonic())
+    return False
+
+
+def _with_status(inputs: DecisionInput, run: Reconciliation) -> DecisionInput:
+    return replace(inputs, recorded=replace(inputs.recorded, status=run.desired_status))
+
+
+def _log_done(what: str, reason: Reason, integration_id: int | None) -> None:
+    """The line for something that was done in NetBird, or to whose it is."""
+    logger.info(what, extra={"reason": reason, "integration": integration_id})

@@ -1,0 +1,270 @@
+"""The reconcile of one resource: gather, decide, act, report. Every trigger does the same."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, assert_never
+
+from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey
+from netbird_streaming.core.actions import (
+    Action,
+    AddFinalizer,
+    ConfirmAccount,
+    Create,
+    Delete,
+    Ignore,
+    ProveAbsence,
+    RecordId,
+    RemoveFinalizer,
+    Report,
+    Update,
+    WaitForList,
+)
+from netbird_streaming.core.decide import decide
+from netbird_streaming.core.inputs import DecisionInput, Desired, Observed, Recorded, Target, own_status_of
+from netbird_streaming.core.netbird.compare import is_identical
+from netbird_streaming.core.netbird.payload import Payload, SecretData, referenced, resolve, secret_keys
+from netbird_streaming.core.netbird.types import Priority
+from netbird_streaming.core.policies import existing
+from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
+from netbird_streaming.log_context import log_fields
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler import waits
+from netbird_streaming.reconciler.connection.account import Account
+from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
+from netbird_streaming.reconciler.integration import execute_reads, execute_writes
+from netbird_streaming.reconciler.integration.reconciliation import Reconciliation, ResourceReplaced, read_latest
+from netbird_streaming.reconciler.listing import INTEGRATION
+from netbird_streaming.reconciler.ownership import Claim, ConfigKey, Owner, account_key
+from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.reconciler.records import ResourceRecord
+from netbird_streaming.reconciler.store import Store
+
+logger = logging.getLogger(__name__)
+
+MAX_STEPS: Final = 25
+"""No reconcile takes more steps; one that would is begun anew later (a bound, never reached in the simulation)."""
+
+
+async def reconcile(store: Store, key: ObjectKey, priority: Priority) -> Outcome:
+    """Bring one resource nearer to what its user wants. Raises a branch of OperatorError where Kubernetes fails."""
+    record = store.records.get(key)
+    if record is None:
+        return Outcome.SUCCESS
+    turn, outcome = store.turns.pop(key, None), Outcome.SUCCESS
+    try:
+        resource = record.decompress() or await read_latest(store, record)
+        run = _start(store, record, resource, priority)
+        run.turn = turn
+        outcome = await _advance(run)
+    except ResourceReplaced:
+        pass
+    finally:
+        if turn is not None and not isinstance(turn, OperatorError):
+            turn.give_back()
+        if record.account is not None and outcome is not Outcome.WAITING:
+            record.account.gate.forget(key)
+        if store.records.get(key) is not record:
+            store.clean_up_deleted(record)
+        record.compress()
+    return outcome
+
+
+async def _advance(run: Reconciliation) -> Outcome:
+    """One step after the other; what could not be written of their outcome is, by the next reconcile."""
+    try:
+        for _ in range(MAX_STEPS):
+            inputs = await _gather(run)
+            action = decide(inputs)
+            with log_fields(action=type(action).__name__):
+                logger.debug("decided")
+                ended = await waits.for_slot(run, inputs, action)
+                if await _act(run, inputs, action) if ended is None else ended:
+                    return run.outcome
+    except OperatorError:
+        if run.is_dirty:
+            run.record.unwritten_status = (run.stored_status, run.desired_status)
+        raise
+    message = f"The reconcile did not come to rest in {MAX_STEPS} steps. It is begun anew."
+    raise RetryError(Reason.PROGRESSING, message)
+
+
+def _start(
+    store: Store, record: ResourceRecord, resource: EventStreamingIntegration, priority: Priority
+) -> Reconciliation:
+    mine = own_status_of(resource, record.memory).status
+    run = Reconciliation(store, record, priority, resource, stored_status=mine, desired_status=mine)
+    if record.unwritten_status is not None:
+        before, wanted = record.unwritten_status
+        if before == mine:
+            run.desired_status = wanted
+        elif wanted == mine:
+            # Its write was not answered, and landed.
+            record.unwritten_status = None
+            run.notify(resource, before)
+    store.ownership.own(
+        record.at(run.desired_status.internal.authority, run.desired_status.account_id), run.desired_status.id
+    )
+    return run
+
+
+async def _gather(run: Reconciliation) -> DecisionInput:
+    """All that the next decision rests on; what was read stays at hand for the reconcile."""
+    store, record, resource = run.store, run.record, run.resource
+    if run.resolved is None:
+        run.resolved = await store.connections.resolve(resource)
+    if isinstance(run.resolved, ResolvedConnection):
+        record.account = run.resolved.account
+        run.list_failure = run.resolved.account.take_list_error(record.key) or run.list_failure
+    if run.payload is None:
+        run.payload = await _payload(run)
+    _remember_first_seen(run)
+    inputs = _inputs(run, run.payload, run.resolved)
+    rival = _conflicting_owner(run, inputs)
+    return inputs if rival is None else replace(inputs, observed=replace(inputs.observed, conflicting_owner=rival))
+
+
+async def _payload(run: Reconciliation) -> Payload | OperatorError:
+    spec, namespace = run.resource.spec, run.resource.metadata.namespace or ""
+    if run.resource.deleting:
+        return WaitError(Reason.DELETING, "The resource is being deleted.")
+    if isinstance(run.resolved, OperatorError):
+        return run.resolved  # Without a connection nothing is sent, so no Secret is read.
+    secrets: dict[str, SecretData | None] = {}
+    try:
+        for name, keys in secret_keys(spec).items():
+            data = await run.store.ports.cluster.secret(namespace, name)
+            secrets[name] = None if data is None else referenced(data, keys)
+        return resolve(spec, secrets, run.store.ports.key)
+    except (WaitError, EditError) as problem:
+        return problem
+
+
+def _remember_first_seen(run: Reconciliation) -> None:
+    """Remember when things were first known, and forget a POST whose id has landed."""
+    memory, now = run.record.memory, run.store.ports.clock.monotonic()
+    if memory.created is not None and memory.created.item.id == run.stored_status.id:
+        memory = memory.evolve(created=None)
+    if run.resource.has_finalizer and memory.finalizer_seen_at is None:
+        memory = memory.evolve(finalizer_seen_at=now)
+    if run.desired_status.internal.creation is not None and memory.create_ended_at is None:
+        # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
+        memory = memory.evolve(create_ended_at=now + run.store.timeouts.post)
+    asked = run.resource.metadata.reconcile_request
+    if asked is not None and asked != memory.reconcile_request:
+        memory = memory.evolve(reconcile_request=asked, reconcile_request_at=now)
+    run.record.memory = memory
+
+
+def _inputs(
+    run: Reconciliation, payload: Payload | OperatorError, resolved: ResolvedConnection | OperatorError
+) -> DecisionInput:
+    store, record = run.store, run.record
+    account = resolved.account if isinstance(resolved, ResolvedConnection) else None
+    unlisted = store.lists.unknown(INTEGRATION)
+    observed = Observed(
+        now=store.ports.clock.monotonic(),
+        wall=store.ports.clock.now(),
+        target=_target(run, resolved) if isinstance(resolved, ResolvedConnection) else resolved,
+        owners=store.ownership.other_owners(_place(record, account)),
+        snapshot=account.snapshot if account is not None else None,
+        account_since=account.known_since if account is not None else 0.0,
+        deleted_at=account.deleted_at if account is not None else 0.0,
+        server_now=account.server_now() if account is not None else None,
+        unlisted=None if unlisted is None else str(unlisted),
+    )
+    recorded = Recorded(run.desired_status, record.memory, own_status_of(run.resource, record.memory).restored_id)
+    return DecisionInput(Desired(run.resource, payload), observed, recorded, store.ports.key, store.timeouts)
+
+
+def _place(record: ResourceRecord, account: Account | None) -> Owner:
+    return record.at(None, None) if account is None else record.at(account.authority, account.account_id)
+
+
+def _target(run: Reconciliation, resolved: ResolvedConnection) -> Target:
+    account, known = resolved.account, resolved.account_id
+    return Target(
+        authority=account.authority,
+        endpoint_digest=account.endpoint_digest,
+        credential_digest=account.credential_digest,
+        account=run.account_problem if known is None else known,
+        allow_adoption=resolved.allow_adoption,
+        tenant_id=resolved.tenant_id,
+        account_checked=account.account_checked,
+    )
+
+
+def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None:
+    """Offer for the configuration, before anything is awaited; answers who has the better claim."""
+    payload, resolved = inputs.desired.payload, run.resolved
+    intent, ownership, uid = run.desired_status.internal.creation, run.store.ownership, run.record.uid
+    if not isinstance(resolved, ResolvedConnection):
+        return None
+    wanted: dict[ConfigKey, Claim] = {}
+    if isinstance(payload, Payload):
+        scope = _config_key(run, resolved.account.ownership_scope, payload.signature)
+        held = run.desired_status.id is not None and not existing.is_gone(inputs) and ownership.owns(uid, scope)
+        wanted[scope] = Claim.OWNED if held or _owns_identical(inputs) else Claim.NONE
+    if intent is not None:
+        # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
+        accounts = [resolved.account.ownership_scope, run.store.connections.ownership_scope(intent.endpoint)]
+        if intent.authority is not None and intent.account_id is not None:
+            accounts.append(account_key(intent.authority, intent.account_id))
+        for account in accounts:
+            scope = _config_key(run, account, intent.signature)
+            wanted[scope] = max(wanted.get(scope, Claim.NONE), Claim.CREATING)
+    ownership.resolve_restored_create(uid)
+    if not wanted:
+        return None
+    created = run.resource.metadata.creation_timestamp.timestamp()
+    viewer = _place(run.record, resolved.account)
+    rival = ownership.contend(wanted, viewer, created)
+    if rival is None and isinstance(payload, Payload):
+        return ownership.find_restored_create(viewer, resolved.account.endpoint_digest, payload.signature)
+    return rival
+
+
+def _config_key(run: Reconciliation, account: str, signature: Mapping[str, str]) -> ConfigKey:
+    parts = (f"{name}={signature[name]}" for name in sorted(signature))
+    return (account, run.store.ports.key.digest(*parts))
+
+
+def _owns_identical(inputs: DecisionInput) -> bool:
+    """Whether the integration that the resource holds is of the configuration that it wants."""
+    payload, snapshot, held = inputs.desired.payload, inputs.observed.snapshot, inputs.status.id
+    if held is None or not isinstance(payload, Payload) or existing.is_gone(inputs):
+        return False
+    if existing.is_applied(inputs):
+        return True
+    item = snapshot.by_id.get(held) if snapshot is not None else None
+    return item is not None and is_identical(payload.request.platform, payload.request.config, item)
+
+
+async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> bool:  # noqa: C901, PLR0911  # one branch for each action
+    """Do it; answers whether the reconcile ends with it."""
+    match action:
+        case Report():
+            return await execute_reads.report(run, inputs, action)
+        case WaitForList():
+            return await execute_reads.wait_for_list(run, inputs, action)
+        case ConfirmAccount():
+            return await execute_reads.confirm_account(run, inputs)
+        case RecordId():
+            return await execute_writes.record_id(run, inputs, action)
+        case AddFinalizer():
+            return await execute_writes.add_finalizer(run, inputs)
+        case RemoveFinalizer():
+            return await execute_writes.remove_finalizer(run, inputs, action)
+        case Create():
+            return await execute_writes.create(run, inputs, action)
+        case Update():
+            return await execute_writes.update(run, inputs, action)
+        case Delete():
+            return await execute_writes.delete(run, inputs, action)
+        case ProveAbsence():
+            return await execute_reads.prove_absence(run, inputs, action)
+        case Ignore():
+            run.store.unqueue(run.record.key)
+            return True
+        case _:
+            assert_never(action)

@@ -1,0 +1,141 @@
+"""One reconcile of one resource, while it lasts: the version at hand, and the status that is to be written."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from netbird_streaming.api.status import Status, own
+from netbird_streaming.api.types import EventStreamingIntegration
+from netbird_streaming.core.inputs import own_status_of
+from netbird_streaming.core.netbird.payload import Payload
+from netbird_streaming.core.netbird.types import Priority
+from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError, RetryError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler import reporting
+from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
+from netbird_streaming.reconciler.gate import Turn
+from netbird_streaming.reconciler.ports import NetBird, Outcome
+from netbird_streaming.reconciler.records import ResourceRecord, version_of
+from netbird_streaming.reconciler.store import Store
+
+_UNWRITABLE: Final = (
+    "Kubernetes shows the resource and answers its writes with 404, as where its namespace is gone. It is tried again."
+)
+
+
+class ResourceReplaced(Exception):  # noqa: N818  # control flow, never an error: the resource is gone or is a namesake
+    """The resource that this reconcile is about is no more."""
+
+
+async def read_latest(store: Store, record: ResourceRecord) -> EventStreamingIntegration:
+    """Read the resource, if it is still the same one. Raises Superseded."""
+    fresh = await store.ports.cluster.read(record.key)
+    if not isinstance(fresh, EventStreamingIntegration):
+        store.forget(record.key, record.uid)
+        raise ResourceReplaced
+    if fresh.metadata.uid != record.uid:
+        store.apply_event(fresh)
+        raise ResourceReplaced
+    store.apply_response(record, fresh)
+    return fresh
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """What one reconcile works with.
+
+    `desired_status` is our own status as it shall be, `stored_status` as the server has it.
+
+    `outcome` is how it ends, once it does. `turn` is what a wait for the rate limit came to.
+    """
+
+    store: Store
+    record: ResourceRecord
+    priority: Priority
+    resource: EventStreamingIntegration
+    stored_status: Status
+    desired_status: Status
+    resolved: ResolvedConnection | OperatorError | None = None
+    payload: Payload | OperatorError | None = None
+    account_problem: OperatorError | None = None
+    list_failure: OperatorError | None = None
+    retry_after: float | None = None
+    outcome: Outcome = Outcome.SUCCESS
+    turn: Turn = None
+
+    @asynccontextmanager
+    async def sending(self, client: NetBird) -> AsyncIterator[NetBird]:
+        """Give the worker back while a request is sent, and send it with the slot that the reconcile has, if any."""
+        async with self.store.queue.slot_released(self.record.key):
+            turn, self.turn = self.turn, None
+            yield client if turn is None or isinstance(turn, OperatorError) else client.holding(turn)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the status says something that the server does not have."""
+        return self.desired_status != self.stored_status
+
+    def use_version(self, resource: EventStreamingIntegration) -> None:
+        """Go on with this version; a status that is still to be written stays so if the server's did not change."""
+        mine = own_status_of(resource, self.record.memory).status
+        if not self.is_dirty or mine != self.stored_status:
+            self.desired_status = mine
+        if resource.spec != self.resource.spec or resource.deleting != self.resource.deleting:
+            self.payload = self.resolved = None
+        self.resource, self.stored_status = resource, mine
+        self.store.apply_response(self.record, resource)
+
+    async def refresh(self, refusal: OperatorError) -> None:
+        """After a conflict: the newest version, if it is still the same resource. Raises Superseded.
+
+        Where the write found nothing and the read finds what was known, another try would go the same way: raises.
+        """
+        fresh = await read_latest(self.store, self.record)
+        if isinstance(refusal, ObjectGoneError) and version_of(fresh) == version_of(self.resource):
+            raise RetryError(Reason.KUBERNETES_REFUSED, _UNWRITABLE) from None
+        self.use_version(fresh)
+
+    async def write_status(self) -> bool:
+        """Write the status. False after a conflict: the newest version is at hand, and all must be decided anew."""
+        if not self.is_dirty:
+            return True
+        try:
+            return await self._write()
+        except OperatorError as problem:
+            record = self.record
+            record.resource = None
+            record.refused = reporting.refused(self.store.ports.cluster, self.resource, problem, record.refused)
+            raise
+
+    async def _write(self) -> bool:
+        """Whether it is written. Raises also where the newest version can't be read after a conflict."""
+        try:
+            with self.store.hold_events(self.record):
+                self.status_written(await self.store.ports.cluster.write_status(self.resource, self.desired_status))
+        except (ConflictError, ObjectGoneError) as refusal:
+            await self.refresh(refusal)
+            return False
+        return True
+
+    def status_written(self, written: EventStreamingIntegration) -> None:
+        """The status is with the server."""
+        self.notify(written, self.stored_status)
+        self.record.unwritten_status = self.record.refused = None
+        self.stored_status = self.desired_status = own(written.status)
+        self.resource = written
+        self.store.apply_response(self.record, written)
+        memory = self.record.memory
+        if memory.created is not None and written.status.id == memory.created.item.id:
+            self.record.memory = memory.evolve(created=None)
+
+    def notify(self, written: EventStreamingIntegration, before: Status) -> None:
+        """Say what changed with this status."""
+        self.record.last_notified = reporting.status_changed(
+            self.store.ports.cluster, written, before, self.record.last_notified
+        )
+
+    def remember_version(self, resource: EventStreamingIntegration | None) -> None:
+        """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""
+        if version_of(self.resource) >= self.record.version:
+            self.record.resource = resource

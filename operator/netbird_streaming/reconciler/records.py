@@ -1,0 +1,184 @@
+"""What is kept of each resource between reconciles: little, since there may be ten thousand."""
+
+import sys
+import zlib
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from netbird_streaming.api.status import Status
+from netbird_streaming.api.types import (
+    RECONCILE_ANNOTATION,
+    ConnectionKind,
+    EventStreamingIntegration,
+    ObjectKey,
+    Resource,
+)
+from netbird_streaming.core.inputs import CreatedIntegration, Memory
+from netbird_streaming.core.netbird.payload import secret_names
+from netbird_streaming.core.netbird.types import Integration, Priority
+from netbird_streaming.core.status.conditions import NOT_REPORTED, Readiness, readiness
+from netbird_streaming.core.status.events import Reported
+from netbird_streaming.reconciler.connection.account import Account
+from netbird_streaming.reconciler.connection.resolved import connection_key
+from netbird_streaming.reconciler.ownership import Owner, Place
+from netbird_streaming.reconciler.ports import Clock
+
+EMPTY_MEMORY = Memory()
+UNOWNED: Final = "UnownedIntegration"
+"""The kind of a key for an integration of our making whose resource was gone before its id could be written."""
+
+TOMBSTONE_LIFETIME: Final = 600.0
+"""Seconds after which nothing tells of a resource that is gone: a watch that lives, and a list, are quicker."""
+
+MAX_PACKED: Final = 4 * 1024
+"""Bytes. A resource that takes more is read again from the API server when its turn comes."""
+
+_WINDOW: Final = 12
+_MEMORY: Final = 5
+"""zlib's own (15 and 8) make ready 268 KB for each text, which takes five times as long as packing 2 KB does."""
+
+
+@dataclass(slots=True)
+class ResourceRecord:
+    """One resource: the newest version known, and what this process remembers of it.
+
+    `resource` is kept only while there is something to do; one that `may_be_stale` may be older than what its user
+    wants by now, whatever the watches tell: it is good for a look, and no PUT. `unwritten_status` is a status that
+    NetBird's answers call for and that did not reach the API server, behind the status that it replaces.
+    `in_sync_digest` is the digest of the integration as it was when last found in order. `create_pending` says that a
+    create of it has no known outcome. `last_notified` is how it stood when a status was last written, `readiness` what
+    the newest version known says. `account` is where the way leads that was last taken, `create_account` where the POST
+    of `memory.created` went. `refused` is the last published refusal of a status write.
+    """
+
+    key: ObjectKey
+    uid: str
+    version: int
+    connection: ObjectKey
+    secrets: tuple[str, ...]
+    resource: EventStreamingIntegration | None
+    may_be_stale: bool = False
+    memory: Memory = EMPTY_MEMORY
+    id: int | None = None
+    create_pending: bool = False
+    account: Account | None = None
+    create_account: Account | None = None
+    unwritten_status: tuple[Status, Status] | None = None
+    in_sync_digest: int | None = None
+    failures: int = 0
+    compressed: bytes | None = None
+    last_notified: Reported | None = None
+    refused: str | None = None
+    readiness: Readiness = NOT_REPORTED
+
+    def at(self, authority: str | None, account_id: str | None) -> Owner:
+        """Return the resource as one that acts in this account."""
+        return Owner(self.uid, self.key, Place(authority, account_id), self.connection.kind == ConnectionKind.CLUSTER)
+
+    def compress(self) -> None:
+        """Keep the version known as a tenth of its size, and none that is large: ten thousand may wait for their turn.
+
+        The objects of a parsed one take 8 KB, and the pages that they leave behind would stay half empty. The largest
+        one that the API server takes has more than a megabyte.
+        """
+        if self.resource is not None:
+            deflate = zlib.compressobj(1, wbits=_WINDOW, memLevel=_MEMORY)
+            packed = deflate.compress(self.resource.model_dump_json().encode()) + deflate.flush()
+            self.compressed, self.resource = packed if len(packed) <= MAX_PACKED else None, None
+
+    def decompress(self) -> EventStreamingIntegration | None:
+        """Return the version known, while there is something to do and it is not a large one."""
+        if self.compressed is not None:
+            self.resource = EventStreamingIntegration.model_validate_json(zlib.decompress(self.compressed))
+            self.compressed = None
+        return self.resource
+
+    def use_version(self, resource: EventStreamingIntegration) -> None:
+        """Take a newer version of the resource."""
+        self.version = version_of(resource)
+        self.resource, self.compressed, self.may_be_stale = resource, None, False
+        self.connection = connection_key(resource)
+        self.secrets = tuple(sorted(secret_names(resource.spec)))
+        self.id = resource.status.id
+        self.readiness = readiness(resource.status.conditions)
+        internal = resource.status.internal
+        self.create_pending = internal.creation is not None or bool(internal.unresolved_creations)
+
+
+class Tombstones:
+    """The uids of resources that are gone, for as long as a watch or a list may still show them as they were."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start empty."""
+        self._clock = clock
+        self._since: dict[str, float] = {}
+
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._since
+
+    def add(self, uid: str) -> None:
+        """It is gone, and never comes back: a namesake has another uid."""
+        self._since[uid] = self._clock.monotonic()
+
+    def expire(self) -> None:
+        """Keep no longer what nothing can tell of any more."""
+        oldest = self._clock.monotonic() - TOMBSTONE_LIFETIME
+        self._since = {uid: since for uid, since in self._since.items() if since > oldest}
+
+
+class UnownedIntegration(NamedTuple):
+    """Such an integration, and the account that its POST went to."""
+
+    account: Account
+    created: CreatedIntegration
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether that account is where the connection leads still: another token may be another account's."""
+        created = self.created
+        return self.account.is_account_of(created.authority, created.credential_digest, created.item.account_id)
+
+
+def version_of(resource: Resource) -> int:
+    """The resource's version as a number."""
+    return parse_resource_version(resource.metadata.resource_version)
+
+
+def lane_of(key: ObjectKey) -> str:
+    """Return the lane of a key: its namespace, however many resources and connections it has."""
+    return key.namespace or key.kind
+
+
+def priority_of(resource: EventStreamingIntegration) -> Priority:
+    """Return USER while the status does not answer what the user asked for last, NEW if it never answered, or CLOCK."""
+    metadata, status = resource.metadata, resource.status
+    if resource.deleting:
+        return Priority.HIGH
+    if status.observed_generation is None and status.id is None:
+        return Priority.NEW
+    asked = metadata.annotations.get(RECONCILE_ANNOTATION)
+    is_answered = metadata.generation == status.observed_generation and asked in (
+        None,
+        status.last_handled_reconcile_at,
+    )
+    return Priority.LOW if is_answered else Priority.HIGH
+
+
+def parse_resource_version(version: str) -> int:
+    """A resource version as a number: comparable since Kubernetes 1.35 (KEP-5504), and in fact before."""
+    return int(version) if version.isdigit() else 0
+
+
+def record_for(resource: EventStreamingIntegration) -> ResourceRecord:
+    """A new entry."""
+    kind, namespace, name = resource.key
+    key = ObjectKey(kind, None if namespace is None else sys.intern(namespace), name)
+    record = ResourceRecord(key, resource.metadata.uid, 0, connection_key(resource), (), None)
+    record.use_version(resource)
+    return record
+
+
+def integration_digest(item: Integration) -> int:
+    """A digest of all that a resync compares."""
+    config = tuple(sorted(item.config.items())) if item.config is not None else None
+    return hash((item.platform, item.enabled, item.updated_at, config))

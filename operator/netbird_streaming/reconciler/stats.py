@@ -1,0 +1,56 @@
+"""How all of it stands at one moment, in numbers: for metrics, which are read now and then and cost nothing between."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netbird_streaming.api.types import EventStreamingIntegration
+from netbird_streaming.core.netbird.endpoints import resync_interval
+from netbird_streaming.core.netbird.types import RateLimitState
+from netbird_streaming.core.status.conditions import Readiness, readiness
+from netbird_streaming.reconciler.connection.resolved import ConnectionState
+from netbird_streaming.reconciler.queue import Backlog
+from netbird_streaming.reconciler.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStats:
+    """One connection whose token was read; `label` is its name, behind its namespace where it has one.
+
+    Of its accounts, the one counts whose last full LIST is oldest. Times are in seconds.
+    """
+
+    label: str
+    rate_limit_state: RateLimitState
+    resync_age: float
+    resync_interval: float
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerStats:
+    """The queue, how many resources and connections of each kind stand how, and the connections at work."""
+
+    backlog: Backlog
+    readiness_counts: Mapping[tuple[str, Readiness], int]
+    connections: tuple[ConnectionStats, ...]
+
+
+def stats_of(store: Store) -> ControllerStats:
+    """Take one; nothing is asked of anybody."""
+    standing = Counter((EventStreamingIntegration.__name__, record.readiness) for record in store.records.values())
+    for state in store.connections:
+        standing[state.connection.key.kind, readiness(state.connection.status.conditions)] += 1
+    now = store.ports.clock.monotonic()
+    figures = tuple(_connection_stats(state, now) for state in store.connections if state.accounts)
+    return ControllerStats(store.queue.backlog(), standing, figures)
+
+
+def _connection_stats(state: ConnectionState, now: float) -> ConnectionStats:
+    accounts = list(state.accounts.values())
+    return ConnectionStats(
+        label=state.connection.key.label,
+        # All of its accounts are asked with one token.
+        rate_limit_state=accounts[0].client.rate_limit_state,
+        resync_age=now - min(account.last_list_at for account in accounts),
+        resync_interval=resync_interval(state.connection.spec, len(accounts)),
+    )

@@ -1,0 +1,1 @@
+"""Watches of the resources (with kopf, imported nowhere else) and of Secrets."""

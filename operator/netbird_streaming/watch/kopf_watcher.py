@@ -1,0 +1,276 @@
+"""The only module that knows kopf: it watches our three kinds and feeds what it sees to the reconciler.
+
+kopf patches nothing, stores nothing and decides nothing here: `@kopf.on.event` handlers, no finalizer and no annotation
+of its own. It tells what changes, and never what is there: that the reconciler lists, once. It ends by itself on
+several answers of a healthy API server (an ERROR event, an expired page of a LIST, a 404 while the CRDs are replaced),
+so `KopfWatcher` starts it again for as long as it is run.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import kopf
+
+from netbird_streaming.api.types import GROUP, VERSION, ObjectKey, Resource
+from netbird_streaming.cluster.client import Credentials
+from netbird_streaming.cluster.parsing import KINDS, Kind, object_version, parse
+from netbird_streaming.errors import OperatorError
+from netbird_streaming.log_context import LogOnce
+from netbird_streaming.reconciler.ports import Clock
+from netbird_streaming.watch import kopf_tasks
+from netbird_streaming.watch.kopf_session import RequestEvent, open_session
+from netbird_streaming.watch.kopf_settings import OWN_IDENTITY, RENEW_SECONDS, NoMemories, kopf_settings
+
+logger = logging.getLogger(__name__)
+
+SILENT_SECONDS: Final = RENEW_SECONDS + 45.0
+"""Longer than any watch that works is silent."""
+BEGIN_SECONDS: Final = 5.0
+"""How long kopf may take until every watch has asked for the first time; else a CRD was not there when it looked."""
+CHECK_SECONDS: Final = 1.0
+LOGIN_SECONDS: Final = 2.0
+RESTART_SECONDS: Final = (0.2, 1.0, 5.0, 15.0, 30.0)
+STABLE_SECONDS: Final = 60.0
+
+
+class EventHandler(Protocol):
+    """Who is told what was seen; no method may raise."""
+
+    def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
+        """Whether this version of an object is to be told: parsing what is known already would be for nothing."""
+        ...
+
+    def apply_event(self, resource: Resource) -> None:
+        """Take a resource as it is now."""
+        ...
+
+    def forget(self, key: ObjectKey, uid: str) -> None:
+        """Take note that a resource is gone."""
+        ...
+
+    def relist(self, kind: str) -> None:
+        """List this kind: a watch of it begins now, and tells nothing of what came before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WatchScope:
+    """The namespaces that are watched, none meaning all, and whether the kind that has no namespace is."""
+
+    namespaces: tuple[str, ...] = ()
+    cluster_connections: bool = True
+
+    def kinds(self) -> Mapping[str, Kind]:
+        """Give the kinds that are watched."""
+        return {name: kind for name, kind in KINDS.items() if kind.namespaced or self.cluster_connections}
+
+    def paths(self) -> Mapping[str, str]:
+        """Give the URL path of each watch, with its kind."""
+        base = f"/apis/{GROUP}/{VERSION}"
+        places = tuple(f"/namespaces/{namespace}" for namespace in self.namespaces) or ("",)
+        return {
+            f"{base}{place}/{kind.plural}": name
+            for name, kind in self.kinds().items()
+            for place in (places if kind.namespaced else ("",))
+        }
+
+
+class KopfWatcher:
+    """kopf's watches of our kinds, started again whenever they end; what they see goes to a sink.
+
+    `run` must be called in the loop that the sink lives in. kopf takes SIGTERM and SIGINT for itself whenever it
+    starts: `reclaim_signals` is called right after, before anything else can run.
+    """
+
+    def __init__(
+        self,
+        scope: WatchScope,
+        handler: EventHandler,
+        login: Callable[[], Awaitable[Credentials]],
+        clock: Clock,
+        reclaim_signals: Callable[[], None],
+    ) -> None:
+        """Take what to watch, whom to tell, and how to log in (it may raise `OperatorError`, and is tried again)."""
+        self._scope = scope
+        self._paths = scope.paths()
+        self._handler = handler
+        self._login = login
+        self._clock = clock
+        self._reclaim_signals = reclaim_signals
+        self._activity: dict[str, float] = {}
+        self._listed: set[str] = set()
+        self._failing: set[str] = set()
+        self._synced = asyncio.Event()
+        self._started = clock.monotonic()
+        self._discovered = self._answered = self._started
+        self._logged_in: float | None = None
+        self._sessions: list[kopf.AiohttpSession] = []
+        self._unreadable: dict[str, str] = {}
+        self._context = copy_context()
+        self.restarts = 0
+
+    def seconds_since_activity(self) -> float:
+        """Seconds since the most silent watch has last asked, been answered or failed to be.
+
+        An API server that is down does not make a watch silent: it keeps asking, be it only for what kinds there are.
+        """
+        now = self._clock.monotonic()
+        return max(now - max(self._activity.get(path, self._started), self._discovered) for path in self._paths)
+
+    def seconds_since_response(self) -> float:
+        """Seconds since the API server last answered any of the watches' requests well: how long it may be down."""
+        return self._clock.monotonic() - self._answered
+
+    def failing(self) -> frozenset[tuple[str, str | None]]:
+        """The kinds, each with the namespace, whose last request failed or was refused; None is the whole cluster."""
+        return frozenset((self._paths[path], _namespace(path)) for path in self._failing if path in self._paths)
+
+    async def wait_synced(self) -> None:
+        """Return once all watches have begun; or without one that can't begin, which holds up nothing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_SECONDS):
+                await self._synced.wait()
+
+    async def run(self) -> None:
+        """Watch until cancelled; nothing else ends it."""
+        self._started = self._clock.monotonic()
+        asyncio.get_running_loop().set_task_factory(kopf_tasks.tracking_task_factory)
+        delays, log_once = iter(RESTART_SECONDS), LogOnce()
+        while True:
+            began = self._clock.monotonic()
+            why = await self._run_kopf()
+            self.restarts += 1
+            if self._clock.monotonic() - began > STABLE_SECONDS:
+                delays, log_once = iter(RESTART_SECONDS), LogOnce()
+            delay = next(delays, RESTART_SECONDS[-1])
+            level = log_once.level(logging.WARNING, why)
+            logger.log(level, "the watches ended (%s) and are started again in %.1f s", why, delay)
+            await self._clock.sleep(delay)
+
+    async def _run_kopf(self) -> str:
+        """Host kopf until it ends or a watch does not begin; the answer says why, without kopf's own text."""
+        made: kopf_tasks.Tasks = set()
+        began = self._clock.monotonic()
+        try:
+            roots = await asyncio.shield(asyncio.create_task(self._spawn(made), name="kopf start"))
+            while True:
+                done, _ = await asyncio.wait(roots, timeout=CHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if done:
+                    return ", ".join(sorted(_outcome(task) for task in done))
+                mute = sorted(path for path in self._paths if self._activity.get(path, -1.0) < began)
+                if mute and self._clock.monotonic() - began > BEGIN_SECONDS:
+                    return f"no watch of {', '.join(mute)}: apply the CRDs if they are missing"
+                if self.seconds_since_activity() > SILENT_SECONDS:
+                    return "a watch is silent"
+        finally:
+            await kopf_tasks.stop(made)
+            for session in self._sessions:
+                await session.aiohttp_session.close()
+            self._sessions.clear()
+
+    async def _spawn(self, made: kopf_tasks.Tasks) -> Collection[asyncio.Task[Any]]:
+        """Start kopf, whose tasks are all noted in `made`; the answer is those that never end while it works.
+
+        `kopf.operator()` would end all tasks of the loop that are younger than itself, our reconciles too.
+        """
+        kopf_tasks.tracked_tasks.set(made)
+        roots = await kopf.spawn_tasks(
+            registry=self._registry(),
+            settings=kopf_settings(),
+            memories=NoMemories(),
+            # Else kopf asks for the user's name, and the number that a platform gives a container may have none.
+            identity=OWN_IDENTITY,
+            standalone=True,
+            clusterwide=not self._scope.namespaces,
+            namespaces=self._scope.namespaces,
+        )
+        self._reclaim_signals()
+        return roots
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        for kind in self._scope.kinds():
+            kopf.on.event(group=GROUP, version=VERSION, kind=kind, id=kind, registry=registry)(self._on_event)
+        kopf.on.login(id="login", registry=registry)(self._session)
+        return registry
+
+    # Total: kopf logs an exception of a handler with its text, which may hold what the user wrote.
+    async def _on_event(self, event: Mapping[str, Any], **_: object) -> None:
+        """Pass one event on."""
+        raw = event["object"]
+        key, uid, version = object_version(raw)
+        if event["type"] == "DELETED":
+            self._unreadable.pop(uid, None)
+            self._context.run(self._handler.forget, key, uid)
+            return
+        if not self._handler.is_newer(key, uid, version):
+            return
+        try:
+            resource = parse(raw)
+        except OperatorError as error:
+            if self._unreadable.get(uid) != error.message:
+                self._unreadable[uid] = error.message
+                logger.warning("%s", error.message, extra=_fields(key))
+            return
+        except Exception as error:  # noqa: BLE001 # whatever a later version's object does to the parser, watching goes on
+            problem = type(error).__name__  # its text may hold values
+            logger.error("a resource can't be read (%s)", problem, extra=_fields(key))  # noqa: TRY400 # see above
+            return
+        self._unreadable.pop(uid, None)
+        self._context.run(self._handler.apply_event, resource)
+
+    async def _session(self, **_: object) -> kopf.AiohttpSession:
+        """Log in for kopf, which asks at its start and after each 401; never fails, since kopf would hang."""
+        while True:
+            now = self._clock.monotonic()
+            if self._logged_in is not None and now - self._logged_in < LOGIN_SECONDS:
+                await self._clock.sleep(LOGIN_SECONDS - (now - self._logged_in))
+            self._logged_in = self._clock.monotonic()
+            try:
+                credentials = await self._login()
+                session = open_session(credentials, self._on_request)
+            except (OperatorError, OSError) as error:
+                logger.warning("can't log in to the API server (%s), trying again", type(error).__name__)
+                continue
+            self._sessions.append(kopf.AiohttpSession(server=credentials.server, aiohttp_session=session))
+            return self._sessions[-1]
+
+    def _on_request(self, path: str, event: RequestEvent) -> None:
+        now = self._clock.monotonic()
+        if event in (RequestEvent.ANSWERED, RequestEvent.LISTED):
+            self._answered = now
+        kind = self._paths.get(path)
+        if kind is None:
+            self._discovered = now
+            return
+        self._activity[path] = now
+        if event is RequestEvent.FAILED:
+            self._failing.add(path)
+        elif event is not RequestEvent.SENT:
+            self._failing.discard(path)
+        if event is RequestEvent.LISTED:
+            self._listed.add(path)
+            self._context.run(self._handler.relist, kind)
+        # One that fails holds up nothing: it reports by itself when it begins.
+        if (self._listed | self._failing).issuperset(self._paths):
+            self._synced.set()
+
+
+def _namespace(path: str) -> str | None:
+    _, found, rest = path.partition("/namespaces/")
+    return rest.partition("/")[0] if found else None
+
+
+def _outcome(task: asyncio.Task[Any]) -> str:
+    error = None if task.cancelled() else task.exception()
+    return f"{task.get_name()}: {'ended' if error is None else type(error).__name__}"
+
+
+def _fields(key: ObjectKey) -> dict[str, str]:
+    """Give the fields that a log line about a resource carries."""
+    return {"kind": key.kind, "namespace": key.namespace or "", "resource": key.name}

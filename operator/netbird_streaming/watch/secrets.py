@@ -1,0 +1,293 @@
+"""A watch of Secrets that never holds a Secret: metadata only, and of that only name, namespace and version.
+
+An annotation may hold the whole Secret (`kubectl.kubernetes.io/last-applied-configuration`), so annotations never
+become Python objects: the parser skips what the models below do not name.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, TypeVar
+
+from pydantic import Field, ValidationError
+
+from netbird_streaming.api.model import Model
+from netbird_streaming.cluster.client import KubernetesClient, Request
+from netbird_streaming.cluster.errors import DeniedError, to_operator_error
+from netbird_streaming.errors import OperatorError, RetryError
+from netbird_streaming.reasons import Reason
+
+_PAGE: Final = "500"
+# No `,application/json` behind them: a server that can't leave the payload out must refuse (406), not send it.
+_LIST_FORM: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_EVENT_FORM: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+M = TypeVar("M", bound=Model)
+logger = logging.getLogger(__name__)
+
+
+class _Metadata(Model):
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+
+
+class _Object(Model):
+    metadata: _Metadata = _Metadata()
+
+
+class _ListMetadata(Model):
+    resource_version: str
+    continuation: str = Field(default="", alias="continue")
+
+
+class _Page(Model):
+    metadata: _ListMetadata
+    items: tuple[_Object, ...] | None = None
+    """Null where there are none."""
+
+
+class _Event(Model):
+    type: str
+    object: _Object = _Object()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTiming:
+    """Seconds of the watch. `idle` must exceed `server`, at which the API server ends it: longer silence is a dead one.
+
+    Bookmarks would not tell that: an idle API server (1.37) sent the first after two minutes.
+    """
+
+    server: int = 80
+    idle: float = 90.0
+    first_retry: float = 0.1
+    longest_retry: float = 2.0
+    denied_retry: float = 180.0
+
+
+class WatchState(Enum):
+    """How far the watch of one scope is."""
+
+    STARTING = auto()
+    WATCHING = auto()
+    """Every change since the first list is or will be told, also while the connection is broken."""
+    DENIED = auto()
+    """RBAC does not allow it; it is tried again every few minutes."""
+
+
+class Versions:
+    """The last known version of each Secret, and what a list or an event says of it."""
+
+    def __init__(self) -> None:
+        """Start knowing nothing."""
+        self._versions: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    def replace(self, listed: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+        """Take a whole list of (namespace, name, version); gives (namespace, name) of what is new, changed or gone."""
+        before, self._versions = self._versions, {f"{space}/{name}": version for space, name, version in listed}
+        changed = [key for key, version in self._versions.items() if before.get(key) != version]
+        changed += [key for key in before if key not in self._versions]
+        return [_names(key) for key in changed]
+
+    def update(self, namespace: str, name: str, version: str | None) -> bool:
+        """Take one event; version None is a deletion. Whether it is news."""
+        key = f"{namespace}/{name}"
+        before = self._versions.get(key)
+        if version is None:
+            self._versions.pop(key, None)
+        else:
+            self._versions[key] = version
+        return before != version
+
+
+def _names(key: str) -> tuple[str, str]:
+    namespace, _, name = key.partition("/")
+    return namespace, name
+
+
+class SecretWatch:
+    """Tells of each Secret that is made, changed or deleted, in all namespaces or in a list of them.
+
+    What the first list shows is not told: wait for `ready` before reading any Secret. What changed while a connection
+    was broken is told after the next list.
+    """
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        changed: Callable[[str, str], None],
+        clock: Callable[[], float],
+        *,
+        namespaces: Sequence[str] | None = None,
+        timing: WatchTiming | None = None,
+    ) -> None:
+        """Take the connection, who is told (namespace, name), and a clock in seconds that never goes backwards."""
+        scopes: tuple[str | None, ...] = (None,) if namespaces is None else tuple(namespaces)
+        timing = timing or WatchTiming()
+        self._clock = clock
+        self._watches = {scope: _NamespaceWatch(client, scope, changed, clock, timing) for scope in scopes}
+
+    async def run(self) -> None:
+        """Watch until cancelled; no failure ends it."""
+        async with asyncio.TaskGroup() as group:
+            for scope in self._watches.values():
+                group.create_task(scope.run())
+
+    async def ready(self) -> None:
+        """Return once each scope was listed, was denied, or failed once."""
+        for scope in self._watches.values():
+            await scope.first_list_done.wait()
+
+    def watching(self, namespace: str) -> bool:
+        """Whether changes of this namespace's Secrets are told; if not, they are to be read by name."""
+        scope = self._watches.get(namespace) or self._watches.get(None)
+        return scope is not None and scope.state is WatchState.WATCHING
+
+    @property
+    def restarts(self) -> int:
+        """How often a watch that worked has failed and was begun anew, however many tries that took."""
+        return sum(scope.restarts for scope in self._watches.values())
+
+    def failing(self) -> frozenset[str | None]:
+        """The namespaces whose Secrets can't be watched now; None is the whole cluster."""
+        return frozenset(namespace for namespace, scope in self._watches.items() if scope.is_failing)
+
+    def age(self) -> float:
+        """Seconds since the last proof of life of the most silent watch; 0 where none is granted."""
+        now = self._clock()
+        granted = (scope for scope in self._watches.values() if scope.state is not WatchState.DENIED)
+        return max((now - scope.alive for scope in granted), default=0.0)
+
+
+class _NamespaceWatch:
+    """One list and watch: of one namespace, or of all (None)."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        namespace: str | None,
+        changed: Callable[[str, str], None],
+        clock: Callable[[], float],
+        timing: WatchTiming,
+    ) -> None:
+        self.state = WatchState.STARTING
+        self.first_list_done = asyncio.Event()
+        self.alive = clock()
+        self.restarts = 0
+        self._broken = False
+        self._client = client
+        self._changed = changed
+        self._clock = clock
+        self._timing = timing
+        self._versions = Versions()
+        self._version: str | None = None
+        """Where to go on watching; None where a list is due."""
+        self._failures = 0
+        place = f"/namespaces/{namespace}" if namespace else ""
+        self._path = f"/api/v1{place}/secrets"
+        self._subject = f"the metadata of Secrets in {f'namespace {namespace}' if namespace else 'all namespaces'}"
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it is refused, or its last request failed."""
+        return self._broken or self.state is WatchState.DENIED
+
+    async def run(self) -> None:
+        while True:
+            try:
+                if self._version is None:
+                    self._version = await self._list()
+                await self._watch(self._version)
+            except DeniedError as error:
+                await self._denied(error)
+            except Exception as error:  # noqa: BLE001 - endless: even a defect of ours must not end the watch
+                self._version = None
+                await self._failed(error)
+
+    async def _denied(self, error: DeniedError) -> None:
+        if self.state is not WatchState.DENIED:
+            logger.warning("%s The Secrets in use are read by name instead.", error.message)
+        self.state, self._version, self._failures = WatchState.DENIED, None, 0
+        self.first_list_done.set()
+        await asyncio.sleep(self._timing.denied_retry)
+
+    async def _failed(self, error: Exception) -> None:
+        self.restarts += not self._broken
+        self._broken = True
+        cause = error.message if isinstance(error, OperatorError) else type(error).__name__
+        level = logging.DEBUG if self._failures else logging.INFO
+        logger.log(level, "%s: watching again after a failure (%s)", self._subject, cause)
+        self.first_list_done.set()
+        asked = getattr(error, "retry_after", None) or 0.0
+        await asyncio.sleep(max(asked, self._delay()))
+
+    def _delay(self) -> float:
+        delay: float = min(self._timing.longest_retry, self._timing.first_retry * 2 ** min(self._failures, 16))
+        self._failures += 1
+        return delay
+
+    async def _list(self) -> str:
+        """List all pages, tell what is new, and give the version to watch from."""
+        listed: list[tuple[str, str, str]] = []
+        continuation = ""
+        while True:
+            query = {"limit": _PAGE, **({"continue": continuation} if continuation else {})}
+            request = Request(self._subject, self._path, query=query, accept=_LIST_FORM)
+            page = self._parsed(_Page, await self._client.call_raw(request))
+            listed += ((m.namespace, m.name, m.resource_version) for m in (item.metadata for item in page.items or ()))
+            continuation = page.metadata.continuation
+            if not continuation:
+                break
+        news = self._versions.replace(listed)
+        self._alive()
+        told, self.state = self.first_list_done.is_set(), WatchState.WATCHING
+        self.first_list_done.set()
+        for namespace, name in news if told else ():
+            self._changed(namespace, name)
+        return page.metadata.resource_version
+
+    async def _watch(self, version: str) -> None:
+        """Watch until the server ends it in good order."""
+        query = {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(self._timing.server),
+        }
+        request = Request(self._subject, self._path, query=query, accept=_EVENT_FORM)
+        silent = True
+        async with self._client.stream(request, idle=self._timing.idle) as lines:
+            self._alive()
+            async for line in lines:
+                self._take(self._parsed(_Event, line))
+                self._alive()
+                self._failures, silent = 0, False
+        if silent:
+            await asyncio.sleep(self._delay())
+
+    def _take(self, event: _Event) -> None:
+        metadata = event.object.metadata
+        if event.type == "ERROR":
+            raise RetryError(Reason.UNAVAILABLE, f"{self._subject}: the watch ended; they are listed again.")
+        self._version = metadata.resource_version
+        if event.type == "BOOKMARK":
+            return
+        version = None if event.type == "DELETED" else metadata.resource_version
+        if self._versions.update(metadata.namespace, metadata.name, version):
+            self._changed(metadata.namespace, metadata.name)
+
+    def _parsed(self, model: type[M], data: bytes) -> M:
+        try:
+            return model.model_validate_json(data)
+        except ValidationError as error:
+            raise to_operator_error(error, self._subject, write=False) from None
+
+    def _alive(self) -> None:
+        self.alive = self._clock()
+        self._broken = False

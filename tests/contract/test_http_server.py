@@ -1,0 +1,87 @@
+"""The pages over real sockets: what a kubelet and a scraper send, and what a stranger might."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from netbird_streaming.telemetry.health import probe_handler
+from netbird_streaming.telemetry.http_server import HEAD_BYTES, HttpResponse, HttpServer
+
+
+def echo(headers: Mapping[str, str]) -> HttpResponse:
+    return HttpResponse(HTTPStatus.OK, "text/csv", headers.get("accept", "anything").encode())
+
+
+@asynccontextmanager
+async def serving(wrong: list[str]) -> AsyncIterator[int]:
+    probes = {"/healthz": probe_handler(lambda: wrong[0] if wrong else None), "/readyz": probe_handler(lambda: None)}
+    server = HttpServer({**probes, "/echo": echo})
+    port = await server.start("127.0.0.1", 0)
+    try:
+        yield port
+    finally:
+        await server.close()
+
+
+async def ask(port: int, head: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    await writer.drain()
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def test_a_probe_that_finds_nothing_wrong_is_ok() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            answer = await ask(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.37\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert answer.endswith(b"\r\n\r\nok\n")
+            assert (await ask(port, b"GET /readyz?verbose HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(run())
+
+
+def test_what_is_wrong_is_said_with_503() -> None:
+    async def run() -> None:
+        async with serving(["the queue is stuck"]) as port:
+            answer = await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert answer.endswith(b"the queue is stuck\n")
+
+    asyncio.run(run())
+
+
+def test_other_paths_and_methods_and_a_head() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+            assert (await ask(port, b"POST /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
+            assert (await ask(port, b"HEAD /healthz HTTP/1.1\r\n\r\n")).endswith(b"\r\n\r\n")
+
+    asyncio.run(run())
+
+
+def test_a_page_gets_the_headers_and_says_what_it_answers_with() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            answer = await ask(port, b"GET /echo HTTP/1.1\r\nHost: x\r\nACCEPT:  a/b;q=1\r\naccept: c/d\r\n\r\n")
+            assert b"\r\nContent-Type: text/csv\r\n" in answer
+            assert answer.endswith(b"\r\n\r\na/b;q=1,c/d")
+            assert (await ask(port, b"GET /echo HTTP/1.1\r\nno field\r\n\r\n")).endswith(b"anything")
+
+    asyncio.run(run())
+
+
+def test_what_is_no_http_is_dropped_and_the_next_is_served() -> None:
+    async def run() -> None:
+        async with serving([]) as port:
+            assert await ask(port, b"\x16\x03\x01\r\n\r\n") != b""
+            assert await ask(port, b"GET /healthz") == b""
+            assert await ask(port, b"GET /" + b"a" * (HEAD_BYTES - 100) + b"\r\n\r\n") != b""
+            assert (await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(run())

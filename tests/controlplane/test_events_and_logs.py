@@ -1,0 +1,183 @@
+"""What people read: `kubectl describe`, `kubectl get events` and the operator's log, while a story goes on."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.harness.controlplane import ControlPlane
+from tests.harness.operator import Operator
+from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.team import Team, cluster_connection, new_team, secret
+
+QUIET_SECONDS: Final = 5.0
+REFUSED: Final = "refused-api-key"
+STARTING: Final = re.compile(r"starting|\w+ endpoint|Lease \S+ leading as .*")
+
+Line = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[ControlPlane]:
+    """One of its own: what is looked at is of all that a cluster holds, and others leave things behind."""
+    with ControlPlane.start() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="module")
+def scene(control_plane: ControlPlane) -> Iterator[Scene]:
+    with raised(control_plane, *QUICK_LEASE, "--log-level=debug") as scene:
+        yield scene
+
+
+@pytest.fixture
+def team(scene: Scene) -> Iterator[Team]:
+    with new_team(scene) as team:
+        yield team
+
+
+def lines(team: Team, resource: str = "events") -> list[Line]:
+    """The log lines about one of the team's resources."""
+    wanted = f"{team.namespace}/{resource}"
+    return [each for each in team.scene.operator.log_lines() if each.get("resource") == wanted]
+
+
+def said(team: Team, *reasons: str, name: str = "events") -> list[Line]:
+    """Wait for just these Events about an object, in their order."""
+    eventually(lambda: len(team.events(name)) >= len(reasons), f"the Events {reasons}")
+    found = team.events(name)
+    assert [each["reason"] for each in found] == list(reasons)
+    return found
+
+
+def described(team: Team, kind: str = "esi", name: str = "events") -> list[list[str]]:
+    """The table of Events that `kubectl describe` ends with: type, reason and message of each."""
+    rows = team.kubectl("describe", kind, name).partition("\nEvents:\n")[2].splitlines()
+    assert rows[0].split() == ["Type", "Reason", "Age", "From", "Message"]
+    assert not [row for row in rows if "<unknown>" in row]
+    cells = [row.split(maxsplit=2) for row in rows[2:]]
+    return [[kind, reason, rest.partition("netbird-streaming-operator")[2].strip()] for kind, reason, rest in cells]
+
+
+def loud(operator: Operator) -> list[Line]:
+    """What it says beyond that it starts, leads and serves."""
+    told = [each for each in operator.log_lines() if each["level"] != "debug"]
+    return [each for each in told if not STARTING.fullmatch(each["message"])]
+
+
+def test_a_restart_with_nothing_changed_says_nothing_but_that_it_starts_nor_does_who_waits(team: Team) -> None:
+    team.connect(team.integration(), team.webhook("hook"))
+    team.ready("events", "hook")
+    said(team, "Created", name="hook")
+    before = team.kubectl("get", "events", "--all-namespaces", "--output=name")
+    assert team.scene.stop() == 0
+    mark = team.mark()
+    team.scene.start()
+    eventually(lambda: team.requests(mark), "a LIST")
+    team.ask("netbird", "now", kind="netbirdconnection")
+    with Operator(team.scene.installation, *QUICK_LEASE).ready() as follower:
+        time.sleep(QUIET_SECONDS)
+        assert loud(follower) == []
+        assert "leading as" not in follower.text()
+    assert loud(team.scene.operator) == []
+    assert team.kubectl("get", "events", "--all-namespaces", "--output=name") == before
+
+
+def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
+    team.connect(team.integration(deletionPolicy="Orphan"))
+    team.ready()
+    found = team.only().id
+    team.scene.netbird.change_behaviour(rejected_secrets={REFUSED})
+    team.apply(secret("datadog", api_key=REFUSED))
+    cure = team.because("DestinationRejected")
+    team.apply(secret("datadog", api_key="second-api-key"))
+    team.ready()
+    said(team, "Created", "DestinationRejected", "Updated", "Recovered")
+    team.scene.netbird.edit(found, enabled=False)
+    team.ask("netbird", "now", kind="netbirdconnection")
+    said(team, "Created", "DestinationRejected", "Updated", "Recovered", "Corrected")
+    assert described(team) == [
+        ["Normal", "Created", f"Integration {found} was created in NetBird."],
+        ["Warning", "DestinationRejected", cure],
+        [
+            "Normal",
+            "Updated",
+            f"NetBird accepted other settings of integration {found}: the resource or a Secret changed.",
+        ],
+        ["Normal", "Recovered", "Ready again: DestinationRejected is over."],
+        ["Normal", "Corrected", f"Somebody else changed integration {found} in NetBird: it is set back."],
+    ]
+    team.kubectl("delete", "esi", "events")
+    orphaned = eventually(lambda: team.events()[5:], "Orphaned")
+    assert (orphaned[0]["type"], orphaned[0]["reason"], orphaned[0]["action"]) == ("Normal", "Orphaned", "Orphan")
+    assert f"integration {found} of account {team.account}" in orphaned[0]["message"]
+    assert [each["message"] for each in lines(team) if each["level"] != "debug"] == [
+        "created",
+        "ready",
+        cure,
+        "updated",
+        "ready",
+        "corrected",
+        "orphaned",
+    ]
+
+
+def test_all_lines_of_one_reconcile_are_found_by_its_id_requests_to_netbird_too(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    (created,) = [each for each in lines(team) if each["message"] == "created"]
+    assert (created["kind"], created["connection"]) == ("EventStreamingIntegration", f"{team.namespace}/netbird")
+    assert created["integration"] == team.only().id
+    (sent,) = [each for each in lines(team) if (each["message"], each.get("operation")) == ("netbird", "create")]
+    assert (sent["reconcile"], sent["action"], sent["status"]) == (created["reconcile"], "Create", 200)
+    ids = {each["reconcile"] for each in lines(team)}
+    assert len(ids) > 1
+    assert all(len(each) == 8 for each in ids)
+
+
+def test_get_events_reads_well_and_names_what_was_deleted(team: Team) -> None:
+    team.connect(team.integration())
+    team.ready()
+    found = team.only().id
+    team.kubectl("delete", "esi", "events")
+    said(team, "Created", "Deleted")
+    shown = team.kubectl("get", "events", "--no-headers")
+    assert "<unknown>" not in shown
+    rows = [row.split(maxsplit=4)[1:] for row in shown.splitlines()]
+    regarding = "eventstreamingintegration/events"
+    assert sorted(rows) == [
+        ["Normal", "Created", regarding, f"Integration {found} was created in NetBird."],
+        ["Normal", "Deleted", regarding, f"Integration {found} was deleted in NetBird."],
+    ]
+
+
+def test_connections_of_both_kinds_say_that_their_token_is_rejected_and_accepted_again(team: Team) -> None:
+    name = f"{team.namespace}-shared"
+    access = [{"namespaces": [team.namespace]}]
+    team.scene.netbird.add_token(team.netbird_token(id=name, value=f"nbp_{name}"))
+    cluster_connection(team.scene, name, f"nbp_{name}", access=access)
+    team.connect()
+    both = ("nbc/netbird", f"cnbc/{name}")
+    team.kubectl("wait", "--for=condition=Ready", *both, "--timeout=30s")
+    team.apply(secret("netbird", token="nbp_unknown"))
+    cluster_connection(team.scene, name, "nbp_unknown", access=access)
+    team.kubectl("wait", "--for=condition=Ready=False", *both, "--timeout=30s")
+    team.apply(secret("netbird", token=team.token))
+    cluster_connection(team.scene, name, f"nbp_{name}", access=access)
+    team.kubectl("wait", "--for=condition=Ready", *both, "--timeout=30s")
+    said(team, "TokenRejected", "Recovered", name="netbird")
+    eventually(lambda: len(described(team, "cnbc", name)) == 2, "the Events of a kind without a namespace")
+    rejected, recovered = described(team, "cnbc", name)
+    assert rejected[:2] == ["Warning", "TokenRejected"]
+    assert "Put a valid token into the connection's Secret" in rejected[2]
+    assert recovered == ["Normal", "Recovered", "Ready again: TokenRejected is over."]
+
+
+def test_a_namespace_that_is_deleted_whole_is_no_warning_about_events(team: Team) -> None:
+    team.connect(team.integration(), team.webhook("hook"))
+    team.ready("events", "hook")
+    team.scene.kubectl("delete", "namespace", team.namespace, "--timeout=60s")
+    assert team.held() == []
+    assert "can't publish" not in team.scene.operator.text()

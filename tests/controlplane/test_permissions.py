@@ -1,0 +1,181 @@
+"""The rights that the chart grants are the calls that the operator makes, and it says which one is missing.
+
+The API server judges: its audit log says what was asked, and what it refused.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+
+from tests.doubles.netbird.process import RunningNetBird, running_netbird
+from tests.harness.controlplane import AuditEvent, ControlPlane
+from tests.harness.flows import LABELS, Flows
+from tests.harness.operator import Operator, apply
+from tests.harness.release import Release
+from tests.harness.rights import Granted, granted_by
+from tests.harness.scene import QUICK_LEASE, eventually
+
+Unit = tuple[str, Granted]
+"""Where (`""`: the whole cluster), and what."""
+SELECTOR: Final = "--selector=app.kubernetes.io/instance=op"
+FORBIDDEN: Final = 403
+REFUSED: Final = re.compile("denies access")
+"""What the operator's log says."""
+READ: Final = {"secrets": "Secret", "configmaps": "ConfigMap", "namespaces": "Namespace"}
+"""What a condition names that could not be read."""
+OURS: Final = "integrations.netbird.io"
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """One of its own: on that of the other tests, their resources and rights would be seen."""
+    with ControlPlane.start() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def netbird() -> Iterator[RunningNetBird]:
+    with running_netbird() as running:
+        yield running
+
+
+@contextmanager
+def installed(plane: ControlPlane, netbird: RunningNetBird, **values: Any) -> Iterator[Flows]:
+    """A release, and a team whose namespace takes the place of `TEAM` in the values."""
+    name = uuid4().hex[:8]
+    release, team = Release(plane, "rights-test"), f"team-{name}"
+    for namespace in (release.namespace, team):
+        metadata = {"name": namespace, "labels": LABELS}
+        apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    given = json.loads(json.dumps(values).replace("TEAM", team))
+    release.install(userRoles={"enabled": False}, **given)
+    cluster = given.get("scope", {}).get("clusterConnections", True)
+    flows = Flows(release, netbird, team, cluster=cluster)
+    yield flows
+    flows.close()
+    release.uninstall()
+    plane.kubectl("delete", "namespace", team, "--wait=false")
+    # What it makes once would not be made again by the next one.
+    plane.kubectl("delete", "lease,secret", "--all", f"--namespace={release.namespace}")
+
+
+class Grants:
+    """The rights of the release, which can be taken away one by one, and given back."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._roles: dict[tuple[str, str], set[Granted]] = {}
+        for kind in ("clusterroles", "roles"):
+            found = json.loads(plane.kubectl("get", kind, SELECTOR, "--all-namespaces", "--output=json"))
+            for each in found["items"]:
+                place = each["metadata"].get("namespace", "")
+                self._roles[place, each["metadata"]["name"]] = granted_by(each)
+        self.units = {(place, right) for (place, _), rights in self._roles.items() for right in rights}
+
+    @contextmanager
+    def without(self, *units: Unit) -> Iterator[None]:
+        """Take them away for as long as the block lasts."""
+        self._write(set(units))
+        yield
+        self._write(set())
+
+    def _write(self, missing: set[Unit]) -> None:
+        for (place, name), rights in self._roles.items():
+            kind, scope = ("role", f"--namespace={place}") if place else ("clusterrole", "--namespace=default")
+            rules = [_rule(right) for right in sorted(rights) if (place, right) not in missing]
+            self._plane.kubectl("patch", kind, name, scope, "--type=merge", f"--patch={json.dumps({'rules': rules})}")
+
+
+def _rule(right: Granted) -> dict[str, Any]:
+    group, resource, verb = right
+    plural, _, name = resource.partition("=")
+    names = {"resourceNames": [name]} if name else {}
+    return {"apiGroups": [group], "resources": [plural], "verbs": [verb], **names}
+
+
+def is_use(event: AuditEvent, unit: Unit) -> bool:
+    place, (group, resource, verb) = unit
+    wanted, _, name = resource.partition("=")
+    asked = f"{event.resource}/{event.subresource}" if event.subresource else event.resource
+    return (
+        (event.group, asked, event.verb) == (group, wanted, verb)
+        and place in ("", event.namespace)
+        and name in ("", event.name)
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"scope": {"namespaces": ["TEAM"]}},
+        {"secretNamespaces": ["TEAM"], "secretWatch": False},
+        {"scope": {"namespaces": ["TEAM"], "clusterConnections": False}},
+    ],
+    ids=["cluster", "namespaces", "get on secrets of a namespace", "without a ClusterRole"],
+)
+def test_every_right_is_used_and_nothing_else_is_asked_for(
+    plane: ControlPlane, netbird: RunningNetBird, values: dict[str, Any]
+) -> None:
+    with installed(plane, netbird, **values) as flows:
+        since, granted = plane.audit_position(), Grants(plane).units
+        with flows.release.pod() as operator:
+            flows.connect()
+            flows.rotate()
+            flows.orphan()
+            if ("default", ("events.k8s.io", "events", "create")) in granted:
+                flows.reject()
+            for unit in sorted(granted):
+                if unit[1][2] == "get" and unit[1][0] == OURS:
+                    eventually(partial(_is_used, flows, unit, since), f"{unit} is used")
+            plane.kubectl("delete", "esi,nbc,cnbc", "--all", f"--namespace={flows.team}", "--timeout=45s")
+        asked = list(flows.asked(since))
+        assert [each for each in asked if each.status == FORBIDDEN] == []
+        assert {unit for unit in granted if not any(is_use(each, unit) for each in asked)} == set()
+        assert "a right is missing" not in operator.text()
+
+
+def test_each_right_that_is_taken_away_is_missed_and_named(plane: ControlPlane, netbird: RunningNetBird) -> None:
+    with installed(plane, netbird) as flows:
+        grants = Grants(plane)
+        watching = {unit for unit in grants.units if unit[1][2] in {"list", "watch"}}
+        key = next(unit for unit in grants.units if unit[1] == ("", "secrets", "create"))
+        with Operator(flows.release.installation(), *QUICK_LEASE) as operator:
+            with grants.without(key):
+                eventually(lambda: "fingerprint-key" in operator.text(), "it says that it can't make its key")
+            operator.leading()
+            flows.connect()
+            for unit in sorted(grants.units - watching - {key}):
+                with grants.without(unit):
+                    _is_missed(flows, operator, unit)
+            operator.stop()
+        with grants.without(*watching), Operator(flows.release.installation(), *QUICK_LEASE) as operator:
+            named = {f"a right is missing: {verb} {resource}" for _, (_, resource, verb) in watching}
+            eventually(lambda: all(each in operator.text() for each in named), f"it says {named}")
+
+
+def _is_used(flows: Flows, unit: Unit, since: int) -> bool:
+    flows.start(unit[1], unit[0])
+    return any(is_use(each, unit) for each in flows.asked(since))
+
+
+def _is_missed(flows: Flows, operator: Operator, unit: Unit) -> None:
+    since, before = flows.plane.audit_position(), len(operator.text())
+
+    def refused() -> bool:
+        flows.start(unit[1], unit[0])
+        return any(is_use(each, unit) and each.status == FORBIDDEN for each in flows.asked(since))
+
+    def said() -> bool:
+        if unit[1][1] in READ:
+            return f"{READ[unit[1][1]]} " in flows.refusals()
+        return bool(REFUSED.search(operator.text()[before:]))
+
+    eventually(refused, f"{unit} is refused")
+    eventually(said, f"it says that it lacks {unit}")

@@ -1,0 +1,141 @@
+"""Who may do what: accounts, tokens, and the admission of each request before anything looks at integrations."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from tests.doubles.netbird.behaviour import Behaviour, StrangerTenant
+from tests.doubles.netbird.tenancy import Account, Budget, Token, TokenKind
+from tests.doubles.netbird.wire import Answer, Caller, Operation, refusal
+
+_SCHEMES: Final = {"token": TokenKind.PERSONAL, "bearer": TokenKind.OAUTH2}
+_WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the front of the server makes of a request: in which account it acts, or why it goes no further."""
+
+    token_id: str | None = None
+    account_id: str | None = None
+    refusal: Answer | None = None
+
+
+class Directory:
+    """Accounts and tokens, and what is left of each token's budget."""
+
+    def __init__(self) -> None:
+        """Start without any account or token."""
+        self._accounts: dict[str, Account] = {}
+        self._tokens: dict[str, Token] = {}
+        self._by_value: dict[str, str] = {}
+        self._budgets: dict[str, Budget] = {}
+        self._over_budget: dict[str, int] = {}
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """All accounts, in the order of their arrival."""
+        return tuple(self._accounts.values())
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """All tokens, revoked ones too."""
+        return tuple(self._tokens.values())
+
+    @property
+    def over_budget(self) -> dict[str, int]:
+        """How many requests of each token were answered 429 because its budget was spent."""
+        return dict(self._over_budget)
+
+    def account(self, account_id: str) -> Account | None:
+        """Find an account."""
+        return self._accounts.get(account_id)
+
+    def add_account(self, account: Account) -> None:
+        """Add an account, or put another in its place."""
+        self._accounts[account.id] = account
+
+    def add_token(self, token: Token) -> None:
+        """Add a token, or put another in its place: its old value is then unknown, its budget stays.
+
+        Raises:
+            ValueError: another token has the same value.
+        """
+        holder = self._by_value.get(token.value)
+        if holder not in {None, token.id}:
+            message = f"token {token.id} has the value of token {holder}"
+            raise ValueError(message)
+        former = self._tokens.get(token.id)
+        if former is not None:
+            del self._by_value[former.value]
+        self._tokens[token.id] = token
+        self._by_value[token.value] = token.id
+
+    def revoke_token(self, token_id: str) -> None:
+        """Make a token invalid from now on.
+
+        Raises:
+            KeyError: there is no such token.
+        """
+        self._tokens[token_id] = replace(self._tokens[token_id], revoked=True)
+
+    def admit(self, caller: Caller, operation: Operation, behaviour: Behaviour, now: datetime) -> Admission:
+        """Charge the token's budget, then prove the token, find its account and check its rights, in this order.
+
+        A revoked token is still charged, since the limiter sits in front of the proof; an unknown one has no budget.
+        """
+        token = self._presented(caller.authorization)
+        if token is None:
+            text = "token invalid" if caller.authorization else "no valid authentication provided"
+            return Admission(refusal=refusal(401, text))
+        if not self._charge(token.id, behaviour, now):
+            return Admission(token.id, refusal=_too_many(behaviour))
+        if token.revoked:
+            return Admission(token.id, refusal=refusal(401, "token invalid"))
+        account_id = self._account_of(token, caller.account, behaviour)
+        if account_id is None:
+            return Admission(token.id, refusal=refusal(403, "permission denied"))
+        if not _allowed(token, operation):
+            return Admission(token.id, account_id, refusal(403, "permission denied"))
+        return Admission(token.id, account_id)
+
+    def _presented(self, authorization: str | None) -> Token | None:
+        """Find the token that a header presents; one that goes by the other kind's word is not known."""
+        words = (authorization or "").split(" ")
+        if len(words) != 2:
+            return None
+        token = self._tokens.get(self._by_value.get(words[1], ""))
+        return token if token is not None and _SCHEMES.get(words[0].lower()) is token.kind else None
+
+    def _charge(self, token_id: str, behaviour: Behaviour, now: datetime) -> bool:
+        """Take one request from a token's budget, and count a refusal."""
+        budget = self._budgets.get(token_id)
+        if budget is None:
+            budget = self._budgets[token_id] = Budget(behaviour.burst, now)
+        if budget.take(behaviour.requests_per_minute, behaviour.burst, now):
+            return True
+        self._over_budget[token_id] = self._over_budget.get(token_id, 0) + 1
+        return False
+
+    def _account_of(self, token: Token, wanted: str | None, behaviour: Behaviour) -> str | None:
+        """Find the account that a request acts in; None: refused."""
+        account_id = token.home
+        if wanted and wanted != token.home:
+            if wanted in token.tenants and wanted in self._accounts:
+                account_id = wanted
+            elif behaviour.stranger_tenant is StrangerTenant.REFUSE:
+                return None
+        return account_id if account_id in self._accounts else None
+
+
+def _allowed(token: Token, operation: Operation) -> bool:
+    """Check a token's right to an operation."""
+    if operation is Operation.ACCOUNTS:
+        return token.may_read_accounts
+    return token.may_write if operation in _WRITES else token.may_read
+
+
+def _too_many(behaviour: Behaviour) -> Answer:
+    """Make the answer to a request over the budget."""
+    headers = () if behaviour.retry_after is None else (("Retry-After", str(behaviour.retry_after)),)
+    return refusal(429, "rate limit exceeded, please try again later", headers)

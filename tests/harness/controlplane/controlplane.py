@@ -1,0 +1,237 @@
+"""A real Kubernetes control plane on loopback, made in seconds and thrown away: etcd, API server, controllers."""
+
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from uuid import uuid4
+
+from tests.harness.certificates import trusting
+from tests.harness.controlplane import audit, commands, files
+from tests.harness.controlplane.audit import AuditEvent
+from tests.harness.controlplane.binaries import Binaries
+from tests.harness.controlplane.process import FolderRemoval, KeptProcess, freeze
+
+ETCD: Final = "etcd"
+APISERVER: Final = "kube-apiserver"
+MANAGER: Final = "kube-controller-manager"
+# A busy machine may take ten times the usual 3 s.
+READY_SECONDS: Final = 120.0
+POLL_SECONDS: Final = 0.05
+START_ATTEMPTS: Final = 3
+LOG_LINES: Final = 15
+
+
+class ControlPlaneError(Exception):
+    """A component ended or did not become ready; the message holds the end of its log."""
+
+
+class KubectlError(Exception):
+    """kubectl failed; the message is what it printed."""
+
+
+class ControlPlane:
+    """A running control plane; use it as a context manager, or call stop().
+
+    Nothing of it outlives this process, whatever ends that, unless the programs are started by `make controlplane`.
+    """
+
+    def __init__(self, binaries: Binaries, folder: Path, ports: commands.Ports) -> None:
+        """Start its programs and wait until they work; use start() instead.
+
+        Raises:
+            ControlPlaneError: one of them does not come up.
+        """
+        self.binaries: Final = binaries
+        self.folder: Final = folder
+        self.url: Final = f"https://{commands.LOOPBACK}:{ports.apiserver}"
+        self._ports: Final = ports
+        self._processes: dict[str, KeptProcess] = {}
+        self._complete = False
+        # Watched over before it is there: Ctrl-C may come at any moment.
+        self._removal: Final = FolderRemoval(folder)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._files: Final = files.write(folder)
+            self._start(ETCD, commands.etcd(binaries, self._files, ports))
+            self.start_apiserver()
+            self.kubeconfig: Final = self._kubeconfig("admin", self._files.admin_token)
+            self._kubeconfig("manager", self._files.manager_token)
+            self._start(MANAGER, commands.controller_manager(binaries, self._files))
+            self._wait("the default ServiceAccount", self._has_default_account)
+            self._complete = True
+        except BaseException:
+            self.stop()
+            raise
+
+    @classmethod
+    def start(cls, minor: str | None = None) -> "ControlPlane":
+        """Start one; its programs are downloaded or built where they are not there yet.
+
+        Args:
+            minor: a Kubernetes minor such as "1.34"; without one, K8S_VERSION or the default.
+
+        Raises:
+            ControlPlaneError: it does not come up.
+            BuildError: its programs are not there and can't be built.
+        """
+        binaries = Binaries(minor)
+        for tool in (ETCD, APISERVER, MANAGER, "kubectl"):
+            binaries.find(tool)
+        for attempt in range(START_ATTEMPTS):
+            try:
+                return cls(binaries, _new_folder(), commands.free_ports())
+            except ControlPlaneError as error:
+                # Somebody else may have taken a port between the look and the use.
+                if "address already in use" not in str(error) or attempt == START_ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def stop(self) -> None:
+        """End all of it and remove its data. It may be called twice."""
+        for name in (MANAGER, APISERVER, ETCD):
+            process = self._processes.pop(name, None)
+            if process:
+                process.kill()
+        # A start that was broken off may have lost sight of a program; the folder's keeper waits for the end of that.
+        if self._complete:
+            self._removal.now()
+
+    def kubectl(self, *args: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
+        """Run kubectl, as the administrator unless another kubeconfig is given, and answer what it prints.
+
+        Raises:
+            KubectlError: it failed.
+        """
+        command = [str(self.binaries.find("kubectl")), f"--kubeconfig={kubeconfig or self.kubeconfig}", *args]
+        # Its cache of what the server offers is kept here: one in the home folder would outlive this server.
+        command.insert(1, f"--cache-dir={self.folder / 'kubectl-cache'}")
+        done = subprocess.run(command, input=input, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise KubectlError(done.stderr.strip() or done.stdout.strip())
+        return done.stdout
+
+    def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
+        """Write a kubeconfig with a token of that ServiceAccount, good for a day, and answer its path.
+
+        Raises:
+            KubectlError: there is no such ServiceAccount.
+        """
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=24h").strip()
+        return self._kubeconfig(f"{namespace}.{name}", token)
+
+    def audit(self, position: int = 0) -> Iterator[AuditEvent]:
+        """Answer each request that was answered so far, from a position of audit_position() on."""
+        return audit.read(self._files.audit_log, position)
+
+    @property
+    def audit_log(self) -> Path:
+        """The audit log itself: one JSON object a line."""
+        return self._files.audit_log
+
+    def audit_position(self) -> int:
+        """Answer where the audit log ends now, so that a test counts only what comes after."""
+        return self._files.audit_log.stat().st_size
+
+    def stop_apiserver(self) -> None:
+        """Kill the API server as a lost node would, and leave the rest; the data stay in etcd."""
+        self._processes.pop(APISERVER).kill()
+
+    def start_apiserver(self) -> None:
+        """Start it, again on the same port, and wait until it is ready."""
+        self._start(APISERVER, commands.apiserver(self.binaries, self._files, self._ports))
+        self._wait("the API server", self._ready)
+
+    def stop_etcd(self) -> None:
+        """Kill etcd, and leave the rest; its data stay in the folder."""
+        self._processes.pop(ETCD).kill()
+
+    def start_etcd(self) -> None:
+        """Start it, again on the same port, and wait until the API server works with it."""
+        self._start(ETCD, commands.etcd(self.binaries, self._files, self._ports))
+        self._wait("the API server", self._ready)
+
+    def restart_apiserver(self, down_seconds: float = 0.0) -> None:
+        """Kill the API server, leave it down for that long, and wait until it is ready again."""
+        self.stop_apiserver()
+        time.sleep(down_seconds)
+        self.start_apiserver()
+
+    def pause(self, component: str = APISERVER) -> None:
+        """Freeze a component: its connections stay open and nothing is answered."""
+        freeze(self.pid(component))
+
+    def resume(self, component: str = APISERVER) -> None:
+        """Let it go on."""
+        self._processes[component].send(signal.SIGCONT)
+
+    def pid(self, component: str = APISERVER) -> int:
+        """Answer a component's process id, for example to measure what it uses."""
+        return self._processes[component].pid
+
+    def _start(self, component: str, command: list[str]) -> None:
+        self._processes[component] = KeptProcess(command, self._files.log(component))
+
+    def _kubeconfig(self, name: str, token: str) -> Path:
+        path = self.folder / f"{name}.kubeconfig"
+        return files.write_kubeconfig(path, self.url, self._files.authority, (name, token))
+
+    def _ready(self) -> bool:
+        return self._get("/readyz") == b"ok"
+
+    def _has_default_account(self) -> bool:
+        return self._get("/api/v1/namespaces/default/serviceaccounts/default") is not None
+
+    def _get(self, path: str) -> bytes | None:
+        """Answer the body of a successful answer, None for any other or none."""
+        context = trusting(self._files.authority.read_text())
+        request = urllib.request.Request(self.url + path)  # noqa: S310 — our own server
+        request.add_header("Authorization", f"Bearer {self._files.admin_token}")
+        # A proxy of the environment is not asked for a loopback address.
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        try:
+            with opener.open(request, timeout=5) as answer:
+                body: bytes = answer.read()
+                return body
+        except (urllib.error.URLError, OSError):
+            return None
+
+    def _wait(self, what: str, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not condition():
+            for component, process in self._processes.items():
+                if not process.alive:
+                    message = f"{component} ended:\n{_tail(process.log)}"
+                    raise ControlPlaneError(message)
+            if time.monotonic() > deadline:
+                logs = "\n".join(_tail(process.log) for process in self._processes.values())
+                message = f"{what} is not ready after {READY_SECONDS:.0f} s:\n{logs}"
+                raise ControlPlaneError(message)
+            time.sleep(POLL_SECONDS)
+
+    def __enter__(self) -> Self:
+        """Answer itself; it runs already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+
+def _new_folder() -> Path:
+    """Name a folder that nobody else has."""
+    return Path(tempfile.gettempdir()) / f"netbird-controlplane-{uuid4().hex[:8]}"
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])

@@ -1,0 +1,119 @@
+"""Builds of programs from the Go modules that are pinned by hash beside this file."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.harness.controlplane import cache, versions
+from tests.harness.controlplane.progress import progress
+
+VERSION_FLAG: Final = "-X k8s.io/component-base/version.gitVersion"
+CONTAINERD: Final = ("containerd", "containerd-shim-runc-v2", "ctr")
+PROMETHEUS: Final = ("prometheus", "promtool")
+# No node here keeps images on btrfs, whose headers would be needed. Prometheus is told its targets by its settings:
+# without the clouds' ways to find some it builds in a minute instead of five. Its web pages would need a tag, too.
+TAGS: Final = {"containerd": "no_btrfs", **dict.fromkeys(PROMETHEUS, "remove_all_sd")}
+
+
+class BuildError(Exception):
+    """A program could not be built; the message holds the end of what Go said, or what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one program is built."""
+
+    tool: str
+    module: versions.Module
+    package: str
+    hint: str
+    """How long that takes on two cores from empty caches, for who waits."""
+
+    @property
+    def cached_as(self) -> str:
+        """The name of the cache's folder that holds it."""
+        return f"{self.module.folder.name.partition('-')[0]}-{self.module.version}"
+
+
+def recipe(tool: str, minor: str) -> Recipe:
+    """Answer how a tool of that Kubernetes minor is built."""
+    if tool == "etcd":
+        return Recipe(tool, versions.etcd(), "go.etcd.io/etcd/server/v3", "about half a minute")
+    if tool == "helm":
+        return Recipe(tool, versions.helm(), "helm.sh/helm/v4/cmd/helm", "about 2 minutes")
+    if tool in CONTAINERD:
+        package = f"github.com/containerd/containerd/v2/cmd/{tool}"
+        return Recipe(tool, versions.containerd(), package, "about half a minute")
+    if tool in PROMETHEUS:
+        package = f"github.com/prometheus/prometheus/cmd/{tool}"
+        return Recipe(tool, versions.prometheus(), package, "about a minute")
+    if tool in versions.LINTERS:
+        return Recipe(tool, versions.linter(tool), f"{versions.LINTERS[tool]}/cmd/{tool}", "about a minute")
+    hint = "about 4 minutes" if tool == "kube-apiserver" else "about a minute"
+    return Recipe(tool, versions.kubernetes(minor), f"k8s.io/kubernetes/cmd/{tool}", hint)
+
+
+def build(wanted: Recipe) -> Path:
+    """Build a program into the cache, and answer where it is. The cache has to be locked.
+
+    Go checks each module against go.sum, which git keeps, and refuses a module that is not in it: nothing that is
+    built here is decided by a server.
+
+    Raises:
+        BuildError: there is no Go, or it failed.
+    """
+    if shutil.which("go") is None:
+        message = (
+            f"{wanted.tool} is not there and can't be built: install Go 1.26 or newer, or let KUBEBUILDER_ASSETS name "
+            "a folder that holds etcd, kube-apiserver, kube-controller-manager and kubectl"
+        )
+        raise BuildError(message)
+    with (
+        progress(f"building {wanted.tool} {wanted.module.version} from source ({wanted.hint} the first time)"),
+        cache.workspace() as workspace,
+    ):
+        made = workspace / wanted.tool
+        _compile(wanted, made)
+        return cache.publish(made, wanted.cached_as, wanted.tool)
+
+
+def sources(module: versions.Module, path: str) -> Path:
+    """Answer the folder of a module's sources, after downloading them; Go checks them against go.sum.
+
+    Raises:
+        BuildError: there is no Go, or the module is not to be had.
+    """
+    try:
+        done = subprocess.run(
+            ["go", "mod", "download", "-json", path],
+            cwd=module.folder,
+            env={**os.environ, "GOWORK": "off"},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        message = f"{path} {module.version} can't be downloaded: {getattr(error, 'stderr', None) or error}"
+        raise BuildError(message) from error
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def _compile(wanted: Recipe, made: Path) -> None:
+    # Without the version the server calls itself v0.0.0-master and clients misjudge what it can do.
+    # The other two have no such variable, and the linker passes over what is not there.
+    linker = f"-s -w {VERSION_FLAG}={wanted.module.version}"
+    tags = f"-tags={TAGS.get(wanted.tool, '')}"
+    command = ["go", "build", "-mod=readonly", "-trimpath", tags, f"-ldflags={linker}", "-o", str(made), wanted.package]
+    # A go.work file above the checkout would take the place of the pinned module.
+    environment = {**os.environ, "GOWORK": "off"}
+    done = subprocess.run(
+        command, cwd=wanted.module.folder, env=environment, check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        said = "\n".join(done.stderr.splitlines()[-20:])
+        message = f"building {wanted.tool} {wanted.module.version} failed:\n{said}"
+        raise BuildError(message)

@@ -1,0 +1,94 @@
+"""How Argo CD judges by `deploy/argocd/health.lua`, and the ConfigMap that holds it, which `make manifests` writes.
+
+Argo CD runs a script in a Lua 5.1 without `string`, `io` and the like; source: argoproj/argo-cd, util/lua/lua.go.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+from lupa import lua51
+
+from netbird_streaming.api.types import GROUP
+from tools.chart import ROOT
+from tools.crds.definitions import DEFINITIONS
+
+FOLDER: Final = ROOT / "deploy" / "argocd"
+SCRIPT: Final = FOLDER / "health.lua"
+CONFIG_MAP: Final = FOLDER / "argocd-cm.yaml"
+_NOTE: Final = (
+    "# Made from health.lua by `make manifests`; changes here are lost.\n"
+    "# A merge patch for Argo CD's own ConfigMap: docs/gitops.md has the command. Never use `kubectl apply` with this\n"
+    "# file: it can delete every setting that the file does not contain.\n"
+)
+_ABSENT: Final = ("string", "math", "io", "debug", "coroutine", "python")
+
+
+class Health(StrEnum):
+    """What Argo CD calls it."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
+
+
+class Judgement(NamedTuple):
+    """What a script answers."""
+
+    health: Health
+    message: str
+
+
+def compute(resource: dict[str, Any], script: str) -> Judgement:
+    """Run a script over a resource; what fails in it raises."""
+    runtime = lua51.LuaRuntime(unpack_returned_tuples=True)
+    names = runtime.globals()
+    for name in _ABSENT:
+        names[name] = None
+    names["obj"] = runtime.table_from(resource, recursive=True)
+    answer: Any = runtime.execute(script)
+    return Judgement(Health(answer["status"]), answer["message"])
+
+
+def scripts(file: Path = CONFIG_MAP) -> dict[str, str]:
+    """Read the scripts of a ConfigMap, by its keys."""
+    data: dict[str, str] = yaml.safe_load(file.read_text())["data"]
+    return data
+
+
+def key(kind: str) -> str:
+    """Answer under which key Argo CD looks for the health of one of our kinds."""
+    return f"resource.customizations.health.{GROUP}_{kind}"
+
+
+def config_map() -> str:
+    """Answer what argocd-cm.yaml has to hold: the script once for each kind, since Argo CD's keys know no wildcard."""
+    script = SCRIPT.read_text()
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "namespace": "argocd"},
+        "data": {key(each.model.__name__): script for each in DEFINITIONS},
+    }
+    return _NOTE + yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Keeps a script readable."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def main() -> None:
+    """Write argocd-cm.yaml anew."""
+    CONFIG_MAP.write_text(config_map())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Every way in which a connection can stand: the shipped code makes the status of each."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.types import Connection
+from netbird_streaming.core.status.connection_status import AccountObservation, ConnectionObservation, connection_status
+from netbird_streaming.errors import EditError, LeaseLostError, OperatorError, WaitError
+from netbird_streaming.netbird.responses import NoResponse, TransportFailure, malformed_response, to_operator_error
+from netbird_streaming.reasons import Reason
+from tests.harness.cases import ACCOUNT, KEY, WALL
+from tests.harness.gitops.situations import LISTING, denied, refused, told
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSituation:
+    """What is wrong with the connection itself (`problem`) or with what its account answers (`refusal`), if anything.
+
+    `deleted` and `edited` are what somebody does afterwards, before the operator has looked again.
+    """
+
+    name: str
+    problem: OperatorError | None = None
+    refusal: OperatorError | None = None
+    deleted: bool = False
+    edited: bool = False
+
+    def status(self, connection: Connection) -> ConnectionStatus:
+        """The status that the operator writes for this connection."""
+        known = None if self.refusal is not None else ACCOUNT
+        reached = () if self.problem is not None else (AccountObservation(None, known, self.refusal),)
+        family = None if self.problem is not None or self.refusal is not None else "/api/integrations/event-streaming"
+        return connection_status(
+            connection, ConnectionObservation(reached, self.problem, family, ("team-a/web",), "proof"), KEY, WALL
+        )
+
+
+CONNECTION_SITUATIONS: Final = (
+    ConnectionSituation("synced"),
+    ConnectionSituation("synced-edited", edited=True),
+    ConnectionSituation("deleting", deleted=True),
+    ConnectionSituation("progressing", refusal=told(LeaseLostError, Reason.PROGRESSING)),
+    ConnectionSituation("connection-invalid", told(EditError, Reason.CONNECTION_INVALID)),
+    ConnectionSituation("ca-bundle-invalid", told(WaitError, Reason.CA_BUNDLE_INVALID)),
+    ConnectionSituation("too-many-connections", told(WaitError, Reason.TOO_MANY_CONNECTIONS)),
+    ConnectionSituation("secret-not-found", told(WaitError, Reason.SECRET_NOT_FOUND)),
+    ConnectionSituation("secret-key-not-found", told(WaitError, Reason.SECRET_KEY_NOT_FOUND)),
+    ConnectionSituation("secret-value-invalid", told(WaitError, Reason.SECRET_VALUE_INVALID)),
+    ConnectionSituation("kubernetes-refused", denied()),
+    ConnectionSituation("token-rejected", refusal=refused(LISTING, 401)),
+    ConnectionSituation("permission-denied", refusal=refused(LISTING, 403)),
+    ConnectionSituation("not-licensed", refusal=refused(LISTING, 404, b"<p>404")),
+    ConnectionSituation("rate-limited", refusal=refused(LISTING, 429)),
+    ConnectionSituation(
+        "unavailable", refusal=to_operator_error(LISTING, NoResponse(TransportFailure.LATE, sent=True), WALL)
+    ),
+    ConnectionSituation("unexpected-answer", refusal=malformed_response(LISTING, "it is no JSON")),
+)

@@ -1,0 +1,32 @@
+"""The command line: `python -m tests.harness.node setup` makes a machine ready for `make e2e`, saying what it does."""
+
+import shutil
+import sys
+
+from tests.harness.controlplane import Binaries
+from tests.harness.controlplane.gobuild import BuildError
+from tests.harness.controlplane.progress import say
+from tests.harness.node import needs
+from tests.harness.node.node import PROGRAMS
+
+
+def main() -> int:
+    """Install Debian's packages, build the node's programs, and answer the exit code."""
+    if shutil.which("kind"):
+        say("kind is there and will be used; nothing is missing")
+        return 0
+    code = needs.install()
+    if code == 0:
+        try:
+            for tool in PROGRAMS:
+                Binaries().find(tool)
+        except BuildError as error:
+            say(str(error))
+            return 1
+    return code
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["setup"]:
+        sys.exit(__doc__)
+    sys.exit(main())

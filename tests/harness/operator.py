@@ -1,0 +1,238 @@
+"""The operator as a process of its own, with the rights of its chart and no others: for tests, demo and benchmarks."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import yaml
+
+from netbird_streaming.api.types import GROUP, VERSION
+from tests.harness.controlplane import ControlPlane, KeptProcess
+from tests.harness.interpreter import operator_python
+from tools.chart import Manifest, of_kind, render
+
+NAMESPACE: Final = "netbird-system"
+LEASE: Final = "netbird-streaming-operator"
+READY_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.05
+_PORT: Final = r'{} endpoint"?.*?port"?[=:] ?(\d+)'
+_RIGHTS: Final = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+class OperatorError(Exception):
+    """The operator did not do as asked; the message holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What the chart left in a cluster, but for the Deployment: there is no node for its pod."""
+
+    plane: ControlPlane
+    namespace: str
+    kubeconfig: Path
+    arguments: tuple[str, ...]
+    """Those of the Deployment's container."""
+
+
+def install(
+    plane: ControlPlane, values: Mapping[str, Any] | None = None, *, namespace: str = NAMESPACE
+) -> Installation:
+    """Apply the chart's definitions, ServiceAccount, rights and connection, as `helm install` would.
+
+    Args:
+        plane: where to.
+        values: what differs from the chart's values.yaml.
+        namespace: the release's; made where it is not there.
+
+    Raises:
+        ChartError: the values are refused.
+        KubectlError: the API server refuses a manifest.
+    """
+    rendered = render(plane.binaries.find("helm"), namespace, values, api_versions=[f"{GROUP}/{VERSION}"])
+    apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    definitions = of_kind(rendered, "CustomResourceDefinition")
+    apply(plane, *definitions)
+    names = [f"customresourcedefinition/{each['metadata']['name']}" for each in definitions]
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    apply(plane, *of_kind(rendered, *_RIGHTS, "ClusterNetBirdConnection"))
+    (deployment,) = of_kind(rendered, "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    kubeconfig = plane.service_account_kubeconfig(namespace, pod["serviceAccountName"])
+    return Installation(plane, namespace, kubeconfig, tuple(pod["containers"][0]["args"]))
+
+
+def apply(plane: ControlPlane, *manifests: Manifest) -> None:
+    """Apply manifests as the administrator; none is fine."""
+    if manifests:
+        plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=yaml.safe_dump_all(manifests))
+
+
+class Operator:
+    """A running operator; use it as a context manager, or call stop() or kill().
+
+    It does not outlive this process. Several of one installation compete for its Lease.
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        *arguments: str,
+        log: Path | None = None,
+        python: str | None = None,
+        module: str = "netbird_streaming",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it, and don't wait: ready() does.
+
+        Args:
+            installation: whose rights and arguments it has.
+            arguments: more of them; a later one wins.
+            log: where it writes to; without one, a file of its own in the control plane's folder.
+            python: the interpreter, and with it the dependencies; the image's without one.
+            module: what it runs; `tests.harness.verbose` is the operator, with nothing held back from its log.
+            environment: variables beside those of a pod.
+        """
+        self.log: Final = log or _new_log(installation.plane.folder)
+        self._offset = self.log.stat().st_size if self.log.exists() else 0
+        command = [python or operator_python(), "-m", module, *installation.arguments]
+        # The ports that the chart gives may be taken here, on the host.
+        for each in ("health", "metrics"):
+            command += [f"--{each}-host=127.0.0.1", f"--{each}-port=0"]
+        command += arguments
+        self.temporary: Final = Path(tempfile.mkdtemp(prefix="temporary-", dir=installation.plane.folder))
+        whole = {**_environment(installation.kubeconfig), "TMPDIR": str(self.temporary), **(environment or {})}
+        self._process = KeptProcess(command, self.log, whole)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, for example to measure what it uses."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.alive
+
+    def ready(self, seconds: float = READY_SECONDS) -> Self:
+        """Wait until /readyz answers 200: connected, and leading or following.
+
+        Raises:
+            OperatorError: it ended, or is not ready in time.
+        """
+        self._wait(lambda: self.probe("/readyz")[0] == http.client.OK, "ready", seconds)
+        return self
+
+    def leading(self, seconds: float = READY_SECONDS) -> Self:
+        """Wait until it holds the Lease.
+
+        Raises:
+            OperatorError: it ended, or does not lead in time.
+        """
+        self._wait(lambda: "leading as" in self.text(), "leading", seconds)
+        return self
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """Ask as the kubelet does: the status and the text; 0 where nobody answers."""
+        return self._get("health", path)
+
+    def metrics(self) -> str:
+        """Ask as Prometheus does: the text of /metrics, empty where nobody answers."""
+        return self._get("metrics", "/metrics")[1]
+
+    def _get(self, endpoint: str, path: str) -> tuple[int, str]:
+        ports = ports_of(endpoint, self.text())
+        if not ports:
+            return 0, ""
+        connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def text(self) -> str:
+        """Read what it has logged since its start."""
+        with self.log.open("rb") as lines:
+            lines.seek(self._offset)
+            return lines.read().decode(errors="replace")
+
+    def log_tail(self, lines: int) -> str:
+        """Read the last lines of its log."""
+        return "\n".join(self.text().splitlines()[-lines:])
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Read what it has logged, decoded; the chart's default form is JSON."""
+        return [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
+
+    def terminate(self) -> None:
+        """Ask it to end, as the kubelet does (SIGTERM), and don't wait."""
+        self._process.send(signal.SIGTERM)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
+        """End it as the kubelet does, and answer its exit code.
+
+        Raises:
+            OperatorError: it does not end in time.
+        """
+        self.terminate()
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise OperatorError(self._complaint(f"still runs {seconds:.0f} s after SIGTERM")) from None
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), as a crash would."""
+        self._process.kill()
+
+    def __enter__(self) -> Self:
+        """Answer itself; it runs already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def _wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if not self.alive:
+                raise OperatorError(self._complaint("ended"))
+            if time.monotonic() > deadline:
+                raise OperatorError(self._complaint(f"is not {what} after {seconds:.0f} s"))
+            time.sleep(_POLL_SECONDS)
+
+    def _complaint(self, what: str) -> str:
+        return f"the operator {what}:\n{self.log_tail(20)}"
+
+
+def ports_of(endpoint: str, log: str) -> list[int]:
+    """The ports on which processes serve `health` or `metrics`, in the order of their starts, as they log them."""
+    return [int(each) for each in re.findall(_PORT.format(endpoint), log)]
+
+
+def _new_log(folder: Path) -> Path:
+    number, name = tempfile.mkstemp(prefix="operator-", suffix=".log", dir=folder)
+    os.close(number)
+    return Path(name)
+
+
+def _environment(kubeconfig: Path) -> dict[str, str]:
+    """Make what a pod has, and no more: no proxy, no home folder, no setting of whoever runs the tests."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+    return {**kept, "KUBECONFIG": str(kubeconfig), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,129 @@
+"""A Prometheus as a process of its own, which scrapes what it is told every second and evaluates rules as often."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+import yaml
+
+from tests.harness.controlplane import KeptProcess
+from tests.harness.controlplane.commands import LOOPBACK, free_port
+from tools.chart import Manifest
+
+READY_SECONDS: Final = 60.0
+_INTERVAL: Final = "1s"
+_POLL_SECONDS: Final = 0.1
+
+
+class PrometheusError(Exception):
+    """It is not there in time, or does not take a query; the message says what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One element of an answer, at one moment."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+class Prometheus:
+    """A server that runs from its making to the end of the block, or of this process."""
+
+    def __init__(self, program: Path, folder: Path, targets: Mapping[str, int], groups: list[Manifest]) -> None:
+        """Start it, and wait until it answers.
+
+        Args:
+            program: where it is.
+            folder: where it keeps everything; it exists.
+            targets: the ports on loopback to scrape, by the pod that each stands for.
+            groups: the groups of rules.
+
+        Raises:
+            PrometheusError: it does not answer in time.
+        """
+        (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
+        (folder / "prometheus.yaml").write_text(yaml.safe_dump(_settings(targets)))
+        port = free_port()
+        self._log: Final = folder / "prometheus.log"
+        command = [
+            str(program),
+            f"--config.file={folder / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={LOOPBACK}:{port}",
+            "--log.level=warn",
+        ]
+        self._process = KeptProcess(command, self._log)
+        self._client: Final = httpx.Client(base_url=f"http://{LOOPBACK}:{port}", trust_env=False, timeout=10.0)
+        self._wait()
+
+    def query(self, expression: str) -> list[Sample]:
+        """Ask for what an expression is now.
+
+        Raises:
+            PrometheusError: it does not take the expression.
+        """
+        found = self._ask("query", query=expression)
+        if found["resultType"] == "scalar":
+            return [Sample({}, float(found["result"][1]))]
+        return [Sample(each["metric"], float(each["value"][1])) for each in found["result"]]
+
+    def rules(self) -> dict[str, Manifest]:
+        """Read its alerts by their names, each with its `health`, its `lastError` and its `state`."""
+        groups = self._ask("rules", type="alert")["groups"]
+        return {rule["name"]: rule for group in groups for rule in group["rules"]}
+
+    def _ask(self, what: str, **parameters: str) -> Any:
+        answer = self._client.get(f"/api/v1/{what}", params=parameters)
+        try:
+            said = answer.json()
+        except json.JSONDecodeError:
+            raise PrometheusError(answer.text) from None
+        if said["status"] != "success":
+            raise PrometheusError(said["error"])
+        return said["data"]
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._is_ready():
+            if not self._process.alive or time.monotonic() > deadline:
+                self._process.kill()
+                message = f"Prometheus is not ready:\n{self._log.read_text()[-2000:]}"
+                raise PrometheusError(message)
+            time.sleep(_POLL_SECONDS)
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._client.get("/-/ready").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def __enter__(self) -> Self:
+        """Answer itself; it runs already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it at once."""
+        self._client.close()
+        self._process.kill()
+
+
+def _settings(targets: Mapping[str, int]) -> Manifest:
+    """What a PodMonitor of the chart comes to: the same labels, for what is no pod here."""
+    job = "netbird-system/netbird-streaming-operator"
+    scraped = [
+        {"targets": [f"{LOOPBACK}:{port}"], "labels": {"namespace": "netbird-system", "pod": pod}}
+        for pod, port in targets.items()
+    ]
+    return {
+        "global": {"scrape_interval": _INTERVAL, "evaluation_interval": _INTERVAL},
+        "rule_files": ["rules.yaml"],
+        "scrape_configs": [{"job_name": job, "static_configs": scraped}],
+    }

@@ -1,0 +1,101 @@
+"""Which rights the operator needs, and for what: the chart's rules and its README are held to this list.
+
+tests/controlplane/test_permissions.py holds the list to the calls that the operator makes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from netbird_streaming.api.types import GROUP
+
+Granted = tuple[str, str, str]
+"""(group, resource, verb); the resource as `leases=name` where the rule is limited to names."""
+
+
+class Place(Enum):
+    """Where a right is needed."""
+
+    SCOPE = "in scope"
+    KINDS = "in scope; with cluster connections the whole cluster"
+    CLUSTER = "whole cluster"
+    OWN = "own namespace"
+    DEFAULT = "`default`"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Rights that one flow needs."""
+
+    place: Place
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    flow: str
+    name: str = ""
+    """The only object that it is about; empty for all."""
+
+    def granted(self) -> Iterator[Granted]:
+        """Answer the rights one by one."""
+        suffix = f"={self.name}" if self.name else ""
+        return ((self.group, self.resource + suffix, verb) for verb in self.verbs)
+
+
+_LEASE: Final = "netbird-streaming-operator"
+_INTEGRATIONS: Final = "eventstreamingintegrations"
+_CONNECTIONS: Final = "netbirdconnections"
+_CLUSTER_CONNECTIONS: Final = "clusternetbirdconnections"
+
+NEEDS: Final = (
+    Need(Place.KINDS, GROUP, _INTEGRATIONS, ("list", "watch"), "sees what is declared, changed and deleted"),
+    Need(Place.KINDS, GROUP, _INTEGRATIONS, ("get",), "reads it again after a write that met somebody else's"),
+    Need(Place.KINDS, GROUP, _INTEGRATIONS, ("patch",), "puts its finalizer on, and takes it off"),
+    Need(Place.KINDS, GROUP, f"{_INTEGRATIONS}/status", ("patch",), "writes intent, result and conditions"),
+    Need(Place.KINDS, GROUP, _CONNECTIONS, ("list", "watch"), "sees a namespace's own connections"),
+    Need(Place.KINDS, GROUP, _CONNECTIONS, ("get",), "reads it again after a write that met somebody else's"),
+    Need(Place.KINDS, GROUP, _CONNECTIONS, ("patch",), "puts its finalizer on one in use, and takes it off"),
+    Need(Place.KINDS, GROUP, f"{_CONNECTIONS}/status", ("patch",), "writes whether it works, and its account"),
+    Need(Place.SCOPE, "", "secrets", ("get",), "reads tokens, keys and headers that a resource names"),
+    Need(Place.SCOPE, "", "secrets", ("list", "watch"), "with `secretWatch`: sees a rotation, from metadata alone"),
+    Need(Place.SCOPE, "", "configmaps", ("get",), "reads a connection's CA bundle"),
+    Need(Place.KINDS, "", "namespaces", ("get",), "reads labels for a cluster connection's `namespaceSelector`"),
+    Need(
+        Place.SCOPE,
+        "events.k8s.io",
+        "events",
+        ("create",),
+        "says what it made, corrected, released or took over, and what it can't",
+    ),
+    Need(Place.CLUSTER, GROUP, _CLUSTER_CONNECTIONS, ("list", "watch"), "sees cluster connections"),
+    Need(Place.CLUSTER, GROUP, _CLUSTER_CONNECTIONS, ("get",), "reads it again after a write that met somebody else's"),
+    Need(Place.CLUSTER, GROUP, _CLUSTER_CONNECTIONS, ("patch",), "puts its finalizer on one in use, and takes it off"),
+    Need(Place.CLUSTER, GROUP, f"{_CLUSTER_CONNECTIONS}/status", ("patch",), "writes whether it works, its accounts"),
+    Need(Place.DEFAULT, "events.k8s.io", "events", ("create",), "says that a cluster connection's token is rejected"),
+    Need(Place.OWN, "coordination.k8s.io", "leases", ("create",), "makes its Lease at the first start"),
+    Need(Place.OWN, "coordination.k8s.io", "leases", ("get", "patch"), "takes, renews and releases it", _LEASE),
+    Need(Place.OWN, "", "secrets", ("create",), "makes the key of its fingerprints at the first start"),
+)
+"""Cluster connections refer to Secrets and ConfigMaps of the operator's own namespace, which is in scope for that."""
+
+
+def needed(place: Place, *, secret_watch: bool = True, cluster_connections: bool = True) -> set[Granted]:
+    """Answer the rights that are needed in a place."""
+    found = {granted for need in NEEDS if need.place is place for granted in need.granted()}
+    if not secret_watch:
+        found -= {("", "secrets", "list"), ("", "secrets", "watch")}
+    if not cluster_connections:
+        found.discard(("", "namespaces", "get"))
+    return found if cluster_connections or place not in {Place.CLUSTER, Place.DEFAULT} else set()
+
+
+def granted_by(role: Mapping[str, Any]) -> set[Granted]:
+    """Answer what a Role or ClusterRole grants."""
+    found: set[Granted] = set()
+    for rule in role["rules"]:
+        names = rule.get("resourceNames")
+        suffix = f"={','.join(names)}" if names else ""
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                found |= {(group, resource + suffix, verb) for verb in rule["verbs"]}
+    return found

@@ -1,1 +1,0 @@
-"""The operator's main job in two minutes, on a real Kubernetes API server: `python -m tests.support.demo`."""

@@ -1,0 +1,46 @@
+"""The fingerprint key: made once, read ever after, never replaced."""
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from netbird_streaming.cluster.fingerprint_key import fingerprint_key
+from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
+from netbird_streaming.reasons import Reason
+from tests.unit.cluster.fakes import ScriptedApi
+
+GONE = ObjectGoneError(Reason.KUBERNETES_REFUSED, "gone")
+TAKEN = ConflictError(Reason.PROGRESSING, "exists")
+THEIRS = base64.b64encode(b"t" * 32).decode()
+
+
+def key(api: ScriptedApi) -> bytes:
+    return asyncio.run(fingerprint_key(api.api, "netbird", "key", lambda size: b"r" * size))
+
+
+def test_it_is_made_when_absent() -> None:
+    api = ScriptedApi(lambda request: request.body or GONE)
+    assert key(api) == b"r" * 32
+    assert [(request.method, request.path) for request in api.requests] == [
+        ("GET", "/api/v1/namespaces/netbird/secrets/key"),
+        ("POST", "/api/v1/namespaces/netbird/secrets"),
+    ]
+
+
+def test_whoever_makes_it_first_wins() -> None:
+    answers: list[Any] = [GONE, TAKEN, {"data": {"key": THEIRS}}]
+    api = ScriptedApi(lambda _: answers.pop(0))
+    assert key(api) == b"t" * 32
+
+
+@pytest.mark.parametrize(
+    "data", [None, {}, {"key": ""}, {"key": "hunter2!"}, {"key": base64.b64encode(b"hunter2").decode()}, {"key": "é"}]
+)
+def test_a_malformed_one_is_named_and_left_alone(data: Any) -> None:
+    api = ScriptedApi(lambda _: {"data": data})
+    with pytest.raises(WaitError, match=r"Secret netbird/key: data\.key must be 32 bytes") as caught:
+        key(api)
+    assert "hunter2" not in repr(caught.value)
+    assert [request.method for request in api.requests] == ["GET"]

@@ -1,0 +1,47 @@
+"""Which rights a scope takes, and which of them are missing."""
+
+import asyncio
+from typing import Any
+
+from netbird_streaming.cluster.client import Request
+from netbird_streaming.cluster.rbac import Permission, missing_permissions, secret_permissions, watch_permissions
+from tests.unit.cluster.fakes import ScriptedApi
+
+
+def denying(*denied: tuple[str, str | None]) -> ScriptedApi:
+    """An API server that denies (resource, namespace) and allows the rest."""
+
+    def answer(request: Request) -> Any:
+        assert request.body is not None
+        asked = request.body["spec"]["resourceAttributes"]
+        return {"status": {"allowed": (asked["resource"], asked.get("namespace")) not in denied}}
+
+    return ScriptedApi(answer)
+
+
+def test_the_rights_of_a_scope() -> None:
+    assert len(watch_permissions(None)) == 6
+    assert len(watch_permissions(["a", "b"])) == 10
+    assert secret_permissions(["a"]) == (
+        Permission("list", "", "secrets", "a"),
+        Permission("watch", "", "secrets", "a"),
+    )
+    assert str(secret_permissions(None)[0]) == "list secrets in the whole cluster"
+
+
+def test_kinds_without_a_namespace_are_left_out_where_they_are_not_watched() -> None:
+    rights = watch_permissions(["a", "b"], cluster_kinds=False)
+    assert {permission.namespace for permission in rights} == {"a", "b"}
+    assert len(rights) == 8
+
+
+def test_what_is_missing_is_named_as_a_person_would_ask_for_it() -> None:
+    missing = asyncio.run(missing_permissions(denying(("netbirdconnections", "b")).api, watch_permissions(["a", "b"])))
+    assert [str(permission) for permission in missing] == [
+        f"{verb} netbirdconnections.integrations.netbird.io in namespace b" for verb in ("list", "watch")
+    ]
+
+
+def test_the_answer_is_in_the_order_of_the_question() -> None:
+    rights = secret_permissions(["a", "b"])
+    assert asyncio.run(missing_permissions(denying(("secrets", "b")).api, rights)) == rights[2:]

@@ -1,0 +1,76 @@
+"""Which way leads to which account, by digests that tell nothing of it."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from netbird_streaming.api.types import ClusterNetBirdConnection, NetBirdConnection, TokenType
+from netbird_streaming.core.netbird.endpoints import authority_of, credential_digest, endpoint_digest
+from netbird_streaming.core.netbird.types import Endpoint, PathFamily
+from tests.harness.cases import AUTHORITY, KEY
+
+ENDPOINT: Final = Endpoint("https://api.netbird.io", "token-1", TokenType.PERSONAL_ACCESS_TOKEN)
+
+
+def connection(uid: str = "uid-1", namespace: str | None = None, **spec: Any) -> NetBirdConnection:
+    raw = {
+        "metadata": {
+            "name": "n",
+            "namespace": namespace,
+            "uid": uid,
+            "resourceVersion": "7",
+            "creationTimestamp": "2026-05-01T10:00:00Z",
+        },
+        "spec": {"tokenSecretRef": {"name": "netbird", "key": "token"}, **spec},
+    }
+    return NetBirdConnection.model_validate(raw)
+
+
+def test_another_url_token_or_tenant_may_be_another_account() -> None:
+    others = (replace(ENDPOINT, url="https://b"), replace(ENDPOINT, token="2"), replace(ENDPOINT, tenant_id="t"))
+    assert len({credential_digest(each, AUTHORITY, KEY) for each in (ENDPOINT, *others)}) == 4
+
+
+def test_how_it_is_asked_does_not_decide_which_account_answers() -> None:
+    other = replace(ENDPOINT, ca_bundle="PEM", path_family=PathFamily.PLAIN)
+    assert credential_digest(other, AUTHORITY, KEY) == credential_digest(ENDPOINT, AUTHORITY, KEY)
+
+
+def test_another_connection_url_or_tenant_is_another_way() -> None:
+    ways = [
+        endpoint_digest(connection(), None, KEY),
+        endpoint_digest(connection(), "t", KEY),
+        endpoint_digest(connection(uid="uid-2"), None, KEY),
+        endpoint_digest(connection(url="https://b.example"), None, KEY),
+    ]
+    assert len(set(ways)) == 4
+
+
+def test_another_token_goes_the_same_way() -> None:
+    other = connection(tokenSecretRef={"name": "rotated", "key": "token"})
+    assert endpoint_digest(other, None, KEY) == endpoint_digest(connection(), None, KEY)
+
+
+def test_a_digest_tells_nothing_of_what_it_was_made_of() -> None:
+    for digest in (credential_digest(ENDPOINT, AUTHORITY, KEY), endpoint_digest(connection(), "token-1", KEY)):
+        assert "token-1" not in digest
+        assert len(digest) == 32
+
+
+def test_an_authority_is_the_url_and_who_controls_the_trust() -> None:
+    ref = {"name": "ca", "key": "ca.crt"}
+    cluster = ClusterNetBirdConnection.model_validate(connection().model_dump(by_alias=True))
+    trusting = ClusterNetBirdConnection.model_validate(connection(caBundleConfigMapRef=ref).model_dump(by_alias=True))
+    own = connection(namespace="team-a", caBundleConfigMapRef=ref)
+    administrators = {authority_of(each) for each in (cluster, trusting, connection(namespace="team-a"))}
+    assert len(administrators) == 1
+    others = (own, connection(namespace="team-b", caBundleConfigMapRef=ref), connection(url="https://b.example"))
+    assert len(administrators | {authority_of(each) for each in others}) == 4
+
+
+@pytest.mark.parametrize("url", ["https://API.netbird.io", "https://api.netbird.io:443", "https://api.netbird.io/"])
+def test_another_form_of_a_url_and_another_certificate_are_the_same_authority(url: str) -> None:
+    first = connection(namespace="team-a", caBundleConfigMapRef={"name": "ca", "key": "2026"})
+    rotated = connection(namespace="team-a", url=url, caBundleConfigMapRef={"name": "other", "key": "2027"})
+    assert authority_of(rotated) == authority_of(first)

@@ -1,0 +1,301 @@
+"""What is sent to NetBird, and what may be said of it."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.api.status import MAX_PUBLIC
+from netbird_streaming.api.types import IntegrationSpec, TokenType
+from netbird_streaming.core.netbird.payload import (
+    MAX_CONFIGURATION,
+    MAX_VALUE,
+    Payload,
+    referenced,
+    resolve,
+    secret_keys,
+    secret_names,
+    url_fault,
+    value_fault,
+)
+from netbird_streaming.core.netbird.types import Endpoint
+from netbird_streaming.errors import EditError, WaitError
+from netbird_streaming.reasons import Reason
+from tests.harness.cases import KEY
+
+REF = {"name": "creds", "key": "a"}
+OTHER = {"name": "creds", "key": "b"}
+SECRETS = {"creds": {"a": b"alpha", "b": b"beta"}}
+
+
+def payload(secrets: Any = None, **spec: Any) -> Payload:
+    return resolve(IntegrationSpec.model_validate(spec), SECRETS if secrets is None else secrets, KEY)
+
+
+def http(secrets: Any = None, **block: Any) -> Payload:
+    return payload(secrets, platform="generic_http", genericHTTP={"url": "https://siem.example/in", **block})
+
+
+def headers(made: Payload) -> Any:
+    return json.loads(made.request.config["headers"])
+
+
+def test_each_platform_sends_the_keys_that_netbird_reads() -> None:
+    datadog = payload(platform="datadog", datadog={"site": "datadoghq.eu", "apiKeySecretRef": REF})
+    assert datadog.request.config == {
+        "api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs",
+        "api_key": "alpha",
+    }
+    aws = {"region": "eu-west-1", "accessKeyIDSecretRef": REF, "secretAccessKeySecretRef": OTHER}
+    keys = {"region": "eu-west-1", "access_key": "alpha", "secret_key": "beta"}
+    assert payload(platform="s3", s3={"bucketName": "logs", **aws}).request.config == {"bucket_name": "logs", **keys}
+    firehose = payload(platform="firehose", firehose={"streamName": "logs", **aws})
+    assert firehose.request.config == {"stream_name": "logs", **keys}
+
+
+def test_what_is_not_set_is_sent_as_empty() -> None:
+    assert http().request.config == {"url": "https://siem.example/in", "headers": "{}", "body_template": ""}
+    assert http(headers=[{"name": "X-Team"}]).request.config["headers"] == '{"X-Team": ""}'
+
+
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        ({"bearer": {"tokenSecretRef": REF}}, {"Authorization": "Bearer alpha"}),
+        (
+            {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}},
+            {"Authorization": "Basic " + base64.b64encode(b"alpha:beta").decode()},
+        ),
+        ({"header": {"name": "X-Key", "valueSecretRef": REF}}, {"X-Key": "alpha"}),
+    ],
+)
+def test_authentication_is_a_header(auth: dict[str, Any], header: dict[str, str]) -> None:
+    made = http(headers=[{"name": "X-Team", "value": "a"}], auth=auth)
+    assert headers(made) == {"X-Team": "a", **header}
+    assert "alpha" not in str(made.public)
+
+
+def test_a_url_from_a_secret_is_nowhere_to_be_seen() -> None:
+    secrets = {"creds": {"a": b"https://hooks.example/services/T0/B0/sesame"}}
+    made = payload(secrets, platform="generic_http", genericHTTP={"urlSecretRef": REF})
+    assert made.request.config["url"] == "https://hooks.example/services/T0/B0/sesame"
+    for said in (str(made.public), str(made.signature), made.fingerprint, repr(made)):
+        assert "sesame" not in said
+        assert "hooks.example" not in said
+
+
+def test_nothing_that_holds_a_secret_shows_it() -> None:
+    endpoint = Endpoint("https://api.netbird.io", "hunter2", TokenType.PERSONAL_ACCESS_TOKEN)
+    made = http({"creds": {"a": b"hunter2"}}, headers=[{"name": "X-Key", "valueFrom": {"secretKeyRef": REF}}])
+    assert "hunter2" in str(dict(made.request.config))
+    for each in (endpoint, made, made.request, [endpoint], {"payload": made}):
+        assert "hunter2" not in f"{each} {each!r}"
+
+
+def test_a_query_is_no_public_part_of_a_url() -> None:
+    secret = "https://siem.example/in?token=sesame"
+    assert http(url=secret).public == {"url": "https://siem.example/in"}
+    datadog = payload(platform="datadog", datadog={"apiURL": secret, "apiKeySecretRef": REF})
+    assert datadog.public == {"api_url": "https://siem.example/in"}
+
+
+def test_names_are_public() -> None:
+    aws = {"region": "eu-west-1", "accessKeyIDSecretRef": REF, "secretAccessKeySecretRef": OTHER}
+    firehose = payload(platform="firehose", firehose={"streamName": "logs/a?b", **aws})
+    assert firehose.public == {"stream_name": "logs/a?b", "region": "eu-west-1"}
+    named = http(headers=[{"name": "X-Team", "value": "a"}, {"name": "X-Key", "valueFrom": {"secretKeyRef": REF}}])
+    assert named.public == {"url": "https://siem.example/in", "headers": "X-Key, X-Team"}
+
+
+def test_names_of_headers_that_a_status_has_no_room_for_are_counted() -> None:
+    named = http(headers=[{"name": f"X-{each:03}-{'a' * 94}", "value": "a"} for each in range(30)])
+    shown = named.public["headers"]
+    assert len(shown) <= MAX_PUBLIC
+    assert (shown.count("X-"), shown.endswith(", and 11 more")) == (19, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (b"", "empty"),
+        (b"key\n", "newline"),
+        (b"key\r\n", "newline"),
+        (b"key\r", "newline"),
+        (b"k\x00ey", "control character"),
+        (b"k\ney", "control character"),
+        ("schlüssel".encode(), "outside ASCII"),
+        (b"\xff\xfe", "outside ASCII"),
+        (b" key", "space"),
+        (b"key ", "space"),
+    ],
+)
+def test_each_unusable_value_has_its_own_words(value: bytes, words: str) -> None:
+    with pytest.raises(WaitError, match=words) as caught:
+        payload({"creds": {"a": value}}, platform="datadog", datadog={"site": "datadoghq.eu", "apiKeySecretRef": REF})
+    assert caught.value.reason is Reason.SECRET_VALUE_INVALID
+    assert "creds" in caught.value.message
+
+
+def test_a_missing_secret_and_a_missing_key_are_told_apart() -> None:
+    spec: dict[str, Any] = {"platform": "datadog", "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": REF}}
+    with pytest.raises(WaitError) as missing:
+        payload({"creds": None}, **spec)
+    with pytest.raises(WaitError) as keyless:
+        payload({"creds": {"b": b"x"}}, **spec)
+    assert (missing.value.reason, keyless.value.reason) == (Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND)
+
+
+def test_a_colon_in_a_user_name_is_refused() -> None:
+    auth = {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}}
+    with pytest.raises(WaitError, match="colon"):
+        http({"creds": {"a": b"a:b", "b": b"x"}}, auth=auth)
+
+
+def test_only_the_chosen_blocks_secrets_are_read() -> None:
+    spec = IntegrationSpec.model_validate(
+        {
+            "platform": "generic_http",
+            "genericHTTP": {
+                "urlSecretRef": {"name": "url", "key": "k"},
+                "headers": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "header", "key": "k"}}}],
+                "auth": {"bearer": {"tokenSecretRef": {"name": "bearer", "key": "k"}}},
+            },
+            "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": {"name": "unused", "key": "k"}},
+        }
+    )
+    assert secret_names(spec) == {"url", "header", "bearer"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://siem.example/",
+        "https://",
+        "https://user:sesame@siem.example/",
+        "https://siem.example/#part",
+        "https://siem.example/a b",
+        "https://siem.example:99999/",
+        "https://[::1",
+        "https://siem]example/",
+        "https://siem.[]example/",
+        "https://siem.example/" + "a" * 2048,
+    ],
+)
+def test_unusable_urls(url: str) -> None:
+    fault = url_fault(url)
+    assert fault is not None
+    assert "sesame" not in fault
+    with pytest.raises(EditError, match=r"^spec\.genericHTTP\.url: the URL ") as caught:
+        http(url=url)
+    with pytest.raises(EditError, match=r"^spec\.datadog\.apiURL: the URL "):
+        payload(platform="datadog", datadog={"apiURL": url, "apiKeySecretRef": REF})
+    assert caught.value.reason is Reason.RESOURCE_UNREADABLE
+    assert "sesame" not in caught.value.message
+
+
+def test_of_two_urls_of_an_older_object_the_secrets_is_not_read() -> None:
+    assert http({}, urlSecretRef=REF).request.config["url"] == "https://siem.example/in"
+
+
+def test_an_object_without_url_is_told_so() -> None:
+    with pytest.raises(EditError, match=r"^spec\.genericHTTP\.url: the URL must begin with https://$"):
+        payload(platform="generic_http", genericHTTP={})
+
+
+def test_a_url_may_be_as_long_as_the_field_is() -> None:
+    assert url_fault("https://siem.example/".ljust(2048, "a")) is None
+    assert url_fault("https://siem.example/".ljust(2049, "a")) is not None
+
+
+def test_a_url_from_a_secret_is_held_to_the_same() -> None:
+    secrets = {"creds": {"a": b"http://hooks.example/sesame"}}
+    with pytest.raises(WaitError, match="Secret creds, key a: the URL must begin with https://") as caught:
+        payload(secrets, platform="generic_http", genericHTTP={"urlSecretRef": REF})
+    assert caught.value.reason is Reason.SECRET_VALUE_INVALID
+    assert "sesame" not in caught.value.message
+
+
+@pytest.mark.parametrize("size", [MAX_VALUE, MAX_VALUE + 1, 2**20])
+def test_a_value_has_a_limit_in_bytes(size: int) -> None:
+    fault = value_fault(b"x" * size)
+    assert fault == (None if size == MAX_VALUE else "has more than 8 KiB; put the credential alone into it")
+
+
+def test_no_more_of_a_secret_is_kept_than_what_is_referenced_and_shows_that_it_is_too_long() -> None:
+    spec = IntegrationSpec.model_validate(
+        {"platform": "datadog", "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": REF}}
+    )
+    assert secret_keys(spec) == {"creds": {"a"}}
+    kept = referenced({"a": b"x" * 2**20, "b": b"y"}, secret_keys(spec)["creds"])
+    assert {key: len(value) for key, value in kept.items()} == {"a": MAX_VALUE + 1}
+    assert value_fault(kept["a"]) is not None
+
+
+def test_all_values_together_have_a_limit_before_anything_is_made_of_them() -> None:
+    """A Secret of 1 MiB in each of 64 headers, as an older schema allowed, took 250 MB."""
+
+    def made(count: int, size: int, **more: Any) -> Payload:
+        source = {"secretKeyRef": REF}
+        fields = [{"name": f"X-{number}", "valueFrom": source} for number in range(count)]
+        return http({"creds": {"a": b"x" * size}}, headers=fields, **more)
+
+    assert len(headers(made(7, MAX_VALUE))) == 7
+    for count, more in ((8, {}), (7, {"bodyTemplate": "é" * (MAX_VALUE // 2)})):
+        with pytest.raises(WaitError, match="key a: this value and all others of the resource have more than 64 KiB"):
+            made(count, MAX_VALUE, **more)
+    with pytest.raises(WaitError, match="key a: the value has more than 8 KiB"):
+        made(64, 2**20)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"bodyTemplate": "€" * (MAX_CONFIGURATION // 3 + 1)},
+        {"headers": [{"name": f"X-{number}", "value": "x" * 4096} for number in range(16)]},
+    ],
+)
+def test_a_resource_older_than_the_schema_s_limits_is_told_of_them(block: dict[str, Any]) -> None:
+    with pytest.raises(EditError, match="headers and bodyTemplate have more than 64 KiB together; shorten them"):
+        http(**block)
+
+
+@pytest.mark.parametrize("value", [b"*", b"****", b"*" * 40])
+def test_a_masked_value_is_not_taken_for_a_credential(value: bytes) -> None:
+    fault = value_fault(value)
+    assert fault is not None
+    assert "asterisks" in fault
+    assert value_fault(value + b"x") is None
+
+
+@given(st.binary(max_size=20))
+def test_a_value_without_fault_can_be_sent_and_comes_back(value: bytes) -> None:
+    if value_fault(value) is None:
+        assert value.decode("ascii").isprintable()
+
+
+@given(st.binary(min_size=8, max_size=20))
+def test_no_complaint_holds_the_value(value: bytes) -> None:
+    fault = value_fault(value)
+    assert fault is None or value.decode(errors="replace") not in fault
+
+
+@given(
+    st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12).filter(
+        lambda value: value.strip("*") != ""
+    )
+)
+def test_every_value_changes_the_fingerprint_and_no_secret_the_signature(value: str) -> None:
+    auth = {"bearer": {"tokenSecretRef": REF}}
+    before, after = http(auth=auth), http({"creds": {"a": value.encode()}}, auth=auth)
+    assert (before.fingerprint == after.fingerprint) == (value == "alpha")
+    assert before.signature == after.signature
+
+
+def test_what_else_is_sent_changes_the_fingerprint_and_its_order_does_not() -> None:
+    one, other = {"name": "X-A", "value": "a"}, {"name": "X-B", "value": "b"}
+    assert http(headers=[one, other]).fingerprint == http(headers=[other, one]).fingerprint
+    disabled = payload(platform="generic_http", enabled=False, genericHTTP={"url": "https://siem.example/in"})
+    assert len({each.fingerprint for each in (http(), http(headers=[one]), disabled)}) == 3

@@ -1,0 +1,247 @@
+"""What somebody else did is undone or said, what the server does by itself is neither; and each says which it is."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from netbird_streaming.api.status import Condition, Correction, Status
+from netbird_streaming.api.types import RECONCILE_ANNOTATION
+from netbird_streaming.core.actions import Action, ReadyState, Report, Update, WaitForList
+from netbird_streaming.core.decide import decide
+from netbird_streaming.core.inputs import Memory
+from netbird_streaming.core.netbird.types import Integration
+from netbird_streaming.core.policies import drift
+from netbird_streaming.reasons import Reason
+from tests.harness.cases import NOW, STAMP, URL, WALL, case, held, integration, item, payload_of, view
+
+LATER: Final = "2026-05-01T11:30:00Z"
+OTHER: Final = {"url": "https://other.example/", "headers": "{}", "body_template": "other"}
+SLASHED: Final = {"url": f"{URL}/", "headers": "{}", "body_template": ""}
+LOOKED: Final = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 60, last_compared_at=NOW - 50)
+FIRST: Final = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 60)
+REPORT: Final = {"driftPolicy": "Report"}
+DRIFTED: Final = "Integration 5 in NetBird is not as the resource says"
+
+
+def condition(name: str, status: Any, reason: Reason) -> Condition:
+    return Condition(type=name, status=status, reason=reason.value, last_transition_time=WALL)
+
+
+SYNCED: Final = condition("Ready", "True", Reason.SYNCED)
+
+
+def seen(shown: Integration, spec: dict[str, Any] | None = None, memory: Memory = LOOKED, **status: Any) -> Action:
+    """What is done where NetBird shows this of an integration that is held."""
+    resource = integration(spec, status=held(integration(spec), **status))
+    return decide(case(resource, memory=memory, snapshot=view(shown)))
+
+
+def report(action: Action) -> Report:
+    assert isinstance(action, Report), action
+    return action
+
+
+def correction(action: Action) -> Correction:
+    assert isinstance(action, Update), action
+    assert action.correction is not None
+    return action.correction
+
+
+class TestSaying:
+    """In report mode, and while suspended, a drift is told by what differs."""
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"enabled": False}, f"{DRIFTED} (enabled)."),
+            ({"config": OTHER, "updated_at": LATER}, f"{DRIFTED} (url, body_template)."),
+            ({"config": OTHER, "updated_at": LATER, "enabled": False}, f"{DRIFTED} (url, body_template, enabled)."),
+            ({"updated_at": LATER}, "Somebody else wrote integration 5 in NetBird; perhaps a secret changed."),
+        ],
+    )
+    def test_it_says_what_differs(self, changes: dict[str, Any], sentence: str) -> None:
+        reported = report(seen(item(**changes), REPORT))
+        assert reported == Report(ReadyState.READY, Reason.DRIFTED, reported.message, drifted=reported.message)
+        assert reported.message == f"{sentence} {Reason.DRIFTED.remedy}"
+        waiting = report(seen(item(**changes), {"suspend": True}))
+        assert (waiting.state, waiting.reason, waiting.drifted) == (ReadyState.READY, Reason.SUSPENDED, sentence)
+        assert waiting.message == f"{sentence} {Reason.SUSPENDED.remedy}"
+
+    def test_a_fight_is_told_as_drift_too(self) -> None:
+        times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (59, 30, 10))
+        fought = report(seen(item(enabled=False), corrections=times))
+        assert (fought.state, fought.reason, fought.drifted) == (ReadyState.STALLED, Reason.CONTENDED, fought.message)
+
+    def test_what_was_corrected_an_hour_ago_is_no_fight(self) -> None:
+        times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (60, 30, 10))
+        assert isinstance(seen(item(enabled=False), corrections=times), Update)
+
+    @pytest.mark.parametrize(
+        ("conditions", "fought"),
+        [
+            ((condition("Ready", "False", Reason.CONTENDED), condition("Stalled", "True", Reason.CONTENDED)), True),
+            ((condition("Ready", "False", Reason.CONTENDED),), False),
+            ((condition("Ready", "True", Reason.SYNCED),), False),
+        ],
+    )
+    def test_a_fight_lasts_while_its_condition_holds(self, conditions: Any, fought: bool) -> None:  # noqa: FBT001 # pytest passes it
+        assert isinstance(seen(item(enabled=False), conditions=conditions), Report) is fought
+
+
+class TestCorrecting:
+    def test_a_correction_says_when_and_what_it_undoes(self) -> None:
+        resource = integration(status=held(integration()))
+        moment = case(resource, memory=FIRST, snapshot=view(item(enabled=False, updated_at=LATER)))
+        moment = replace(moment, observed=replace(moment.observed, wall=WALL.replace(microsecond=7)))
+        assert correction(decide(moment)) == Correction(at=WALL, updated_at=LATER, values={})
+
+    @pytest.mark.parametrize(("memory", "stamp"), [(FIRST, STAMP), (FIRST, LATER), (LOOKED, STAMP)])
+    def test_what_the_server_may_have_written_itself_is_remembered(self, memory: Memory, stamp: str) -> None:
+        assert set(correction(seen(item(config=SLASHED, updated_at=stamp), memory=memory)).values) == {"url"}
+
+    def test_what_somebody_else_surely_wrote_is_not(self) -> None:
+        assert correction(seen(item(config=SLASHED, updated_at=LATER))).values == {}
+
+    def test_no_correction_where_another_has_the_better_claim(self) -> None:
+        resource = integration(status=held(integration()))
+        rivalled = case(resource, memory=LOOKED, snapshot=view(item(enabled=False)), conflicting_owner="team-a/older")
+        assert report(decide(rivalled)).reason is Reason.OWNERSHIP_CONFLICT
+
+    def test_who_asks_is_answered_by_a_list_begun_later(self) -> None:
+        status = held(integration(), conditions=(SYNCED,))
+        resource = integration(status=status, annotations={RECONCILE_ANNOTATION: "now"})
+        memory = replace(LOOKED, reconcile_request="now", reconcile_request_at=NOW - 0.5)
+        assert decide(case(resource, memory=memory, snapshot=view(item()))) == WaitForList(NOW - 0.5)
+        never = Memory(finalizer_seen_at=NOW - 100)
+        assert decide(case(resource, memory=replace(never, reconcile_request="now"))) == WaitForList(0.0)
+
+    @pytest.mark.parametrize(("conditions", "looks"), [((SYNCED,), False), ((), True)])
+    def test_what_was_compared_rests_where_all_was_well(self, conditions: Any, looks: bool) -> None:  # noqa: FBT001 # pytest passes it
+        status = held(integration(), conditions=conditions)
+        assert isinstance(decide(case(integration(status=status), memory=LOOKED)), WaitForList) is looks
+
+
+class TestKeeping:
+    """What the server writes in its own form."""
+
+    KEPT: Final = {"url": "digest"}
+
+    def test_it_is_told_and_remembered_with_the_list_that_showed_it(self) -> None:
+        first = correction(seen(item(config=SLASHED), memory=FIRST))
+        kept = report(seen(item(config=SLASHED), memory=FIRST, corrections=(first,)))
+        assert kept == Report(
+            ReadyState.READY,
+            Reason.SYNCED,
+            "NetBird accepted this generation with the current values of its Secrets. It stores url in another form"
+            " than the one sent.",
+            item=item(config=SLASHED),
+            normalized=tuple(first.values.items()),
+        )
+        again = report(seen(item(config=SLASHED), normalized=dict(first.values)))
+        assert again == kept
+
+    def test_several_are_told_in_order(self) -> None:
+        first = correction(seen(item(config=OTHER), memory=FIRST))
+        kept = report(seen(item(config=OTHER), memory=FIRST, corrections=(first,)))
+        assert "It stores body_template, url in another form" in kept.message
+        more = report(seen(item(config={**OTHER, "body_template": ""}), normalized=dict(first.values)))
+        assert dict(more.normalized or ()) == {"url": first.values["url"]}
+
+    def test_what_is_no_longer_kept_so_is_forgotten(self) -> None:
+        assert report(seen(item(), normalized=self.KEPT)).normalized == ()
+        other = {**SLASHED, "headers": '{"X": "y"}'}
+        first = correction(seen(item(config=SLASHED), memory=FIRST))
+        both = correction(seen(item(config=other), memory=FIRST))
+        kept = report(seen(item(config=other), memory=FIRST, normalized=dict(first.values), corrections=(both,)))
+        assert dict(kept.normalized or ()) == dict(both.values)
+
+    def test_before_a_list_was_compared_it_is_as_it_was(self) -> None:
+        status = held(integration(), normalized=self.KEPT, conditions=(SYNCED,))
+        rests = report(decide(case(integration(status=status), memory=Memory(last_write_at=NOW - 0.5))))
+        assert (rests.item, rests.normalized) == (None, tuple(self.KEPT.items()))
+
+    @pytest.mark.parametrize(
+        ("memory", "stamp", "shown", "drifts"),
+        [
+            pytest.param(FIRST, None, STAMP, False, id="first look at our own write"),
+            pytest.param(LOOKED, STAMP, STAMP, False, id="nobody wrote since"),
+            pytest.param(LOOKED, STAMP, None, True, id="no time is shown"),
+            pytest.param(LOOKED, None, STAMP, True, id="no time is known"),
+            pytest.param(LOOKED, STAMP, LATER, True, id="somebody wrote since"),
+        ],
+    )
+    def test_where_only_is_reported_nobody_else_needs_to_have_written(
+        self,
+        memory: Memory,
+        stamp: str | None,
+        shown: str | None,
+        drifts: bool,  # noqa: FBT001 # pytest passes it
+    ) -> None:
+        said = report(seen(item(config=SLASHED, updated_at=shown), REPORT, memory, updated_at=stamp))
+        assert (said.reason is Reason.DRIFTED) is drifts
+
+
+class TestWhoseItWas:
+    """Whether a correction is told as somebody else's doing."""
+
+    def told(self, shown: Integration | None, memory: Memory = FIRST, undone: Correction | None = None) -> bool:
+        resource = integration(status=held(integration()))
+        moment = case(resource, memory=memory, snapshot=None if shown is None else view(shown))
+        undone = undone or Correction(at=WALL)
+        return drift.overwrites_foreign_change(moment, Update(5, payload_of(resource), undone))
+
+    def test_at_the_first_look_a_difference_alone_is_the_servers_own(self) -> None:
+        assert not self.told(item(config=SLASHED))
+        assert self.told(item(config=SLASHED), LOOKED)
+        assert self.told(item(config=SLASHED), replace(FIRST, last_compared_at=FIRST.last_write_at))
+
+    def test_a_switch_or_a_later_time_never_is(self) -> None:
+        assert self.told(item(enabled=False))
+        assert self.told(item(updated_at=LATER))
+        assert not self.told(item(enabled=None))
+
+    def test_without_a_list_that_shows_it_nobody_is_blamed(self) -> None:
+        assert not self.told(None, LOOKED)
+        assert not self.told(item(9), LOOKED)
+
+    def test_a_change_of_the_users_is_nobody_elses(self) -> None:
+        resource = integration(status=held(integration()))
+        moment = case(resource, memory=LOOKED, snapshot=view(item(enabled=False)))
+        assert not drift.overwrites_foreign_change(moment, Update(5, payload_of(resource)))
+
+
+@pytest.mark.parametrize(
+    ("looked", "foreign"), [(None, False), (NOW - 60.5, False), (NOW - 60, True), (NOW - 50, True)]
+)
+def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float | None, foreign: bool) -> None:  # noqa: FBT001 # pytest passes it
+    memory = replace(FIRST, last_compared_at=looked)
+    status: Status = held(integration())
+    moment = case(integration(status=status), memory=memory)
+    assert drift.is_foreign_write(moment, item(updated_at="2026-05-01T11:00:05Z")) is foreign
+
+
+@pytest.mark.parametrize(
+    ("memory", "shown", "ours"),
+    [
+        (Memory(), STAMP, True),
+        (Memory(), LATER.replace("11:30", "10:30"), False),
+        (
+            Memory(last_write_at=NOW - 2, remote_updated_before=WALL - timedelta(hours=1)),
+            "2026-05-01T11:00:00.001Z",
+            False,
+        ),
+        (
+            Memory(last_write_at=NOW - 2, remote_updated_before=WALL - timedelta(hours=1)),
+            "2026-05-01T11:00:00.002Z",
+            True,
+        ),
+        (Memory(last_write_at=NOW - 2), STAMP, False),
+    ],
+)
+def test_a_list_that_may_lag_is_believed_where_it_shows_our_own_write(memory: Memory, shown: str, ours: bool) -> None:  # noqa: FBT001 # pytest passes it
+    resource = integration(status=held(integration(), conditions=(SYNCED,)))
+    lagging = case(resource, memory=memory, snapshot=view(item(updated_at=shown)), account_since=NOW - 2)
+    said = report(decide(lagging))
+    assert (said.reason, said.item is not None) == (Reason.SYNCED, ours)

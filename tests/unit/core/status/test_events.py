@@ -1,0 +1,208 @@
+"""Events: each transition once, and nothing while nothing changes."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.api.connection_status import ConnectionStatus
+from netbird_streaming.api.status import Applied, Condition, Correction, Origin, Status
+from netbird_streaming.core.actions import ReadyState, RemoveFinalizer
+from netbird_streaming.core.status.conditions import ConditionInput, conditions
+from netbird_streaming.core.status.events import (
+    TRANSIENT,
+    EventNote,
+    EventReason,
+    Reported,
+    deletion_event,
+    events_for,
+    summarize,
+)
+from netbird_streaming.reasons import Reason
+from tests.harness.cases import WALL
+
+PROBLEMS: Final = sorted(set(Reason) - TRANSIENT - {Reason.DRIFTED})
+SYNCED: Final = ConditionInput(ReadyState.READY, Reason.SYNCED, "all is well")
+REJECTED: Final = ConditionInput(ReadyState.RECONCILING, Reason.TOKEN_REJECTED, "the token is rejected")
+CREATING: Final = ConditionInput(ReadyState.RECONCILING, Reason.PROGRESSING, "being created")
+GONE_QUIET: Final = ConditionInput(ReadyState.RECONCILING, Reason.UNAVAILABLE, "no answer")
+DRIFTED: Final = ConditionInput(ReadyState.READY, Reason.DRIFTED, "it differs", drifted="it differs")
+
+
+def standing(each: ConditionInput) -> tuple[Condition, ...]:
+    return conditions(each, (), 1, WALL)
+
+
+def applied(fingerprint: str) -> Applied:
+    return Applied(fingerprint=fingerprint, key_id="k")
+
+
+def corrections(*minutes: int, **values: str) -> tuple[Correction, ...]:
+    return tuple(Correction(at=WALL + timedelta(minutes=each), values=values) for each in minutes)
+
+
+def told_of(steps: Sequence[ConditionInput | None]) -> list[EventNote]:
+    """What is published while one status after the other is written; None is a restart."""
+    before, reported, said = ConnectionStatus(), None, list[EventNote]()
+    for step in steps:
+        if step is None:
+            reported = None
+            continue
+        after = ConnectionStatus(conditions=standing(step))
+        was = summarize(before.conditions) if reported is None else reported
+        said += events_for(before, after, was)
+        before, reported = after, summarize(after.conditions, was)
+    return said
+
+
+def one(before: Status, after: Status) -> EventNote:
+    (note,) = events_for(before, after, summarize(before.conditions))
+    return note
+
+
+STANDINGS = st.builds(
+    ConditionInput,
+    st.sampled_from([ReadyState.RECONCILING, ReadyState.STALLED, ReadyState.SUSPENDED]),
+    st.sampled_from(sorted(Reason)),
+    st.just("why"),
+) | st.sampled_from([SYNCED, DRIFTED, CREATING])
+STATUSES = st.builds(
+    Status().evolve,
+    id=st.none() | st.integers(1, 3),
+    origin=st.none() | st.sampled_from(Origin),
+    applied=st.none() | st.sampled_from([applied("a"), applied("b")]),
+    corrections=st.sampled_from([(), corrections(1), corrections(1, 2), corrections(2, 3, 4)]),
+    conditions=STANDINGS.map(standing),
+)
+
+
+@given(STATUSES, st.builds(Reported, st.none() | st.just("Synced"), st.none() | st.sampled_from(PROBLEMS)))
+def test_a_status_that_is_written_again_says_nothing(status: Status, told: Reported) -> None:
+    assert events_for(status, status, summarize(status.conditions, told)) == ()
+    assert events_for(status, status, summarize(status.conditions)) == ()
+
+
+@given(STATUSES, STATUSES)
+def test_what_a_step_says_is_said_once(before: Status, after: Status) -> None:
+    was = summarize(before.conditions)
+    said = events_for(before, after, was)
+    assert len({each.reason for each in said}) == len(said)
+    assert events_for(after, after, summarize(after.conditions, was)) == ()
+
+
+@given(st.lists(STANDINGS, max_size=12), st.lists(st.integers(0, 11), max_size=3))
+def test_problems_and_their_ends_take_turns_whatever_comes_between(
+    steps: list[ConditionInput], again: list[int]
+) -> None:
+    """A state that is written twice, as by a retry, changes nothing of what is said."""
+    said = told_of(steps)
+    stood: str | None = None
+    for note in said:
+        if note.warning:
+            assert note.reason != stood
+            assert note.reason not in TRANSIENT
+            stood = note.reason
+        else:
+            assert note.reason is EventReason.RECOVERED
+            assert stood is not None
+            stood = None
+    for index in sorted((each for each in again if each < len(steps)), reverse=True):
+        steps.insert(index, steps[index])
+    assert told_of(steps) == said
+
+
+@pytest.mark.parametrize("reason", PROBLEMS)
+def test_a_problem_that_somebody_has_to_mend_is_a_warning_with_its_cure(reason: Reason) -> None:
+    (problem, recovery) = told_of([SYNCED, ConditionInput(ReadyState.STALLED, reason, reason.remedy), SYNCED])
+    assert problem == EventNote(reason, "Reconcile", reason.remedy, warning=True)
+    assert recovery == EventNote(EventReason.RECOVERED, "Reconcile", f"Ready again: {reason} is over.")
+
+
+@pytest.mark.parametrize("reason", sorted(TRANSIENT - {Reason.SYNCED}))
+def test_what_passes_by_itself_is_no_event(reason: Reason) -> None:
+    assert told_of([SYNCED, ConditionInput(ReadyState.RECONCILING, reason, "wait"), SYNCED]) == []
+
+
+def test_a_problem_is_not_said_again_by_retries_nor_after_an_outage_in_between() -> None:
+    said = told_of([REJECTED, CREATING, REJECTED, GONE_QUIET, REJECTED, CREATING, SYNCED])
+    assert [each.reason for each in said] == [Reason.TOKEN_REJECTED, EventReason.RECOVERED]
+
+
+def test_a_restart_says_nothing_again_and_still_tells_the_end() -> None:
+    assert told_of([REJECTED, None, REJECTED, CREATING, REJECTED]) == told_of([REJECTED])
+    assert [each.reason for each in told_of([REJECTED, None, SYNCED])] == [Reason.TOKEN_REJECTED, EventReason.RECOVERED]
+
+
+def test_one_problem_may_follow_another() -> None:
+    said = told_of([REJECTED, ConditionInput(ReadyState.STALLED, Reason.CONTENDED, "who?"), SYNCED])
+    assert [each.reason for each in said] == [Reason.TOKEN_REJECTED, Reason.CONTENDED, EventReason.RECOVERED]
+    assert said[-1].note == "Ready again: Contended is over."
+
+
+def test_a_drift_that_is_only_reported_is_a_warning_though_the_resource_is_ready() -> None:
+    drift, over = told_of([SYNCED, DRIFTED, DRIFTED, SYNCED])
+    assert drift == EventNote(Reason.DRIFTED, "Reconcile", "it differs", warning=True)
+    assert over.reason is EventReason.RECOVERED
+
+
+def test_the_warning_about_a_drift_is_about_the_drift() -> None:
+    waits = ConditionInput(ReadyState.READY, Reason.SUSPENDED, "it waits", drifted="it differs")
+    assert [each.note for each in told_of([SYNCED, waits])] == ["it differs"]
+
+
+@pytest.mark.parametrize("standing_of", [SYNCED, DRIFTED, REJECTED, GONE_QUIET])
+def test_the_last_reason_is_remembered_for_the_log(standing_of: ConditionInput) -> None:
+    assert summarize(standing(standing_of)).reason == standing_of.reason
+
+
+@pytest.mark.parametrize(
+    ("origin", "happening"),
+    [
+        (Origin.CREATED, EventReason.CREATED),
+        (Origin.ADOPTED, EventReason.ADOPTED),
+        (Origin.INFERRED, EventReason.INFERRED),
+    ],
+)
+def test_how_a_resource_comes_by_its_integration_is_said(origin: Origin, happening: EventReason) -> None:
+    note = one(Status(), Status(id=7, origin=origin))
+    assert (note.reason, note.action, note.warning) == (happening, happening.action, False)
+    assert "7" in note.note
+
+
+def test_new_settings_that_netbird_accepted_are_an_update_and_the_first_are_not() -> None:
+    before = Status().evolve(id=7, applied=applied("a"))
+    assert one(before, Status().evolve(id=7, applied=applied("b"))).reason is EventReason.UPDATED
+    assert events_for(Status(id=7), before, Reported()) == ()
+
+
+def test_a_correction_is_said_once_and_is_no_update() -> None:
+    before = Status().evolve(id=7, applied=applied("a"), corrections=corrections(1, url="digest"))
+    after = Status().evolve(id=7, applied=applied("b"), corrections=corrections(1, 2))
+    assert one(before, after).reason is EventReason.CORRECTED
+    # A LIST has shown what came of it: its values are forgotten.
+    assert events_for(before, before.evolve(corrections=corrections(1)), Reported()) == ()
+
+
+def test_an_integration_that_is_gone_and_its_successor_are_said_each() -> None:
+    gone = one(Status(id=7, origin=Origin.CREATED), Status())
+    assert (gone.reason, "7" in gone.note) == (EventReason.CORRECTED, True)
+    both = events_for(Status(id=7), Status(id=8, origin=Origin.ADOPTED), Reported())
+    assert [each.reason for each in both] == [EventReason.CORRECTED, EventReason.ADOPTED]
+
+
+def test_a_resource_that_goes_says_what_became_of_its_integration() -> None:
+    deleted = deletion_event(Status(id=7), RemoveFinalizer())
+    orphaned = deletion_event(Status(id=7), RemoveFinalizer("integration 7 of account a was left in NetBird"))
+    assert deleted is not None
+    assert (deleted.reason, deleted.note) == (EventReason.DELETED, "Integration 7 was deleted in NetBird.")
+    assert orphaned is not None
+    assert orphaned.reason is EventReason.ORPHANED
+    assert "integration 7 of account a" in orphaned.note
+    assert deletion_event(Status(), RemoveFinalizer()) is None
+
+
+def test_an_event_has_a_word_of_one_closed_list() -> None:
+    assert not {each.value for each in EventReason} & {each.value for each in Reason}

@@ -1,0 +1,120 @@
+"""Which account a token is for: asked once for all who want to know, and again after another token."""
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from netbird_streaming.api.types import TokenType
+from netbird_streaming.core.netbird.types import Endpoint, Priority
+from netbird_streaming.errors import OperatorError, RetryError, WaitError
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.account import Account, WayDigests
+from tests.harness.cases import AUTHORITY
+from tests.unit.netbird.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from netbird_streaming.reconciler.ports import NetBird
+
+FAILURE = RetryError(Reason.UNAVAILABLE, "no answer")
+
+
+class Teller:
+    """A NetBird that tells accounts, or fails to; each question waits until `answers` is set."""
+
+    def __init__(self, told: str | OperatorError) -> None:
+        self.told = told
+        self.asked = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def account_id(self, priority: Priority) -> str:
+        assert priority is Priority.HIGH
+        self.asked += 1
+        await self.answers.wait()
+        if isinstance(self.told, OperatorError):
+            raise self.told
+        return self.told
+
+
+class Unheard:
+    """Hears of nothing."""
+
+    def on_list_done(self, account: Account) -> None:
+        """Nothing listens."""
+
+    def on_account_identified(self, before: str, account: Account) -> None:
+        """Nothing listens."""
+
+
+def account_of(teller: Teller) -> Account:
+    account = Account(cast("NetBird", teller), FakeClock(), Unheard())
+    take(account, teller, "one")
+    return account
+
+
+def take(account: Account, teller: Teller, token: str) -> None:
+    endpoint = Endpoint(url="https://api", token=token, token_type=TokenType.PERSONAL_ACCESS_TOKEN)
+    account.rebind(cast("NetBird", teller), endpoint, WayDigests(AUTHORITY, "endpoint", f"proof-{token}"))
+
+
+async def test_all_who_ask_at_a_time_share_one_question_and_its_answer() -> None:
+    teller = Teller(FAILURE)
+    teller.answers.clear()
+    account = account_of(teller)
+    asking = [asyncio.create_task(account.confirm(Priority.HIGH)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert not account.account_checked
+    teller.answers.set()
+    assert await asyncio.gather(*asking) == [FAILURE] * 3
+    assert (teller.asked, account.account_checked) == (1, True)
+
+
+async def test_who_asks_later_asks_anew() -> None:
+    teller = Teller(FAILURE)
+    account = account_of(teller)
+    assert await account.confirm(Priority.HIGH) is FAILURE
+    teller.told = "acc-1"
+    assert await account.confirm(Priority.HIGH) is None
+    assert (teller.asked, account.account_id) == (2, "acc-1")
+
+
+async def test_an_answer_for_a_former_token_tells_nothing_of_the_next() -> None:
+    former, latter = Teller("acc-1"), Teller("acc-2")
+    former.answers.clear()
+    account = account_of(former)
+    asking = asyncio.create_task(account.confirm(Priority.HIGH))
+    await asyncio.sleep(0)
+    take(account, latter, "two")
+    former.answers.set()
+    assert await asking is None
+    assert (account.account_id, account.account_checked) == (None, False)
+    assert await account.confirm(Priority.HIGH) is None
+    assert account.account_id == "acc-2"
+
+
+async def test_a_token_that_comes_back_is_asked_about_again() -> None:
+    teller = Teller("acc-1")
+    account = account_of(teller)
+    await account.confirm(Priority.HIGH)
+    for token in ("two", "one"):
+        take(account, teller, token)
+    assert (account.account_id, account.account_checked) == (None, False)
+
+
+async def test_what_was_made_is_reached_by_its_token_or_its_account() -> None:
+    account = account_of(Teller("acc-1"))
+    assert account.is_account_of(AUTHORITY, "proof-one", None)
+    assert account.is_account_of(AUTHORITY, "proof-one", "acc-1")
+    assert not account.is_account_of(AUTHORITY, "proof-two", "acc-1")
+    await account.confirm(Priority.HIGH)
+    assert account.is_account_of(AUTHORITY, "proof-two", "acc-1")
+    assert not account.is_account_of(AUTHORITY, "proof-two", None)
+    assert not account.is_account_of(AUTHORITY, "proof-one", "acc-2")
+    assert not account.is_account_of("authority-2", "proof-two", "acc-1")
+
+
+async def test_a_reason_is_not_given_for_itself() -> None:
+    for reason, said in ((Reason.TOKEN_REJECTED, 1), (Reason.ACCOUNT_UNCONFIRMED, 0)):
+        problem = await account_of(Teller(WaitError(reason, "not told"))).confirm(Priority.HIGH)
+        assert problem is not None
+        assert problem.reason is Reason.ACCOUNT_UNCONFIRMED
+        assert problem.message.count(f"({reason})") == said

@@ -1,0 +1,76 @@
+"""What is kept of each resource."""
+
+import random
+
+import pytest
+
+from netbird_streaming.api.status import Applied, Intent, Status
+from netbird_streaming.api.types import RECONCILE_ANNOTATION, ObjectKey
+from netbird_streaming.core.netbird.types import Priority
+from netbird_streaming.reconciler.records import MAX_PACKED, lane_of, parse_resource_version, priority_of, record_for
+from tests.harness.cases import ACCOUNT, UID, URL, WALL, integration
+
+STATUS = Status().evolve(
+    id=5,
+    account_id=ACCOUNT,
+    config={"url": URL},
+    applied=Applied(fingerprint="f", key_id="k"),
+    creation=Intent(attempt=2, endpoint="e", platform="generic_http", signature={"url": "s"}, key_id="k", since=WALL),
+    owner_uid=UID,
+)
+
+
+def test_a_packed_version_comes_back_whole() -> None:
+    header = {"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": "siem", "key": "token"}}}
+    connection = {"kind": "NetBirdConnection", "name": "own"}
+    spec = {"genericHTTP": {"url": URL, "headers": [header]}, "connectionRef": connection}
+    resource = integration(spec, STATUS, annotations={"a": "ü"}, deletionTimestamp="2026-05-01T10:30:00Z")
+    record = record_for(resource)
+    record.compress()
+    assert record.resource is None
+    assert record.decompress() == resource
+    assert record.compressed is None
+
+
+@pytest.mark.parametrize("size", [10, 2**20])
+def test_a_large_version_is_not_kept(size: int) -> None:
+    """Random text can't be packed: 750 resources of the largest size took all memory."""
+    text = random.Random(1).randbytes(size).hex()
+    record = record_for(integration({"genericHTTP": {"url": URL, "bodyTemplate": text}}))
+    record.compress()
+    assert len(record.compressed or b"") <= MAX_PACKED
+    assert (record.decompress() is None) == (size > MAX_PACKED)
+
+
+def test_a_newer_version_replaces_a_packed_one() -> None:
+    record = record_for(integration())
+    record.compress()
+    newer = integration(resourceVersion="8")
+    record.use_version(newer)
+    assert record.decompress() is newer
+
+
+def test_resources_of_one_connection_share_what_names_it() -> None:
+    first, second = (record_for(integration(name=name, uid=name)) for name in ("a", "b"))
+    assert first.connection is second.connection
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert parse_resource_version("1000") > parse_resource_version("999") > parse_resource_version("no number") == 0
+
+
+def test_a_namespace_is_one_lane_however_many_connections_it_has() -> None:
+    keys = [ObjectKey("NetBirdConnection", "team", f"c{index}") for index in range(3)]
+    keys += [ObjectKey("EventStreamingIntegration", "team", "r"), ObjectKey("NetBirdConnection", "other", "c0")]
+    assert [lane_of(key) for key in keys] == ["team"] * 4 + ["other"]
+
+
+def test_what_a_user_changed_goes_before_what_is_new_and_that_before_everything_else() -> None:
+    done = STATUS.model_copy(update={"observed_generation": 3, "last_handled_reconcile_at": "1"})
+    assert priority_of(integration(status=done, generation=3)) is Priority.LOW
+    assert priority_of(integration(status=done, generation=3, annotations={"a": "b"})) is Priority.LOW
+    assert priority_of(integration(status=done, generation=4)) is Priority.HIGH
+    assert priority_of(integration(status=done, generation=3, annotations={RECONCILE_ANNOTATION: "1"})) is Priority.LOW
+    assert priority_of(integration(status=done, generation=3, annotations={RECONCILE_ANNOTATION: "2"})) is Priority.HIGH
+    assert priority_of(integration(status=Status())) is Priority.NEW
+    assert priority_of(integration(status=Status(), deletionTimestamp="2026-05-01T10:30:00Z")) is Priority.HIGH

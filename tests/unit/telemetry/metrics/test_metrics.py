@@ -1,0 +1,170 @@
+"""/metrics as a page: the format that is asked for, and nothing of what only a leader knows while another one leads."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from netbird_streaming.netbird.client import CallMetric
+from netbird_streaming.netbird.responses import Operation, TransportFailure
+from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.telemetry.metrics import Build, LeaderMetrics, Metrics
+from tests.unit.telemetry.metrics.given import ESI, connection, sight, snapshot
+
+BUILD = Build("1.2.3", "3.13.1")
+
+
+def metrics(leader_metrics: LeaderMetrics | None = None, *, per_connection: bool = False) -> Metrics:
+    return Metrics(BUILD, lambda: leader_metrics, per_connection=per_connection)
+
+
+def series(given: Metrics) -> dict[str, float]:
+    """Every sample but the process's own, by its name and labels as they are written."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(given.handle({}).body.decode()):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    prefix = "netbird_streaming_"
+    return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
+
+
+def test_a_follower_says_what_it_is_and_that_it_does_not_lead() -> None:
+    given = metrics()
+    given.recorder.drift_found()
+    assert series(given) == {"build_info{python=3.13.1,version=1.2.3}": 1, "leader": 0}
+
+
+def test_who_leads_is_asked_at_each_scrape_and_what_was_counted_is_kept() -> None:
+    sights = [None, sight(snapshot(), {})]
+    given = Metrics(BUILD, lambda: sights[0], per_connection=False)
+    given.recorder.drift_found()
+    assert "drifts_found_total" not in series(given)
+    sights.reverse()
+    assert (series(given)["leader"], series(given)["drifts_found_total"]) == (1, 1)
+
+
+def test_a_leader_says_how_all_of_it_stands() -> None:
+    told = series(metrics(sight(snapshot(), {"resources": 2, "secrets": 0})))
+    assert {
+        name: value for name, value in told.items() if not name.startswith(("build", "drifts", "rate_limit_wait"))
+    } == {
+        "leader": 1,
+        "queue_depth": 3,
+        "queue_oldest_age_seconds": 1.5,
+        "resources{kind=EventStreamingIntegration,ready=true,reason=Synced}": 7,
+        "resources{kind=EventStreamingIntegration,ready=true,reason=Drifted}": 2,
+        "resources{kind=NetBirdConnection,ready=false,reason=TokenRejected}": 1,
+        "rate_limit_remaining_requests{connection=}": 100,
+        "rate_limit_burst_requests{connection=}": 1200,
+        "resync_age_seconds{connection=}": 10,
+        "resync_interval_seconds{connection=}": 310,
+        "synced": 1,
+        "watch_restarts_total{watch=resources}": 2,
+        "watch_restarts_total{watch=secrets}": 0,
+    }
+
+
+def test_without_names_the_worst_of_all_connections_is_told() -> None:
+    given = snapshot(connection("a", remaining=30, burst=30, age=50), connection("b", remaining=100, age=9))
+    told = series(metrics(sight(given, {})))
+    assert told["rate_limit_remaining_requests{connection=}"] == 30
+    assert told["rate_limit_burst_requests{connection=}"] == 30
+    assert told["resync_age_seconds{connection=}"] == 50
+    assert told["resync_interval_seconds{connection=}"] == 350
+
+
+def test_with_names_at_most_a_hundred_are_told_and_the_rest_together() -> None:
+    many = [connection(f"team-{number:03}/netbird", remaining=number + 5, age=number) for number in range(103)]
+    told = series(metrics(sight(snapshot(*reversed(many)), {}), per_connection=True))
+    budgets = {name: value for name, value in told.items() if name.startswith("rate_limit_remaining")}
+    assert len(budgets) == 101
+    assert budgets["rate_limit_remaining_requests{connection=team-000/netbird}"] == 5
+    assert budgets["rate_limit_remaining_requests{connection=team-099/netbird}"] == 104
+    assert budgets["rate_limit_remaining_requests{connection=other}"] == 105
+    assert told["resync_age_seconds{connection=other}"] == 102
+
+
+def test_a_connection_that_is_called_other_is_told_with_the_rest() -> None:
+    many = [connection(f"z-{number:03}") for number in range(100)]
+    told = series(metrics(sight(snapshot(connection("other", remaining=1), *many), {}), per_connection=True))
+    assert told["rate_limit_remaining_requests{connection=other}"] == 1
+    assert len([name for name in told if name.startswith("resync_age")]) == 100
+
+
+def test_no_connection_has_no_budget() -> None:
+    empty = snapshot()
+    told = series(metrics(sight(type(empty)(empty.backlog, {}, ()), {})))
+    assert [name for name in told if "connection" in name or name.startswith("resources")] == []
+
+
+def test_a_list_that_fails_is_named_with_its_namespace() -> None:
+    failing = [("Secret", "team-b"), ("ClusterNetBirdConnection", None)]
+    told = series(metrics(sight(snapshot(), synced=False, failing=failing)))
+    assert told["synced"] == 0
+    assert {name for name in told if name.startswith("watch_failing")} == {
+        "watch_failing{kind=Secret,watched_namespace=team-b}",
+        "watch_failing{kind=ClusterNetBirdConnection,watched_namespace=}",
+    }
+
+
+def test_at_most_a_hundred_failing_lists_are_named() -> None:
+    told = series(metrics(sight(snapshot(), failing=[(ESI, f"team-{number:03}") for number in range(300)])))
+    names = [name for name in told if name.startswith("watch_failing")]
+    assert len(names) == 101
+    assert f"watch_failing{{kind={ESI},watched_namespace=other}}" in names
+
+
+def test_what_happens_is_counted() -> None:
+    given = metrics(sight(snapshot(), {}))
+    given.recorder.reconciled(ESI, Outcome.SUCCESS, 0.3)
+    given.recorder.reconciled(ESI, Outcome.SUCCESS, 70)
+    given.recorder.requeued(ESI, Reason.RATE_LIMITED)
+    given.recorder.drift_corrected()
+    told = series(given)
+    labels = "kind=EventStreamingIntegration"
+    assert told[f"reconcile_duration_seconds_count{{{labels},result=success}}"] == 2
+    assert told[f"reconcile_duration_seconds_sum{{{labels},result=success}}"] == 70.3
+    assert told[f"reconcile_duration_seconds_bucket{{{labels},le=0.1,result=success}}"] == 0
+    assert told[f"reconcile_duration_seconds_bucket{{{labels},le=60.0,result=success}}"] == 1
+    assert told[f"retries_total{{{labels},reason=RateLimited}}"] == 1
+    assert told["drifts_corrected_total"] == 1
+
+
+def test_requests_are_told_by_operation_and_status_and_their_wait_apart() -> None:
+    given = metrics(sight(snapshot(), {}))
+    for outcome in (200, TransportFailure.EXPIRED, TransportFailure.WRONG_HOST, 299, 999):
+        given.recorder.requested(CallMetric(Operation.CREATE, outcome, 0.02, 1.5))
+    told = series(given)
+    counts = {name: value for name, value in told.items() if name.startswith("netbird_request_duration_seconds_count")}
+    assert counts == {
+        "netbird_request_duration_seconds_count{code=200,operation=create}": 1,
+        "netbird_request_duration_seconds_count{code=tls,operation=create}": 2,
+        "netbird_request_duration_seconds_count{code=other,operation=create}": 2,
+    }
+    assert told["rate_limit_wait_seconds_total"] == 7.5
+
+
+def test_the_process_is_measured_too() -> None:
+    assert "\nprocess_resident_memory_bytes " in metrics().handle({}).body.decode()
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/html", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain;version=1.0.0", "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+        ),
+        ("application/openmetrics-text;version=one", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain;version=\x00.x", "text/plain; version=0.0.4; charset=utf-8"),
+    ],
+)
+def test_the_format_is_the_one_that_is_asked_for(accept: str, content_type: str) -> None:
+    response = metrics(sight(snapshot(), {"resources": 0})).handle({"accept": accept})
+    assert (response.status, response.content_type) == (200, content_type)
+    text = response.body.decode()
+    assert text.endswith("# EOF\n") == content_type.startswith("application/openmetrics-text")
+    assert "netbird_streaming_drifts_found_total 0.0\n" in text

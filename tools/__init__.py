@@ -1,0 +1,1 @@
+"""Programs that write files: CRDs, manifests, pages and the image."""

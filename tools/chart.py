@@ -1,0 +1,70 @@
+"""The Helm chart, rendered; and its copies of the resource definitions: `python -m tools.chart` writes them."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+Manifest = dict[str, Any]
+
+ROOT: Final = Path(__file__).parents[1]
+CHART: Final = ROOT / "deploy" / "chart" / "netbird-streaming-operator"
+DEFINITIONS: Final = ROOT / "crds"
+COPIES: Final = CHART / "files" / "crds"
+RELEASE: Final = "netbird-streaming-operator"
+
+
+class ChartError(Exception):
+    """Helm refused; the message is what it printed."""
+
+
+def render(
+    helm: Path,
+    namespace: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    api_versions: Sequence[str] = (),
+    release: str = RELEASE,
+) -> list[Manifest]:
+    """Render the chart as an install would.
+
+    Args:
+        helm: the program.
+        namespace: the release's.
+        values: what differs from values.yaml.
+        api_versions: what the cluster is to be thought to serve already, such as `integrations.netbird.io/v1alpha1`.
+        release: its name.
+
+    Raises:
+        ChartError: the values are refused.
+    """
+    command = [str(helm), "template", release, str(CHART), f"--namespace={namespace}", "--values=-"]
+    command += [f"--api-versions={each}" for each in api_versions]
+    done = subprocess.run(command, input=json.dumps(values or {}), check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ChartError(done.stderr.strip())
+    return [each for each in yaml.safe_load_all(done.stdout) if each is not None]
+
+
+def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
+    """Choose the manifests of some kinds, in their order."""
+    return [each for each in manifests if each["kind"] in kinds]
+
+
+def write_copies() -> None:
+    """Write the chart's copies of the definitions anew, and nothing else.
+
+    They are files of the chart and not templates: descriptions speak of Go templates, which Helm would execute.
+    """
+    COPIES.mkdir(parents=True, exist_ok=True)
+    for old in COPIES.glob("*.yaml"):
+        old.unlink()
+    for path in sorted(DEFINITIONS.glob("*.yaml")):
+        (COPIES / path.name).write_bytes(path.read_bytes())
+
+
+if __name__ == "__main__":
+    write_copies()

@@ -1,0 +1,107 @@
+"""Writes the parts of the chart's README.md that are made from its values and rights: `make docs`."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from tests.harness.rights import NEEDS
+from tools.chart import CHART
+
+README: Final = CHART / "README.md"
+VALUES: Final = CHART / "values.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value of the chart, as values.yaml describes it."""
+
+    path: str
+    default: Any
+    description: str
+    """The comment above it; empty where there is none."""
+
+
+def values(text: str) -> Iterator[Value]:
+    """Answer each value that holds no others, in the order of the file."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)
+    yield from _below(root, (), text.splitlines())
+
+
+def _below(node: yaml.MappingNode, parents: tuple[str, ...], lines: list[str]) -> Iterator[Value]:
+    for key, value in node.value:
+        path = (*parents, key.value)
+        description = _comment_above(key.start_mark.line, lines)
+        # What a comment describes as a whole is one value, although its default holds more.
+        if isinstance(value, yaml.MappingNode) and value.value and not description:
+            yield from _below(value, path, lines)
+        else:
+            default = yaml.SafeLoader("").construct_document(value)
+            yield Value(".".join(path), default, description)
+
+
+def _comment_above(line: int, lines: list[str]) -> str:
+    words: list[str] = []
+    while line > 0 and lines[line - 1].lstrip().startswith("#"):
+        line -= 1
+        words.insert(0, lines[line].lstrip().removeprefix("#").strip())
+    return " ".join(words)
+
+
+def values_table(text: str) -> str:
+    """The values as a Markdown table."""
+    rows = (f"| `{each.path}` | `{_written(each.default)}` | {each.description} |\n" for each in values(text))
+    return "| value | default | what it is |\n|---|---|---|\n" + "".join(rows)
+
+
+def rights_table() -> str:
+    """The rights as a Markdown table, with the flow that needs each."""
+    rows = "".join(
+        f"| {need.place.value} | {_resource(need.resource, need.group)}{f' `{need.name}`' if need.name else ''} "
+        f"| {', '.join(need.verbs)} | {need.flow} |\n"
+        for need in NEEDS
+    )
+    return f"| where | resource | verbs | the flow that needs them |\n|---|---|---|---|\n{rows}"
+
+
+def written(page: str) -> str:
+    """The page with its two tables as they should be.
+
+    Raises:
+        ValueError: a marker is not there exactly once, or they are in the wrong order.
+    """
+    page = _between(page, "values", values_table(VALUES.read_text()))
+    return _between(page, "rights", rights_table())
+
+
+def main() -> None:
+    """Rewrite the chart's README.md in place; a page that is right already is not touched."""
+    page = README.read_text()
+    if written(page) != page:
+        README.write_text(written(page))
+
+
+def _between(page: str, name: str, table: str) -> str:
+    begin, end = f"<!-- {name}: written by `make docs` -->\n", f"<!-- end of {name} -->\n"
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed or page.count(begin) + page.count(end) > len((begin, end)):
+        message = f"the page must hold the lines {begin.strip()} and {end.strip()} once each, in this order"
+        raise ValueError(message)
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def _written(default: Any) -> str:
+    return default if isinstance(default, str) and default else json.dumps(default)
+
+
+def _resource(resource: str, group: str) -> str:
+    plural, slash, subresource = resource.partition("/")
+    return f"`{plural}{f'.{group}' if group else ''}{slash}{subresource}`"
+
+
+if __name__ == "__main__":
+    main()

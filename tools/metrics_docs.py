@@ -1,0 +1,37 @@
+"""Writes the table of docs/metrics.md from the list in the code: `make docs`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from netbird_streaming.telemetry.metrics.definitions import ALL, MetricDefinition
+
+PAGE: Final = Path(__file__).parents[1] / "docs" / "metrics.md"
+BEGIN: Final = "<!-- metrics: written by `make docs` -->\n"
+END: Final = "<!-- end of metrics -->\n"
+
+
+def metrics_table(metrics: Iterable[MetricDefinition] = ALL) -> str:
+    """The closed list of metrics as a Markdown table, in the order of its definition."""
+    rows = "".join(f"| `{each.name}` | {each.type} | {_labels(each)} | {each.meaning} |\n" for each in metrics)
+    return f"| metric | type | labels | meaning |\n|---|---|---|---|\n{rows}"
+
+
+def with_metrics(page: str) -> str:
+    """The page with the table between its two markers; ValueError where one of them is missing."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{metrics_table()}\n{END}{after}"
+
+
+def main() -> None:
+    """Rewrite the page in place."""
+    PAGE.write_text(with_metrics(PAGE.read_text()))
+
+
+def _labels(metric: MetricDefinition) -> str:
+    return ", ".join(f"`{each}`" for each in metric.labels)
+
+
+if __name__ == "__main__":
+    main()
