@@ -34,6 +34,7 @@ from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.versions import RewoundError
 from netbird_streaming.telemetry import memory
 from netbird_streaming.telemetry.health import probe_handler
 from netbird_streaming.telemetry.http_server import Handler, HttpServer
@@ -173,6 +174,8 @@ class Operator:
 
             async def lead(guard: Callable[[], None] = guard) -> None:
                 self._terms.start()
+                if not settings.lease:
+                    logger.info("leading as the only replica, without a Lease")
                 await self._lead(client, namespace, key, guard)
 
             self._started = True
@@ -198,31 +201,43 @@ class Operator:
             ) as netbird,
             EventPublisher(client, socket.gethostname(), self._clock.now, guard) as publisher,
         ):
-            controller = Controller(
-                Ports(
-                    cluster=self._resources(client, publisher, guard),
-                    netbird=netbird,
-                    clock=self._clock,
-                    random=chance,
-                    key=key,
-                    recorder=self._metrics.recorder,
-                ),
-                self._controller_settings(namespace),
+            ports = Ports(
+                cluster=self._resources(client, publisher, guard),
+                netbird=netbird,
+                clock=self._clock,
+                random=chance,
+                key=key,
+                recorder=self._metrics.recorder,
             )
-            watch = KopfWatcher(self._scope, controller, client.credentials, self._clock, self._reclaim_signals)
-            secret_watch = self._secret_watch(client, namespace, controller)
-            self._leader = LeaderComponents(controller, watch, secret_watch, guard)
-            try:
-                async with asyncio.TaskGroup() as group:
-                    if secret_watch is not None:
-                        group.create_task(secret_watch.run(), name="secret watch")
-                        await secret_watch.ready()  # what it lists first it does not tell
-                    group.create_task(watch.run(), name="watch")
-                    await watch.wait_synced()  # what is there by then the controller lists
-                    group.create_task(controller.run(), name="controller")
-                    group.create_task(self._trim_memory_periodically(controller), name="heap")
-            finally:
-                self._leader = None
+            while True:
+                try:
+                    await self._reconcile(client, namespace, ports, guard)
+                except* RewoundError:
+                    logger.warning(
+                        "the Kubernetes API server's data is older than before: a backup was restored; "
+                        "all resources are read again"
+                    )
+                await self._clock.sleep(PAUSES[0])
+
+    async def _reconcile(
+        self, client: KubernetesClient, namespace: str, ports: Ports, guard: Callable[[], None]
+    ) -> None:
+        """Watch and reconcile until cancelled, or until the API server's data is older than before."""
+        controller = Controller(ports, self._controller_settings(namespace))
+        watch = KopfWatcher(self._scope, controller, client.credentials, self._clock, self._reclaim_signals)
+        secret_watch = self._secret_watch(client, namespace, controller)
+        self._leader = LeaderComponents(controller, watch, secret_watch, guard)
+        try:
+            async with asyncio.TaskGroup() as group:
+                if secret_watch is not None:
+                    group.create_task(secret_watch.run(), name="secret watch")
+                    await secret_watch.ready()  # what it lists first it does not tell
+                group.create_task(watch.run(), name="watch")
+                await watch.wait_synced()  # what is there by then the controller lists
+                group.create_task(controller.run(), name="controller")
+                group.create_task(self._trim_memory_periodically(controller), name="heap")
+        finally:
+            self._leader = None
 
     def _controller_settings(self, namespace: str) -> ControllerSettings:
         settings = self._settings

@@ -47,6 +47,15 @@ class SecretObject:
     data: Mapping[str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was stored at a moment."""
+
+    version: int
+    objects: Mapping[ObjectKey, Resource]
+    secrets: Mapping[tuple[str, str], SecretObject]
+
+
 class ApiServer:
     """The objects and their history; `told` hears of every change, in order."""
 
@@ -54,7 +63,7 @@ class ApiServer:
         """Start empty; `now` is the server's wall clock in UTC."""
         self._now = now
         self._told = told
-        self._version = 100
+        self.version = 100
         self._uids = 0
         self.objects: dict[ObjectKey, Resource] = {}
         self.secrets: dict[tuple[str, str], SecretObject] = {}
@@ -85,7 +94,7 @@ class ApiServer:
         resource = resource.model_copy(update=filled_in)
         assert resource.key not in self.objects, f"{resource.key} exists already"
         self.objects[resource.key] = resource
-        self._told(Change(self._version, resource))
+        self._told(Change(self.version, resource))
         return resource
 
     def edit(self, key: ObjectKey, **spec: object) -> None:
@@ -128,13 +137,36 @@ class ApiServer:
         known = self.secrets.get((namespace, name))
         if known is None or known.data != data:
             self.secrets[namespace, name] = SecretObject(int(self._next()), dict(data))
-            self._told(Change(self._version, secret=(namespace, name)))
+            self._told(Change(self.version, secret=(namespace, name)))
 
     def delete_secret(self, namespace: str, name: str) -> None:
         """Delete a Secret."""
         if self.secrets.pop((namespace, name), None) is not None:
             self._next()
-            self._told(Change(self._version, secret=(namespace, name)))
+            self._told(Change(self.version, secret=(namespace, name)))
+
+    # What an administrator does to etcd.
+
+    def snapshot(self) -> Snapshot:
+        """Save everything."""
+        return Snapshot(self.version, dict(self.objects), dict(self.secrets))
+
+    def restore(self, snapshot: Snapshot, *, jump: int | None) -> list[Change]:
+        """Put everything back; with a jump, versions go on so far above the last one. No watch reports any of it.
+
+        Returns what differs from before.
+        """
+        before, secrets = self.objects, self.secrets
+        self.objects, self.secrets = dict(snapshot.objects), dict(snapshot.secrets)
+        self.version = snapshot.version if jump is None else self.version + jump
+        lost = [each for key, each in before.items() if key not in self.objects]
+        back = [each for key, each in self.objects.items() if before.get(key) != each]
+        changed = [name for name in {**secrets, **self.secrets} if secrets.get(name) != self.secrets.get(name)]
+        return [
+            *(Change(self.version, each, gone=True) for each in lost),
+            *(Change(self.version, each) for each in back),
+            *(Change(self.version, secret=name) for name in changed),
+        ]
 
     # What a client can ask for.
 
@@ -187,17 +219,17 @@ class ApiServer:
         metadata = resource.metadata.model_copy(update={**changes, "resource_version": self._next()})
         stored = resource.model_copy(update={**outer, "metadata": metadata})
         self.objects[resource.key] = stored
-        self._told(Change(self._version, stored))
+        self._told(Change(self.version, stored))
         return stored
 
     def _remove(self, resource: Resource) -> None:
         del self.objects[resource.key]
         metadata = resource.metadata.model_copy(update={"resource_version": self._next()})
-        self._told(Change(self._version, resource.model_copy(update={"metadata": metadata}), gone=True))
+        self._told(Change(self.version, resource.model_copy(update={"metadata": metadata}), gone=True))
 
     def _next(self) -> str:
-        self._version += 1
-        return str(self._version)
+        self.version += 1
+        return str(self.version)
 
 
 def _order(entry: tuple[ObjectKey, Resource]) -> tuple[str, str, str]:

@@ -64,12 +64,14 @@ class SimCluster:
         namespace: str | None,
         is_newer: Callable[[ObjectKey, str, str], bool],
         handle: Callable[[Resource], None],
-    ) -> None:
+    ) -> str:
         """All objects of one kind in a namespace, or in all."""
-        for each in await self._read(f"LIST {kind}", lambda: self._listed(kind, namespace)):
+        version, listed = await self._read(f"LIST {kind}", lambda: (self._api.version, self._listed(kind, namespace)))
+        for each in listed:
             is_told = is_newer(each.key, each.metadata.uid, each.metadata.resource_version)
             if is_told and each.key not in self._api.unreadable:
                 handle(each)
+        return str(version)
 
     async def add_finalizer(self, resource: R) -> R:
         """Add ours; no request where it is there."""

@@ -1,6 +1,6 @@
 """Watches: in order, late, with gaps of which they tell no more than that, and now and then a stale copy."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -56,12 +56,15 @@ class Watcher:
         self._controller = controller
         self._latest = 0.0
         self._missed = False
+        self._deaf_below = 0
         self._missed_secrets: dict[tuple[str, str], None] = {}
 
     def saw(self, change: Change) -> None:
         """The API server has something to say."""
         world, process = self._world, self._process
         if not process.owner.alive:
+            return
+        if change.secret is not None and change.version < self._deaf_below:
             return
         now = world.loop.now
         for begin, end in world.climate.watch.gaps:
@@ -82,6 +85,17 @@ class Watcher:
         if not self._missed:
             self._missed = True
             self._world.at(end + 0.1, self._begin_anew)
+
+    def broken(self, secrets: Sequence[tuple[str, str]], seconds: float, deaf_below: int) -> None:
+        """The API server was away for so long, and came back with other data; these Secrets are listed again.
+
+        The watch of Secrets goes on from a version, so that it reports none that is below.
+        """
+        self._deaf_below = deaf_below
+        self._missed_secrets |= dict.fromkeys(secrets)
+        if not self._missed:
+            self._missed = True
+            self._world.at(self._world.loop.now - 1000 + seconds, self._begin_anew)
 
     def _begin_anew(self) -> None:
         """The watches work again, and tell nothing of what happened meanwhile."""

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TextIO
@@ -12,12 +12,13 @@ from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.netbird.rate_limiter import RateLimiters
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.versions import RewoundError
 from tests.doubles.netbird.behaviour import Behaviour
 from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness.tally import Tally
-from tests.simulation.apiserver import ApiServer, Change
+from tests.simulation.apiserver import ApiServer, Change, Snapshot
 from tests.simulation.chance import Chance, Dice, Phase, Weather
 from tests.simulation.cluster import SimCluster
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
@@ -147,14 +148,18 @@ class World:
 
         async def lead() -> None:
             self.promises.leads()
-            controller = self.make(ports, settings)
-            watcher = Watcher(self, process, controller)
-            self._watchers.append(watcher)
-            try:
-                await controller.run()
-            finally:
-                self._watchers.remove(watcher)
-                self.promises.died(process)
+            while True:
+                controller = self.make(ports, settings)
+                watcher = Watcher(self, process, controller)
+                self._watchers.append(watcher)
+                try:
+                    await controller.run()
+                except* RewoundError:
+                    self.tell(f"{process.name} sees that the API server's data is older than before")
+                finally:
+                    self._watchers.remove(watcher)
+                    self.promises.died(process)
+                await clock.sleep(1.0)
 
         def died() -> None:
             self.promises.died(process)
@@ -221,18 +226,38 @@ class World:
         self.promises.published(note.note)
 
     def _changed(self, change: Change) -> None:
-        resource = change.resource
-        if resource is not None:
-            key = resource.key
-            before = self._known.get(key)
-            self._describe(resource, gone=change.gone)
-            self.promises.changed(before, resource, self._actor, gone=change.gone)
-            if change.gone:
-                del self._known[key]
-            else:
-                self._known[key] = resource
+        if change.resource is not None:
+            self._note(change.resource, gone=change.gone)
         for watcher in self._watchers:
             watcher.saw(change)
+
+    def _note(self, resource: Resource, *, gone: bool) -> None:
+        key = resource.key
+        before = self._known.get(key)
+        self._describe(resource, gone=gone)
+        self.promises.changed(before, resource, self._actor, gone=gone)
+        if gone:
+            del self._known[key]
+        else:
+            self._known[key] = resource
+
+    def restore(self, snapshot: Snapshot, *, jump: int | None, outage: float, deaf: bool = False) -> None:
+        """An administrator restores etcd in place, while the API server is away for so many seconds.
+
+        `deaf`: watches of Secrets go on from a version that the restored etcd has not reached.
+        """
+        self.tell(f"etcd is restored in place (jump {jump})")
+        deaf_below = self.api.version if deaf else 0
+        changes = self.api.restore(snapshot, jump=jump)
+        for change in changes:
+            if change.resource is not None:
+                self._note(change.resource, gone=change.gone)
+        secrets = [each.secret for each in changes if each.secret is not None]
+        for watcher in self._watchers:
+            watcher.broken([] if deaf else secrets, outage, deaf_below)
+        self.to_cluster.weather = replace(
+            self.to_cluster.weather, outages=(*self.to_cluster.weather.outages, (self.loop.now, self.loop.now + outage))
+        )
 
     def _describe(self, after: Resource, *, gone: bool) -> None:
         who = self._actor.name if self._actor is not None else "user"

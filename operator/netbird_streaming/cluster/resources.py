@@ -8,7 +8,7 @@ import asyncio
 import base64
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, TypeVar, cast
 
@@ -83,8 +83,8 @@ class Resources:
         namespace: str | None,
         is_newer: Callable[[ObjectKey, str, str], bool],
         handle: Callable[[Resource], None],
-    ) -> None:
-        """A consistent LIST of one kind in one namespace, or in the whole cluster.
+    ) -> str:
+        """List one kind in one namespace, or in the whole cluster, consistently; return the version of the list.
 
         Args:
             kind: One of ours.
@@ -95,9 +95,14 @@ class Resources:
         Raises:
             OperatorError: What was seen by then is not all.
         """
-        async for raw in self._list(kind, namespace):
-            if is_newer(*object_version(raw)):
-                self._deliver(raw, handle)
+        subject, version = f"the list of {kind}" + (f" of namespace {namespace}" if namespace else ""), ""
+        async with aclosing(self._pages(subject, _path(kind, namespace))) as pages:
+            async for page in pages:
+                version = version or str(_object(page, "metadata", subject).get("resourceVersion") or "")
+                async for raw in yielding_every(_items(page, subject), _PIECE):
+                    if is_newer(*object_version(raw)):
+                        self._deliver(raw, handle)
+        return version
 
     async def add_finalizer(self, resource: R) -> R:
         """Put our finalizer beside the others'; no request where it is there."""
@@ -162,13 +167,6 @@ class Resources:
         path = _path(target.kind, target.namespace, target.name) + subresource
         request = Request(f"{subresource[1:]} {_subject(target)}".strip(), path, "PATCH", _WRITE_QUERY, body)
         return await self._client.call(request, guard=self._guard)
-
-    async def _list(self, kind: str, namespace: str | None) -> AsyncIterator[Json]:
-        subject = f"the list of {kind}" + (f" of namespace {namespace}" if namespace else "")
-        async with aclosing(self._pages(subject, _path(kind, namespace))) as pages:
-            async for page in pages:
-                async for raw in yielding_every(_items(page, subject), _PIECE):
-                    yield raw
 
     async def _pages(self, subject: str, path: str) -> AsyncGenerator[Json, None]:
         """Each page, while the API server makes the next one: it takes as long as reading one."""

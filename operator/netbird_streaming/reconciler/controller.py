@@ -44,17 +44,27 @@ class Controller:
         self._log_once = LogOnce()
         self._lister = Lister(ports, self._store.lists, self, settings.relist_interval)
 
-    def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
-        """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
-        return self._store.is_newer(key, uid, version)
+    @property
+    def is_rewound(self) -> bool:
+        """Whether a read showed an older version of an object than the known one."""
+        return self._store.is_rewound
 
-    def apply_event(self, resource: Resource) -> None:
-        """A watch event: the newest version wins, older ones are ignored."""
+    @property
+    def newest_version(self) -> int:
+        """The highest version of any object that was read."""
+        return self._store.newest_version
+
+    def is_newer(self, key: ObjectKey, uid: str, version: str, since: float | None = None) -> bool:
+        """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
+        return self._store.is_newer(key, uid, version, since)
+
+    def apply_event(self, resource: Resource, since: float | None = None) -> None:
+        """Take a version from a watch event, or from a read that began at `since`; an older one is ignored."""
         match resource:
             case EventStreamingIntegration():
-                self._store.apply_event(resource)
+                self._store.apply_event(resource, since)
             case NetBirdConnection() | ClusterNetBirdConnection():
-                self._store.apply_connection_event(resource)
+                self._store.apply_connection_event(resource, since)
             case _:
                 logger.warning("unknown kind", extra={"kind": type(resource).__name__})
 
@@ -84,7 +94,7 @@ class Controller:
 
     def expire(self) -> None:
         """Let go of what is too old to be of use, and else stays until somebody asks: LISTs, and who is gone."""
-        self._store.tombstones.expire()
+        self._store.tombstones.let_go()
         for state in self._store.connections:
             for account in state.accounts.values():
                 account.expire()
@@ -94,13 +104,17 @@ class Controller:
         return self._store.queue.stuck_for()
 
     async def run(self) -> None:
-        """List everything, work until cancelled, then finish what is begun within the grace time."""
+        """List everything, work until cancelled, then finish what is begun within the grace time.
+
+        Raises:
+            ExceptionGroup: A `RewoundError`: what this controller knows is of no use any more.
+        """
         await self._lister.first()
-        relister = asyncio.create_task(self._lister.run(), name="lister")
         try:
-            await self._store.queue.run(self._work, self._settings.grace)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._lister.run(), name="lister")
+                group.create_task(self._store.queue.run(self._work, self._settings.grace), name="queue")
         finally:
-            relister.cancel()
             for state in self._store.connections:
                 self._store.connections.forget(state.connection.key)
 

@@ -82,18 +82,13 @@ class Gate:
         if keys:
             lanes[parked.lane] = keys
 
-    def reopen(self) -> None:
-        """Let every resource decide again: the account has another client."""
+    def reset(self) -> None:
+        """Let every resource decide again: the account has another client, or none."""
         if self._server is not None:
             self._server.cancel()
         self._server = None
         for parked in self._take_all():
             parked.resume(None)
-
-    def close(self) -> None:
-        """Stop waiting."""
-        if self._server is not None:
-            self._server.cancel()
 
     async def _serve(self) -> None:
         while self._parked:

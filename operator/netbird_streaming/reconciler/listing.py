@@ -7,11 +7,13 @@ begins, and at an interval. A list that fails is retried with backoff.
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from netbird_streaming.api.types import ConnectionKind, EventStreamingIntegration, ObjectKey, Resource
 from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reconciler.ports import Cluster, Ports
+from netbird_streaming.reconciler.versions import RewoundError, number
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +89,21 @@ class Lists:
 class Inventory(Protocol):
     """The receiver of the listed objects. No method may raise."""
 
-    def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
-        """Return whether this version of an object is newer than the known one."""
+    @property
+    def is_rewound(self) -> bool:
+        """Whether a read showed an older version of an object than the known one."""
         ...
 
-    def apply_event(self, resource: Resource) -> None:
+    @property
+    def newest_version(self) -> int:
+        """The highest version of any object that was read."""
+        ...
+
+    def is_newer(self, key: ObjectKey, uid: str, version: str, since: float | None) -> bool:
+        """Return whether this version of an object is newer than the known one; the list began at `since`."""
+        ...
+
+    def apply_event(self, resource: Resource, since: float | None) -> None:
         """Observe a version of an object."""
         ...
 
@@ -118,6 +130,7 @@ class Lister:
         self._inventory = inventory
         self._interval = interval
         self._requested: set[ListScope] = set()
+        self._newest = 0
         self._wake = asyncio.Event()
 
     def request(self, kind: str) -> None:
@@ -172,20 +185,29 @@ class Lister:
             return
 
     async def _list(self, scope: ListScope) -> None:
-        """List consistently; what is known and not listed was deleted unseen."""
+        """List consistently; what is known and not listed was deleted unseen.
+
+        Raises:
+            RewoundError: The list, or an object, is older than what was read before.
+        """
         self._requested.discard(scope)
         inventory, before = self._inventory, self._inventory.known(scope)
+        since, newest = self._ports.clock.monotonic(), max(self._newest, inventory.newest_version)
         seen: set[str] = set()
 
         def is_news(key: ObjectKey, uid: str, version: str) -> bool:
             seen.add(uid)
-            return inventory.is_newer(key, uid, version)
+            return inventory.is_newer(key, uid, version, since)
 
+        observe = partial(inventory.apply_event, since=since)
         try:
-            await self._ports.cluster.list_resources(scope.kind, scope.namespace, is_news, inventory.apply_event)
+            version = await self._ports.cluster.list_resources(scope.kind, scope.namespace, is_news, observe)
         except OperatorError as problem:
             self._failed(scope, problem)
             return
+        self._newest = number(version) or self._newest
+        if self._newest < newest or inventory.is_rewound:
+            raise RewoundError
         for key, uid in before.items():
             if uid not in seen:
                 inventory.forget(key, uid)

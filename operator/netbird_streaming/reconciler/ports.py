@@ -116,7 +116,7 @@ class Cluster(Protocol):
         namespace: str | None,
         is_newer: Callable[[ObjectKey, str, str], bool],
         handle: Callable[[Resource], None],
-    ) -> None:
+    ) -> str:
         """A consistent LIST of one kind in one namespace, or in the whole cluster, page by page.
 
         `is_newer` is asked of each object (its uid, its version); those that are, and can be read, go to `handle`.

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from netbird_streaming.api.status import Status
-from netbird_streaming.api.types import (
-    RECONCILE_ANNOTATION,
-    ConnectionKind,
-    EventStreamingIntegration,
-    ObjectKey,
-    Resource,
-)
+from netbird_streaming.api.types import RECONCILE_ANNOTATION, ConnectionKind, EventStreamingIntegration, ObjectKey
 from netbird_streaming.core.inputs import CreatedIntegration, Memory
 from netbird_streaming.core.netbird.payload import secret_names
 from netbird_streaming.core.netbird.types import Integration, Priority
@@ -21,14 +15,11 @@ from netbird_streaming.core.status.events import Reported
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.resolved import connection_key
 from netbird_streaming.reconciler.ownership import Owner, Place
-from netbird_streaming.reconciler.ports import Clock
+from netbird_streaming.reconciler.versions import Known, version_of
 
 EMPTY_MEMORY = Memory()
 UNOWNED: Final = "UnownedIntegration"
 """The kind of a key for an integration of our making whose resource was gone before its id could be written."""
-
-TOMBSTONE_LIFETIME: Final = 600.0
-"""Seconds after which nothing tells of a resource that is gone: a watch that lives, and a list, are quicker."""
 
 MAX_PACKED: Final = 4 * 1024
 """Bytes. A resource that takes more is read again from the API server when its turn comes."""
@@ -53,7 +44,7 @@ class ResourceRecord:
 
     key: ObjectKey
     uid: str
-    version: int
+    known: Known
     connection: ObjectKey
     secrets: tuple[str, ...]
     resource: EventStreamingIntegration | None
@@ -93,9 +84,9 @@ class ResourceRecord:
             self.compressed = None
         return self.resource
 
-    def use_version(self, resource: EventStreamingIntegration) -> None:
-        """Take a newer version of the resource."""
-        self.version = version_of(resource)
+    def use_version(self, resource: EventStreamingIntegration, now: float) -> None:
+        """Take another version of the resource, which is known since now."""
+        self.known = Known(version_of(resource), now)
         self.resource, self.compressed, self.may_be_stale = resource, None, False
         self.connection = connection_key(resource)
         self.secrets = tuple(sorted(secret_names(resource.spec)))
@@ -103,27 +94,6 @@ class ResourceRecord:
         self.readiness = readiness(resource.status.conditions)
         internal = resource.status.internal
         self.create_pending = internal.creation is not None or bool(internal.unresolved_creations)
-
-
-class Tombstones:
-    """The uids of resources that are gone, for as long as a watch or a list may still show them as they were."""
-
-    def __init__(self, clock: Clock) -> None:
-        """Start empty."""
-        self._clock = clock
-        self._since: dict[str, float] = {}
-
-    def __contains__(self, uid: str) -> bool:
-        return uid in self._since
-
-    def add(self, uid: str) -> None:
-        """It is gone, and never comes back: a namesake has another uid."""
-        self._since[uid] = self._clock.monotonic()
-
-    def expire(self) -> None:
-        """Keep no longer what nothing can tell of any more."""
-        oldest = self._clock.monotonic() - TOMBSTONE_LIFETIME
-        self._since = {uid: since for uid, since in self._since.items() if since > oldest}
 
 
 class UnownedIntegration(NamedTuple):
@@ -137,11 +107,6 @@ class UnownedIntegration(NamedTuple):
         """Whether that account is where the connection leads still: another token may be another account's."""
         created = self.created
         return self.account.is_account_of(created.authority, created.credential_digest, created.item.account_id)
-
-
-def version_of(resource: Resource) -> int:
-    """The resource's version as a number."""
-    return parse_resource_version(resource.metadata.resource_version)
 
 
 def lane_of(key: ObjectKey) -> str:
@@ -164,17 +129,12 @@ def priority_of(resource: EventStreamingIntegration) -> Priority:
     return Priority.LOW if is_answered else Priority.HIGH
 
 
-def parse_resource_version(version: str) -> int:
-    """A resource version as a number: comparable since Kubernetes 1.35 (KEP-5504), and in fact before."""
-    return int(version) if version.isdigit() else 0
-
-
-def record_for(resource: EventStreamingIntegration) -> ResourceRecord:
+def record_for(resource: EventStreamingIntegration, now: float) -> ResourceRecord:
     """A new entry."""
     kind, namespace, name = resource.key
     key = ObjectKey(kind, None if namespace is None else sys.intern(namespace), name)
-    record = ResourceRecord(key, resource.metadata.uid, 0, connection_key(resource), (), None)
-    record.use_version(resource)
+    record = ResourceRecord(key, resource.metadata.uid, Known(0, now), connection_key(resource), (), None)
+    record.use_version(resource, now)
     return record
 
 

@@ -23,15 +23,13 @@ from netbird_streaming.reconciler.records import (
     EMPTY_MEMORY,
     UNOWNED,
     ResourceRecord,
-    Tombstones,
     UnownedIntegration,
     integration_digest,
     lane_of,
-    parse_resource_version,
     priority_of,
     record_for,
-    version_of,
 )
+from netbird_streaming.reconciler.versions import Gone, number, version_of
 
 K = TypeVar("K")
 logger = logging.getLogger(__name__)
@@ -49,7 +47,10 @@ class Store:
         self.timeouts = Timeouts(late_commit=settings.late_commit_window, post=settings.request_timeout)
         self.records: dict[ObjectKey, ResourceRecord] = {}
         self.unowned: dict[ObjectKey, UnownedIntegration] = {}
-        self.tombstones = Tombstones(ports.clock)
+        self.tombstones = Gone(ports.clock)
+        self.newest_version = 0
+        self.is_rewound = False
+        """Whether a consistent read showed an older version of an object than the known one."""
         self.releasing: set[str] = set()
         """The uids of resources that go because we let them."""
         self.drifted: set[ObjectKey] = set()
@@ -64,31 +65,33 @@ class Store:
         self._by_secret: dict[tuple[str, str], dict[ObjectKey, None]] = {}
         self._by_connection: dict[ObjectKey, dict[ObjectKey, None]] = {}
 
-    def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
-        """Whether `apply_event` would do something with this version of a resource; of a connection it may."""
+    def is_newer(self, key: ObjectKey, uid: str, version: str, since: float | None) -> bool:
+        """Return whether `apply_event` would use this version of a resource; of a connection it may."""
         record = self.records.get(key)
-        return uid not in self.tombstones and (
-            record is None or record.uid != uid or parse_resource_version(version) > record.version
-        )
+        if self.tombstones.hides(uid, since):
+            return False
+        return record is None or record.uid != uid or record.known.is_replaced_by(number(version), since)
 
-    def apply_event(self, resource: EventStreamingIntegration) -> None:
-        """Take a version of a resource, unless it is not newer than what is known."""
-        if resource.metadata.uid in self.tombstones:
+    def apply_event(self, resource: EventStreamingIntegration, since: float | None) -> None:
+        """Take a version of a resource, unless what is known is newer. `since` is when the read of it began."""
+        uid, version = resource.metadata.uid, version_of(resource)
+        if self.tombstones.hides(uid, since):
             return
         key = resource.key
         record = self.records.get(key)
-        if record is not None and record.uid != resource.metadata.uid:
-            if version_of(resource) < record.version:
-                return
+        if record is not None and not record.known.is_replaced_by(version, since):
+            return
+        if record is not None and record.uid != uid:
             self.forget(key, record.uid)
             record = None
+        self.is_rewound |= record is not None and version < record.known.version
+        self.tombstones.discard(uid)
         if record is None:
-            record = record_for(resource)
+            record = record_for(resource, self.ports.clock.monotonic())
+            self.newest_version = max(self.newest_version, version)
             self.records[record.key] = record
             self._index(record)
             self._own(record, resource)
-        elif version_of(resource) <= record.version:
-            return
         elif record.uid in self._held_events:
             self._held_events[record.uid] = resource
             return
@@ -109,13 +112,20 @@ class Store:
         finally:
             seen = self._held_events.pop(record.uid)
             if seen is not None and self.records.get(record.key) is record:
-                self.apply_event(seen)
+                self.apply_event(seen, None)
 
-    def apply_response(self, record: ResourceRecord, resource: EventStreamingIntegration) -> None:
-        """Take what the API server answered to a write or a read of our own, unless more is known: newer, or gone."""
-        if version_of(resource) < record.version or self.records.get(record.key) is not record:
+    def apply_response(
+        self, record: ResourceRecord, resource: EventStreamingIntegration, since: float | None = None
+    ) -> None:
+        """Take the API server's answer to a write, or to a read that began at `since`, unless more is known.
+
+        What a watch reports during a write waits for the answer, see `hold_events`.
+        """
+        if self.records.get(record.key) is not record:
             return
-        self._replace(record, resource)
+        if since is None or version_of(resource) >= record.known.version or record.known.at < since:
+            self.is_rewound |= version_of(resource) < record.known.version
+            self._replace(record, resource)
 
     def _own(self, record: ResourceRecord, resource: EventStreamingIntegration) -> None:
         """What a status says that this very resource wrote is claimed before any work is begun."""
@@ -128,7 +138,8 @@ class Store:
     def _replace(self, record: ResourceRecord, resource: EventStreamingIntegration) -> None:
         before = record.connection
         self._unindex(record)
-        record.use_version(resource)
+        record.use_version(resource, self.ports.clock.monotonic())
+        self.newest_version = max(self.newest_version, record.known.version)
         self._index(record)
         if record.connection != before:
             self._connection_released(before)
@@ -189,15 +200,17 @@ class Store:
         self.unowned[stray] = UnownedIntegration(record.create_account, created)
         self.queue.add(stray, Priority.HIGH)
 
-    def apply_connection_event(self, connection: Connection) -> None:
+    def apply_connection_event(self, connection: Connection, since: float | None) -> None:
         """Take a version of a connection; its resources look again when what it says changed."""
         key = connection.key
         known = self.connections.get(key)
         same = known is not None and known.connection.metadata.uid == connection.metadata.uid
-        if known is not None and same and version_of(connection) <= version_of(known.connection):
+        if known is not None and same and not known.known.is_replaced_by(version_of(connection), since):
             return
         before = None if known is None else (known.connection.spec, known.connection.deleting)
+        self.is_rewound |= known is not None and same and version_of(connection) < known.known.version
         self.connections.apply_event(connection)
+        self.newest_version = max(self.newest_version, version_of(connection))
         self.queue.add(key, Priority.HIGH)
         if before != (connection.spec, connection.deleting):
             self.requeue_dependents(key)
@@ -292,12 +305,12 @@ class Store:
         if connection.deleting:
             return False
         try:
-            state.connection = await self.ports.cluster.add_finalizer(connection)
+            state.take(await self.ports.cluster.add_finalizer(connection), self.ports.clock.monotonic())
         except ConflictError:
             fresh = await self.ports.cluster.read(connection.key)
             if not isinstance(fresh, type(connection)):
                 return False
-            state.connection = fresh
+            state.take(fresh, self.ports.clock.monotonic())
         except ObjectGoneError:
             return False
         return True

@@ -22,6 +22,8 @@ from netbird_streaming.reasons import Reason
 _PAGE: Final = "500"
 # No `,application/json` behind them: a server that can't leave the payload out must refuse (406), not send it.
 _LIST_FORM: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_WHOLE: Final = 0.9
+"""The part of its time that a watch lasts that the API server ends as agreed."""
 _EVENT_FORM: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 M = TypeVar("M", bound=Model)
@@ -261,13 +263,16 @@ class _NamespaceWatch:
             "timeoutSeconds": str(self._timing.server),
         }
         request = Request(self._subject, self._path, query=query, accept=_EVENT_FORM)
-        silent = True
+        silent, begun = True, self._clock()
         async with self._client.stream(request, idle=self._timing.idle) as lines:
             self._alive()
             async for line in lines:
                 self._take(self._parsed(_Event, line))
                 self._alive()
                 self._failures, silent = 0, False
+        if self._clock() - begun < self._timing.server * _WHOLE:
+            # An API server that stops ends its watches early. It may come back with other data: etcd was restored.
+            self._version = None
         if silent:
             await asyncio.sleep(self._delay())
 

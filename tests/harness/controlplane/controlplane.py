@@ -1,5 +1,6 @@
 """A real Kubernetes control plane on loopback, made in seconds and thrown away: etcd, API server, controllers."""
 
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ from tests.harness.certificates import trusting
 from tests.harness.controlplane import audit, commands, files
 from tests.harness.controlplane.audit import AuditEvent
 from tests.harness.controlplane.binaries import Binaries
+from tests.harness.controlplane.etcd_client import EtcdClient
 from tests.harness.controlplane.process import FolderRemoval, KeptProcess, freeze
 
 ETCD: Final = "etcd"
@@ -26,6 +28,8 @@ READY_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.05
 START_ATTEMPTS: Final = 3
 LOG_LINES: Final = 15
+REVISIONS: Final = 2000
+"""Revisions between a backup and its restore: more than a test's own writes."""
 
 
 class ControlPlaneError(Exception):
@@ -156,6 +160,36 @@ class ControlPlane:
         """Start it, again on the same port, and wait until the API server works with it."""
         self._start(ETCD, commands.etcd(self.binaries, self._files, self._ports))
         self._wait("the API server", self._ready)
+
+    def save_etcd(self) -> Path:
+        """Copy etcd's data, as a backup does; etcd is stopped meanwhile."""
+        saved = self.folder / "etcd-backup"
+        self.stop_etcd()
+        shutil.copytree(self._files.folder / ETCD, saved)
+        self.start_etcd()
+        return saved
+
+    def restore_etcd(self, saved: Path, *, bumped: bool, down_seconds: float) -> None:
+        """Put a backup back in place while the API server is down.
+
+        `bumped` does what `etcdutl snapshot restore --bump-revision --mark-compacted` does: the revision becomes
+        higher than before, and the history up to it is compacted. Otherwise it is much lower than before.
+        """
+        self.stop_apiserver()
+        client = EtcdClient(commands.LOOPBACK, self._ports.etcd)
+        if not bumped:
+            client.advance(REVISIONS)
+        before = client.revision()
+        self.stop_etcd()
+        shutil.rmtree(self._files.folder / ETCD)
+        shutil.copytree(saved, self._files.folder / ETCD)
+        self._start(ETCD, commands.etcd(self.binaries, self._files, self._ports))
+        self._wait("etcd", client.is_ready)
+        if bumped:
+            client.advance(before - client.revision() + REVISIONS)
+            client.compact()
+        time.sleep(down_seconds)
+        self.start_apiserver()
 
     def restart_apiserver(self, down_seconds: float = 0.0) -> None:
         """Kill the API server, leave it down for that long, and wait until it is ready again."""

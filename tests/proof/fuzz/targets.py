@@ -116,7 +116,7 @@ def resource(data: bytes) -> None:
         return
     if not isinstance(read, EventStreamingIntegration):
         return
-    record = record_for(read)
+    record = record_for(read, 0.0)
     record.compress()
     assert record.compressed is None or len(record.compressed) <= MAX_PACKED
     assert record.decompress() in (None, read)  # a tuple: a resource has no hash

@@ -61,7 +61,6 @@ async def test_one_slot_in_four_goes_to_what_has_waited_longest() -> None:
 
 async def test_a_resource_keeps_its_place_and_may_get_a_better_one() -> None:
     line = Line()
-    line.gate.close()
     for name in ("a", "b", "c", "d"):
         line.park(name)
     line.park("a")
@@ -107,7 +106,7 @@ async def test_all_decide_again_when_the_account_gets_another_token() -> None:
         pass
     line.park("a")
     await settle()
-    line.gate.reopen()
+    line.gate.reset()
     assert line.got == [("a", None)]
     line.park("a")
     await line.clock.advance(5)
@@ -127,4 +126,4 @@ async def test_a_place_is_estimated_by_turns() -> None:
     assert [line.gate.front(Priority.LOW, depth) for _, depth in depths] == [7, 4, 3]
     assert line.gate.front(Priority.HIGH, 1) == 0
     await asyncio.sleep(0)
-    line.gate.close()
+    line.gate.reset()

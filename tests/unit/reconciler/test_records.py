@@ -7,7 +7,7 @@ import pytest
 from netbird_streaming.api.status import Applied, Intent, Status
 from netbird_streaming.api.types import RECONCILE_ANNOTATION, ObjectKey
 from netbird_streaming.core.netbird.types import Priority
-from netbird_streaming.reconciler.records import MAX_PACKED, lane_of, parse_resource_version, priority_of, record_for
+from netbird_streaming.reconciler.records import MAX_PACKED, lane_of, priority_of, record_for
 from tests.harness.cases import ACCOUNT, UID, URL, WALL, integration
 
 STATUS = Status().evolve(
@@ -25,7 +25,7 @@ def test_a_packed_version_comes_back_whole() -> None:
     connection = {"kind": "NetBirdConnection", "name": "own"}
     spec = {"genericHTTP": {"url": URL, "headers": [header]}, "connectionRef": connection}
     resource = integration(spec, STATUS, annotations={"a": "ü"}, deletionTimestamp="2026-05-01T10:30:00Z")
-    record = record_for(resource)
+    record = record_for(resource, 0.0)
     record.compress()
     assert record.resource is None
     assert record.decompress() == resource
@@ -36,27 +36,23 @@ def test_a_packed_version_comes_back_whole() -> None:
 def test_a_large_version_is_not_kept(size: int) -> None:
     """Random text can't be packed: 750 resources of the largest size took all memory."""
     text = random.Random(1).randbytes(size).hex()
-    record = record_for(integration({"genericHTTP": {"url": URL, "bodyTemplate": text}}))
+    record = record_for(integration({"genericHTTP": {"url": URL, "bodyTemplate": text}}), 0.0)
     record.compress()
     assert len(record.compressed or b"") <= MAX_PACKED
     assert (record.decompress() is None) == (size > MAX_PACKED)
 
 
 def test_a_newer_version_replaces_a_packed_one() -> None:
-    record = record_for(integration())
+    record = record_for(integration(), 0.0)
     record.compress()
     newer = integration(resourceVersion="8")
-    record.use_version(newer)
+    record.use_version(newer, 1.0)
     assert record.decompress() is newer
 
 
 def test_resources_of_one_connection_share_what_names_it() -> None:
-    first, second = (record_for(integration(name=name, uid=name)) for name in ("a", "b"))
+    first, second = (record_for(integration(name=name, uid=name), 0.0) for name in ("a", "b"))
     assert first.connection is second.connection
-
-
-def test_versions_are_compared_as_numbers() -> None:
-    assert parse_resource_version("1000") > parse_resource_version("999") > parse_resource_version("no number") == 0
 
 
 def test_a_namespace_is_one_lane_however_many_connections_it_has() -> None:

@@ -50,6 +50,12 @@ def page(*items: dict[str, Any], version: str = "10", more: str = "") -> bytes:
     return json.dumps({"metadata": {"resourceVersion": version, "continue": more}, "items": items}).encode()
 
 
+async def ended(*events: tuple[str, dict[str, Any]]) -> AsyncIterator[bytes]:
+    """Lines of a watch that the API server ends in good order."""
+    for kind, item in events:
+        yield json.dumps({"type": kind, "object": item}).encode() + b"\n"
+
+
 async def lines(*events: tuple[str, dict[str, Any]]) -> AsyncIterator[bytes]:
     """Lines of a watch that then stays open for ever."""
     for kind, item in events:
@@ -185,3 +191,12 @@ def test_a_scope_is_asked_for_by_its_own_path() -> None:
 
     asyncio.run(scenario())
     assert set(paths) == {"/api/v1/namespaces/a/secrets", "/api/v1/namespaces/b/secrets"}
+
+
+def test_a_watch_that_ends_early_is_followed_by_a_list() -> None:
+    """The API server stopped, and its etcd may have been restored: the watch would wait for a version to come again."""
+    early = ended(("MODIFIED", secret("x", "500")))
+    told, api, _ = watched(page(secret("x", "400"), version="450"), early, page(secret("x", "7")), lines(), until=4)
+    assert told == ["a/x", "a/x"]
+    assert [bool(request.query.get("watch")) for request in api.requests] == [False, True, False, True]
+    assert api.requests[-1].query["resourceVersion"] == "10"

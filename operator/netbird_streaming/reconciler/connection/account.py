@@ -151,7 +151,7 @@ class Account:
         if way.proof != self.credential_digest:
             self.credential_digest, self._account_id, self._snapshot, self._checked_digest = way.proof, None, None, None
             self.due_at = float("-inf")
-            self.gate.reopen()
+            self.gate.reset()
 
     def server_now(self) -> datetime | None:
         """The time by NetBird's clock, as the last LIST's `Date` tells it."""
@@ -178,7 +178,7 @@ class Account:
 
     def close(self) -> None:
         """Stop listing and asking; who waits looks again."""
-        self.gate.close()
+        self.gate.reset()
         for task in (self._lister, self._check):
             if task is not None:
                 task.cancel()

@@ -120,7 +120,8 @@ async def _write_status(store: Store, state: ConnectionState) -> None:
         # Before the write, whose answer may be lost though it lands.
         state.last_notified = state.last_notified or summarize(before.conditions)
         try:
-            state.connection = await ports.cluster.write_connection_status(state.connection, status)
+            written = await ports.cluster.write_connection_status(state.connection, status)
+            state.take(written, ports.clock.monotonic())
         except (ConflictError, ObjectGoneError):
             if not await _read_again(store, state):
                 return
@@ -146,12 +147,13 @@ def _observation(store: Store, state: ConnectionState) -> ConnectionObservation:
 
 
 async def _read_again(store: Store, state: ConnectionState) -> bool:
+    since = store.ports.clock.monotonic()
     fresh = await store.ports.cluster.read(state.connection.key)
     if not isinstance(fresh, NetBirdConnection | ClusterNetBirdConnection):
         store.forget_connection(state.connection.key, state.connection.metadata.uid)
         return False
     known: Connection = state.connection
-    store.apply_connection_event(fresh)
+    store.apply_connection_event(fresh, since)
     return fresh.metadata.uid == known.metadata.uid
 
 

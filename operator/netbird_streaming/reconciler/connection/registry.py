@@ -29,6 +29,7 @@ from netbird_streaming.reconciler.connection.resolved import ConnectionState, Re
 from netbird_streaming.reconciler.listing import Lists
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.quota import Quota
+from netbird_streaming.reconciler.versions import Known, version_of
 
 _FAMILIES: Final = frozenset(each.value for each in PathFamily)
 MAX_BUNDLE: Final = 256 * 1024
@@ -66,16 +67,16 @@ class ConnectionRegistry:
 
     def apply_event(self, connection: Connection) -> ConnectionState:
         """Take a newer version; another uid, or another spec, is read anew."""
-        state = self._states.get(connection.key)
+        state, now = self._states.get(connection.key), self._ports.clock.monotonic()
         if state is None or state.connection.metadata.uid != connection.metadata.uid:
             self.forget(connection.key)
-            state = self._states[connection.key] = ConnectionState(connection)
+            state = self._states[connection.key] = ConnectionState(connection, Known(version_of(connection), now))
             self._quota.add(connection)
         elif state.connection.spec != connection.spec:
             state.loaded = False
             if authority_of(state.connection) != authority_of(connection):
                 state.token_account_id = None
-        state.connection = connection
+        state.take(connection, now)
         return state
 
     def forget(self, key: ObjectKey) -> None:

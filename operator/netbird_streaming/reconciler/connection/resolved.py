@@ -9,6 +9,7 @@ from netbird_streaming.core.status.events import Reported
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account
+from netbird_streaming.reconciler.versions import Known, version_of
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class ConnectionState:
     """
 
     connection: Connection
+    known: Known
     token: str | None = None
     ca_bundle: str | None = None
     problem: OperatorError | None = None
@@ -31,6 +33,10 @@ class ConnectionState:
     last_notified: Reported | None = None
     refused: str | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def take(self, connection: Connection, now: float) -> None:
+        """Take another version of the connection, which is known since now."""
+        self.connection, self.known = connection, Known(version_of(connection), now)
 
     def close(self) -> None:
         """Keep nothing that was read for it, and let those look again that wait for a LIST."""

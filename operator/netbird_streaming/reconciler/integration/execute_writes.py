@@ -41,7 +41,9 @@ async def add_finalizer(run: Reconciliation, inputs: DecisionInput) -> bool:
         if isinstance(run.resolved, ResolvedConnection):
             await run.store.ensure_finalizer(run.resolved.state)
         with run.store.hold_events(run.record):
-            run.use_version(await run.store.ports.cluster.add_finalizer(run.resource))
+            held = await run.store.ports.cluster.add_finalizer(run.resource)
+            run.use_version(held)
+            run.store.apply_response(run.record, held)
     except (ConflictError, ObjectGoneError) as refusal:
         await run.refresh(refusal)
         return False

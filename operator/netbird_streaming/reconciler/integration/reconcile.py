@@ -43,7 +43,7 @@ from netbird_streaming.reconciler.store import Store
 logger = logging.getLogger(__name__)
 
 MAX_STEPS: Final = 25
-"""No reconcile takes more steps; one that would is begun anew later (a bound, never reached in the simulation)."""
+"""The step limit of a reconcile; the simulation never reaches it."""
 
 
 async def reconcile(store: Store, key: ObjectKey, priority: Priority) -> Outcome:
@@ -81,12 +81,20 @@ async def _advance(run: Reconciliation) -> Outcome:
                 ended = await waits.for_slot(run, inputs, action)
                 if await _act(run, inputs, action) if ended is None else ended:
                     return run.outcome
+        return await _report_limit(run)
     except OperatorError:
         if run.is_dirty:
             run.record.unwritten_status = (run.stored_status, run.desired_status)
         raise
-    message = f"The reconcile did not come to rest in {MAX_STEPS} steps. It is begun anew."
-    raise RetryError(Reason.PROGRESSING, message)
+
+
+async def _report_limit(run: Reconciliation) -> Outcome:
+    """End a reconcile that reached its step limit: the status says so, and the resource is requeued."""
+    message = f"The reconcile did not finish in {MAX_STEPS} steps. It is retried with backoff."
+    problem = RetryError(Reason.PROGRESSING, message)
+    if not await execute_reads.report_error(run, await _gather(run), problem):
+        raise problem
+    return run.outcome
 
 
 def _start(

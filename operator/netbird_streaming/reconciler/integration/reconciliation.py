@@ -16,8 +16,9 @@ from netbird_streaming.reconciler import reporting
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
 from netbird_streaming.reconciler.gate import Turn
 from netbird_streaming.reconciler.ports import NetBird, Outcome
-from netbird_streaming.reconciler.records import ResourceRecord, version_of
+from netbird_streaming.reconciler.records import ResourceRecord
 from netbird_streaming.reconciler.store import Store
+from netbird_streaming.reconciler.versions import version_of
 
 _UNWRITABLE: Final = (
     "Kubernetes shows the resource and answers its writes with 404, as where its namespace is gone. It is tried again."
@@ -30,14 +31,15 @@ class ResourceReplaced(Exception):  # noqa: N818  # control flow, never an error
 
 async def read_latest(store: Store, record: ResourceRecord) -> EventStreamingIntegration:
     """Read the resource, if it is still the same one. Raises Superseded."""
+    since = store.ports.clock.monotonic()
     fresh = await store.ports.cluster.read(record.key)
     if not isinstance(fresh, EventStreamingIntegration):
         store.forget(record.key, record.uid)
         raise ResourceReplaced
     if fresh.metadata.uid != record.uid:
-        store.apply_event(fresh)
+        store.apply_event(fresh, since)
         raise ResourceReplaced
-    store.apply_response(record, fresh)
+    store.apply_response(record, fresh, since)
     return fresh
 
 
@@ -84,7 +86,6 @@ class Reconciliation:
         if resource.spec != self.resource.spec or resource.deleting != self.resource.deleting:
             self.payload = self.resolved = None
         self.resource, self.stored_status = resource, mine
-        self.store.apply_response(self.record, resource)
 
     async def refresh(self, refusal: OperatorError) -> None:
         """After a conflict: the newest version, if it is still the same resource. Raises Superseded.
@@ -137,5 +138,5 @@ class Reconciliation:
 
     def remember_version(self, resource: EventStreamingIntegration | None) -> None:
         """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""
-        if version_of(self.resource) >= self.record.version:
+        if version_of(self.resource) == self.record.known.version:
             self.record.resource = resource
