@@ -77,7 +77,7 @@ def _without_helm(node: Any) -> Any:
         return [_without_helm(each) for each in node]
     if not isinstance(node, dict):
         return node
-    helms = ("helm.sh/chart", "app.kubernetes.io/managed-by")
+    helms = ("helm.sh/chart", "helm.sh/resource-policy", "app.kubernetes.io/managed-by")
     return {key: _without_helm(value) for key, value in node.items() if key not in helms}
 
 

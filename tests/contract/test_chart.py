@@ -12,12 +12,13 @@ import pytest
 from netbird_streaming.config.settings import Settings
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from tests.harness.controlplane import Binaries
-from tools.chart import CHART, COPIES, DEFINITIONS, Manifest, of_kind, render
+from tools.chart import CHART, COPIES, DEFINITIONS, ChartError, Manifest, of_kind, render
 
 NAMESPACE = "netbird-system"
 SERVED = "integrations.netbird.io/v1alpha1"
 CONNECTION = {"tokenSecret": {"name": "netbird"}, "access": {"namespaces": ["team-a"]}}
 PORTS = ("health", "metrics")
+PEERS = [{"ipBlock": {"cidr": "192.0.2.1/32"}}]
 TLS = Path(__file__).parent / "netbird_tls"
 TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -271,8 +272,8 @@ def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
     helm: Path, values: Mapping[str, Any], ports: set[int]
 ) -> None:
     assert of_kind(render(helm, NAMESPACE, values), "NetworkPolicy") == []
-    peer = {"ipBlock": {"cidr": "192.0.2.1/32"}}
-    policies = render(helm, NAMESPACE, {**values, "networkPolicy": {"enabled": True, "netbird": {"to": [peer]}}})
+    named = {"enabled": True, "netbird": {"to": PEERS}, "apiServer": {"to": PEERS}}
+    policies = render(helm, NAMESPACE, {**values, "networkPolicy": named})
     (policy,) = of_kind(policies, "NetworkPolicy")
     assert policy["spec"]["podSelector"] == deployment(helm)["spec"]["selector"]
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
@@ -281,7 +282,38 @@ def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
     assert {(each["protocol"], each["port"]) for each in dns["ports"]} == {("UDP", 53), ("TCP", 53)}
     assert {each["port"] for each in api_server["ports"]} == {443, 6443}
     assert {each["port"] for each in netbird["ports"]} == ports
-    assert netbird["to"] == [peer]
+    assert netbird["to"] == PEERS
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_refused"),
+    [
+        ({"netbird": {"to": PEERS}}, True),
+        ({"netbird": {"to": PEERS}, "apiServer": {"to": PEERS}}, False),
+        ({"netbird": {"to": PEERS}, "apiServer": {"ports": [6443]}}, False),
+        ({"netbird": {"to": PEERS, "ports": [8443]}, "apiServer": {"ports": [6443]}}, False),
+        ({}, False),
+    ],
+    ids=["the API server anywhere", "both named", "another port", "other ports", "none named"],
+)
+def test_a_network_policy_that_would_not_restrict_netbird_is_refused(
+    helm: Path, policy: Mapping[str, Any], *, is_refused: bool
+) -> None:
+    values = {"networkPolicy": {"enabled": True, **policy}}
+    if not is_refused:
+        assert of_kind(render(helm, NAMESPACE, values), "NetworkPolicy")
+        return
+    with pytest.raises(
+        ChartError, match=r"networkPolicy\.netbird\.to: has no effect while networkPolicy\.apiServer\.to"
+    ):
+        render(helm, NAMESPACE, values)
+
+
+def test_the_fingerprint_key_has_an_empty_secret_that_outlives_the_release(helm: Path) -> None:
+    (secret,) = of_kind(render(helm, NAMESPACE), "Secret")
+    assert secret["metadata"]["name"] == "netbird-streaming-operator-fingerprint-key"
+    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert secret.keys() == {"apiVersion", "kind", "metadata", "type"}
 
 
 def test_a_network_policy_lets_in_whom_is_named_to_what_there_is(helm: Path) -> None:
@@ -298,4 +330,4 @@ def test_a_network_policy_lets_in_whom_is_named_to_what_there_is(helm: Path) -> 
 def test_no_template_holds_a_token_value() -> None:
     text = "\n".join(path.read_text() for path in (CHART / "templates").glob("*.yaml"))
     assert "stringData" not in text
-    assert "kind: Secret" not in text
+    assert text.count("kind: Secret") == 1  # the empty one for the fingerprint key

@@ -22,6 +22,7 @@ CONFIG_MAPS = {("", "configmaps", "get")}
 NAMESPACES = {("", "namespaces", "get")}
 LEASES = {granted for granted in OWN if granted[0] == "coordination.k8s.io"}
 KEY = {("", "secrets=netbird-streaming-operator-fingerprint-key", "get")}
+"""`patch` on it is among the operator's own rights in each scope."""
 
 
 @pytest.fixture(scope="module")

@@ -90,6 +90,13 @@ def test_the_bot_looks_after_every_folder_of_go_modules_and_the_image() -> None:
     assert {path.parent.parent for path in ROOT.glob("tests/**/go.mod")} == {versions.MODULES}
 
 
+def test_nothing_is_renewed_before_it_is_a_week_old() -> None:
+    bot = yaml.safe_load((ROOT / ".github" / "dependabot.yaml").read_text())
+    assert [each["cooldown"] for each in bot["updates"]] == [{"default-days": 7}] * 3
+    (renewal,) = (step for step in STEPS if "make lock" in step.get("run", ""))
+    assert renewal["env"] == {"UV_EXCLUDE_NEWER": "7 days"}
+
+
 @pytest.mark.parametrize(("tag", "accepted"), [(PROJECT["version"], True), ("99.0.0", False)])
 def test_a_release_is_made_of_a_tag_that_all_files_agree_with(tmp_path: Path, tag: str, *, accepted: bool) -> None:
     (script,) = (step["run"] for step in WORKFLOWS["release"]["jobs"]["version"]["steps"] if "run" in step)

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from netbird_streaming.telemetry.health import probe_handler
-from netbird_streaming.telemetry.http_server import HEAD_BYTES, HttpResponse, HttpServer
+from netbird_streaming.telemetry.http_server import HEAD_BYTES, MAX_CONNECTIONS, HttpResponse, HttpServer
 
 
 def echo(headers: Mapping[str, str]) -> HttpResponse:
@@ -82,6 +82,44 @@ def test_what_is_no_http_is_dropped_and_the_next_is_served() -> None:
             assert await ask(port, b"\x16\x03\x01\r\n\r\n") != b""
             assert await ask(port, b"GET /healthz") == b""
             assert await ask(port, b"GET /" + b"a" * (HEAD_BYTES - 100) + b"\r\n\r\n") != b""
+            assert await ask(port, b"GET /" + b"a" * (HEAD_BYTES + 100)) == b""
             assert (await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+    asyncio.run(run())
+
+
+def test_half_open_connections_are_few_and_keep_no_probe_waiting() -> None:
+    """10,000 of them took 125 MB, and gave none of it back."""
+
+    async def run() -> None:
+        server = HttpServer({"/healthz": probe_handler(lambda: None)})
+        port = await server.start("127.0.0.1", 0)
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * MAX_CONNECTIONS)]
+        for _, writer in idle:
+            writer.write(b"GET /healthz")
+        assert (await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert 0 < server.connections <= MAX_CONNECTIONS
+        # The oldest were closed by the server, so reading from them ends.
+        for reader, _ in idle[:MAX_CONNECTIONS]:
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        for _, writer in idle:
+            writer.close()
+        await server.close()
+        assert server.connections == 0
+
+    asyncio.run(run())
+
+
+def test_a_connection_ends_after_its_time_whatever_it_sends() -> None:
+    async def run() -> None:
+        server = HttpServer({"/healthz": probe_handler(lambda: None)}, seconds=0.0)
+        port = await server.start("127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        assert server.connections == 0
+        writer.close()
+        await server.close()
 
     asyncio.run(run())

@@ -33,6 +33,7 @@ def test_the_namespaced_one_grants_nothing_outside_of_its_namespace(wanted: dict
         "Namespace",
         "PodDisruptionBudget",
         "ServiceAccount",
+        "Secret",
         "Role",
         "RoleBinding",
         "Deployment",

@@ -27,6 +27,7 @@ SELECTOR: Final = "--selector=app.kubernetes.io/instance=op"
 FORBIDDEN: Final = 403
 REFUSED: Final = re.compile("denies access")
 """What the operator's log says."""
+KEY: Final = "secrets=netbird-streaming-operator-fingerprint-key"
 READ: Final = {"secrets": "Secret", "configmaps": "ConfigMap", "namespaces": "Namespace"}
 """What a condition names that could not be read."""
 OURS: Final = "integrations.netbird.io"
@@ -145,7 +146,7 @@ def test_each_right_that_is_taken_away_is_missed_and_named(plane: ControlPlane, 
     with installed(plane, netbird) as flows:
         grants = Grants(plane)
         watching = {unit for unit in grants.units if unit[1][2] in {"list", "watch"}}
-        key = next(unit for unit in grants.units if unit[1] == ("", "secrets", "create"))
+        key = next(unit for unit in grants.units if unit[1][1:] == (KEY, "patch"))
         with Operator(flows.release.installation(), *QUICK_LEASE) as operator:
             with grants.without(key):
                 eventually(lambda: "fingerprint-key" in operator.text(), "it says that it can't make its key")

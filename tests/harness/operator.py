@@ -27,7 +27,7 @@ READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
 _PORT: Final = r'{} endpoint"?.*?port"?[=:] ?(\d+)'
-_RIGHTS: Final = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+_RIGHTS: Final = ("ServiceAccount", "Secret", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
 class OperatorError(Exception):

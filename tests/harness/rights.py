@@ -43,6 +43,7 @@ class Need:
 
 
 _LEASE: Final = "netbird-streaming-operator"
+_KEY: Final = "netbird-streaming-operator-fingerprint-key"
 _INTEGRATIONS: Final = "eventstreamingintegrations"
 _CONNECTIONS: Final = "netbirdconnections"
 _CLUSTER_CONNECTIONS: Final = "clusternetbirdconnections"
@@ -74,7 +75,7 @@ NEEDS: Final = (
     Need(Place.DEFAULT, "events.k8s.io", "events", ("create",), "says that a cluster connection's token is rejected"),
     Need(Place.OWN, "coordination.k8s.io", "leases", ("create",), "makes its Lease at the first start"),
     Need(Place.OWN, "coordination.k8s.io", "leases", ("get", "patch"), "takes, renews and releases it", _LEASE),
-    Need(Place.OWN, "", "secrets", ("create",), "makes the key of its fingerprints at the first start"),
+    Need(Place.OWN, "", "secrets", ("patch",), "adds the key of its fingerprints at the first start", _KEY),
 )
 """Cluster connections refer to Secrets and ConfigMaps of the operator's own namespace, which is in scope for that."""
 

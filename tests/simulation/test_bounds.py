@@ -13,6 +13,7 @@ from netbird_streaming.api.types import (
     Platform,
 )
 from netbird_streaming.reasons import Reason
+from tests.simulation.sabotage import Around, with_cluster
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 
@@ -55,6 +56,28 @@ def test_a_large_resource_that_is_not_in_order_is_read_again_instead_of_kept() -
     scene.edit("r0", connection_ref=MAIN)
     scene.wait(30)
     assert scene.ready().reason == Reason.SYNCED
+
+
+class LargeBundle(Around):
+    """Kubernetes with a ConfigMap that has more than 256 KiB of certificates."""
+
+    async def config_map(self, namespace: str, name: str) -> dict[str, str]:
+        assert (namespace, name) == (TEAM, "ca")
+        return {"ca.crt": "-----BEGIN CERTIFICATE-----" + "x" * 256 * 1024}
+
+
+def test_a_ca_bundle_has_a_limit() -> None:
+    scene = Scene()
+    scene.world.make = with_cluster(LargeBundle)
+    spec = ConnectionSpec(
+        token_secret_ref=KeyReference(name="token-main", key="key"),
+        ca_bundle_config_map_ref=KeyReference(name="ca", key="ca.crt"),
+    )
+    scene.world.api.create(NetBirdConnection, TEAM, "private", spec)
+    scene.lead()
+    scene.wait(30)
+    assert reason_of(scene, "private") == Reason.CA_BUNDLE_INVALID
+    assert reason_of(scene, "main") == Reason.SYNCED
 
 
 def test_a_connection_beyond_the_limit_says_so_and_is_served_once_there_is_room() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from netbird_streaming.cluster.client import FIELD_MANAGER, Json, KubernetesClient, Request
+from netbird_streaming.cluster.errors import DeniedError
 from netbird_streaming.core.netbird.fingerprint import KEY_BYTES
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
@@ -13,10 +14,11 @@ _ENTRY: Final = "key"
 
 
 async def fingerprint_key(client: KubernetesClient, namespace: str, name: str, random: Callable[[int], bytes]) -> bytes:
-    """The key's 32 bytes; the Secret is made when absent, and whoever makes it first wins.
+    """Return the key's 32 bytes.
 
-    It is never replaced: all fingerprints in all statuses were made with it, and without it each resource would be sent
-    to NetBird once more.
+    The chart creates the Secret without data, and the first process to start adds the key. Without the chart the
+    process creates the Secret, where it has that right. A key is never replaced: all fingerprints in all statuses were
+    made with it, and without it each resource would be sent to NetBird once more.
 
     Args:
         client: The connection.
@@ -25,20 +27,32 @@ async def fingerprint_key(client: KubernetesClient, namespace: str, name: str, r
         random: Gives that many random bytes, fit for a key.
 
     Raises:
-        WaitError: The Secret is there and holds no such key.
+        WaitError: The Secret has data and no such key, or it does not exist and can't be created.
         OperatorError: The API server refuses, or can't be reached.
     """
     subject = f"Secret {namespace}/{name}"
     path = f"/api/v1/namespaces/{namespace}/secrets"
     for _attempt in range(2):
         try:
-            return _key(await client.call(Request(subject, f"{path}/{name}")), subject)
+            found = await client.call(Request(subject, f"{path}/{name}"))
+            if found.get("data") or found.get("immutable"):
+                return _key(found, subject)
+            change = {"metadata": {"resourceVersion": _version(found)}, **_content(random(KEY_BYTES))}
+            request = Request(subject, f"{path}/{name}", "PATCH", {"fieldManager": FIELD_MANAGER}, change)
         except ObjectGoneError:
             body = _secret(name, random(KEY_BYTES))
+            request = Request(subject, path, "POST", {"fieldManager": FIELD_MANAGER}, body)
         try:
-            created = await client.call(Request(subject, path, "POST", {"fieldManager": FIELD_MANAGER}, body))
-            return _key(created, subject)
-        except ConflictError:
+            return _key(await client.call(request), subject)
+        except DeniedError as denied:
+            if request.method == "PATCH":
+                raise
+            remedy = f"kubectl create secret generic {name} --namespace={namespace}"
+            message = (
+                f"{subject}: does not exist, and the operator has no right to create it; create it empty: {remedy}"
+            )
+            raise WaitError(denied.reason, message) from None
+        except (ConflictError, ObjectGoneError):
             continue
     raise ConflictError(Reason.PROGRESSING, f"{subject}: is made and deleted while it is read; it is tried again.")
 
@@ -49,9 +63,17 @@ def _secret(name: str, key: bytes) -> Json:
         "kind": "Secret",
         "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": FIELD_MANAGER}},
         "type": "Opaque",
-        "immutable": True,
-        "data": {_ENTRY: base64.b64encode(key).decode()},
+        **_content(key),
     }
+
+
+def _content(key: bytes) -> Json:
+    return {"immutable": True, "data": {_ENTRY: base64.b64encode(key).decode()}}
+
+
+def _version(found: Json) -> str:
+    metadata = found.get("metadata")
+    return str(metadata.get("resourceVersion") or "") if isinstance(metadata, dict) else ""
 
 
 def _key(raw: Json, subject: str) -> bytes:

@@ -22,8 +22,8 @@ from netbird_streaming.netbird.json_list import Encoded, TooLargeError, is_list,
 
 MAX_ITEMS: Final = 20_000
 """Integrations of one LIST: twice as many as this operator is made for."""
-MAX_ELEMENT: Final = 512 * 1024
-"""Bytes of one integration: eight times the largest configuration that is sent, as JSON may escape each character."""
+MAX_ELEMENT: Final = 256 * 1024
+"""Bytes of one integration: four times the largest configuration that is sent, because JSON may escape characters."""
 MAX_KEPT: Final = 4 * 2**20
 """Bytes of memory for the texts of one LIST: each one that differs from the others, as Python keeps it."""
 

@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
-READ_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 5.0
+MAX_CONNECTIONS: Final = 32
 HEAD_BYTES: Final = 8192
 TEXT: Final = "text/plain; charset=utf-8"
 
@@ -33,12 +34,24 @@ def text_response(status: HTTPStatus, text: str) -> HttpResponse:
 
 
 class HttpServer:
-    """Serves pages by path until closed. An event loop that hangs answers nothing, which counts as failing, too."""
+    """Serves pages by path until closed. An event loop that hangs answers nothing, which counts as failing, too.
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        """Take the page of each path."""
+    Anybody who reaches the port may connect, so a connection costs a buffer and a timer and no task, lasts
+    `ANSWER_SECONDS` at most, and the oldest one is closed beyond `MAX_CONNECTIONS`. A probe sends its request at once,
+    so it is answered before it is the oldest.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler], seconds: float = ANSWER_SECONDS) -> None:
+        """Take the page of each path, and how long a connection may last."""
         self._handlers = handlers
+        self.seconds = seconds
         self._server: asyncio.Server | None = None
+        self._connections: dict[_Connection, None] = {}
+
+    @property
+    def connections(self) -> int:
+        """Return how many connections are open."""
+        return len(self._connections)
 
     async def start(self, host: str, port: int) -> int:
         """Listen, on all addresses where `host` is empty; gives the port (for 0: the one that was free).
@@ -46,34 +59,40 @@ class HttpServer:
         Raises:
             OSError: The address can't be listened on.
         """
-        self._server = await asyncio.start_server(self._answer, host or None, port, limit=HEAD_BYTES)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), host or None, port)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and close what is open."""
         if self._server is not None:
             self._server.close()
+            for connection in list(self._connections):
+                connection.abort()
             await self._server.wait_closed()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-                response = self._respond(head)
-                lines = (
-                    f"HTTP/1.1 {response.status.value} {response.status.phrase}",
-                    f"Content-Type: {response.content_type}",
-                    f"Content-Length: {len(response.body)}",
-                    "Connection: close",
-                )
-                body = b"" if head.startswith(b"HEAD ") else response.body
-                writer.write("\r\n".join((*lines, "", "")).encode() + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, TimeoutError):
-            pass  # whoever asked has gone away, or speaks no HTTP
-        finally:
-            writer.close()
+    def opened(self, connection: "_Connection") -> None:
+        """Count a connection, and close the oldest one beyond the limit."""
+        self._connections[connection] = None
+        if len(self._connections) > MAX_CONNECTIONS:
+            next(iter(self._connections)).abort()
+
+    def closed(self, connection: "_Connection") -> None:
+        """Count a connection no longer."""
+        self._connections.pop(connection, None)
+
+    def answer(self, head: bytes) -> bytes:
+        """Return the whole answer to a request's head."""
+        response = self._respond(head)
+        lines = (
+            f"HTTP/1.1 {response.status.value} {response.status.phrase}",
+            f"Content-Type: {response.content_type}",
+            f"Content-Length: {len(response.body)}",
+            "Connection: close",
+        )
+        body = b"" if head.startswith(b"HEAD ") else response.body
+        return "\r\n".join((*lines, "", "")).encode() + body
 
     def _respond(self, head: bytes) -> HttpResponse:
         request, *fields = head.splitlines()
@@ -85,6 +104,47 @@ class HttpServer:
         if page is None:
             return text_response(HTTPStatus.NOT_FOUND, f"only {', '.join(sorted(self._handlers))}")
         return page(_headers(fields))
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: it takes a request's head, and answers it."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._head = b""
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the timer."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._timer = asyncio.get_running_loop().call_later(self._server.seconds, self.abort)
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer as soon as the head is whole."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._head += data
+        head, end, _ = self._head.partition(b"\r\n\r\n")
+        if end:
+            self._head = b""
+            self._transport.write(self._server.answer(head + end))
+            self._transport.close()
+        elif len(self._head) > HEAD_BYTES:
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # however it ended
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._server.closed(self)
+
+    def abort(self) -> None:
+        """Close the connection, whether or not its answer was read."""
+        self._server.closed(self)
+        if self._transport is not None:
+            self._transport.abort()
 
 
 def _headers(fields: list[bytes]) -> dict[str, str]:

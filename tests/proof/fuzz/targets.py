@@ -29,6 +29,7 @@ from netbird_streaming.core.status.conditions import readiness
 from netbird_streaming.core.status.events import events_for, summarize
 from netbird_streaming.errors import EditError, OperatorError, WaitError
 from netbird_streaming.netbird import codec, responses
+from netbird_streaming.netbird.json_list import pieces
 from netbird_streaming.netbird.request import headers_for, url_for
 from netbird_streaming.netbird.responses import Call, Operation, Response
 from netbird_streaming.reconciler.records import MAX_PACKED, integration_digest, record_for
@@ -37,6 +38,8 @@ from tests.proof.fuzz import kubernetes
 from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SHOWN, changed, decoded, like
 
 Target = Callable[[bytes], None]
+SMALL: Final = 64
+"""Bytes of an element: a fuzzer's inputs are too short for the limit that ships."""
 COMPARED: Final = frozenset(name for names in compare.COMPARABLE.values() for name in names)
 
 
@@ -46,6 +49,14 @@ def netbird_body(data: bytes) -> None:
         with suppress(codec.UnreadableError):
             read(data)
     codec.is_json_object(data)
+
+
+def json_list(data: bytes) -> None:
+    """A long list: read as the standard library reads it, or refused because of the limit."""
+    with suppress(ValueError):
+        whole = [element for piece in pieces(data, len(data)) for element in piece]
+        assert whole == json.loads(data)
+        assert whole == [element for piece in pieces(data, SMALL) for element in piece]
 
 
 def netbird_integration(data: bytes) -> None:
@@ -218,6 +229,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     each.__name__.replace("_", "-"): each
     for each in (
         netbird_body,
+        json_list,
         netbird_integration,
         netbird_answer,
         secret_values,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from netbird_streaming.cluster.errors import DeniedError
 from netbird_streaming.cluster.fingerprint_key import fingerprint_key
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
@@ -35,8 +36,34 @@ def test_whoever_makes_it_first_wins() -> None:
     assert key(api) == b"t" * 32
 
 
+@pytest.mark.parametrize("found", [{}, {"data": None}, {"data": {}}])
+def test_an_empty_secret_is_filled_in_the_version_that_was_read(found: Any) -> None:
+    empty = {**found, "metadata": {"name": "key", "resourceVersion": "7"}}
+    api = ScriptedApi(lambda request: request.body or empty)
+    assert key(api) == b"r" * 32
+    read, write = api.requests
+    assert (read.method, write.method, write.path) == ("GET", "PATCH", read.path)
+    assert write.body is not None
+    assert write.body["metadata"] == {"resourceVersion": "7"}
+    assert write.body["immutable"] is True
+
+
+def test_the_first_process_that_fills_it_wins() -> None:
+    answers: list[Any] = [{"metadata": {"resourceVersion": "7"}}, TAKEN, {"data": {"key": THEIRS}}]
+    api = ScriptedApi(lambda _: answers.pop(0))
+    assert key(api) == b"t" * 32
+
+
+def test_an_absent_secret_that_may_not_be_created_is_named_with_its_remedy() -> None:
+    answers: list[Any] = [GONE, DeniedError(Reason.KUBERNETES_REFUSED, "denied")]
+    api = ScriptedApi(lambda _: answers.pop(0))
+    with pytest.raises(WaitError, match="kubectl create secret generic key --namespace=netbird"):
+        key(api)
+
+
 @pytest.mark.parametrize(
-    "data", [None, {}, {"key": ""}, {"key": "hunter2!"}, {"key": base64.b64encode(b"hunter2").decode()}, {"key": "é"}]
+    "data",
+    [{"other": "x"}, {"key": ""}, {"key": "hunter2!"}, {"key": base64.b64encode(b"hunter2").decode()}, {"key": "é"}],
 )
 def test_a_malformed_one_is_named_and_left_alone(data: Any) -> None:
     api = ScriptedApi(lambda _: {"data": data})

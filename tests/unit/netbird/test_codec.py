@@ -123,7 +123,7 @@ def test_a_list_may_hold_as_many_integrations_as_the_limit_and_no_more() -> None
 def test_an_integration_with_too_many_keys_is_refused_before_it_is_decoded() -> None:
     keys = b",".join(b'"%d":1' % number for number in range(60_000))
     assert len(keys) > codec.MAX_ELEMENT
-    with pytest.raises(UnreadableError, match="an integration has more than 512 KiB"):
+    with pytest.raises(UnreadableError, match="an integration has more than 256 KiB"):
         listed(b'[{"id":1,' + keys + b"}]")
     with pytest.raises(UnreadableError):
         listed(b'{"id":1,' + keys + b"}")
