@@ -49,8 +49,9 @@ class Settings:
         "netbird-streaming-operator-fingerprint-key",
         options.name(
             Group.SCOPE,
-            "The Secret of the operator's namespace that holds the key of all fingerprints; made when absent. Losing "
-            "it costs one PUT for each integration, and each account must be confirmed again.",
+            "The Secret of the operator's namespace that holds the key of all fingerprints. The chart creates it "
+            "empty, and the operator adds the key. Losing it costs one PUT for each integration, and each account must "
+            "be confirmed again.",
         ),
     )
     secret_watch: bool = setting(

@@ -122,7 +122,10 @@ async def _restore_with_status(trial: Trial) -> None:
 async def _lose_the_key(trial: Trial) -> None:
     """Nothing but the fingerprint key is lost: each integration is sent once more."""
     await trial.stop()
-    await trial.kubernetes.call("DELETE", f"/api/v1/namespaces/{trial.installation.namespace}/secrets/{_KEY}")
+    secrets = f"/api/v1/namespaces/{trial.installation.namespace}/secrets"
+    await trial.kubernetes.call("DELETE", f"{secrets}/{_KEY}")
+    empty = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": _KEY}}
+    await trial.kubernetes.call("POST", secrets, empty)  # as `helm upgrade` does
     await trial.start()
     await trial.until(lambda: _puts(trial) == 2, "each is sent once more")
 
