@@ -92,6 +92,14 @@ class Reason(StrEnum):
     )
     PLATFORM_MISMATCH = "PlatformMismatch", "Delete the resource with deletionPolicy Orphan and create it anew."
     DRIFTED = "Drifted", "Change NetBird back, apply the resource again, or set driftPolicy to Correct."
+    NOT_APPLIED = (
+        "NotApplied",
+        "Change the setting back, or delete the resource and create it again; to try once more, request a reconcile.",
+    )
+    INTEGRATIONS_VANISHED = (
+        "IntegrationsVanished",
+        "If they were deleted on purpose, confirm it by the annotation that the connection's condition names.",
+    )
     REMOTE_DELETED = "RemoteDeleted", "Set driftPolicy to Correct to have it created again, or delete the resource."
     CONTENDED = "Contended", "Find who else writes this integration; then ask for a reconcile."
     RESOURCE_UNREADABLE = "ResourceUnreadable", "Correct the field that the message names."

@@ -135,17 +135,17 @@ def route_of(**changes: Any) -> Target:
 
 @dataclass(frozen=True)
 class Others:
-    """Other resources' ids."""
+    """The integrations that other resources own, by id."""
 
     names: dict[int, str] = field(default_factory=dict)
 
-    def other(self, integration_id: int) -> str | None:
-        """Who else holds this id."""
-        return self.names.get(integration_id)
+    def other(self, item: Integration) -> str | None:
+        """Return the name of the resource that owns this integration."""
+        return self.names.get(item.id)
 
-    def owner(self, integration_id: int) -> str | None:
-        """Who else surely holds this id."""
-        return self.names.get(integration_id)
+    def owner(self, item: Integration) -> str | None:
+        """Return the name of the resource that surely owns this integration."""
+        return self.names.get(item.id)
 
 
 def case(

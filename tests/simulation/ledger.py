@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from netbird_streaming.api.status import Condition, Status
+from netbird_streaming.api.status import Condition, Former, Status
 from netbird_streaming.api.types import EventStreamingIntegration, IntegrationSpec, ObjectKey
 from netbird_streaming.core.netbird import compare
 from tests.doubles.netbird.wire import Operation, Request
@@ -65,6 +65,8 @@ class Remote:
     overtaken: bool = False
     excused: bool = False
     unsaved: bool = False
+    born: float = float("-inf")
+    """When it, or another integration with its id, was put there by somebody else."""
     corrected_forms: set[str] = field(default_factory=set)
 
 
@@ -80,7 +82,18 @@ class Life:
     torn: bool = False
     orphaned: bool = False
     unknown_posts: int = 0
+    made: int = 0
+    """How many POSTs were carried out for it."""
+    lost: int = 0
+    """How many of its integrations somebody else deleted, or a restored database forgot."""
+    hidden_posts: int = 0
+    """How many of those while NetBird had shown nothing for long."""
+    held: Remote | None = None
     taken: set[int] = field(default_factory=set)
+
+    def former(self) -> tuple[Former, ...]:
+        """Return what it owned and gave up as absent."""
+        return self.resource.status.internal.former
 
     def intends(self, url: str) -> bool:
         """Whether its status holds an intent for this URL: it may declare another one by now."""

@@ -4,8 +4,10 @@ from typing import Final
 
 from netbird_streaming.api.types import AdoptionPolicy, ConnectionKind, DriftPolicy
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.account import MANY_MISSED
+from tests.doubles.netbird.behaviour import Form
 from tests.simulation.climate import SETTLED
-from tests.simulation.ledger import Key, Life, Remote, ready_of, url_of
+from tests.simulation.ledger import Key, Life, Remote, key_of, ready_of, url_of
 from tests.simulation.promises import Promises
 from tests.simulation.story import Story
 
@@ -27,12 +29,51 @@ def check_end(story: Story) -> None:
     for remote in promises.remotes.values():
         if remote.live and remote.maker is not None:
             _check_remembered(story, promises, remote)
+    _check_server(story, promises)
     for life in promises.lives.values():
         live = [each.id for each in promises.remotes.values() if each.live and each.maker == life.uid]
-        if len(live) > 1 and not any(promises.remotes[each].touched for each in live):
+        told = life.hidden_posts and all(_is_told(life, each) for each in live)
+        unseen = promises.cut and (life.hidden_posts or life.unknown_posts)
+        if len(live) > 1 and not told and not unseen and not any(promises.remotes[each].touched for each in live):
             promises.breach("S1", f"{life.identity.label} ({life.uid}) has made {live}, and all are live")
         if not life.gone:
             _check_resource(story, life)
+
+
+def _check_server(story: Story, promises: Promises) -> None:
+    """Check what holds of the server's own state, whatever it showed."""
+    owners: dict[tuple[str | None, int, str | None], str] = {}
+    for life in promises.lives.values():
+        status, label = life.resource.status, life.identity.label
+        if life.gone or status.id is None or status.internal.owner_uid != life.uid:
+            continue
+        other = owners.setdefault((status.account_id, status.id, status.created_at), label)
+        if other != label:
+            promises.breach("S9", f"{label} and {other} own integration {status.id}")
+    for life in promises.lives.values():
+        most = 1 + life.lost + life.hidden_posts
+        if life.made > most and not story.switched and not promises.cut:
+            promises.breach("S1", f"{life.identity.label} ({life.uid}) made {life.made}, and lost {life.lost}")
+    _check_streams(promises)
+
+
+def _is_told(life: Life, integration_id: int) -> bool:
+    status = life.resource.status
+    return status.id == integration_id or any(str(integration_id) in each.message for each in status.conditions)
+
+
+def _check_streams(promises: Promises) -> None:
+    """No destination has more streams of the operator's making than resources that declare it, or are told of one."""
+    for remote in promises.remotes.values():
+        maker = promises.lives.get(remote.maker or "")
+        if not remote.live or maker is None or remote.touched or maker.orphaned or maker.torn or promises.cut:
+            continue
+        lives = [each for each in promises.lives.values() if not each.gone]
+        declared = any(each.resource.status.id == remote.id for each in lives)
+        told = any(str(remote.id) in each.message for life in lives for each in life.resource.status.conditions)
+        sought = any(each is maker and each.resource.status.internal.creation is not None for each in lives)
+        if not (declared or told or sought):
+            promises.breach("S1", f"integration {remote.id} of {maker.identity.label} streams, and nobody declares it")
 
 
 def _check_remembered(story: Story, promises: Promises, remote: Remote) -> None:
@@ -46,7 +87,7 @@ def _check_remembered(story: Story, promises: Promises, remote: Remote) -> None:
         sought = life is maker and status.internal.creation is not None
         if status.id == remote.id or named or sought:
             return
-    if maker.orphaned or maker.torn or remote.touched:
+    if maker.orphaned or maker.torn or remote.touched or promises.cut:
         return
     story.world.promises.breach("S2", f"integration {remote.id} of {maker.identity.label} ({maker.uid}) is forgotten")
 
@@ -66,7 +107,7 @@ def _check_resource(story: Story, life: Life) -> None:
         promises.breach("L3", f"{label} says nothing")
         return
     remote = promises.remotes.get(resource.status.id or 0)
-    in_order = remote is not None and remote.live and _is_as_declared(promises, life, remote)
+    in_order = remote is not None and remote.live and _is_as_declared(story, life, remote)
     if ready.reason == Reason.SYNCED:
         if not in_order or ready.status != "True":
             promises.breach("L1", f"{label} says Synced, and NetBird has {remote}".replace("CANARY", "secret"))
@@ -78,15 +119,21 @@ def _check_resource(story: Story, life: Life) -> None:
         promises.breach("L1", f"{label} ends as {ready.status}/{ready.reason} ({ready.message}), expected {expected}")
 
 
-def _is_as_declared(promises: Promises, life: Life, remote: Remote) -> bool:
-    """The URL, the secret and the switch are those of the newest generation and the newest value."""
-    spec = life.resource.spec
-    values = [value for _, value in promises.values.get(life.identity.name, []) if value is not None]
+def _is_as_declared(story: Story, life: Life, remote: Remote) -> bool:
+    """Whether the server's own record has the URL, the secret and the switch of the newest generation and value."""
+    spec, kept = life.resource.spec, story.world.netbird.integrations.get(remote.id)
+    values = [value for _, value in story.world.promises.values.get(life.identity.name, []) if value is not None]
     wanted: Key = (url_of(spec), values[-1] if values else "", spec.enabled)
-    # What comes back at once after it was undone looks like the form in which the server keeps what it is sent.
-    if remote.key == wanted or remote.disguised:
+    if kept is not None and key_of(kept.config, enabled=kept.enabled) == wanted:
         return True
-    return spec.drift_policy is DriftPolicy.REPORT or spec.suspend
+    behaviour = story.world.climate.behaviour
+    # A thin answer by id shows no settings, a list that is cut shows none of what is beyond it, a masked one not all;
+    # and where the answer to a PUT is from before it, a database restored before the next LIST leaves no trace.
+    masked = behaviour.form in (Form.UNRELATED, Form.MASKED_PATH)
+    unseen = behaviour.list_limit is not None or (
+        remote.touched and (masked or behaviour.put_answers_before or behaviour.database_skew != 0)
+    )
+    return spec.drift_policy is DriftPolicy.REPORT or spec.suspend or unseen
 
 
 def _excuses(story: Story, life: Life) -> set[str]:
@@ -95,8 +142,35 @@ def _excuses(story: Story, life: Life) -> set[str]:
     found = _of_the_secret(story, life) | _of_the_connection(story, life) | _of_others(story, life)
     if resource.spec.suspend:
         found |= {Reason.SUSPENDED}
-    found |= _of_adoption(story, life)
+    found |= _of_adoption(story, life) | _of_habits(story, life)
     return {str(each) for each in found}
+
+
+def _of_habits(story: Story, life: Life) -> set[Reason]:
+    """What a server of which little is certain leaves to a person: named, and never written."""
+    behaviour, promises = story.world.climate.behaviour, story.world.promises
+    own = [each for each in promises.remotes.values() if each.maker == life.uid or each.id in life.taken]
+    found: set[Reason] = set()
+    edited = len(life.specs) > 1 or any(each.touched for each in own)
+    if any(each.disguised for each in own) or (edited and (behaviour.immutable or behaviour.form is Form.UNRELATED)):
+        found |= {Reason.NOT_APPLIED}
+    if behaviour.form in (Form.UNRELATED, Form.MASKED_PATH, Form.ADDED_HEADER):
+        found |= {Reason.IDENTICAL_EXISTS, Reason.ADOPTION_MISMATCH, Reason.CREATE_AMBIGUOUS}
+    intent = life.resource.status.internal.creation
+    if life.unknown_posts or intent is not None or life.resource.status.internal.unresolved_creations:
+        found |= {Reason.CREATE_AMBIGUOUS}
+    if behaviour.stamps and life.resource.spec.drift_policy is DriftPolicy.REPORT:
+        found |= {Reason.DRIFTED}
+    if life.lost and life.resource.spec.drift_policy is DriftPolicy.REPORT:
+        found |= {Reason.REMOTE_DELETED}
+    lost = [each for each in promises.lives.values() if each.lost and not each.gone]
+    if len(lost) >= MANY_MISSED:
+        found |= {Reason.INTEGRATIONS_VANISHED}
+    if life.former() and (life.resource.spec.drift_policy is DriftPolicy.REPORT or life.resource.spec.suspend):
+        found |= {Reason.IDENTICAL_EXISTS}
+    if life.lost > CONTENDED_AFTER or (behaviour.stamps and behaviour.immutable):
+        found |= {Reason.CONTENDED}
+    return found
 
 
 def _of_the_secret(story: Story, life: Life) -> set[Reason]:

@@ -13,6 +13,7 @@ What is contractual depends on the adversity:
 - A finalizer that a person took away while the operator was looking elsewhere excuses S2 and S8 for that object.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from tests.simulation.ledger import CANARY, Key, Life, Pending, Remote, key_of_r
 from tests.simulation.netbird import Witness
 from tests.simulation.network import Process
 
+VOUCHED: Final = 60.0
+"""Seconds for which a LIST, and then a request on its way, may not know of another integration with the same id."""
 FIRST_LOOK: Final = 10.0
 """Seconds after a write within which it is looked at, by a LIST that can't lag."""
 
@@ -71,7 +74,7 @@ class Promises(KubernetesPromises, Witness):
 
     def _check_single(self, life: Life, what: str) -> None:
         live = [each.id for each in self.remotes.values() if each.live and each.maker == life.uid and not each.touched]
-        if live:
+        if live and not self.hidden and not (self.cut and life.unknown_posts):
             self.breach(
                 "S1", f"a POST for {life.identity.label} ({life.uid}) {what} while {live} of its making is live"
             )
@@ -83,10 +86,12 @@ class Promises(KubernetesPromises, Witness):
             self.breach("S3", f"a PUT of {request.integration_id}, which never was or is nobody's")
             return life
         owners = self._owners(remote)
+        if self._is_unknown_yet(remote):
+            return life
         if not any(each.identity == life.identity for each in owners):
             self.breach("S3", f"a PUT of {remote.id} for {life.identity.label}, which does not own it")
         known = remote.answered == key and not remote.excused and not self._is_unanswered(remote)
-        if known and key[0] in remote.corrected_forms:
+        if known and key[0] in remote.corrected_forms and not self.restless:
             self.breach("S5", f"a needless PUT of {remote.id} for {life.identity.label}")
         return life
 
@@ -98,12 +103,23 @@ class Promises(KubernetesPromises, Witness):
     def _check_delete(self, request: Request) -> Life | None:
         remote = self.remotes.get(request.integration_id or 0)
         owners = self._owners(remote) if remote is not None else []
+        if remote is not None and self._is_unknown_yet(remote):
+            return None
+        former = [
+            each for each in self.lives.values() if any(request.integration_id == old.id for old in each.former())
+        ]
+        if former:
+            return former[-1]
         ending = [each for each in owners if each.gone or each.resource.deleting]
         if not ending:
             held = [each.identity.label for each in owners]
             self.breach("S3", f"a DELETE of {request.integration_id}, whose owners {held} are not being deleted")
             return None
         return ending[-1]
+
+    def _is_unknown_yet(self, remote: Remote) -> bool:
+        """Return whether its id was given to it so lately that an older LIST may vouch for the former one."""
+        return self._now() - remote.born < VOUCHED
 
     def _owners(self, remote: Remote) -> list[Life]:
         return [each for each in self.lives.values() if each.uid == remote.maker or remote.id in each.taken]
@@ -131,11 +147,17 @@ class Promises(KubernetesPromises, Witness):
             maker = pending.life.uid if pending.life is not None else None
             remote = Remote(body["id"], body["account_id"], maker, key, possible=[key])
             remote.excused = body["enabled"] != key[2]
-            self.remotes[remote.id] = remote
+            self._put(remote)
+            if pending.life is not None:
+                pending.life.made += 1
+                pending.life.hidden_posts += self.hidden
             return
         remote = self.remotes[request.integration_id or 0]
         if request.operation is Operation.DELETE:
             remote.live = False
+            for life in self._owners(remote):
+                # One that lands late may hit an integration that was given the id meanwhile.
+                life.lost += pending.settled and not life.resource.deleting
         else:
             self._replaced(remote, key_of_request(request), late=pending.settled)
 
@@ -199,11 +221,40 @@ class Promises(KubernetesPromises, Witness):
     def foreign(self, integration_id: int, account_id: str, key: Key, *, live: bool = True) -> None:
         """Somebody else made, changed or deleted an integration."""
         known = self.remotes.get(integration_id)
-        if known is None:
-            self.remotes[integration_id] = Remote(integration_id, account_id, None, key, touched=True)
+        if known is None or (live and not known.live):
+            self._put(Remote(integration_id, account_id, None, key, touched=True, born=self._now()))
             return
+        if not live:
+            self._lose(known)
         known.live, known.touched, known.excused, known.key = live, True, True, key
         known.foreign_writes += 1
         known.disguised |= key[0] in known.foreign_urls and self._now() - known.answered_at < FIRST_LOOK
         known.foreign_urls.add(key[0])
         known.corrected_forms.clear()
+
+    def _put(self, remote: Remote) -> None:
+        """An integration that may have the id of a former one: who held that does not hold this."""
+        for life in self.lives.values():
+            life.taken.discard(remote.id)
+        self.remotes[remote.id] = remote
+
+    def _lose(self, remote: Remote) -> None:
+        for life in self._owners(remote):
+            life.lost += 1
+
+    def reverted(self, live: Mapping[int, tuple[str, Key]], before: Mapping[int, Remote]) -> None:
+        """NetBird's database was restored: what it holds is what it held then, whoever wrote since."""
+        for remote in self.remotes.values():
+            if remote.live:
+                self._lose(remote)
+                remote.live = False
+        for integration_id, (account_id, key) in live.items():
+            known = before.get(integration_id) or Remote(integration_id, account_id, None, key)
+            known.live, known.touched, known.excused, known.key, known.born = True, True, True, key, self._now()
+            known.foreign_writes += 1
+            known.corrected_forms.clear()
+            self.remotes[integration_id] = known
+
+    def hides(self, *, blank: bool) -> None:
+        """NetBird begins to show nothing, or ends that."""
+        self.blank_since = self._now() if blank else None

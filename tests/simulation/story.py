@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from netbird_streaming.api.types import ConnectionKind
 from tests.simulation.chance import Phase
 from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED, draw_climate, draw_lag
+from tests.simulation.habits import draw_habits
 from tests.simulation.operators import Operators
 from tests.simulation.plan import Cast, Deed, Plan
 from tests.simulation.world import World
@@ -88,6 +89,9 @@ ACTS: Final = {
         Act(Story.stranger_deletes, 5, "a stranger deletes the integration of {name}"),
         Act(Story.stranger_creates, 4, "a stranger creates an integration"),
         Act(Story.crash, 2, "the operator's process dies in a moment"),
+        Act(Story.take_id, 0, "a stranger replaces the integration of {name} by one of their own"),
+        Act(Story.blank, 0, "NetBird shows nothing for a while"),
+        Act(Story.revert, 0, "NetBird's database is backed up, and restored later"),
         Act(Story.create, 0, "a user creates {name}"),
         Act(Story.lead, 0, "the operator starts"),
         Act(Story.roll, 0, "the operator is updated"),
@@ -112,7 +116,8 @@ def draw_plan(seed: int) -> Plan:
     )
     crashes = [(draw.randint(1, 30), draw.choice(list(Phase))) for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
     deeds = _draw_deeds(draw, cast, elects=climate.election is not None)
-    return Plan(seed, cast, draw_lag(draw, climate), tuple(deeds), tuple(crashes))
+    climate, habits = draw_habits(seed, draw_lag(draw, climate), cast.resources)
+    return Plan(seed, cast, climate, (*deeds, *habits), tuple(crashes))
 
 
 def _draw_deeds(draw: random.Random, cast: Cast, *, elects: bool) -> list[Deed]:

@@ -1,6 +1,9 @@
 """Strangers: what others do in NetBird's dashboard."""
 
+from datetime import timedelta
+
 from tests.doubles.netbird.records import Draft
+from tests.simulation.habits import BLANKS
 from tests.simulation.users import Users
 
 
@@ -38,6 +41,25 @@ class Strangers(Users):
         else:
             draft = Draft("generic_http", {"url": url, "headers": '{"Authorization": "x"}', "body_template": ""})
         self.world.stranger_creates("acc-a", draft)
+
+    def take_id(self, name: str) -> None:
+        """Somebody deletes the integration and makes another one, which gets its id where ids are reused."""
+        integration_id = self._held(name)
+        found = self.world.netbird.integrations.get(integration_id or 0)
+        # Within a second of its creation nothing tells the one from the other.
+        if found is not None and self.world.now() - found.created_at > timedelta(seconds=2):
+            self.world.stranger_deletes(found.id)
+            self.stranger_creates(name)
+
+    def blank(self, _name: str) -> None:
+        """NetBird shows nothing for a while, as behind an empty read replica."""
+        self.world.hide(blank=True)
+        self.later(self.draw.choice(BLANKS), lambda: self.world.hide(blank=False))
+
+    def revert(self, _name: str) -> None:
+        """NetBird's database is put back to what it was some seconds ago."""
+        restore = self.world.back_up()
+        self.later(self.draw.uniform(5, 60), restore)
 
     def _held(self, name: str) -> int | None:
         found = self.find(name)

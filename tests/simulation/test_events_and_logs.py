@@ -213,8 +213,10 @@ def test_a_drift_that_is_set_back_and_an_integration_that_is_made_anew_are_told(
     assert [(each["message"], each["reason"]) for each in heard.lines()] == [("corrected", "Drifted")]
     scene.world.stranger_deletes(integration)
     scene.wait(HOUR)
-    assert heard.events() == ["Corrected", "Created"]
-    assert [each["message"] for each in heard.lines()] == ["created"]
+    assert heard.events() == ["RemoteDeleted", "Corrected", "Created", "Recovered"]
+    lines = heard.lines()
+    assert [each["reason"] for each in lines[:2]] == ["RemoteDeleted", "Progressing"]
+    assert [each["message"] for each in lines[1:]] == ["created", "ready"]
 
 
 def test_a_drift_that_is_only_reported_is_told_once(heard: Heard) -> None:

@@ -120,7 +120,7 @@ def test_what_was_left_a_moment_ago_stops_its_namesake(lagging: Scene) -> None:
 
 def test_what_a_stranger_deleted_is_created_once_more(lagging: Scene) -> None:
     lagging.world.stranger_deletes(lagging.remote()[0])
-    lagging.wait(320)
+    lagging.wait(400)
     assert lagging.ready().reason == Reason.SYNCED
     assert len(lagging.remote()) == 1
     assert lagging.posts() == 2

@@ -347,7 +347,7 @@ def test_an_account_that_netbird_fails_to_tell_is_asked_for_again_and_no_other_t
     settled.world.put_secret("token-main", "CANARY-main-v9")
     settled.wait(1)
     assert settled.ready().reason == Reason.UNAVAILABLE
-    settled.wait(60)
+    settled.wait(90)
     assert settled.ready().reason == Reason.SYNCED
     settled.kept()
 

@@ -13,7 +13,7 @@ from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.netbird.rate_limiter import RateLimiters
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.versions import RewoundError
-from tests.doubles.netbird.behaviour import Behaviour
+from tests.doubles.netbird.behaviour import Behaviour, Form
 from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.tenancy import Account, Token
@@ -82,6 +82,9 @@ class World:
         self.api = ApiServer(self.now, self._changed)
         self._lease = LeaseServer()
         self.netbird = NetBird(climate.behaviour)
+        hidden = bool(climate.behaviour.immutable) or climate.behaviour.form is Form.UNRELATED
+        self.promises.restless = climate.behaviour.stamps and hidden
+        self.promises.cut = climate.behaviour.list_limit is not None
         self.to_cluster = Line(self.loop, self.chance, climate.cluster, self.tell, LATE_COMMIT)
         self.to_netbird = Line(self.loop, self.chance, climate.netbird, self.tell, LATE_COMMIT)
         self.to_cluster.tells_requests = self.to_netbird.tells_requests = output is not None
@@ -316,6 +319,24 @@ class World:
         self.netbird.dashboard_delete(integration_id, self.now())
         key = key_of(found.config, enabled=found.enabled)
         self.promises.foreign(integration_id, found.account_id, key, live=False)
+
+    def hide(self, *, blank: bool) -> None:
+        """NetBird begins to show nothing, or ends that."""
+        self.tell(f"netbird shows {'nothing' if blank else 'what it holds'}")
+        self.netbird.behaviour = replace(self.netbird.behaviour, blank=blank)
+        self.promises.hides(blank=blank)
+
+    def back_up(self) -> Callable[[], None]:
+        """Back NetBird's database up, and return what restores it."""
+        backup, known = self.netbird.shelf.back_up(), dict(self.promises.remotes)
+
+        def restore() -> None:
+            self.tell("netbird's database is restored")
+            self.netbird.shelf.revert(backup)
+            live = {each.id: (each.account_id, key_of(each.config, enabled=each.enabled)) for each in backup.live}
+            self.promises.reverted(live, known)
+
+        return restore
 
     def _foreign(self, integration_id: int) -> None:
         found = self.netbird.integrations[integration_id]

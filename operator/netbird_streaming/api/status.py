@@ -32,6 +32,8 @@ MAX_CONDITIONS: Final = 12
 MAX_MESSAGE: Final = 1024
 MAX_UNRESOLVED: Final = 8
 MAX_CORRECTIONS: Final = 3
+MAX_KNOWN: Final = 32
+MAX_FORMER: Final = 8
 
 CONDITION_TYPES: Final = frozenset({"Ready", "Reconciling", "Stalled", "Drifted", "Suspended"})
 """Ours. The list is a map by type, so other controllers may have conditions beside them, which are theirs alone."""
@@ -42,6 +44,7 @@ Digest = Annotated[str, doc("A keyed digest, which tells nothing of what it was 
 Digests = dict[str, Digest]
 PublicText = Annotated[str, doc("A value that is known to be public.", maxLength=MAX_PUBLIC)]
 PublicConfig = dict[str, PublicText]
+RemoteID = Annotated[int, doc("An integration's id in NetBird.", minimum=1)]
 
 
 class Condition(Model):
@@ -91,7 +94,9 @@ class Intent(Model):
 
     `signature` holds a keyed digest of each value by which NetBird's LIST tells integrations apart, `since` the
     server's time (`Date`) of the LIST before the POST, absent where it sends none. What came of it shows in the account
-    that it went to and in no other: `authority`, `account_id` and `proof` tell which one that is.
+    that it went to and in no other: `authority`, `account_id` and `proof` tell which one that is. `newest`,
+    `highest_id`, `known_ids` and `unidentified` describe that LIST: what is not in it may have come of the POST,
+    whatever its values.
     """
 
     attempt: Annotated[int, doc("Which attempt it is, from 1 on.", minimum=1)]
@@ -128,6 +133,24 @@ class Intent(Model):
     until: Annotated[
         datetime | None, doc("NetBird's own time after which it can't have been made any more.", **TIME)
     ] = None
+    newest: Annotated[
+        datetime | None,
+        doc("The latest `createdAt` that NetBird listed before the attempt.", **TIME),
+    ] = None
+    highest_id: Annotated[int, doc("The highest id that NetBird listed before the attempt.", minimum=0)] = Field(
+        default=0, alias="highestID"
+    )
+    known_ids: Annotated[
+        tuple[RemoteID, ...],
+        doc(
+            "Integrations of the platform that were listed before the attempt, as far as `newest` does not tell.",
+            maxItems=MAX_KNOWN,
+            **ATOMIC_LIST,
+        ),
+    ] = Field(default=(), alias="knownIDs")
+    unidentified: Annotated[
+        int, doc("How many elements of the list before the attempt had no id that could be read.", minimum=0)
+    ] = 0
 
 
 class Correction(Model):
@@ -155,6 +178,19 @@ class Origin(StrEnum):
     CREATED = "Created"
     ADOPTED = "Adopted"
     INFERRED = "Inferred"
+
+
+class Former(Model):
+    """An integration that this resource owned, and that NetBird stopped showing."""
+
+    id: RemoteID
+    authority: Annotated[str | None, doc("A keyed digest of the server that it was in.", maxLength=MAX_DIGEST)] = None
+    account_id: Annotated[str | None, doc("The NetBird account that it was in.", maxLength=MAX_ANSWERED)] = Field(
+        default=None, alias="accountID"
+    )
+    created_at: Annotated[datetime | None, doc("When it was created: an id can be given again.", **TIME)] = None
+    platform: Annotated[str | None, doc("Its platform.", maxLength=MAX_PLATFORM)] = None
+    origin: Annotated[Origin | None, doc("How this resource came by it.")] = None
 
 
 class Internal(Model):
@@ -199,6 +235,22 @@ class Internal(Model):
         doc(
             "The last corrections of drift; too many in an hour stop them.",
             maxItems=MAX_CORRECTIONS,
+            **ATOMIC_LIST,
+        ),
+    ] = ()
+    resent_at: Annotated[
+        datetime | None,
+        doc(
+            "When all settings were last sent again because `updatedAt` had moved without another difference: a server"
+            " may move it by itself.",
+            **TIME,
+        ),
+    ] = None
+    former: Annotated[
+        tuple[Former, ...],
+        doc(
+            "Integrations that this resource owned and that NetBird stopped showing, until they are seen again.",
+            maxItems=MAX_FORMER,
             **ATOMIC_LIST,
         ),
     ] = ()

@@ -8,6 +8,10 @@ RFC_3339: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0
 """The form of a time in a status; the schema of the custom resources rejects any other."""
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 """Earlier than any moment."""
+CREATED_ROUNDING: Final = timedelta(seconds=1)
+"""An answer may show `createdAt` rounded to seconds, another one not."""
+CLOCK_ERROR: Final = timedelta(minutes=1)
+"""How far the wall clock of one process may be ahead of the next one's."""
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -36,6 +40,20 @@ def is_later(text: str | None, than: str | None, *, by: timedelta) -> bool:
     """Whether the first is more than `by` after the second; not, where either can't be read."""
     first, second = parse_time(text), parse_time(than)
     return first is not None and second is not None and first - second > by
+
+
+def is_apart(text: str | None, other: str | None, *, by: timedelta) -> bool:
+    """Return whether both moments are known and more than `by` apart."""
+    first, second = parse_time(text), parse_time(other)
+    return first is not None and second is not None and abs(first - second) > by
+
+
+def is_recent(moment: datetime | None, wall: datetime, *, within: timedelta) -> bool:
+    """Return whether a moment lies within the time before `wall`.
+
+    A moment in the future was written by a clock that was wrong since, and is not recent.
+    """
+    return moment is not None and -CLOCK_ERROR <= wall - moment < within
 
 
 def latest(*texts: str | None) -> datetime | None:

@@ -30,6 +30,7 @@ from netbird_streaming.api.status import MAX_REQUEST, Status
 from netbird_streaming.api.validation.fields import doc
 
 __all__ = [
+    "CONFIRM_ANNOTATION",
     "FINALIZER",
     "GROUP",
     "RECONCILE_ANNOTATION",
@@ -72,6 +73,7 @@ __all__ = [
 GROUP: Final = "integrations.netbird.io"
 VERSION: Final = "v1alpha1"
 FINALIZER: Final = f"{GROUP}/event-streaming"
+CONFIRM_ANNOTATION: Final = f"{GROUP}/confirm-deletions"
 RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile-requested-at"
 
 

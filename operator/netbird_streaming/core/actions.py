@@ -1,6 +1,7 @@
 """What a decision can come to; the shell does one after another until one of them ends the reconcile."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 from netbird_streaming.api.status import Correction, Intent, Origin
@@ -28,9 +29,13 @@ class AddFinalizer:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer:
-    """Take our finalizer away: nothing of ours is left in NetBird, or it is left on purpose as `note` says."""
+    """Remove our finalizer: nothing of ours is left in NetBird, or it is left on purpose as `note` says.
+
+    `absent` holds the ids that were never deleted by us, and that NetBird does not show.
+    """
 
     note: str | None = None
+    absent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,15 @@ class RecordId:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """PUT the whole configuration; `correction` when it is another's change that is undone."""
+    """PUT the whole configuration; `correction` when it undoes a change of another client.
+
+    `resent_at` is set when nothing but `updatedAt` tells of such a change, so that a Secret value may have changed.
+    """
 
     id: int
     payload: Payload
     correction: Correction | None = None
+    resent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,18 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteFormer:
+    """DELETE an integration that the resource owned before, and that appeared again beside the one that replaced it."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Nothing (more) to do now: say how it stands. `retry_at` is a monotonic second at which to look again."""
+    """Nothing (more) to do now: say how it stands. `retry_at` is a monotonic second at which to look again.
+
+    `absent` is when the LIST began that showed nothing: the first of two observations.
+    """
 
     state: ReadyState
     reason: Reason
@@ -101,6 +120,7 @@ class Report:
     drifted: str | None = None
     item: Integration | None = None
     normalized: tuple[tuple[str, str], ...] | None = None
+    absent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +128,8 @@ class Ignore:
     """The resource is none of our business (any more)."""
 
 
-Action = (
-    AddFinalizer
-    | RemoveFinalizer
-    | WaitForList
-    | ConfirmAccount
-    | ProveAbsence
-    | Create
-    | RecordId
-    | Update
-    | Delete
-    | Report
-    | Ignore
-)
+Write = Create | RecordId | Update | Delete | DeleteFormer
+Action = AddFinalizer | RemoveFinalizer | WaitForList | ConfirmAccount | ProveAbsence | Write | Report | Ignore
 
 
 def report_of(problem: OperatorError) -> Report:
@@ -131,3 +140,8 @@ def report_of(problem: OperatorError) -> Report:
 def state_of(problem: OperatorError) -> ReadyState:
     """A human must edit: stalled; anything else is tried again."""
     return ReadyState.STALLED if isinstance(problem, EditError) else ReadyState.RECONCILING
+
+
+def refuse(reason: Reason, sentence: str) -> Report:
+    """Return the report of a state that a person has to end."""
+    return Report(ReadyState.STALLED, reason, f"{sentence} {reason.remedy}")

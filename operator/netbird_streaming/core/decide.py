@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from netbird_streaming.api.status import Origin
-from netbird_streaming.core.actions import Action, ReadyState, RecordId, Report, WaitForList, report_of
+from netbird_streaming.core import former
+from netbird_streaming.core.actions import Action, Delete, ReadyState, RecordId, Report, Update, WaitForList, report_of
 from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.policies import create_outcome, creation, deletion, drift, existing
 from netbird_streaming.errors import OperatorError
@@ -59,6 +60,7 @@ def recheck_unresolved(inputs: DecisionInput) -> Action | None:
 
 
 _CREATION: Final[tuple[Policy, ...]] = (
+    former.adopt_again,
     creation.settle_late_commit,
     creation.refuse_restored_status,
     creation.refuse_conflict,
@@ -80,6 +82,7 @@ _LIVE: Final[tuple[Policy, ...]] = (
     create_or_adopt,
     existing.update,
     recheck_unresolved,
+    former.settle,
     drift.correct_drift,
 )
 
@@ -87,7 +90,9 @@ _LIVE: Final[tuple[Policy, ...]] = (
 def decide(inputs: DecisionInput) -> Action:
     """The next action for this resource. Total: there is one for every case, and none raises."""
     action = _decide(inputs)
-    if inputs.observed.unlisted is not None and isinstance(action, RecordId) and action.origin is not Origin.CREATED:
+    if isinstance(action, Update | Delete):
+        return existing.before_write(inputs) or action
+    if inputs.observed.unlisted is not None and isinstance(action, RecordId) and action.created is None:
         return _hold_binding(action, inputs.observed.unlisted)
     return action
 

@@ -1,11 +1,12 @@
 """What a decision rests on: what the user wants, what is to be seen, and what we remember. All of it frozen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from netbird_streaming.api.status import Applied, Intent, Status, own
+from netbird_streaming.api.timestamps import CREATED_ROUNDING, is_apart
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
@@ -14,17 +15,21 @@ from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration, Listin
 from netbird_streaming.errors import OperatorError
 
 _EMPTY: Final = Status()
+ABSENCE: Final = 60.0
+"""Seconds between the two observations that prove an absence."""
+LIST_LAG: Final = 5.0
+"""Seconds for which a LIST may not show what NetBird's other answers do."""
 
 
 class Owners(Protocol):
-    """Who holds which integration."""
+    """Which resource owns which integration."""
 
-    def other(self, integration_id: int) -> str | None:
-        """Return the name of another resource that holds this id, or may hold it; None where there is none."""
+    def other(self, item: Integration) -> str | None:
+        """Return the name of another resource that owns this integration, or may own it; None where there is none."""
         ...
 
-    def owner(self, integration_id: int) -> str | None:
-        """Return the name of another resource that holds this id in just this account; None where there is none."""
+    def owner(self, item: Integration) -> str | None:
+        """Return the name of another resource that owns this integration of just this account; None otherwise."""
         ...
 
 
@@ -44,15 +49,23 @@ class AccountSnapshot:
         self.unreadable = tuple(item for item in listing.items if item.unreadable is not None)
         self._by_natural_key: dict[tuple[str, str | None], list[Integration]] | None = None
 
+    def unidentified(self, platform: str) -> int:
+        """Return how many elements have no readable id, and may be of this platform."""
+        return sum(item.id == UNKNOWN_ID and item.platform in (None, platform) for item in self.unreadable)
+
     def identical(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
-        """The items that nobody could tell from one made with this configuration."""
+        """Return the items that nothing tells from one made with this configuration."""
+        return [item for item in self._near(platform, config) if compare.is_identical(platform, config, item)]
+
+    def alike(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
+        """Return the items that a server may show for this configuration, in forms of its own."""
+        return [item for item in self._near(platform, config) if compare.is_alike(platform, config, item)]
+
+    def _near(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
         if self._by_natural_key is None:
             self._by_natural_key = self._index()
         values = dict.fromkeys((_first_value(platform, config), None))
-        candidates = (item for value in values for item in self._by_natural_key.get((platform, value), ()))
-        # Once for all: a server may list as many that nearly are identical as it likes.
-        wanted = compare.natural_key(platform, config)
-        return [item for item in candidates if compare.has_identity(platform, wanted, item)]
+        return [item for value in values for item in self._by_natural_key.get((platform, value), ())]
 
     def _index(self) -> dict[tuple[str, str | None], list[Integration]]:
         index: dict[tuple[str, str | None], list[Integration]] = {}
@@ -68,7 +81,8 @@ def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
     if names is None:
         return None
     value = config.get(names[0], "")
-    return None if compare.is_masked(value) else compare.identifying(names[0], value)
+    masked = compare.is_masked(value) or compare.has_masked_part(value)
+    return None if masked else compare.identifying(names[0], value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +130,8 @@ class Observed:
     the better claim to this configuration in the same account, if any; `account_since` is when this process came to
     know the account, and `deleted_at` when that last accepted our DELETE; `server_now` is `now` by NetBird's clock, as
     far as a LIST's `Date` has told. `unlisted` names resources that Kubernetes has not let us list: any of them may own
-    an integration.
+    an integration. `vanished` holds the ids whose absence from the LIST is not believed, since too many are absent at
+    once; `partial` says that a LIST left out what NetBird shows by id.
     """
 
     now: float
@@ -129,6 +144,8 @@ class Observed:
     deleted_at: float = 0.0
     server_now: datetime | None = None
     unlisted: str | None = None
+    vanished: frozenset[int] = frozenset()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +161,7 @@ class CreatedIntegration:
     applied: Applied
     public: Mapping[str, str]
     enabled: bool
+    normalized: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +184,9 @@ class Memory:
       were.
     - `own_write_updated_at`: NetBird's time of the last accepted write, where one such may overtake it: a later one is
       that one's.
-    - `not_found_at`: when NetBird answered a JSON 404 for the id.
+    - `not_found_at`: when the integration was last found absent: a JSON 404 by id, or another integration with its id.
+    - `absent`: when it, or the outcome of an open create, was first found absent since it was last seen.
+    - `fetched`: what NetBird answered by id at `fetched_at` for an integration that its LIST does not show.
     - `deleted`: NetBird accepted our DELETE.
     - `last_compared_at`: when the LIST that was last compared with began.
     - `reconcile_request`: the reconcile request that was first seen at `reconcile_request_at`.
@@ -184,6 +204,9 @@ class Memory:
     late_write_possible_until: float | None = None
     own_write_updated_at: str | None = None
     not_found_at: float | None = None
+    absent: float | None = None
+    fetched: Integration | None = None
+    fetched_at: float = 0.0
     deleted: bool = False
     last_compared_at: float | None = None
     reconcile_request: str | None = None
@@ -226,7 +249,7 @@ class Timeouts:
     late_commit: float
     post: float
     intent_age: float = 20.0
-    list_lag: float = 5.0
+    list_lag: float = LIST_LAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +283,25 @@ class DecisionInput:
 
     def unowned(self, items: list[Integration]) -> list[Integration]:
         """Those that no other resource holds."""
-        return [item for item in items if self.observed.owners.other(item.id) is None]
+        return [item for item in items if self.observed.owners.other(item) is None]
+
+    def is_ours(self, item: Integration) -> bool:
+        """Return whether this is the integration that the status names: an id can be given to another one."""
+        status = self.status
+        return (
+            item.id == status.id
+            and item.platform in (None, status.platform)
+            and not is_apart(item.created_at, status.created_at, by=CREATED_ROUNDING)
+        )
+
+    def held(self, snapshot: AccountSnapshot | None) -> Integration | None:
+        """Return our integration as the LIST shows it, or as a later answer by id does; None where it is absent."""
+        if snapshot is None or self.status.id is None:
+            return None
+        item = snapshot.by_id.get(self.status.id)
+        if item is None and self.memory.fetched_at >= snapshot.started_at:
+            item = self.memory.fetched
+        return item if item is not None and self.is_ours(item) else None
 
     def list_since(self, moment: float | None) -> AccountSnapshot | None:
         """The LIST at hand, if it began at or after that moment."""

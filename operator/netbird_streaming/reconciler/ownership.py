@@ -6,11 +6,14 @@ Claims are made before anything is awaited, so that two resources that are worke
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeVar
 
 from netbird_streaming.api.status import Intent
+from netbird_streaming.api.timestamps import CREATED_ROUNDING, parse_time
 from netbird_streaming.api.types import ObjectKey
+from netbird_streaming.core.netbird.types import Integration
 
 ConfigKey = tuple[str, str]
 """An account (or, before it is known, an endpoint) and the digest of a configuration's signature."""
@@ -70,12 +73,16 @@ class Place(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """A resource and where it acts; `shared` says that it does so by a cluster connection."""
+    """A resource and where it acts; `shared` says that it does so by a cluster connection.
+
+    `created` is when NetBird says that the integration was created that it owns.
+    """
 
     uid: str
     key: ObjectKey
     place: Place
     shared: bool = False
+    created: datetime | None = None
 
     def name_of(self, other: "Owner | Contender") -> str:
         """Return what this resource may learn of the other: its name, where they share a namespace or a connection."""
@@ -90,17 +97,18 @@ class OtherOwners:
     ids: Mapping[int, tuple[Owner, ...]]
     viewer: Owner
 
-    def other(self, integration_id: int) -> str | None:
-        """The name of another resource that holds this id in this account, or may."""
-        return self._name(integration_id, Place.may_be)
+    def other(self, item: Integration) -> str | None:
+        """Return the name of another resource that owns this integration of this account, or may."""
+        return self._name(item, Place.may_be)
 
-    def owner(self, integration_id: int) -> str | None:
-        """The name of another resource that holds this id in just this account."""
-        return self._name(integration_id, Place.is_same)
+    def owner(self, item: Integration) -> str | None:
+        """Return the name of another resource that owns this integration of just this account."""
+        return self._name(item, Place.is_same)
 
-    def _name(self, integration_id: int, matches: Callable[[Place, Place], bool]) -> str | None:
-        for owner in self.ids.get(integration_id, ()):
-            if owner.uid != self.viewer.uid and matches(owner.place, self.viewer.place):
+    def _name(self, item: Integration, matches: Callable[[Place, Place], bool]) -> str | None:
+        for owner in self.ids.get(item.id, ()):
+            here = matches(owner.place, self.viewer.place)
+            if owner.uid != self.viewer.uid and here and _may_be(item, owner.created):
                 return self.viewer.name_of(owner)
         return None
 
@@ -216,6 +224,12 @@ class Ownership:
             self._contenders[config_key] = contenders
         for each in contenders:
             self._requeue(each.key)
+
+
+def _may_be(item: Integration, created: datetime | None) -> bool:
+    """Return whether the integration may be the one that was created then: an id can be given again."""
+    shown = parse_time(item.created_at)
+    return shown is None or created is None or abs(shown - created) <= CREATED_ROUNDING
 
 
 C = TypeVar("C", Owner, Contender)

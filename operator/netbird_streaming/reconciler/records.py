@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from netbird_streaming.api.status import Status
+from netbird_streaming.api.timestamps import parse_time
 from netbird_streaming.api.types import RECONCILE_ANNOTATION, ConnectionKind, EventStreamingIntegration, ObjectKey
-from netbird_streaming.core.inputs import CreatedIntegration, Memory
+from netbird_streaming.core.inputs import LIST_LAG, AccountSnapshot, CreatedIntegration, Memory
 from netbird_streaming.core.netbird.payload import secret_names
 from netbird_streaming.core.netbird.types import Integration, Priority
 from netbird_streaming.core.status.conditions import NOT_REPORTED, Readiness, readiness
@@ -52,6 +53,7 @@ class ResourceRecord:
     memory: Memory = EMPTY_MEMORY
     id: int | None = None
     create_pending: bool = False
+    deleting: bool = False
     account: Account | None = None
     create_account: Account | None = None
     unwritten_status: tuple[Status, Status] | None = None
@@ -62,9 +64,18 @@ class ResourceRecord:
     refused: str | None = None
     readiness: Readiness = NOT_REPORTED
 
-    def at(self, authority: str | None, account_id: str | None) -> Owner:
-        """Return the resource as one that acts in this account."""
-        return Owner(self.uid, self.key, Place(authority, account_id), self.connection.kind == ConnectionKind.CLUSTER)
+    def at(self, authority: str | None, account_id: str | None, created_at: str | None = None) -> Owner:
+        """Return the resource as one that acts in this account, and owns an integration that was created then."""
+        shared = self.connection.kind == ConnectionKind.CLUSTER
+        return Owner(self.uid, self.key, Place(authority, account_id), shared, parse_time(created_at))
+
+    def is_missed(self, snapshot: AccountSnapshot, shown_since: float) -> bool:
+        """Return whether a LIST lacks the integration, which it would show if it were there."""
+        written = self.memory.last_write_at
+        since = shown_since if written is None else written + LIST_LAG
+        return (
+            self.id is not None and not self.deleting and self.id not in snapshot.by_id and snapshot.started_at >= since
+        )
 
     def compress(self) -> None:
         """Keep the version known as a tenth of its size, and none that is large: ten thousand may wait for their turn.
@@ -93,7 +104,8 @@ class ResourceRecord:
         self.id = resource.status.id
         self.readiness = readiness(resource.status.conditions)
         internal = resource.status.internal
-        self.create_pending = internal.creation is not None or bool(internal.unresolved_creations)
+        self.create_pending = internal.creation is not None or bool(internal.unresolved_creations or internal.former)
+        self.deleting = resource.deleting
 
 
 class UnownedIntegration(NamedTuple):

@@ -131,7 +131,7 @@ class Store:
         """What a status says that this very resource wrote is claimed before any work is begun."""
         status = own_status_of(resource, record.memory).status
         intent = status.internal.creation
-        self.ownership.own(record.at(status.internal.authority, status.account_id), status.id)
+        self.ownership.own(record.at(status.internal.authority, status.account_id, status.created_at), status.id)
         if intent is not None:
             self.ownership.add_restored_create(record.at(intent.authority, intent.account_id), intent)
 
@@ -263,6 +263,7 @@ class Store:
         memory = record.memory.evolve(
             last_compared_at=compared_at,
             not_found_at=None,
+            absent=None,
             finalizer_seen_at=None,
             late_write_possible_until=late,
             own_write_updated_at=None,
@@ -314,6 +315,17 @@ class Store:
         except ObjectGoneError:
             return False
         return True
+
+    def on_list(self, account: Account, snapshot: AccountSnapshot) -> None:
+        """A LIST arrived: find the owned integrations whose absence from it is not believed."""
+        absent = frozenset(
+            record.id or 0
+            for state in self.connections
+            if account in state.accounts.values()
+            for record in self.dependents(state.connection.key)
+            if record.account is account and record.is_missed(snapshot, account.known_since + self.timeouts.list_lag)
+        )
+        account.missed(absent)
 
     def on_account_identified(self, before: str, account: Account) -> None:
         """Claims that were made while the account was not known are the account's."""

@@ -217,7 +217,7 @@ def _decide(this: DecisionInput) -> None:
         case Create():
             after = updates.with_intent(this, action)
         case Update():
-            after = updates.corrected(this.status, action.correction)
+            after = updates.corrected(this.status, action)
         case _:
             return
     json.dumps(document(after))

@@ -2,9 +2,10 @@
 
 import pytest
 
+from netbird_streaming.api.timestamps import parse_time
 from netbird_streaming.api.types import ObjectKey
 from netbird_streaming.reconciler.ownership import UNNAMED, Claim, ConfigKey, Owner, Ownership, Place
-from tests.harness.cases import AUTHORITY, WALL, integration, intent_of
+from tests.harness.cases import AUTHORITY, WALL, integration, intent_of, item
 
 SCOPE = ("acc-1", "digest")
 
@@ -47,37 +48,37 @@ def test_the_rival_is_woken_when_the_holder_goes_or_changes() -> None:
 def test_an_id_is_held_until_another_is_or_the_resource_goes() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a"), 5)
-    assert ownership.other_owners(holder("b", "acc-1")).other(5) == "team-a/a"
-    assert ownership.other_owners(holder("a", "acc-1")).other(5) is None
+    assert ownership.other_owners(holder("b", "acc-1")).other(item(5)) == "team-a/a"
+    assert ownership.other_owners(holder("a", "acc-1")).other(item(5)) is None
     ownership.own(holder("a"), 6)
-    assert ownership.other_owners(holder("b", "acc-1")).other(5) is None
+    assert ownership.other_owners(holder("b", "acc-1")).other(item(5)) is None
     ownership.release_all("uid-a")
-    assert ownership.other_owners(holder("b", "acc-1")).other(6) is None
+    assert ownership.other_owners(holder("b", "acc-1")).other(item(6)) is None
 
 
 def test_the_same_id_in_another_account_is_another_integration() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a"), 5)
-    assert ownership.other_owners(holder("b", "acc-2")).other(5) is None
-    assert ownership.other_owners(holder("b", None)).other(5) == "team-a/a"
+    assert ownership.other_owners(holder("b", "acc-2")).other(item(5)) is None
+    assert ownership.other_owners(holder("b", None)).other(item(5)) == "team-a/a"
 
 
 def test_what_another_server_says_of_the_same_account_is_of_no_account_of_ours() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a", authority="authority-2"), 5)
-    assert ownership.other_owners(holder("b")).other(5) is None
+    assert ownership.other_owners(holder("b")).other(item(5)) is None
     ownership.own(Owner("uid-c", identity("c"), Place(None, "acc-1")), 6)
-    assert ownership.other_owners(Owner("uid-d", identity("d"), Place(None, "acc-1"))).other(6) is None
+    assert ownership.other_owners(Owner("uid-d", identity("d"), Place(None, "acc-1"))).other(item(6)) is None
 
 
 def test_an_owner_is_one_whose_account_is_known() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a", None), 5)
-    assert ownership.other_owners(holder("b")).other(5) == "team-a/a"
-    assert ownership.other_owners(holder("b")).owner(5) is None
+    assert ownership.other_owners(holder("b")).other(item(5)) == "team-a/a"
+    assert ownership.other_owners(holder("b")).owner(item(5)) is None
     ownership.own(holder("a"), 5)
-    assert ownership.other_owners(holder("b")).owner(5) == "team-a/a"
-    assert ownership.other_owners(holder("b", None)).owner(5) is None
+    assert ownership.other_owners(holder("b")).owner(item(5)) == "team-a/a"
+    assert ownership.other_owners(holder("b", None)).owner(item(5)) is None
 
 
 @pytest.mark.parametrize(("own", "other", "named"), [(True, True, True), (True, False, False), (False, True, False)])
@@ -91,9 +92,18 @@ def test_a_name_of_another_namespace_is_for_those_who_share_a_cluster_connection
     mine = holder("b")._replace(shared=own)
     ownership.own(theirs, 5)
     expected = "team-b/a" if named else UNNAMED
-    assert ownership.other_owners(mine).other(5) == ownership.other_owners(mine).owner(5) == expected
+    assert ownership.other_owners(mine).other(item(5)) == ownership.other_owners(mine).owner(item(5)) == expected
     ownership.contend({SCOPE: Claim.OWNED}, theirs, 0.0)
     assert ownership.contend({SCOPE: Claim.NONE}, mine, 0.0) == expected
     intent = intent_of(integration(), authority=AUTHORITY)
     ownership.add_restored_create(theirs, intent)
     assert ownership.find_restored_create(mine, "another", intent.signature) == expected
+
+
+def test_the_same_id_of_another_time_is_another_integration() -> None:
+    ownership = Ownership(lambda _: None)
+    ownership.own(holder("a")._replace(created=parse_time("2026-05-01T11:00:00Z")), 5)
+    others = ownership.other_owners(holder("b"))
+    assert others.other(item(5, created_at="2026-05-01T11:00:01Z")) == "team-a/a"
+    assert others.other(item(5, created_at="2026-05-01T11:00:02Z")) is None
+    assert others.other(item(5, created_at=None)) == "team-a/a"

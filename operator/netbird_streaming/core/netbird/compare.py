@@ -4,9 +4,10 @@ NetBird masks secrets as `****`, so a masked value is unknown and never counts; 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from netbird_streaming.api.types import Platform
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
@@ -21,6 +22,7 @@ COMPARABLE: Final[Mapping[str, tuple[str, ...]]] = {
 """The keys of each platform that are no secrets by themselves; the first is the one to look up by."""
 
 _URLS: Final = ("url", "api_url")
+_MASKED_PART: Final = re.compile(r"\*{3,}")
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -29,8 +31,13 @@ def is_masked(value: str) -> bool:
     return value != "" and not value.strip("*")
 
 
+def has_masked_part(value: str) -> bool:
+    """Return whether a server put asterisks in the place of a part of the value."""
+    return _MASKED_PART.search(value) is not None
+
+
 def canonical_url(url: str) -> str:
-    """The URL with what RFC 3986, section 6.2 calls equivalent made equal; as it is where it can't be read."""
+    """Return the URL in one of the forms that servers write it in: RFC 3986, section 6.2, and percent-decoded."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -39,7 +46,7 @@ def canonical_url(url: str) -> str:
     if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
         host = f"{host}:{port}"
     user, at, _ = parts.netloc.rpartition("@")
-    return urlunsplit((parts.scheme, user + at + host, parts.path or "/", parts.query, parts.fragment))
+    return unquote(urlunsplit((parts.scheme, user + at + host, parts.path or "/", parts.query, parts.fragment)))
 
 
 def parse_headers(value: str) -> Mapping[str, str] | None:
@@ -61,19 +68,36 @@ def _names(value: str) -> str:
 
 
 def identifying(key: str, value: str) -> str:
-    """The part of a value that tells integrations apart: a URL but for its form, the names of headers, else all."""
+    """Return what of a value tells integrations apart: the names of headers, else all of it, in one form."""
     if key in _URLS:
-        return canonical_url(value).rstrip("/")
-    return _names(value) if key == "headers" else value
+        return canonical_url(value.strip()).rstrip("/")
+    return _names(value) if key == "headers" else " ".join(value.split())
 
 
-def _same_headers(wanted: str, shown: str) -> bool:
+def _is_shown_as(key: str, wanted: str, shown: str) -> bool:
+    """Return whether a server may show the wanted value so: in another form, with a masked part, with more headers."""
+    if key != "headers":
+        return _fits(identifying(key, wanted), identifying(key, shown))
     ours, theirs = parse_headers(wanted), parse_headers(shown)
     if ours is None or theirs is None:
-        return wanted == shown
-    return ours.keys() == theirs.keys() and all(
-        is_masked(value) or value == ours[name] for name, value in theirs.items()
-    )
+        return _fits(wanted, shown)
+    return all(name in theirs and _fits(value, theirs[name]) for name, value in ours.items())
+
+
+def _fits(wanted: str, shown: str) -> bool:
+    """Return whether both are equal but for what the server masked; the time that it takes is linear."""
+    if is_masked(shown) or not has_masked_part(shown):
+        return is_masked(shown) or wanted == shown
+    first, *middle, last = _MASKED_PART.split(shown)
+    place, end = len(first), len(wanted) - len(last)
+    if place > end or not (wanted.startswith(first) and wanted.endswith(last)):
+        return False
+    for part in middle:
+        found = wanted.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
 
 
 def _shown(item: Integration, key: str) -> str | None:
@@ -112,15 +136,41 @@ def has_identity(platform: str, wanted: tuple[str, ...], item: Integration) -> b
     )
 
 
+def is_alike(platform: str, config: Mapping[str, str], item: Integration) -> bool:
+    """Return whether the item may have been made with this configuration, by a server with forms of its own."""
+    if item.platform != platform or item.config is None:
+        return False
+    return all(
+        (shown := _shown(item, key)) is None or _is_shown_as(key, config.get(key, ""), shown)
+        for key in COMPARABLE.get(platform, ())
+    )
+
+
+def unlike(platform: str, config: Mapping[str, str], item: Integration) -> tuple[str, ...]:
+    """Return the keys whose shown value is not just the one of this configuration."""
+    return tuple(
+        key
+        for key in COMPARABLE.get(platform, ())
+        if (shown := _shown(item, key)) is not None and identifying(key, shown) != identifying(key, config.get(key, ""))
+    )
+
+
+def unlike_signature(item: Integration, wanted: Mapping[str, str], key: FingerprintKey) -> tuple[str, ...]:
+    """Return the keys whose shown value is not the one whose digest was kept."""
+    platform = item.platform or ""
+    return tuple(
+        name
+        for name, digest in wanted.items()
+        if (shown := _shown(item, name)) is not None
+        and key.digest("signature", platform, name, identifying(name, shown)) != digest
+    )
+
+
 def matches_signature(item: Integration, platform: str, wanted: Mapping[str, str], key: FingerprintKey) -> bool:
     """Whether the item shows the values whose digests were kept; what it masks is taken for equal."""
     if item.platform != platform or item.config is None:
         return False
-    return all(
-        (shown := _shown(item, name)) is None
-        or key.digest("signature", platform, name, identifying(name, shown)) == digest
-        for name, digest in wanted.items()
-    )
+    return not unlike_signature(item, wanted, key)
 
 
 def differences(platform: str, config: Mapping[str, str], item: Integration, key: FingerprintKey) -> dict[str, str]:
@@ -128,13 +178,6 @@ def differences(platform: str, config: Mapping[str, str], item: Integration, key
     found: dict[str, str] = {}
     for name in COMPARABLE.get(platform, ()):
         shown, wanted = _shown(item, name), config.get(name, "")
-        if shown in (None, wanted):
-            continue
-        if _same_headers(wanted, shown) if name == "headers" else _same(name, wanted, shown):
-            continue
-        found[name] = key.digest("shown", name, identifying(name, wanted), shown)
+        if shown is not None and shown != wanted and not _is_shown_as(name, wanted, shown):
+            found[name] = key.digest("shown", name, identifying(name, wanted), shown)
     return found
-
-
-def _same(key: str, wanted: str, shown: str) -> bool:
-    return canonical_url(wanted) == canonical_url(shown) if key in _URLS else wanted == shown

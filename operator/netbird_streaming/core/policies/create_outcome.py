@@ -1,22 +1,25 @@
 """Creating exactly once: what is written before a POST, and how its outcome is found when the answer was lost."""
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any, Final
 
-from netbird_streaming.api.status import Intent, Origin
-from netbird_streaming.api.timestamps import parse_time
+from netbird_streaming.api.status import MAX_KNOWN, Intent, Origin
+from netbird_streaming.api.timestamps import CREATED_ROUNDING, latest, parse_time
 from netbird_streaming.api.types import AdoptionPolicy
-from netbird_streaming.core.actions import Action, ConfirmAccount, ReadyState, RecordId, Report, WaitForList
-from netbird_streaming.core.inputs import AccountSnapshot, DecisionInput, Target
+from netbird_streaming.core import former
+from netbird_streaming.core.actions import Action, ConfirmAccount, ReadyState, RecordId, Report, WaitForList, refuse
+from netbird_streaming.core.inputs import ABSENCE, AccountSnapshot, DecisionInput, Target
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 
-CLOCK_SLACK: Final = timedelta(seconds=60)
-"""A proxy's `Date` may not be the database's clock."""
+CLOCK_SLACK: Final = timedelta(minutes=10)
+"""How far the clock of `createdAt` may be off that of `Date`, for an outcome that is recorded without being asked."""
+MAX_NAMED: Final = 10
 ACCOUNT_RETRY: Final = 5.0
 """Seconds after which an account that NetBird failed to tell is asked for again."""
 _UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came of it when no late commit is possible."
@@ -44,7 +47,41 @@ def new_intent(inputs: DecisionInput, payload: Payload, target: Target, snapshot
         key_id=payload.key_id,
         since=snapshot.date,
         until=snapshot.date + span if snapshot.date is not None else None,
+        **_listed(snapshot, platform),
     )
+
+
+def _listed(snapshot: AccountSnapshot, platform: str) -> dict[str, Any]:
+    """Return what tells later which integrations of the platform are not in this LIST.
+
+    All ids would not fit into a status. The latest `createdAt` tells, by its own clock, and the ids of those of which
+    it does not.
+    """
+    newest = latest(*(item.created_at for item in snapshot.by_id.values()))
+    near = [item.id for item in snapshot.by_id.values() if _may_be_of(item, platform) and not _is_older(item, newest)]
+    return {
+        "newest": newest,
+        "highest_id": max(snapshot.by_id, default=0),
+        "known_ids": tuple(sorted(near)[-MAX_KNOWN:]),
+        "unidentified": snapshot.unidentified(platform),
+    }
+
+
+def _may_be_of(item: Integration, platform: str) -> bool:
+    return item.platform in (None, platform)
+
+
+def _is_older(item: Integration, newest: datetime | None) -> bool:
+    """Return whether `createdAt` tells that the item was created before the newest one of a LIST."""
+    created = parse_time(item.created_at)
+    return created is not None and newest is not None and created < newest - CREATED_ROUNDING
+
+
+def _is_new(intent: Intent, item: Integration) -> bool:
+    """Return whether the LIST before the POST did not show the item."""
+    if item.id in intent.known_ids or _is_older(item, intent.newest):
+        return False
+    return parse_time(item.created_at) is not None or item.id > intent.highest_id
 
 
 def _attempt(inputs: DecisionInput) -> int:
@@ -81,12 +118,18 @@ def _are_alike(one: Intent, other: Intent) -> bool:
 
 
 def candidates(inputs: DecisionInput, intent: Intent, snapshot: AccountSnapshot) -> list[Integration]:
-    """The integrations that may be the outcome of this attempt, and that no other resource holds."""
-    return [item for item in inputs.unowned(list(snapshot.by_id.values())) if _is_candidate(inputs, intent, item)]
+    """Return what may be the outcome of this attempt: all of its platform that is new since, and that is not owned.
+
+    Their values do not count, since a server may show them in a form of its own.
+    """
+    new = [item for item in snapshot.by_id.values() if _may_be_of(item, intent.platform) and _is_new(intent, item)]
+    own = {inputs.status.id} | {item.id for _, item in former.shown(inputs, snapshot)}
+    return [item for item in inputs.unowned(new) if item.id not in own]
 
 
-def _is_candidate(inputs: DecisionInput, intent: Intent, item: Integration) -> bool:
-    if item.id == inputs.status.id or item.platform != intent.platform or not _in_window(intent, item):
+def _is_exact(inputs: DecisionInput, intent: Intent, item: Integration) -> bool:
+    """Return whether the item shows the values that were sent, and was created at the time."""
+    if not _in_window(intent, item):
         return False
     if not is_provable(inputs, intent):
         return True
@@ -133,6 +176,14 @@ def intent_with_account(inputs: DecisionInput) -> Intent | None:
     return intent.model_copy(update={"account_id": target.account})
 
 
+def _is_alike(inputs: DecisionInput, intent: Intent, item: Integration) -> bool:
+    """Return whether a server may show what is sent now so, and created the item at the time."""
+    payload = inputs.desired.payload
+    if isinstance(payload, OperatorError) or not _in_window(intent, item):
+        return False
+    return compare.is_alike(payload.request.platform, payload.request.config, item)
+
+
 def resolve_open_intent(inputs: DecisionInput) -> Action | None:
     """Find out what came of a create whose answer is not known; None where nothing came of it, or none is open."""
     intent, target = open_intent(inputs), inputs.observed.target
@@ -144,11 +195,30 @@ def resolve_open_intent(inputs: DecisionInput) -> Action | None:
     over = (inputs.memory.create_ended_at or inputs.observed.now) + waits
     if inputs.observed.now < over:
         return _wait(inputs, intent, target, over)
-    snapshot = inputs.list_since(over)
-    return (
-        WaitForList(over)
-        if snapshot is None
-        else resolve_candidates(inputs, intent, candidates(inputs, intent, snapshot))
+    since = over if inputs.memory.absent is None else max(over, inputs.memory.absent + ABSENCE)
+    if inputs.observed.now < since:
+        return Report(ReadyState.RECONCILING, Reason.CREATE_OUTCOME_UNKNOWN, _outcome_unknown(inputs), retry_at=since)
+    snapshot = inputs.list_since(since)
+    if snapshot is None:
+        return WaitForList(since)
+    found = candidates(inputs, intent, snapshot)
+    return resolve_candidates(inputs, intent, found) if found else _look_twice(inputs, intent, snapshot)
+
+
+def _look_twice(inputs: DecisionInput, intent: Intent, snapshot: AccountSnapshot) -> Report | None:
+    """Wait for a second LIST that shows nothing, a minute later; None where that has come."""
+    if snapshot.unidentified(intent.platform) > intent.unidentified:
+        sentence = "NetBird lists a new integration without a readable id, which may have come of an unanswered create."
+        return refuse(Reason.CREATE_AMBIGUOUS, sentence)
+    first = snapshot.started_at if inputs.memory.absent is None else inputs.memory.absent
+    if snapshot.started_at >= first + ABSENCE:
+        return None
+    return Report(
+        ReadyState.RECONCILING,
+        Reason.CREATE_OUTCOME_UNKNOWN,
+        _outcome_unknown(inputs),
+        retry_at=first + ABSENCE,
+        absent=first,
     )
 
 
@@ -171,19 +241,23 @@ def resolve_unresolved_creates(inputs: DecisionInput, snapshot: AccountSnapshot)
     target = inputs.observed.target
     if isinstance(target, OperatorError):
         return None
-    for intent in inputs.status.internal.unresolved_creations:
+    # What is just as it was sent goes before what a server may show so.
+    for matches, intent in product((_is_exact, _is_alike), inputs.status.internal.unresolved_creations):
         there = reaches_same_account(inputs, intent, target)
-        found = [] if there is False else candidates(inputs, intent, snapshot)
+        new = [] if there is False else candidates(inputs, intent, snapshot)
+        found = [item for item in new if matches(inputs, intent, item)]
         if not found:
             continue
         if there is None and target.account is None:
             return ConfirmAccount()
-        return resolve_candidates(inputs, intent, found) if inputs.status.id is None else _ambiguous(found)
+        return (
+            resolve_candidates(inputs, intent, found) if inputs.status.id is None else _ambiguous(inputs, intent, found)
+        )
     return None
 
 
 def resolve_candidates(inputs: DecisionInput, intent: Intent, found: list[Integration]) -> Action | None:
-    """One candidate is bound where the intent is proven to be its own, else all are named and left alone."""
+    """Record the one candidate that is just as it was sent, if the intent is proven to be its own; else name all."""
     if not found:
         return None
     adoption = inputs.desired.resource.spec.adoption
@@ -192,11 +266,13 @@ def resolve_candidates(inputs: DecisionInput, intent: Intent, found: list[Integr
     if isinstance(target, OperatorError):
         return None
     if chosen and target.allow_adoption:
-        return _adopt(inputs, chosen[0], found)
+        told = _ambiguous(inputs, intent, found)
+        return RecordId(chosen[0], Origin.ADOPTED) if len(found) == 1 else _adopt(inputs, chosen[0], told)
     proven = is_provable(inputs, intent) and reaches_same_account(inputs, intent, target)
-    if proven and len(found) == 1:
-        return RecordId(found[0], Origin.INFERRED)
-    return adoption_not_allowed() if chosen else _ambiguous(found)
+    exact = [item for item in found if _is_exact(inputs, intent, item)]
+    if proven and len(exact) == 1:
+        return RecordId(exact[0], Origin.INFERRED)
+    return adoption_not_allowed() if chosen else _ambiguous(inputs, intent, found)
 
 
 def adoption_not_allowed() -> Report:
@@ -205,21 +281,29 @@ def adoption_not_allowed() -> Report:
     return Report(ReadyState.STALLED, Reason.ADOPTION_NOT_ALLOWED, message)
 
 
-def _adopt(inputs: DecisionInput, chosen: Integration, found: list[Integration]) -> Action:
+def _adopt(inputs: DecisionInput, chosen: Integration, told: Report) -> Action:
     """Whoever adopts one of several was told of them all: the others are nobody's from then on."""
-    told = _ambiguous(found)
-    if len(found) > 1 and not any(each.message == told.message for each in inputs.status.conditions):
+    if not any(each.message == told.message for each in inputs.status.conditions):
         return replace(told, retry_at=inputs.observed.now)
     return RecordId(chosen, Origin.ADOPTED)
 
 
-def _ambiguous(found: list[Integration]) -> Report:
-    ids = ", ".join(str(item.id) for item in found)
+def _ambiguous(inputs: DecisionInput, intent: Intent, found: list[Integration]) -> Report:
+    """Name the candidates, and in which settings each differs from what was sent."""
+    shown = ", ".join(_described(inputs, intent, item) for item in found[:MAX_NAMED])
+    more = f" and {len(found) - MAX_NAMED} others" if len(found) > MAX_NAMED else ""
     message = (
-        f"Integrations {ids} may have come of a create whose answer was lost, and nothing tells which. "
+        f"Integrations {shown}{more} may have come of a create whose answer was lost, and nothing tells which. "
         f"{Reason.CREATE_AMBIGUOUS.remedy}"
     )
     return Report(ReadyState.STALLED, Reason.CREATE_AMBIGUOUS, message)
+
+
+def _described(inputs: DecisionInput, intent: Intent, item: Integration) -> str:
+    if item.config is None or not is_provable(inputs, intent):
+        return str(item.id)
+    differs = compare.unlike_signature(item, intent.signature, inputs.key)
+    return f"{item.id} (differs in {', '.join(differs)})" if differs else str(item.id)
 
 
 def _outcome_unknown(inputs: DecisionInput) -> str:

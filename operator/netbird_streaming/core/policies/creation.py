@@ -2,6 +2,7 @@
 
 from netbird_streaming.api.status import MAX_UNRESOLVED, Origin
 from netbird_streaming.api.types import AdoptionPolicy
+from netbird_streaming.core import former
 from netbird_streaming.core.actions import (
     Action,
     AddFinalizer,
@@ -11,8 +12,10 @@ from netbird_streaming.core.actions import (
     RecordId,
     Report,
     WaitForList,
+    refuse,
     report_of,
 )
+from netbird_streaming.core.contention import contended
 from netbird_streaming.core.inputs import AccountSnapshot, DecisionInput, Target
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import Payload
@@ -21,11 +24,6 @@ from netbird_streaming.core.policies import create_outcome
 from netbird_streaming.core.status.conditions import readiness
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
-
-
-def stalled(reason: Reason, sentence: str) -> Report:
-    """A state that a human must mend."""
-    return Report(ReadyState.STALLED, reason, f"{sentence} {reason.remedy}")
 
 
 def suspended(what: str) -> Report:
@@ -63,15 +61,19 @@ def refuse_restored_status(inputs: DecisionInput) -> Action | None:
             f"The status names integration {claim}, and not its owner: status.internal.ownerUID is missing, as after "
             "an older CRD has pruned it."
         )
-        return stalled(Reason.OWNER_UNKNOWN, sentence)
+        return refuse(Reason.OWNER_UNKNOWN, sentence)
     sentence = f"The status was restored from another resource, which held integration {claim}."
-    return stalled(Reason.RESTORED_STATUS, sentence)
+    return refuse(Reason.RESTORED_STATUS, sentence)
 
 
 def adopt(inputs: DecisionInput) -> Action | None:
     """Take over what the user says is theirs; None where there is nothing to take over."""
     adoption, target = inputs.desired.resource.spec.adoption, inputs.observed.target
-    if adoption.policy is AdoptionPolicy.NEVER or isinstance(target, OperatorError):
+    if (
+        adoption.policy is AdoptionPolicy.NEVER
+        or isinstance(target, OperatorError)
+        or former.is_done(inputs, adoption.id)
+    ):
         return None
     if not target.allow_adoption:
         return create_outcome.adoption_not_allowed()
@@ -87,21 +89,22 @@ def adopt(inputs: DecisionInput) -> Action | None:
 def _adopt_id(inputs: DecisionInput, snapshot: AccountSnapshot, wanted: int) -> Action:
     item = snapshot.by_id.get(wanted)
     if item is None:
-        return stalled(Reason.ADOPTION_NOT_FOUND, f"Integration {wanted}, to be adopted, is not in this account.")
+        return refuse(Reason.ADOPTION_NOT_FOUND, f"Integration {wanted}, to be adopted, is not in this account.")
     if not inputs.unowned([item]):
-        return stalled(
-            Reason.ADOPTION_CLAIMED, f"Resource {inputs.observed.owners.other(wanted)} holds integration {wanted}."
+        return refuse(
+            Reason.ADOPTION_CLAIMED, f"Resource {inputs.observed.owners.other(item)} holds integration {wanted}."
         )
     platform = inputs.desired.resource.spec.platform
     if item.platform != platform:
-        return stalled(Reason.PLATFORM_MISMATCH, f"Integration {wanted} is not of platform {platform}.")
+        return refuse(Reason.PLATFORM_MISMATCH, f"Integration {wanted} is not of platform {platform}.")
     match inputs.desired.resource.spec.adoption.policy:
         case AdoptionPolicy.OVERRIDE:
             return RecordId(item, Origin.ADOPTED)
         case AdoptionPolicy.MATCH | AdoptionPolicy.NEVER:
             if _is_identical(inputs, item):
                 return RecordId(item, Origin.ADOPTED)
-            return stalled(Reason.ADOPTION_MISMATCH, f"Integration {wanted} has other settings than the resource.")
+            differs = _differs(inputs, [item])
+            return refuse(Reason.ADOPTION_MISMATCH, f"It has other settings than the resource: {differs}.")
 
 
 def _adopt_any(inputs: DecisionInput, snapshot: AccountSnapshot) -> Action | None:
@@ -111,8 +114,26 @@ def _adopt_any(inputs: DecisionInput, snapshot: AccountSnapshot) -> Action | Non
     found = inputs.unowned(snapshot.identical(payload.request.platform, payload.request.config))
     if len(found) > 1:
         ids = ", ".join(str(item.id) for item in found)
-        return stalled(Reason.ADOPTION_AMBIGUOUS, f"Integrations {ids} are identical to the resource.")
-    return RecordId(found[0], Origin.ADOPTED) if found else None
+        return refuse(Reason.ADOPTION_AMBIGUOUS, f"Integrations {ids} are identical to the resource.")
+    if found:
+        return RecordId(found[0], Origin.ADOPTED)
+    near = inputs.unowned(snapshot.alike(payload.request.platform, payload.request.config))
+    if near:
+        sentence = f"No integration is identical to the resource, and one may be the same: {_differs(inputs, near)}."
+        return refuse(Reason.ADOPTION_MISMATCH, sentence)
+    return None
+
+
+def _differs(inputs: DecisionInput, items: list[Integration]) -> str:
+    """Return which integrations these are, and in which settings each differs from the resource."""
+    payload = inputs.desired.payload
+    if not isinstance(payload, Payload):
+        return ", ".join(f"integration {item.id}" for item in items)
+    request = payload.request
+    return "; ".join(
+        f"integration {item.id} differs in {', '.join(compare.unlike(request.platform, request.config, item))}"
+        for item in items
+    )
 
 
 def _is_identical(inputs: DecisionInput, item: Integration) -> bool:
@@ -124,7 +145,7 @@ def refuse_conflict(inputs: DecisionInput) -> Action | None:
     """Of two resources that nobody could tell apart in NetBird, one acts."""
     if inputs.observed.conflicting_owner is None:
         return None
-    return stalled(
+    return refuse(
         Reason.OWNERSHIP_CONFLICT,
         f"Resource {inputs.observed.conflicting_owner} has the same account, platform and public settings, and "
         "holds them.",
@@ -139,6 +160,9 @@ def create(inputs: DecisionInput) -> Action | None:
     first = _prepare(inputs, target, "Creating the integration")
     if first is not None:
         return first
+    stop = _contended(inputs)
+    if stop is not None:
+        return stop
     since = max(inputs.memory.finalizer_seen_at or inputs.observed.now, inputs.observed.deleted_at)
     snapshot = inputs.list_since(since)
     if snapshot is None:
@@ -148,6 +172,13 @@ def create(inputs: DecisionInput) -> Action | None:
         or _name_account(target)
         or _post(inputs, payload, target, snapshot)
     )
+
+
+def _contended(inputs: DecisionInput) -> Report | None:
+    """Creating again what is gone counts as a correction does."""
+    if inputs.status.id is None:
+        return None
+    return contended(inputs, f"Integration {inputs.status.id} is gone from NetBird.")
 
 
 def _name_account(target: Target) -> Action | None:
@@ -177,9 +208,12 @@ def _post(inputs: DecisionInput, payload: Payload, target: Target, snapshot: Acc
     if inputs.observed.now - snapshot.started_at > inputs.timeouts.intent_age:
         return WaitForList(inputs.observed.now)
     earlier = create_outcome.unresolved(inputs)
+    if earlier and (inputs.observed.partial or inputs.observed.vanished):
+        sentence = "A create was never answered, and NetBird's list is not whole: it does not tell what came of it."
+        return refuse(Reason.CREATE_AMBIGUOUS, sentence)
     if len(earlier) > MAX_UNRESOLVED:
         sentence = f"{len(earlier)} different creates were never answered, so another one is not tried."
-        return stalled(Reason.CREATE_AMBIGUOUS, sentence)
+        return refuse(Reason.CREATE_AMBIGUOUS, sentence)
     return Create(create_outcome.new_intent(inputs, payload, target, snapshot), earlier, payload)
 
 
@@ -189,15 +223,19 @@ def _refuse_identical(
     """An integration that is identical already: a second stream of the same events is never wanted."""
     twins = snapshot.identical(payload.request.platform, payload.request.config)
     unclaimed = inputs.unowned(twins)
+    near = inputs.unowned(snapshot.alike(payload.request.platform, payload.request.config))
     # What we have just deleted is shown for a while yet by a LIST that lags.
     surely = inputs.observed.deleted_at + inputs.timeouts.list_lag
-    if unclaimed and snapshot.started_at < surely:
+    if (unclaimed or near) and snapshot.started_at < surely:
         return WaitForList(surely)
     if unclaimed:
         ids = ", ".join(str(item.id) for item in unclaimed)
-        return stalled(Reason.IDENTICAL_EXISTS, f"Integration {ids} with these settings exists and is not ours.")
+        return refuse(Reason.IDENTICAL_EXISTS, f"Integration {ids} with these settings exists and is not ours.")
+    if near:
+        sentence = f"An integration that may be the same exists and is not ours: {_differs(inputs, near)}."
+        return refuse(Reason.IDENTICAL_EXISTS, sentence)
     if twins:
-        holder = inputs.observed.owners.other(twins[0].id)
+        holder = inputs.observed.owners.other(twins[0])
         sentence = f"Resource {holder} holds integration {twins[0].id} with these settings."
-        return stalled(Reason.OWNERSHIP_CONFLICT, sentence)
+        return refuse(Reason.OWNERSHIP_CONFLICT, sentence)
     return None

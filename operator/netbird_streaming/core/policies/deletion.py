@@ -1,10 +1,20 @@
 """The resource is being deleted: its integration goes first, or is left on purpose, or is proven to be gone."""
 
 from netbird_streaming.api.types import DeletionPolicy
-from netbird_streaming.core.actions import Action, Delete, Ignore, ReadyState, RemoveFinalizer, Report, WaitForList
+from netbird_streaming.core import former
+from netbird_streaming.core.actions import (
+    Action,
+    Delete,
+    DeleteFormer,
+    Ignore,
+    ReadyState,
+    RemoveFinalizer,
+    Report,
+    WaitForList,
+)
 from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.policies import create_outcome
-from netbird_streaming.core.policies.existing import confirm_account, is_gone, prove_absence, prove_ownership
+from netbird_streaming.core.policies.existing import FRESH, confirm_account, is_gone, prove_absence, prove_ownership
 from netbird_streaming.errors import OperatorError
 
 DELETION_BLOCKED_HELP = (
@@ -19,8 +29,9 @@ def nothing_to_delete(inputs: DecisionInput) -> Action | None:
         return Ignore()
     status = inputs.status
     if inputs.memory.deleted:
-        return RemoveFinalizer()
-    if status.id is not None or create_outcome.open_intent(inputs) is not None or status.internal.unresolved_creations:
+        return RemoveFinalizer(absent=tuple(each.id for each in status.internal.former))
+    internal = status.internal
+    if status.id is not None or create_outcome.open_intent(inputs) or internal.unresolved_creations or internal.former:
         return None
     claim = inputs.recorded.restored_id
     return RemoveFinalizer(
@@ -65,11 +76,22 @@ def resolve_before_delete(inputs: DecisionInput) -> Action | None:
     )
 
 
+def delete_former(inputs: DecisionInput) -> Action | None:
+    """Delete what the resource owned before, if it appeared again."""
+    if not inputs.status.internal.former:
+        return None
+    snapshot = inputs.list_since(inputs.observed.now - FRESH)
+    if snapshot is None:
+        return WaitForList(inputs.observed.now)
+    again = former.shown(inputs, snapshot)
+    return DeleteFormer(again[0][0].id) if again else None
+
+
 def delete(inputs: DecisionInput) -> Action:
     """DELETE, once; again only after a look."""
     status, memory = inputs.status, inputs.memory
     if status.id is None or is_gone(inputs):
-        return RemoveFinalizer()
+        return RemoveFinalizer(absent=tuple(each.id for each in former.recorded(inputs)))
     if memory.unknown_write_at is not None and inputs.list_since(memory.unknown_write_at) is None:
         return WaitForList(memory.unknown_write_at)
     return Delete(status.id)
@@ -83,5 +105,6 @@ POLICIES = (
     confirm_account,
     prove_ownership,
     resolve_before_delete,
+    delete_former,
     prove_absence,
 )

@@ -1,24 +1,27 @@
 """Drift: compare what NetBird shows with what it accepted, and undo what somebody else did."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
-from netbird_streaming.api.status import MAX_CORRECTIONS, Correction
-from netbird_streaming.api.timestamps import is_later, parse_time
+from netbird_streaming.api.status import Correction
+from netbird_streaming.api.timestamps import is_apart, is_later, is_recent, parse_time
 from netbird_streaming.api.types import DriftPolicy
-from netbird_streaming.core.actions import Action, ReadyState, Report, Update, WaitForList
+from netbird_streaming.core.actions import Action, ReadyState, Report, Update, WaitForList, refuse
+from netbird_streaming.core.contention import contended, is_requested
 from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
-from netbird_streaming.core.policies.creation import refuse_conflict, stalled
+from netbird_streaming.core.policies.creation import refuse_conflict
 from netbird_streaming.reasons import Reason
 
 ROUNDING: Final = timedelta(milliseconds=1)
 """A database keeps microseconds of a time that an answer showed in nanoseconds."""
 LATE_TOUCH: Final = timedelta(seconds=10)
 """How long after its answer a server may still stamp our own write, until a LIST has shown what it made of it."""
-CONTENTION_WINDOW: Final = timedelta(hours=1)
+RESEND_WINDOW: Final = timedelta(days=1)
+"""How often all settings are sent again at most because nothing but `updatedAt` has moved."""
 
 
 def correct_drift(inputs: DecisionInput) -> Action | None:
@@ -29,7 +32,7 @@ def correct_drift(inputs: DecisionInput) -> Action | None:
     snapshot = inputs.list_since(since)
     if snapshot is None:
         return WaitForList(since)
-    item, lags = snapshot.by_id.get(inputs.status.id), snapshot.started_at < inputs.list_reliable_after
+    item, lags = inputs.held(snapshot), snapshot.started_at < inputs.list_reliable_after
     # What a LIST that does not lag leaves out is proven absent, or looked at again, before anything is compared.
     return WaitForList(inputs.list_reliable_after) if item is None else _compare(inputs, payload, item, lags=lags)
 
@@ -50,19 +53,15 @@ def is_in_sync(inputs: DecisionInput) -> bool:
     return any((each.type, each.reason) == ("Ready", Reason.SYNCED) for each in inputs.status.conditions)
 
 
-def is_requested(inputs: DecisionInput) -> bool:
-    """Whether a user asked for a reconcile that was not handled yet."""
-    return inputs.desired.requested not in (None, inputs.status.last_handled_reconcile_at)
-
-
 def _compare(inputs: DecisionInput, payload: Payload, item: Integration, *, lags: bool) -> Action:
     """Where the LIST may lag, what it shows in another way may be how it was before our own last write.
 
     Nor does it give the baseline: the time of that write, which shows later, would be taken for that of a stranger's.
     """
     request, status = payload.request, inputs.status
-    if item.platform not in (None, request.platform):
-        return stalled(Reason.PLATFORM_MISMATCH, f"Integration {item.id} is not of platform {request.platform}.")
+    if item.unreadable is not None:
+        sentence = f"NetBird lists integration {item.id} in a form that can't be read: {item.unreadable}."
+        return Report(ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER, f"{sentence} It is tried again.")
     shown = compare.differences(request.platform, request.config, item, inputs.key)
     fresh = {name: digest for name, digest in shown.items() if status.internal.normalized.get(name) != digest}
     normalized = {name: digest for name, digest in status.internal.normalized.items() if name in shown}
@@ -76,10 +75,20 @@ def _compare(inputs: DecisionInput, payload: Payload, item: Integration, *, lags
         return _compare_later(inputs, item, waits=not in_order or bool(last))
     if in_order:
         return in_sync(item, normalized)
-    tried = all(last.get(name) == digest for name, digest in fresh.items()) or _reports_only(inputs, item)
-    if not toggled and not foreign and tried:
-        return in_sync(item, normalized | fresh)
+    tried = all(last.get(name) == digest for name, digest in fresh.items())
+    if not toggled and not foreign and tried and not is_requested(inputs):
+        return _not_applied(item, fresh)
+    if not fresh and not toggled and is_recent(status.internal.resent_at, inputs.observed.wall, within=RESEND_WINDOW):
+        # The time that stays in the status tells again tomorrow; one of each LIST would be a write for each.
+        return in_sync(replace(item, updated_at=None), normalized)
     return _drifted(inputs, payload, item, fresh)
+
+
+def _not_applied(item: Integration, fresh: dict[str, str]) -> Report:
+    """A value from before our PUT is no form of the one that was sent: NetBird did not carry the PUT out."""
+    what = ", ".join(fresh)
+    sentence = f"NetBird accepted the PUT of integration {item.id} and still shows another value of {what}."
+    return refuse(Reason.NOT_APPLIED, sentence)
 
 
 def _compare_later(inputs: DecisionInput, item: Integration, *, waits: bool) -> Action:
@@ -97,14 +106,6 @@ def _shows_our_write(inputs: DecisionInput, item: Integration) -> bool:
     if inputs.memory.last_write_at is None:
         return shown == parse_time(inputs.status.updated_at)
     return shown is not None and former is not None and shown - former > ROUNDING
-
-
-def _reports_only(inputs: DecisionInput, item: Integration) -> bool:
-    """Where nothing is corrected, a difference that nobody wrote since our own write is the server's own form."""
-    if inputs.desired.resource.spec.drift_policy is DriftPolicy.CORRECT:
-        return False
-    dated = inputs.status.updated_at is not None and parse_time(item.updated_at) is not None
-    return dated or _is_first_comparison(inputs)
 
 
 def _is_first_comparison(inputs: DecisionInput) -> bool:
@@ -126,34 +127,30 @@ def _drifted(inputs: DecisionInput, payload: Payload, item: Integration, fresh: 
         return Report(ReadyState.READY, Reason.DRIFTED, message, drifted=message)
     if spec.suspend:
         return Report(ReadyState.READY, Reason.SUSPENDED, f"{sentence} {Reason.SUSPENDED.remedy}", drifted=sentence)
-    recent = [each for each in inputs.status.internal.corrections if inputs.observed.wall - each.at < CONTENTION_WINDOW]
-    if (len(recent) >= MAX_CORRECTIONS or _is_contended(inputs)) and not is_requested(inputs):
-        message = f"{sentence} It was corrected {MAX_CORRECTIONS} times within an hour. {Reason.CONTENDED.remedy}"
-        return Report(ReadyState.STALLED, Reason.CONTENDED, message, drifted=message)
-    conflict = refuse_conflict(inputs)
-    if conflict is not None:
-        return conflict
-    return Update(item.id, payload, _correction(inputs, item, fresh))
+    stop = refuse_conflict(inputs) or (contended(inputs, sentence) if what else None)
+    if stop is not None:
+        return stop
+    at = inputs.observed.wall.replace(microsecond=0)
+    if not what:
+        return Update(item.id, payload, resent_at=at)
+    return Update(item.id, payload, _correction(inputs, item, fresh, at))
 
 
-def _correction(inputs: DecisionInput, item: Integration, values: dict[str, str]) -> Correction:
+def _correction(inputs: DecisionInput, item: Integration, values: dict[str, str], at: datetime) -> Correction:
     """What was written since it was in order is never the server's own form: shown again, it is undone again."""
     known = {} if _was_in_sync(inputs) and is_foreign_write(inputs, item) else values
-    return Correction(at=inputs.observed.wall.replace(microsecond=0), updated_at=item.updated_at, values=known)
-
-
-def _is_contended(inputs: DecisionInput) -> bool:
-    return any(each.reason == Reason.CONTENDED and each.status == "True" for each in inputs.status.conditions)
+    return Correction(at=at, updated_at=item.updated_at, values=known)
 
 
 def is_foreign_write(inputs: DecisionInput, item: Integration) -> bool:
-    """Whether somebody wrote after the baseline: what our own last write was answered with, or a LIST after it showed.
+    """Return whether `updatedAt` is not the baseline: what our own last write was answered with, or a LIST after it.
 
-    Where the answer to a PUT showed the time from before there is no baseline yet, and the first LIST gives it.
+    An earlier time counts too, since a restored database shows one. Where the answer to a PUT showed the time from
+    before there is no baseline yet, and the first LIST gives it.
     """
     if inputs.memory.own_write_updated_at is not None:
         return is_later(item.updated_at, inputs.memory.own_write_updated_at, by=ROUNDING)
-    return is_later(item.updated_at, inputs.status.updated_at, by=ROUNDING if _was_in_sync(inputs) else LATE_TOUCH)
+    return is_apart(item.updated_at, inputs.status.updated_at, by=ROUNDING if _was_in_sync(inputs) else LATE_TOUCH)
 
 
 def _was_in_sync(inputs: DecisionInput) -> bool:
@@ -165,8 +162,10 @@ def overwrites_foreign_change(inputs: DecisionInput, update: Update) -> bool:
     """Whether a correction undoes what somebody else did; else the server may only write a value in its own way."""
     snapshot = inputs.observed.snapshot
     item = snapshot.by_id.get(update.id) if snapshot is not None else None
-    if update.correction is None or item is None:
+    if item is None:
         return False
+    if update.correction is None:
+        return update.resent_at is not None
     toggled = item.enabled not in (None, update.payload.request.enabled)
     return toggled or is_foreign_write(inputs, item) or not _is_first_comparison(inputs)
 

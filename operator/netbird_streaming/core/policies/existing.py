@@ -1,5 +1,7 @@
 """An integration that we hold: in the right account, still there, and as the resource says."""
 
+from typing import Final
+
 from netbird_streaming.api.types import AdoptionPolicy, DriftPolicy
 from netbird_streaming.core.actions import (
     Action,
@@ -10,13 +12,18 @@ from netbird_streaming.core.actions import (
     Report,
     Update,
     WaitForList,
+    refuse,
     report_of,
 )
-from netbird_streaming.core.inputs import DecisionInput, Target
+from netbird_streaming.core.inputs import ABSENCE, DecisionInput, Target
 from netbird_streaming.core.netbird.payload import Payload
-from netbird_streaming.core.policies.creation import adopt, refuse_conflict, stalled, suspended
+from netbird_streaming.core.netbird.types import Integration
+from netbird_streaming.core.policies.creation import adopt, refuse_conflict, suspended
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
+
+FRESH: Final = 20.0
+"""Seconds for which a LIST, or the answer to our own write, vouches for the integration that is written next."""
 
 
 def restore_finalizer(inputs: DecisionInput) -> Action | None:
@@ -56,7 +63,7 @@ def confirm_account(inputs: DecisionInput) -> Action | None:
         return report_of(target.account)
     if status.account_id in (None, target.account):
         return None
-    return stalled(
+    return refuse(
         Reason.ACCOUNT_MISMATCH,
         f"Integration {status.id} is in account {status.account_id}, the connection leads to {target.account}.",
     )
@@ -70,43 +77,97 @@ def _foreign(inputs: DecisionInput, target: Target) -> Report | None:
             f"Integration {status.id} was received from another NetBird server than the connection's: its URL differs,"
             " or who controls its CA."
         )
-        return stalled(Reason.ACCOUNT_MISMATCH, sentence)
+        return refuse(Reason.ACCOUNT_MISMATCH, sentence)
     if status.account_id is None and status.internal.proof != target.credential_digest:
         sentence = f"Integration {status.id} was received with another token, and its account is not known."
-        return stalled(Reason.ACCOUNT_UNCONFIRMED, sentence)
+        return refuse(Reason.ACCOUNT_UNCONFIRMED, sentence)
     return None
 
 
 def prove_ownership(inputs: DecisionInput) -> Action | None:
     """Nothing is sent for an id that another resource holds in the same account."""
     held = inputs.status.id
-    owner = inputs.observed.owners.owner(held) if held is not None else None
+    item = None if held is None else Integration(held, created_at=inputs.status.created_at)
+    owner = None if item is None else inputs.observed.owners.owner(item)
     if owner is None:
         return None
-    return stalled(Reason.OWNERSHIP_CONFLICT, f"Resource {owner} holds integration {held} too.")
+    return refuse(Reason.OWNERSHIP_CONFLICT, f"Resource {owner} holds integration {held} too.")
 
 
 def is_gone(inputs: DecisionInput) -> bool:
-    """Whether the id that we hold is proven absent: a JSON 404, then a LIST without it that shows our last write."""
-    missing = inputs.memory.not_found_at
-    snapshot = inputs.list_since(max(missing, inputs.list_reliable_after)) if missing is not None else None
-    return snapshot is not None and inputs.status.id not in snapshot.by_id
+    """Return whether the integration that we own is proven absent.
+
+    A read replica, a shard or a token's rights can hide an integration for a while. So it is proven by two observations
+    a minute apart, each by id and by a LIST that would show our last write.
+    """
+    memory = inputs.memory
+    if memory.not_found_at is None or memory.absent is None or inputs.status.id in inputs.observed.vanished:
+        return False
+    snapshot = inputs.list_since(max(memory.not_found_at, inputs.list_reliable_after))
+    return snapshot is not None and memory.not_found_at >= memory.absent + ABSENCE and inputs.held(snapshot) is None
 
 
 def prove_absence(inputs: DecisionInput) -> Action | None:
-    """The LIST does not show it, or a request by id found nothing: find out which it is."""
-    status, missing = inputs.status, inputs.memory.not_found_at
+    """The LIST does not show our integration, or a request by id did not find it: find out whether it is gone."""
+    status, memory = inputs.status, inputs.memory
     if status.id is None:
         return None
+    missing = memory.not_found_at
     since = inputs.list_reliable_after if missing is None else max(missing, inputs.list_reliable_after)
     snapshot = inputs.list_since(since)
-    if missing is None:
-        return ProveAbsence(status.id) if snapshot is not None and status.id not in snapshot.by_id else None
     if snapshot is None:
-        return WaitForList(since)
+        return None if missing is None else WaitForList(since)
+    if inputs.held(snapshot) is None:
+        return _absent(inputs, status.id)
     # A LIST that lags shows for a while yet what was just deleted.
-    surely = missing + inputs.timeouts.list_lag
-    return WaitForList(surely) if status.id in snapshot.by_id and snapshot.started_at < surely else None
+    surely = snapshot.started_at if missing is None else missing + inputs.timeouts.list_lag
+    return WaitForList(surely) if snapshot.started_at < surely else None
+
+
+def _absent(inputs: DecisionInput, integration_id: int) -> Action | None:
+    """The LIST does not show it: observe that twice; None where that is done."""
+    missing, absent = inputs.memory.not_found_at, inputs.memory.absent
+    if missing is None or absent is None:
+        return ProveAbsence(integration_id)
+    if integration_id in inputs.observed.vanished:
+        return _vanished(inputs)
+    again = absent + ABSENCE
+    if missing >= again:
+        return None
+    return ProveAbsence(integration_id) if inputs.observed.now >= again else _unproven(inputs, again)
+
+
+def _vanished(inputs: DecisionInput) -> Report:
+    count = len(inputs.observed.vanished)
+    sentence = (
+        f"NetBird shows {count} owned integrations of this account no longer, integration {inputs.status.id} too."
+    )
+    return Report(
+        ReadyState.RECONCILING, Reason.INTEGRATIONS_VANISHED, f"{sentence} {Reason.INTEGRATIONS_VANISHED.remedy}"
+    )
+
+
+def _unproven(inputs: DecisionInput, again: float) -> Report:
+    what = "the finalizer is removed" if inputs.desired.resource.deleting else "anything is done about it"
+    message = (
+        f"NetBird does not show integration {inputs.status.id}. It is checked again after a minute, before {what}."
+    )
+    return Report(ReadyState.RECONCILING, Reason.REMOTE_DELETED, message, retry_at=again)
+
+
+def before_write(inputs: DecisionInput) -> Action | None:
+    """Return what has to be done before a PUT or DELETE of the integration that we own, or None.
+
+    A LIST has to show it as ours a moment ago, since an id can be given again; what our own write was just answered
+    with needs none.
+    """
+    now, written = inputs.observed.now, inputs.memory.last_write_at
+    if written is not None and now - written <= FRESH:
+        return None
+    snapshot = inputs.list_since(max(now - FRESH, inputs.list_reliable_after))
+    if snapshot is None:
+        return WaitForList(max(now, inputs.list_reliable_after))
+    return prove_absence(inputs) if inputs.held(snapshot) is None else None
 
 
 def report_deletion(inputs: DecisionInput) -> Action | None:

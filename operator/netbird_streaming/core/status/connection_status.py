@@ -2,17 +2,38 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from netbird_streaming.api.connection_status import ConfirmedAccount, ConnectionInternal, ConnectionStatus
-from netbird_streaming.api.types import ClusterNetBirdConnection, Connection
+from netbird_streaming.api.types import CONFIRM_ANNOTATION, ClusterNetBirdConnection, Connection
 from netbird_streaming.core.actions import ReadyState, state_of
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
+from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration
 from netbird_streaming.core.status.conditions import ConditionInput, conditions
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
 MAX_SHOWN_DEPENDENTS: Final = 10
+SHOWN_IDS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the last LIST of an account leaves open.
+
+    `vanished` holds owned ids that it lacks and whose absence is not believed, `contradicted` those that it lacks and
+    that NetBird shows by id, `unreadable` its elements that can't be read.
+    """
+
+    vanished: frozenset[int] = frozenset()
+    contradicted: frozenset[int] = frozenset()
+    unreadable: tuple[Integration, ...] = ()
+
+    @property
+    def confirmation(self) -> str:
+        """Return the annotation's value by which a person confirms that just these integrations were deleted."""
+        return sha256(_ids(self.vanished, most=None).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +43,7 @@ class AccountObservation:
     tenant_id: str | None
     account_id: str | None
     problem: OperatorError | None
+    listed: Listed = Listed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +101,38 @@ def _condition(reached: tuple[AccountObservation, ...], problem: OperatorError |
         if each.problem is not None:
             where = f"Tenant {each.tenant_id}: " if each.tenant_id is not None else ""
             return ConditionInput(state_of(each.problem), each.problem.reason, where + each.problem.message)
+    for each in reached:
+        if each.listed.vanished:
+            return ConditionInput(ReadyState.RECONCILING, Reason.INTEGRATIONS_VANISHED, _vanished(each.listed))
     known = sorted({each.account_id for each in reached if each.account_id is not None})
     account = f" The account is {known[0]}." if len(known) == 1 else ""
-    return ConditionInput(ReadyState.READY, Reason.SYNCED, "NetBird accepts the token." + account)
+    notes = "".join(_notes(each.listed) for each in reached)
+    return ConditionInput(ReadyState.READY, Reason.SYNCED, "NetBird accepts the token." + account + notes)
+
+
+def _vanished(listed: Listed) -> str:
+    return (
+        f"NetBird's list lacks {len(listed.vanished)} integrations that the operator owns "
+        f"({_ids(listed.vanished)}). Until it shows them again, none is created again. If they were deleted on "
+        f"purpose, set the connection's annotation {CONFIRM_ANNOTATION} to {listed.confirmation}."
+    )
+
+
+def _notes(listed: Listed) -> str:
+    text = ""
+    if listed.contradicted:
+        text += f" NetBird's list leaves out what NetBird shows by id ({_ids(listed.contradicted)})."
+    if listed.unreadable:
+        known = frozenset(item.id for item in listed.unreadable if item.id != UNKNOWN_ID)
+        others = len(listed.unreadable) - len(known)
+        what = [_ids(known)] * bool(known) + [f"{others} without a readable id"] * bool(others)
+        text += f" NetBird lists integrations in a form that can't be read: {', '.join(what)}."
+    return text
+
+
+def _ids(ids: frozenset[int], most: int | None = SHOWN_IDS) -> str:
+    more = f" and {len(ids) - most} others" if most is not None and len(ids) > most else ""
+    return ", ".join(map(str, sorted(ids)[:most])) + more
 
 
 def _accounts(

@@ -104,6 +104,10 @@ def events_for(
 
 def deletion_event(status: Status, release: RemoveFinalizer) -> EventNote | None:
     """The Event for a resource that was let go; None where it never had an integration."""
+    if release.absent:
+        ids = ", ".join(map(str, release.absent))
+        note = f"Released: NetBird does not show integration {ids}, which the operator did not delete."
+        return EventNote(Reason.REMOTE_DELETED, EventReason.DELETED.action, note, warning=True)
     if release.note is not None:
         return _note(EventReason.ORPHANED, f"Released: {release.note}.")
     return None if status.id is None else _note(EventReason.DELETED, f"Integration {status.id} was deleted in NetBird.")
@@ -126,6 +130,10 @@ _BOUND: Final = {
 
 
 def _changes(before: Status, after: Status) -> Iterator[EventNote]:
+    settled = {each.id for each in before.internal.former} - {each.id for each in after.internal.former} - {after.id}
+    for integration_id in settled:
+        sentence = f"Integration {integration_id}, which another one had replaced, appeared again and was deleted."
+        yield _note(EventReason.CORRECTED, sentence)
     if before.id == after.id:
         yield from _writes(before, after)
         return
@@ -140,7 +148,8 @@ def _changes(before: Status, after: Status) -> Iterator[EventNote]:
 
 def _writes(before: Status, after: Status) -> Iterator[EventNote]:
     """A correction says that the settings were sent again; it is no update beside."""
-    if _last_correction(after) not in (None, _last_correction(before)):
+    resent = after.internal.resent_at not in (None, before.internal.resent_at)
+    if resent or _last_correction(after) not in (None, _last_correction(before)):
         yield _note(EventReason.CORRECTED, f"Somebody else changed integration {after.id} in NetBird: it is set back.")
     elif before.internal.applied is not None and after.internal.applied not in (None, before.internal.applied):
         sentence = f"NetBird accepted other settings of integration {after.id}: the resource or a Secret changed."

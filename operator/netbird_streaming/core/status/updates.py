@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from netbird_streaming.api.status import MAX_CORRECTIONS, Applied, Condition, Correction, Internal, Status
+from netbird_streaming.api.status import MAX_CORRECTIONS, Applied, Condition, Correction, Internal, Origin, Status
 from netbird_streaming.api.timestamps import parse_time
 from netbird_streaming.api.types import EventStreamingIntegration
+from netbird_streaming.core import former
 from netbird_streaming.core.actions import Action, Create, Delete, ReadyState, RecordId, Report, Update, WaitForList
 from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies.create_outcome import intent_with_account
-from netbird_streaming.core.policies.drift import is_foreign_write
 from netbird_streaming.core.status.conditions import ConditionInput, conditions
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
@@ -35,14 +35,27 @@ def with_intent(inputs: DecisionInput, create: Create) -> Status:
         last_handled_reconcile_at=inputs.status.last_handled_reconcile_at,
         conditions=_conditions(resource, _CREATING, inputs.observed.wall),
         internal=Internal(
-            creation=create.intent, unresolved_creations=create.unresolved, owner_uid=resource.metadata.uid
+            creation=create.intent,
+            unresolved_creations=create.unresolved,
+            owner_uid=resource.metadata.uid,
+            corrections=_counted(inputs),
+            former=former.recorded(inputs),
         ),
     )
 
 
+def _counted(inputs: DecisionInput) -> tuple[Correction, ...]:
+    """Count the re-creation of an integration that is gone as a correction."""
+    corrections = inputs.status.internal.corrections
+    if inputs.status.id is None:
+        return corrections
+    at = inputs.observed.wall.replace(microsecond=0)
+    return (*corrections, Correction(at=at))[-MAX_CORRECTIONS:]
+
+
 def with_id(inputs: DecisionInput, bind: RecordId) -> Status:
     """The id of what was created, adopted or inferred; what was not answered has still to be accepted."""
-    item, created = bind.item, bind.created
+    item, created, status = bind.item, bind.created, inputs.status
     return inputs.status.evolve(
         id=item.id,
         origin=bind.origin,
@@ -56,8 +69,9 @@ def with_id(inputs: DecisionInput, bind: RecordId) -> Status:
         proof=_proof(inputs, created),
         applied=None if created is None else created.applied,
         creation=None,
-        corrections=(),
-        normalized={},
+        corrections=() if bind.origin is Origin.ADOPTED else status.internal.corrections,
+        former=tuple(each for each in former.recorded(inputs) if each.id != item.id),
+        normalized={} if created is None else dict(created.normalized),
         owner_uid=inputs.desired.uid,
         claimed_id=None,
         conditions=_conditions(inputs.desired.resource, _BINDING, inputs.observed.wall),
@@ -101,7 +115,7 @@ def updated(inputs: DecisionInput, update: Update, answer: Integration) -> Statu
     """
     status, request, resource = inputs.status, update.payload.request, inputs.desired.resource
     is_told = status.observed_generation == resource.metadata.generation
-    return corrected(status, update.correction).evolve(
+    return corrected(status, update).evolve(
         conditions=status.conditions if is_told else _conditions(resource, _BINDING, inputs.observed.wall),
         enabled=request.enabled,
         config=dict(update.payload.public),
@@ -114,6 +128,8 @@ def updated(inputs: DecisionInput, update: Update, answer: Integration) -> Statu
 def _is_of_this_write(inputs: DecisionInput, answer: Integration) -> bool:
     """Whether the answer's time is that of the PUT, and not of what was there before: a stranger's write, perhaps."""
     began, shown = inputs.observed.server_now, parse_time(answer.updated_at)
+    if shown is not None and shown == parse_time(inputs.status.updated_at):
+        return False
     return began is not None and shown is not None and shown >= began - ANSWER_SLACK
 
 
@@ -122,11 +138,13 @@ def _without_values(correction: Correction) -> Correction:
     return correction.model_copy(update={"values": {}})
 
 
-def corrected(status: Status, correction: Correction | None) -> Status:
-    """A PUT that undoes somebody else's was sent: it counts, answered or not."""
-    if correction is None:
+def corrected(status: Status, update: Update) -> Status:
+    """Count a PUT that undoes another client's write, answered or not."""
+    if update.resent_at is not None:
+        return status.evolve(resent_at=update.resent_at)
+    if update.correction is None:
         return status
-    return status.evolve(corrections=(*status.internal.corrections, correction)[-MAX_CORRECTIONS:])
+    return status.evolve(corrections=(*status.internal.corrections, update.correction)[-MAX_CORRECTIONS:])
 
 
 def create_refused(status: Status) -> Status:
@@ -159,11 +177,13 @@ def _shown(inputs: DecisionInput, item: Integration) -> dict[str, object]:
         "account_id": item.account_id or status.account_id,
         "corrections": tuple(map(_without_values, status.internal.corrections)),
     }
-    if parse_time(item.created_at) != parse_time(status.created_at):
-        shown["created_at"] = item.created_at
-    if not is_foreign_write(inputs, item) and parse_time(item.updated_at) != parse_time(status.updated_at):
-        shown["updated_at"] = item.updated_at
-    return shown
+    times = (
+        ("created_at", item.created_at, status.created_at),
+        ("updated_at", item.updated_at, status.updated_at),
+    )
+    return shown | {
+        name: text for name, text, known in times if text is not None and parse_time(text) != parse_time(known)
+    }
 
 
 def waiting(inputs: DecisionInput, action: Action, wait: timedelta) -> Status:

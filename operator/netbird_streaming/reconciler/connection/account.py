@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from netbird_streaming.api.types import ObjectKey
 from netbird_streaming.core.inputs import AccountSnapshot
-from netbird_streaming.core.netbird.types import Endpoint, Priority, Slot
+from netbird_streaming.core.netbird.types import Endpoint, Integration, Priority, Slot
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.gate import Gate
@@ -23,6 +23,8 @@ SNAPSHOT_LIFETIME: Final = 45.0
 """Seconds for which a LIST is kept: ten thousand integrations are some megabytes."""
 PAUSE_FACTOR: Final = 8
 """In a burst, a LIST that took a second is followed by a pause of this many, so that more creates share the next."""
+MANY_MISSED: Final = 3
+"""Owned integrations that a LIST lacks at once, from which on their absence is not believed."""
 MIN_PAUSE: Final = 0.1
 MAX_PAUSE: Final = 5.0
 BURST_GAP: Final = 1.0
@@ -34,6 +36,10 @@ class AccountEvents(Protocol):
 
     def on_list_done(self, account: "Account") -> None:
         """A LIST arrived, or failed."""
+        ...
+
+    def on_list(self, account: "Account", snapshot: AccountSnapshot) -> None:
+        """A LIST arrived, and nobody has acted on it yet."""
         ...
 
     def on_account_identified(self, before: str, account: "Account") -> None:
@@ -71,6 +77,12 @@ class Account:
         self.problem: OperatorError | None = None
         self.deleted_at = 0.0
         self.failures = 0
+        self.contradicted: set[int] = set()
+        """The ids that a LIST left out, and that NetBird answered for by id."""
+        self.unreadable: tuple[Integration, ...] = ()
+        self.vanished: frozenset[int] = frozenset()
+        """The owned ids that the last LIST lacks, where they are too many to be believed."""
+        self._confirmed: frozenset[int] = frozenset()
         self._checked_digest: str | None = None
         self._check: asyncio.Task[OperatorError | None] | None = None
         self.due_at = float("-inf")
@@ -128,6 +140,17 @@ class Account:
         self.expire()
         return self._snapshot
 
+    def missed(self, absent: frozenset[int]) -> None:
+        """Take the owned ids that the last LIST lacks: many at once are not believed until a person confirms it."""
+        self._confirmed &= absent
+        doubted = absent - self._confirmed
+        self.vanished = doubted if len(doubted) >= MANY_MISSED else frozenset()
+
+    def confirm_missed(self) -> None:
+        """Believe the last LIST: a person said that these integrations were deleted."""
+        self._confirmed |= self.vanished
+        self.vanished = frozenset()
+
     def expire(self) -> None:
         """Keep the last LIST no longer if it is old."""
         if self._snapshot is not None and self._clock.monotonic() - self._snapshot.started_at > SNAPSHOT_LIFETIME:
@@ -150,6 +173,7 @@ class Account:
             self.endpoint_digest = self.ownership_scope = way.endpoint
         if way.proof != self.credential_digest:
             self.credential_digest, self._account_id, self._snapshot, self._checked_digest = way.proof, None, None, None
+            self.contradicted, self.vanished, self.unreadable = set(), frozenset(), ()
             self.due_at = float("-inf")
             self.gate.reset()
 
@@ -282,6 +306,9 @@ class Account:
             self.account_id = accounts.pop()
         self._snapshot, self.problem, self.failures = AccountSnapshot(listing, started_at), None, 0
         self.last_list_at = started_at
+        self.contradicted -= self._snapshot.by_id.keys()
+        self.unreadable = self._snapshot.unreadable
+        self._events.on_list(self, self._snapshot)
         return None
 
     def _throttle(self, started_at: float) -> None:

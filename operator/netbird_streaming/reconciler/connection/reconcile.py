@@ -3,10 +3,21 @@
 from collections.abc import Iterator
 from typing import Final
 
-from netbird_streaming.api.types import ClusterNetBirdConnection, Connection, NetBirdConnection, ObjectKey
+from netbird_streaming.api.types import (
+    CONFIRM_ANNOTATION,
+    ClusterNetBirdConnection,
+    Connection,
+    NetBirdConnection,
+    ObjectKey,
+)
 from netbird_streaming.core.netbird.endpoints import resync_interval
 from netbird_streaming.core.netbird.types import Priority
-from netbird_streaming.core.status.connection_status import AccountObservation, ConnectionObservation, connection_status
+from netbird_streaming.core.status.connection_status import (
+    AccountObservation,
+    ConnectionObservation,
+    Listed,
+    connection_status,
+)
 from netbird_streaming.core.status.events import summarize
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
 from netbird_streaming.reconciler.connection.account import Account
@@ -35,6 +46,7 @@ async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority)
         store.connections.account(state, state.connection.spec.tenant_id)
     if not state.connection.deleting and _is_needed(store, key):
         await store.ensure_finalizer(state)
+    _confirm(store, state)
     outcomes = {
         await _resync_account(store, state, account, urgent=urgent, priority=priority)
         for account in list(state.accounts.values())
@@ -135,9 +147,22 @@ async def _write_status(store: Store, state: ConnectionState) -> None:
     store.queue.add(state.connection.key)
 
 
+def _listed(account: Account) -> Listed:
+    return Listed(account.vanished, frozenset(account.contradicted), account.unreadable)
+
+
+def _confirm(store: Store, state: ConnectionState) -> None:
+    """Believe a LIST that lacks many integrations once a person confirmed that just these were deleted."""
+    value = state.connection.metadata.annotations.get(CONFIRM_ANNOTATION)
+    for account in state.accounts.values():
+        if account.vanished and value == _listed(account).confirmation:
+            account.confirm_missed()
+            store.requeue_dependents(state.connection.key)
+
+
 def _observation(store: Store, state: ConnectionState) -> ConnectionObservation:
     reached = tuple(
-        AccountObservation(tenant_id, account.account_id, account.problem)
+        AccountObservation(tenant_id, account.account_id, account.problem, _listed(account))
         for tenant_id, account in state.accounts.items()
     )
     families = [account.client.path_family for account in state.accounts.values()]

@@ -119,6 +119,8 @@ class ConnectionRegistry:
         if isinstance(state.connection, ClusterNetBirdConnection):
             access = await self._access(state.connection, resource.metadata.namespace or "")
             if isinstance(access, OperatorError):
+                access = _former_access(state.connection, resource) or access
+            if isinstance(access, OperatorError):
                 return access
             tenant_id, allow_adoption = access[0] or tenant_id, access[1]
         await self.load(state)
@@ -293,6 +295,22 @@ class ConnectionRegistry:
             known = limits.get((spec.url, state.token))
             limits[spec.url, state.token] = spec.rate_limit if known is None else _lower_limit(known, spec.rate_limit)
         self._ports.netbird.set_rate_limits(limits)
+
+
+def _former_access(
+    connection: ClusterNetBirdConnection, resource: EventStreamingIntegration
+) -> tuple[str | None, bool] | None:
+    """Return the tenant in which a resource may still delete what it owns, though its namespace is allowed no longer.
+
+    A namespace and its entry in `access` go in one commit. The account that the status names tells the tenant, and the
+    decision proves it before anything is deleted.
+    """
+    status = resource.status
+    ours = status.internal.owner_uid == resource.metadata.uid
+    if not resource.deleting or not ours or status.id is None or status.account_id is None:
+        return None
+    tenants = [each.tenant_id for each in connection.status.accounts if each.account_id == status.account_id]
+    return (tenants[0], False) if tenants else None
 
 
 def _not_found(key: ObjectKey, what: str) -> WaitError:

@@ -10,7 +10,6 @@ from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.policies import existing
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
-from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
 from netbird_streaming.reconciler.integration.reconciliation import Reconciliation
 from netbird_streaming.reconciler.ports import Outcome
@@ -78,19 +77,42 @@ async def confirm_account(run: Reconciliation, inputs: DecisionInput) -> bool:
 
 
 async def prove_absence(run: Reconciliation, inputs: DecisionInput, action: ProveAbsence) -> bool:
-    """A request by id: a JSON 404 is the first half of the proof, the LIST that follows the second."""
+    """Ask for the integration by id, unless the LIST shows another one with its id.
+
+    A JSON 404 is the first half of an observation, the LIST that follows the second. Any other answer proves that the
+    LIST is not whole.
+    """
     if not isinstance(run.resolved, ResolvedConnection):
         return True
+    account, snapshot = run.resolved.account, inputs.observed.snapshot
+    if snapshot is not None and action.id in snapshot.by_id:
+        note_missing(run)
+        return False
     try:
-        async with run.sending(run.resolved.account.client) as client:
-            await client.get(action.id, run.priority)
+        async with run.sending(account.client) as client:
+            item = await client.get(action.id, run.priority)
     except NotFoundError:
-        run.record.memory = run.record.memory.evolve(not_found_at=run.store.ports.clock.monotonic())
+        account.contradicted.discard(action.id)
+        note_missing(run)
         return False
     except OperatorError as problem:
         return await report_error(run, inputs, problem)
-    message = f"NetBird's list leaves out integration {action.id}, but answers for it by id. It is looked at again."
-    return await report(run, inputs, Report(ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER, message))
+    now = run.store.ports.clock.monotonic()
+    if not inputs.is_ours(item):
+        note_missing(run)
+        return False
+    if action.id not in account.contradicted:
+        account.contradicted.add(action.id)
+        run.store.queue.add(run.resolved.state.connection.key)
+    run.record.memory = run.record.memory.evolve(not_found_at=None, absent=None, fetched=item, fetched_at=now)
+    return False
+
+
+def note_missing(run: Reconciliation) -> None:
+    """Remember that the integration was found absent now, and when it first was."""
+    memory, now = run.record.memory, run.store.ports.clock.monotonic()
+    absent = now if memory.absent is None else memory.absent
+    run.record.memory = memory.evolve(not_found_at=now, absent=absent, fetched=None)
 
 
 def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
@@ -109,7 +131,8 @@ def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
         return
     run.remember_version(run.resource)
     # However old the LIST is when it is looked at again: what is not in order is not called so without another.
-    record.memory = record.memory.evolve(needs_verification=True)
+    absent = record.memory.absent if action.absent is None else action.absent
+    record.memory = record.memory.evolve(needs_verification=True, absent=absent)
     if action.state is ReadyState.SUSPENDED:
         return
     run.outcome = Outcome.ERROR

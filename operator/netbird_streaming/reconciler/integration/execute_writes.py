@@ -6,9 +6,12 @@ from typing import Final
 
 from netbird_streaming.api.status import Applied, Origin
 from netbird_streaming.api.timestamps import NEVER, latest
-from netbird_streaming.core.actions import Create, Delete, RecordId, RemoveFinalizer, Update
+from netbird_streaming.core import former
+from netbird_streaming.core.actions import Create, Delete, DeleteFormer, RecordId, RemoveFinalizer, Update
 from netbird_streaming.core.actions import report_of as standing
 from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory
+from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies.drift import overwrites_foreign_change
 from netbird_streaming.core.status import updates
@@ -25,7 +28,7 @@ from netbird_streaming.errors import (
 )
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
-from netbird_streaming.reconciler.integration.execute_reads import report_error
+from netbird_streaming.reconciler.integration.execute_reads import note_missing, report_error
 from netbird_streaming.reconciler.integration.reconciliation import Reconciliation, read_latest
 
 logger = logging.getLogger(__name__)
@@ -71,6 +74,9 @@ async def _remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: 
         return False
     except OperatorError as problem:
         return await _report_write_error(run, inputs, problem)
+    if action.absent:
+        ids = {"integrations": action.absent, "reason": Reason.REMOTE_DELETED}
+        logger.warning("released: NetBird does not show what the operator did not delete", extra=ids)
     note = deletion_event(run.desired_status, action)
     if note is not None:
         run.store.ports.cluster.publish(run.resource, [note])
@@ -96,9 +102,8 @@ async def _report_write_error(run: Reconciliation, inputs: DecisionInput, proble
 async def record_id(run: Reconciliation, inputs: DecisionInput, action: RecordId) -> bool:
     """Hold the id, in memory before anything is awaited; it is written with what follows, or at once."""
     run.desired_status = updates.with_id(inputs, action)
-    run.store.ownership.own(
-        run.record.at(run.desired_status.internal.authority, run.desired_status.account_id), action.item.id
-    )
+    owner = run.record.at(run.desired_status.internal.authority, run.desired_status.account_id, action.item.created_at)
+    run.store.ownership.own(owner, action.item.id)
     done = _LOGGED_ORIGINS.get(action.origin)
     if done is None:
         return False
@@ -166,25 +171,33 @@ async def _post(run: Reconciliation, inputs: DecisionInput, action: Create, reso
         account.set_account_id(item.account_id, credential_digest)
         run.store.queue.add(resolved.state.connection.key)
     item = replace(item, account_id=item.account_id or action.intent.account_id)
-    owner = run.store.ownership.other_owners(run.record.at(authority, item.account_id)).owner(item.id)
+    owner = run.store.ownership.other_owners(run.record.at(authority, item.account_id)).owner(item)
     if owner is not None:
         message = f"NetBird answered the create with the id {item.id}, which resource {owner} holds."
         return await _on_create_error(run, inputs, RetryError(Reason.UNEXPECTED_ANSWER, message, effect=Effect.UNKNOWN))
     run.record.create_account = account
-    _created(run, action, item, (authority, credential_digest))
+    _created(run, _posted(run, action.payload, item, (authority, credential_digest)))
     return False
 
 
-def _created(run: Reconciliation, action: Create, item: Integration, sent: tuple[str, str]) -> None:
-    """The id is remembered until it is written, and is the resource's from now on."""
-    payload, (authority, credential_digest) = action.payload, sent
+def _posted(run: Reconciliation, payload: Payload, item: Integration, sent: tuple[str, str]) -> CreatedIntegration:
+    """Return what came of a POST, and in which form this server shows what was sent.
+
+    No later answer tells such a form from a value that another client has set.
+    """
+    request = payload.request
     applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
-    created = CreatedIntegration(item, authority, credential_digest, applied, payload.public, payload.request.enabled)
-    now = run.store.ports.clock.monotonic()
+    normalized = compare.differences(request.platform, request.config, item, run.store.ports.key)
+    return CreatedIntegration(item, *sent, applied, payload.public, request.enabled, normalized)
+
+
+def _created(run: Reconciliation, created: CreatedIntegration) -> None:
+    """The id is remembered until it is written, and is the resource's from now on."""
+    now, item = run.store.ports.clock.monotonic(), created.item
     run.record.memory = run.record.memory.evolve(
         created=created, last_write_at=now, remote_updated_before=NEVER, create_ended_at=None
     )
-    run.store.ownership.own(run.record.at(authority, item.account_id), item.id)
+    run.store.ownership.own(run.record.at(created.authority, item.account_id, item.created_at), item.id)
     run.store.clear_drift(run.record)
     _log_done("created", Reason.PROGRESSING, item.id)
 
@@ -226,7 +239,7 @@ async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> 
             run.record.memory = memory.evolve(
                 unknown_write_at=now, late_write_possible_until=now + run.store.timeouts.late_commit
             )
-            run.desired_status = updates.corrected(run.desired_status, action.correction)
+            run.desired_status = updates.corrected(run.desired_status, action)
         return await report_error(run, _with_status(inputs, run), problem)
     _updated(run, inputs, action, answer)
     return False
@@ -237,7 +250,8 @@ def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer:
     run.store.clear_drift(run.record)
     now = run.store.ports.clock.monotonic()
     late = _late_write_possible_until(run, inputs, now)
-    doubtful = action.correction is not None or memory.unknown_write_at is not None
+    again = action.correction is not None or action.resent_at is not None
+    doubtful = again or memory.unknown_write_at is not None
     undone = action.correction.updated_at if action.correction is not None else None
     former = latest(inputs.status.updated_at, answer.updated_at, undone)
     run.record.memory = memory.evolve(
@@ -248,13 +262,14 @@ def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer:
         own_write_updated_at=None,
         needs_verification=doubtful,
         not_found_at=None,
+        absent=None,
     )
     if late is not None and isinstance(run.resolved, ResolvedConnection):
         # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
         run.resolved.account.due_at = min(run.resolved.account.due_at, now)
         run.store.queue.add(run.resolved.state.connection.key)
     run.desired_status = updates.updated(_with_status(inputs, run), action, answer)
-    if action.correction is None:
+    if not again:
         _log_done("updated", Reason.PROGRESSING, action.id)
     else:
         _log_done("corrected", Reason.DRIFTED, action.id)
@@ -295,6 +310,27 @@ async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> 
     return False
 
 
+async def delete_former(run: Reconciliation, inputs: DecisionInput, action: DeleteFormer) -> bool:
+    """DELETE what was owned before and appeared again; it is repeated after a LIST that shows it still."""
+    if not isinstance(run.resolved, ResolvedConnection):
+        return True
+    account = run.resolved.account
+    try:
+        async with run.sending(account.client) as client:
+            await client.delete(action.id, run.priority)
+    except NotFoundError:
+        pass
+    except LeaseLostError:
+        raise
+    except OperatorError as problem:
+        return await report_error(run, inputs, problem)
+    account.deleted_at = run.store.ports.clock.monotonic()
+    run.desired_status = run.desired_status.evolve(former=former.without(inputs, action.id))
+    logger.warning("deleted", extra={"reason": Reason.REMOTE_DELETED, "integration": action.id})
+    await run.write_status()
+    return False
+
+
 async def _on_not_found(run: Reconciliation, inputs: DecisionInput, integration_id: int) -> bool:
     """Half of a proof that it is gone; where a LIST since the last such answer showed it, a contradiction."""
     missing = inputs.memory.not_found_at
@@ -304,7 +340,7 @@ async def _on_not_found(run: Reconciliation, inputs: DecisionInput, integration_
             f"NetBird's list shows integration {integration_id}, but by id NetBird has none (404). It is tried again."
         )
         return await report_error(run, inputs, RetryError(Reason.UNEXPECTED_ANSWER, message))
-    run.record.memory = run.record.memory.evolve(not_found_at=run.store.ports.clock.monotonic())
+    note_missing(run)
     return False
 
 

@@ -12,6 +12,7 @@ from netbird_streaming.core.actions import (
     ConfirmAccount,
     Create,
     Delete,
+    DeleteFormer,
     Ignore,
     ProveAbsence,
     RecordId,
@@ -110,9 +111,9 @@ def _start(
             # Its write was not answered, and landed.
             record.unwritten_status = None
             run.notify(resource, before)
-    store.ownership.own(
-        record.at(run.desired_status.internal.authority, run.desired_status.account_id), run.desired_status.id
-    )
+    status = run.desired_status
+    owner = record.at(status.internal.authority, status.account_id, status.created_at)
+    store.ownership.own(owner, status.id)
     return run
 
 
@@ -180,6 +181,8 @@ def _inputs(
         deleted_at=account.deleted_at if account is not None else 0.0,
         server_now=account.server_now() if account is not None else None,
         unlisted=None if unlisted is None else str(unlisted),
+        vanished=account.vanished if account is not None else frozenset(),
+        partial=account is not None and bool(account.contradicted),
     )
     recorded = Recorded(run.desired_status, record.memory, own_status_of(run.resource, record.memory).restored_id)
     return DecisionInput(Desired(run.resource, payload), observed, recorded, store.ports.key, store.timeouts)
@@ -239,16 +242,16 @@ def _config_key(run: Reconciliation, account: str, signature: Mapping[str, str])
 
 def _owns_identical(inputs: DecisionInput) -> bool:
     """Whether the integration that the resource holds is of the configuration that it wants."""
-    payload, snapshot, held = inputs.desired.payload, inputs.observed.snapshot, inputs.status.id
-    if held is None or not isinstance(payload, Payload) or existing.is_gone(inputs):
+    payload, snapshot = inputs.desired.payload, inputs.observed.snapshot
+    if inputs.status.id is None or not isinstance(payload, Payload) or existing.is_gone(inputs):
         return False
     if existing.is_applied(inputs):
         return True
-    item = snapshot.by_id.get(held) if snapshot is not None else None
+    item = inputs.held(snapshot)
     return item is not None and is_identical(payload.request.platform, payload.request.config, item)
 
 
-async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> bool:  # noqa: C901, PLR0911  # one branch for each action
+async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> bool:  # noqa: C901, PLR0911, PLR0912  # one branch for each action
     """Do it; answers whether the reconcile ends with it."""
     match action:
         case Report():
@@ -269,6 +272,8 @@ async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> bo
             return await execute_writes.update(run, inputs, action)
         case Delete():
             return await execute_writes.delete(run, inputs, action)
+        case DeleteFormer():
+            return await execute_writes.delete_former(run, inputs, action)
         case ProveAbsence():
             return await execute_reads.prove_absence(run, inputs, action)
         case Ignore():

@@ -76,7 +76,9 @@ def test_headers_differ_by_value_but_are_told_apart_by_name() -> None:
         ("", "{}", False),
         ('{"X-Key": "one"}', '{"x-key":"one"}', False),
         ('{"X-Key": "one"}', "nonsense", True),
-        ('{"X-Key": "one"}', '{"X-Key": "one", "X-Other": "****"}', True),
+        ('{"X-Key": "one"}', '{"X-Key": "one", "X-Other": "****"}', False),
+        ('{"X-Key": "one", "X-Other": "two"}', '{"X-Key": "one"}', True),
+        ('{"X-Key": "one"}', '{"X-Key": "two", "X-Other": "****"}', True),
         ("nonsense", "nonsense else", True),
     ],
 )

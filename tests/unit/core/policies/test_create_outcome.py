@@ -59,7 +59,7 @@ def test_an_attempt_that_may_have_been_sent_counts() -> None:
     resource = integration()
     sent = creating(case(resource, snapshot=view(), memory=SEEN)).intent
     status = Status().evolve(creation=sent, owner_uid=resource.metadata.uid)
-    over = SEEN.evolve(create_ended_at=NOW - 100)
+    over = SEEN.evolve(create_ended_at=NOW - 100, absent=NOW - 90)
     assert creating(case(integration(status=status), snapshot=view(), memory=over)).intent.attempt == 2
 
 

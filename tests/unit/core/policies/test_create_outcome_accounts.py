@@ -28,7 +28,7 @@ from tests.harness.cases import (
     view,
 )
 
-OVER = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
+OVER = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61)
 WAITING = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 1)
 SAME = route_of()
 ROTATED = replace(SAME, credential_digest="proof-2")

@@ -11,14 +11,15 @@ from netbird_streaming.api.types import RECONCILE_ANNOTATION
 from netbird_streaming.core.actions import Action, ReadyState, Report, Update, WaitForList
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.inputs import Memory
+from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies import drift
 from netbird_streaming.reasons import Reason
-from tests.harness.cases import NOW, STAMP, URL, WALL, case, held, integration, item, payload_of, view
+from tests.harness.cases import KEY, NOW, STAMP, URL, WALL, case, held, integration, item, payload_of, view
 
 LATER: Final = "2026-05-01T11:30:00Z"
 OTHER: Final = {"url": "https://other.example/", "headers": "{}", "body_template": "other"}
-SLASHED: Final = {"url": f"{URL}/", "headers": "{}", "body_template": ""}
+CHANGED: Final = {"url": f"{URL}/other", "headers": "{}", "body_template": ""}
 LOOKED: Final = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 60, last_compared_at=NOW - 50)
 FIRST: Final = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 60)
 REPORT: Final = {"driftPolicy": "Report"}
@@ -99,10 +100,10 @@ class TestCorrecting:
 
     @pytest.mark.parametrize(("memory", "stamp"), [(FIRST, STAMP), (FIRST, LATER), (LOOKED, STAMP)])
     def test_what_the_server_may_have_written_itself_is_remembered(self, memory: Memory, stamp: str) -> None:
-        assert set(correction(seen(item(config=SLASHED, updated_at=stamp), memory=memory)).values) == {"url"}
+        assert set(correction(seen(item(config=CHANGED, updated_at=stamp), memory=memory)).values) == {"url"}
 
     def test_what_somebody_else_surely_wrote_is_not(self) -> None:
-        assert correction(seen(item(config=SLASHED, updated_at=LATER))).values == {}
+        assert correction(seen(item(config=CHANGED, updated_at=LATER))).values == {}
 
     def test_no_correction_where_another_has_the_better_claim(self) -> None:
         resource = integration(status=held(integration()))
@@ -123,64 +124,84 @@ class TestCorrecting:
         assert isinstance(decide(case(integration(status=status), memory=LOOKED)), WaitForList) is looks
 
 
-class TestKeeping:
-    """What the server writes in its own form."""
+class TestForms:
+    """What the server shows in another form, and what it did not carry out."""
 
     KEPT: Final = {"url": "digest"}
 
-    def test_it_is_told_and_remembered_with_the_list_that_showed_it(self) -> None:
-        first = correction(seen(item(config=SLASHED), memory=FIRST))
-        kept = report(seen(item(config=SLASHED), memory=FIRST, corrections=(first,)))
+    @pytest.mark.parametrize(
+        "shown",
+        [
+            {"url": f"{URL}/"},
+            {"url": "https://SIEM.example:443/%69n"},
+            {"url": "https://siem.example/****"},
+            {"url": "https://****/in"},
+            {"headers": '{"Content-Type": "application/json"}'},
+            {"body_template": " \n"},
+        ],
+    )
+    def test_a_form_of_what_was_sent_is_no_difference(self, shown: dict[str, str]) -> None:
+        config = {"url": URL, "headers": "{}", "body_template": "", **shown}
+        assert report(seen(item(config=config))).reason is Reason.SYNCED
+
+    def test_what_the_first_answer_showed_stays_accepted(self) -> None:
+        resource = integration(status=held(integration()))
+        payload = payload_of(resource)
+        differs = compare.differences("generic_http", payload.request.config, item(config=OTHER), KEY)
+        kept = report(seen(item(config=OTHER), normalized=differs))
         assert kept == Report(
             ReadyState.READY,
             Reason.SYNCED,
-            "NetBird accepted this generation with the current values of its Secrets. It stores url in another form"
-            " than the one sent.",
-            item=item(config=SLASHED),
-            normalized=tuple(first.values.items()),
+            "NetBird accepted this generation with the current values of its Secrets. It stores body_template, url in"
+            " another form than the one sent.",
+            item=item(config=OTHER),
+            normalized=tuple(sorted(differs.items())),
         )
-        again = report(seen(item(config=SLASHED), normalized=dict(first.values)))
-        assert again == kept
-
-    def test_several_are_told_in_order(self) -> None:
-        first = correction(seen(item(config=OTHER), memory=FIRST))
-        kept = report(seen(item(config=OTHER), memory=FIRST, corrections=(first,)))
-        assert "It stores body_template, url in another form" in kept.message
-        more = report(seen(item(config={**OTHER, "body_template": ""}), normalized=dict(first.values)))
-        assert dict(more.normalized or ()) == {"url": first.values["url"]}
-
-    def test_what_is_no_longer_kept_so_is_forgotten(self) -> None:
+        more = report(seen(item(config={**OTHER, "body_template": ""}), normalized=differs))
+        assert dict(more.normalized or ()) == {"url": differs["url"]}
         assert report(seen(item(), normalized=self.KEPT)).normalized == ()
-        other = {**SLASHED, "headers": '{"X": "y"}'}
-        first = correction(seen(item(config=SLASHED), memory=FIRST))
-        both = correction(seen(item(config=other), memory=FIRST))
-        kept = report(seen(item(config=other), memory=FIRST, normalized=dict(first.values), corrections=(both,)))
-        assert dict(kept.normalized or ()) == dict(both.values)
+
+    def test_what_a_put_left_as_it_was_is_not_applied(self) -> None:
+        first = correction(seen(item(config=CHANGED), memory=FIRST))
+        told = report(seen(item(config=CHANGED), memory=FIRST, corrections=(first,)))
+        assert (told.state, told.reason, told.item) == (ReadyState.STALLED, Reason.NOT_APPLIED, None)
+        assert "another value of url" in told.message
+        asked = {RECONCILE_ANNOTATION: "now"}
+        resource = integration(status=held(integration(), corrections=(first,)), annotations=asked)
+        assert isinstance(decide(case(resource, memory=FIRST, snapshot=view(item(config=CHANGED)))), Update)
 
     def test_before_a_list_was_compared_it_is_as_it_was(self) -> None:
         status = held(integration(), normalized=self.KEPT, conditions=(SYNCED,))
         rests = report(decide(case(integration(status=status), memory=Memory(last_write_at=NOW - 0.5))))
         assert (rests.item, rests.normalized) == (None, tuple(self.KEPT.items()))
 
-    @pytest.mark.parametrize(
-        ("memory", "stamp", "shown", "drifts"),
-        [
-            pytest.param(FIRST, None, STAMP, False, id="first look at our own write"),
-            pytest.param(LOOKED, STAMP, STAMP, False, id="nobody wrote since"),
-            pytest.param(LOOKED, STAMP, None, True, id="no time is shown"),
-            pytest.param(LOOKED, None, STAMP, True, id="no time is known"),
-            pytest.param(LOOKED, STAMP, LATER, True, id="somebody wrote since"),
-        ],
-    )
-    def test_where_only_is_reported_nobody_else_needs_to_have_written(
-        self,
-        memory: Memory,
-        stamp: str | None,
-        shown: str | None,
-        drifts: bool,  # noqa: FBT001 # pytest passes it
-    ) -> None:
-        said = report(seen(item(config=SLASHED, updated_at=shown), REPORT, memory, updated_at=stamp))
-        assert (said.reason is Reason.DRIFTED) is drifts
+    def test_an_element_that_can_not_be_read_is_not_compared(self) -> None:
+        told = report(seen(Integration(5, unreadable="config of an integration is a list")))
+        assert (told.state, told.reason) == (ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER)
+
+
+class TestTimes:
+    """`updatedAt` alone is weak evidence: a server may move it by itself."""
+
+    @pytest.mark.parametrize("shown", [LATER, "2026-05-01T10:30:00Z"])
+    def test_any_other_time_is_answered_by_one_put_that_is_no_correction(self, shown: str) -> None:
+        sent = seen(item(updated_at=shown))
+        assert isinstance(sent, Update)
+        assert (sent.correction, sent.resent_at) == (None, WALL)
+
+    @pytest.mark.parametrize(("hours", "sent"), [(23, False), (24, True), (-1, True)])
+    def test_it_is_answered_once_a_day(self, hours: int, sent: bool) -> None:  # noqa: FBT001 # pytest passes it
+        action = seen(item(updated_at=LATER), resent_at=WALL - timedelta(hours=hours))
+        assert isinstance(action, Update) is sent
+        assert sent or report(action).item == item(updated_at=None)
+
+    def test_it_is_never_contention(self) -> None:
+        times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (59, 30, 10))
+        assert isinstance(seen(item(updated_at=LATER), corrections=times), Update)
+
+    def test_corrections_of_a_clock_that_was_ahead_do_not_count(self) -> None:
+        times = tuple(Correction(at=WALL + timedelta(minutes=each)) for each in (2, 3, 4))
+        assert isinstance(seen(item(enabled=False), corrections=times), Update)
 
 
 class TestWhoseItWas:
@@ -193,9 +214,9 @@ class TestWhoseItWas:
         return drift.overwrites_foreign_change(moment, Update(5, payload_of(resource), undone))
 
     def test_at_the_first_look_a_difference_alone_is_the_servers_own(self) -> None:
-        assert not self.told(item(config=SLASHED))
-        assert self.told(item(config=SLASHED), LOOKED)
-        assert self.told(item(config=SLASHED), replace(FIRST, last_compared_at=FIRST.last_write_at))
+        assert not self.told(item(config=CHANGED))
+        assert self.told(item(config=CHANGED), LOOKED)
+        assert self.told(item(config=CHANGED), replace(FIRST, last_compared_at=FIRST.last_write_at))
 
     def test_a_switch_or_a_later_time_never_is(self) -> None:
         assert self.told(item(enabled=False))
@@ -226,7 +247,6 @@ def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float |
     ("memory", "shown", "ours"),
     [
         (Memory(), STAMP, True),
-        (Memory(), LATER.replace("11:30", "10:30"), False),
         (
             Memory(last_write_at=NOW - 2, remote_updated_before=WALL - timedelta(hours=1)),
             "2026-05-01T11:00:00.001Z",

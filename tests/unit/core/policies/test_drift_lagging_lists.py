@@ -126,7 +126,7 @@ class TestPresence:
     def test_what_was_just_created_is_not_gone_though_two_answers_lack_it(self) -> None:
         memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 3, not_found_at=NOW - 2)
         assert decide(case(resource_of(), memory=memory, snapshot=view(begun=NOW - 1))) == WaitForList(NOW - 3 + LAG)
-        later = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 60, not_found_at=NOW - 2)
+        later = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 70, not_found_at=NOW - 2, absent=NOW - 62)
         assert isinstance(decide(case(resource_of(), memory=later, snapshot=view(begun=NOW - 1))), Create)
 
     def test_what_was_just_deleted_is_no_contradiction_while_a_list_may_show_it(self) -> None:

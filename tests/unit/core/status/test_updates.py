@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from netbird_streaming.api.status import Applied, Condition, Correction, Intent, Origin, Status
+from netbird_streaming.api.status import Applied, Condition, Correction, Former, Intent, Origin, Status
 from netbird_streaming.api.types import RECONCILE_ANNOTATION
 from netbird_streaming.core.actions import Create, ReadyState, RecordId, Report, Update
 from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory, Target
@@ -74,6 +74,8 @@ class TestIntending:
             observed_generation=3,
             last_handled_reconcile_at="then",
             owner_uid=UID,
+            corrections=(Correction(at=WALL),),
+            former=(Former(id=5, authority=AUTHORITY, account_id=ACCOUNT, platform="generic_http"),),
         )
 
     def test_it_says_that_the_integration_is_being_created(self) -> None:
@@ -115,6 +117,7 @@ class TestBinding:
             applied=POSTED.applied,
             unresolved_creations=(LATE,),
             observed_generation=3,
+            corrections=(CORRECTED,),
             owner_uid=UID,
             authority=AUTHORITY,
             proof="proof-1",
@@ -130,7 +133,8 @@ class TestBinding:
             None,
             None,
         )
-        assert (bound.internal.corrections, bound.internal.normalized) == ((), {})
+        counted = () if origin is Origin.ADOPTED else (CORRECTED,)
+        assert (bound.internal.corrections, bound.internal.normalized) == (counted, {})
 
     def test_it_makes_the_status_the_resources_own(self) -> None:
         assert updates.with_id(case(integration()), RecordId(item(), Origin.ADOPTED)).internal.owner_uid == UID
@@ -227,9 +231,13 @@ class TestUpdating:
         every = [CORRECTED.model_copy(update={"at": WALL + timedelta(minutes=each)}) for each in range(5)]
         status = Status(id=5)
         for each in every:
-            status = updates.corrected(status, each)
+            status = updates.corrected(status, Update(5, payload_of(integration()), each))
         assert status == Status().evolve(id=5, corrections=tuple(every[2:]))
-        assert updates.corrected(status, None) is status
+        assert updates.corrected(status, Update(5, payload_of(integration()))) is status
+
+    def test_a_put_because_of_a_time_alone_is_no_correction(self) -> None:
+        sent = updates.corrected(Status(id=5), Update(5, payload_of(integration()), resent_at=WALL))
+        assert sent == Status().evolve(id=5, resent_at=WALL)
 
     def test_a_refused_create_takes_its_intent_with_it_and_nothing_else(self) -> None:
         status = Status().evolve(creation=LATE, unresolved_creations=(LATE,), owner_uid=UID)
@@ -300,7 +308,7 @@ class TestReporting:
         after = self.report(replace(self.REPORT, item=shown), status=before)
         assert (after.created_at, after.updated_at) == (STAMP, STAMP)
 
-    def test_the_time_of_somebody_elses_write_is_no_baseline(self) -> None:
+    def test_the_time_of_what_is_in_order_is_the_baseline(self) -> None:
         looked = Memory(finalizer_seen_at=NOW - 100, last_compared_at=NOW - 10)
         after = self.report(replace(self.REPORT, item=item(updated_at=LATER)), memory=looked)
-        assert after.updated_at == STAMP
+        assert after.updated_at == LATER

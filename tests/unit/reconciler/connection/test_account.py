@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from netbird_streaming.api.types import TokenType
+from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.types import Endpoint, Priority
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
@@ -39,6 +40,9 @@ class Unheard:
     """Hears of nothing."""
 
     def on_list_done(self, account: Account) -> None:
+        """Nothing listens."""
+
+    def on_list(self, account: Account, snapshot: AccountSnapshot) -> None:
         """Nothing listens."""
 
     def on_account_identified(self, before: str, account: Account) -> None:
