@@ -29,18 +29,18 @@ def test_the_parts_that_are_used_are_imported(imported: frozenset[str]) -> None:
 
 HEAP: Final = """
 import os
-from netbird_streaming import heap
+from netbird_streaming.telemetry import memory
 
 def resident():
     with open("/proc/self/statm") as numbers:
         return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-heap.tune()
+memory.tune()
 pieces = [bytes(10_000) for _ in range(2_000)]
 last = bytes(10_000)
 del pieces
 before = resident()
-heap.give_back()
+memory.trim_heap()
 print(before - resident())
 """
 

@@ -1,8 +1,9 @@
 """Change `core/` in every small way, one at a time, and see that each change is noticed: `make mutation`.
 
-A run that was ended goes on where it was; what survived is tried again, since there may be new tests. With names, as
-`ARGS='intents.*'` or `ARGS=intents.x__may_be__mutmut_3`, only those changes are tried. It fails where a change that
-nothing notices is not explained in `survivors.toml`, and where an explained one is noticed or is none any more.
+A run that was interrupted continues where it was. What survived is tried again, since there may be new tests.
+With names
+(`ARGS='policies.*'` or `ARGS=policies.create_outcome.x__is_candidate__mutmut_3`), only those changes are tried.
+It fails where a change that no test notices is not explained in `survivors.toml`, and where an explained one is noticed.
 """
 
 import argparse
