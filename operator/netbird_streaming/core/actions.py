@@ -1,4 +1,4 @@
-"""What a decision can come to; the shell does one after another until one of them ends the reconcile."""
+"""Actions: the results of a decision. The reconciler executes one after another until one ends the reconcile."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from netbird_streaming.reasons import Reason
 
 
 class ReadyState(Enum):
-    """How a resource stands, as kstatus (sigs.k8s.io/cli-utils) tells it apart."""
+    """State of a resource, in the terms of kstatus (sigs.k8s.io/cli-utils)."""
 
     READY = auto()
     RECONCILING = auto()
@@ -24,7 +24,7 @@ class ReadyState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AddFinalizer:
-    """Put our finalizer on the resource, before anything that it must outlive."""
+    """Add our finalizer to the resource, before anything that it must outlive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class RemoveFinalizer:
 
 @dataclass(frozen=True, slots=True)
 class WaitForList:
-    """A LIST is needed that began at or after this monotonic second.
+    """Wait for a LIST of the account that began at or after the monotonic second `since`.
 
-    `own_write_updated_at` is what one before told: see `Memory`.
+    `own_write_updated_at` is the time of our write, as an earlier LIST showed it: see `Memory`.
     """
 
     since: float
@@ -51,19 +51,19 @@ class WaitForList:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmAccount:
-    """The account behind the connection must be known before the id that we hold means anything."""
+    """Find out which account the connection leads to. Without it the recorded id means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProveAbsence:
-    """Ask for the id: the LIST does not show it."""
+    """GET the integration by id, because the LIST does not show it."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Write the intent (a compare-and-swap), and only then POST."""
+    """Write the intent (a compare-and-swap), and then send the POST."""
 
     intent: Intent
     unresolved: tuple[Intent, ...]
@@ -125,7 +125,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """The resource is none of our business (any more)."""
+    """Do nothing: the operator does not manage the resource, or no longer does."""
 
 
 Write = Create | RecordId | Update | Delete | DeleteFormer
@@ -133,12 +133,12 @@ Action = AddFinalizer | RemoveFinalizer | WaitForList | ConfirmAccount | ProveAb
 
 
 def report_of(problem: OperatorError) -> Report:
-    """How a problem is reported: by the branch of the error tree that it is of."""
+    """Return the report for an error, by its branch of the error tree."""
     return Report(state_of(problem), problem.reason, problem.message)
 
 
 def state_of(problem: OperatorError) -> ReadyState:
-    """A human must edit: stalled; anything else is tried again."""
+    """Return stalled if a user must edit something, else reconciling."""
     return ReadyState.STALLED if isinstance(problem, EditError) else ReadyState.RECONCILING
 
 

@@ -1,7 +1,7 @@
-"""The decision: a total function from what is wanted, seen and remembered to the one next action.
+"""Decision: a total function from the desired, observed and recorded state to the next action.
 
-A chain of small policies, the first that has something to say decides. Their order is the argument of its correctness:
-what is in flight is settled before anything new is begun, and an id means nothing before its account is known.
+Policies are asked in order, and the first action wins. The order matters for correctness: a create in flight is
+resolved before a new one begins, and an id means nothing before its account is known.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Policy = Callable[[DecisionInput], Action | None]
 
 
 def record_created_id(inputs: DecisionInput) -> Action | None:
-    """A POST was answered: its id goes into the status before anything else."""
+    """Record the id of an answered POST before anything else."""
     created = inputs.memory.created
     if created is None or inputs.status.id == created.item.id:
         return None
@@ -27,19 +27,19 @@ def record_created_id(inputs: DecisionInput) -> Action | None:
 
 
 def report_connection_error(inputs: DecisionInput) -> Action | None:
-    """Without a connection nothing can be done or seen."""
+    """Report that the connection cannot be used."""
     target = inputs.observed.target
     return report_of(target) if isinstance(target, OperatorError) else None
 
 
 def report_payload_error(inputs: DecisionInput) -> Action | None:
-    """Without the Secrets there is nothing to send, and nothing to compare with."""
+    """Report that a Secret is missing or invalid. Without its value nothing can be sent or compared."""
     payload = inputs.desired.payload
     return report_of(payload) if isinstance(payload, OperatorError) else None
 
 
 def create_or_adopt(inputs: DecisionInput) -> Action | None:
-    """Nothing is held, or what was held is proven to be gone."""
+    """Create or adopt an integration, if none is recorded or the recorded one is proven absent."""
     if inputs.status.id is not None and not existing.is_gone(inputs):
         return None
     for policy in _CREATION:
@@ -50,7 +50,7 @@ def create_or_adopt(inputs: DecisionInput) -> Action | None:
 
 
 def recheck_unresolved(inputs: DecisionInput) -> Action | None:
-    """What an attempt that was given up made after all is found by any later resync."""
+    """Check whether an unresolved create made an integration after all."""
     snapshot = inputs.observed.snapshot
     if snapshot is not None:
         return create_outcome.resolve_unresolved_creates(inputs, snapshot)
@@ -88,7 +88,7 @@ _LIVE: Final[tuple[Policy, ...]] = (
 
 
 def decide(inputs: DecisionInput) -> Action:
-    """The next action for this resource. Total: there is one for every case, and none raises."""
+    """Return the next action for this resource. Every input has one, and no policy raises."""
     action = _decide(inputs)
     if isinstance(action, Update | Delete):
         return existing.before_write(inputs) or action

@@ -1,4 +1,4 @@
-"""Creating exactly once: what is written before a POST, and how its outcome is found when the answer was lost."""
+"""Policies for a create in flight: the intent before the POST, and the search for its outcome after a lost response."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,13 +26,13 @@ _UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came
 
 
 def open_intent(inputs: DecisionInput) -> Intent | None:
-    """The intent whose POST may have been sent."""
+    """Return the intent whose POST may have been sent."""
     intent = inputs.status.internal.creation
     return None if intent in inputs.memory.unsent else intent
 
 
 def new_intent(inputs: DecisionInput, payload: Payload, target: Target, snapshot: AccountSnapshot) -> Intent:
-    """What must be in the status before the POST is sent."""
+    """Return the intent that the status must hold before the POST is sent."""
     platform = payload.request.platform
     limits = inputs.timeouts
     span = timedelta(seconds=limits.intent_age + limits.post + limits.late_commit)
@@ -85,7 +85,7 @@ def _is_new(intent: Intent, item: Integration) -> bool:
 
 
 def _attempt(inputs: DecisionInput) -> int:
-    """Counts POSTs. An intent that has sent none yet serves as it is."""
+    """Return the number of this POST. An intent that was never sent keeps its number."""
     previous = inputs.status.internal.creation
     if previous is None:
         return len(inputs.status.internal.unresolved_creations) + 1
@@ -93,7 +93,7 @@ def _attempt(inputs: DecisionInput) -> int:
 
 
 def unresolved(inputs: DecisionInput) -> tuple[Intent, ...]:
-    """The attempts whose outcome was never seen, the open one included, those alike made one."""
+    """Return all intents with unknown outcome, the open one included. Equivalent intents are merged."""
     attempts = inputs.status.internal.unresolved_creations
     last = open_intent(inputs)
     if last is None:
@@ -109,7 +109,7 @@ def unresolved(inputs: DecisionInput) -> tuple[Intent, ...]:
 
 
 def _are_alike(one: Intent, other: Intent) -> bool:
-    """Whether what came of either would look the same, in the same account."""
+    """Return whether the outcomes of both intents would look the same in the same account."""
     if (one.signature, one.key_id, one.authority) != (other.signature, other.key_id, other.authority):
         return False
     if one.account_id is not None and other.account_id is not None:
@@ -144,12 +144,12 @@ def _in_window(intent: Intent, item: Integration) -> bool:
 
 
 def is_provable(inputs: DecisionInput, intent: Intent) -> bool:
-    """Whether the intent's digests were made with the key that we have."""
+    """Return whether the digests of the intent were made with our key."""
     return intent.key_id == inputs.key.id
 
 
 def _is_sent_with(inputs: DecisionInput, intent: Intent, target: Target) -> bool:
-    """Whether the POST went by this URL, token and tenant, as far as can be proven."""
+    """Return whether the POST is proven to have used this URL, token and tenant."""
     return is_provable(inputs, intent) and intent.proof == target.credential_digest
 
 
@@ -167,7 +167,7 @@ def reaches_same_account(inputs: DecisionInput, intent: Intent, target: Target) 
 
 
 def intent_with_account(inputs: DecisionInput) -> Intent | None:
-    """The open intent, with the account that it went to as soon as that is known; what sent nothing has served."""
+    """Return the open intent, completed with its account once that is known. An unsent intent is dropped."""
     intent, target = open_intent(inputs), inputs.observed.target
     if intent is None or intent.account_id is not None or isinstance(target, OperatorError):
         return intent
@@ -185,7 +185,7 @@ def _is_alike(inputs: DecisionInput, intent: Intent, item: Integration) -> bool:
 
 
 def resolve_open_intent(inputs: DecisionInput) -> Action | None:
-    """Find out what came of a create whose answer is not known; None where nothing came of it, or none is open."""
+    """Find the outcome of the open create. Return None if it made nothing, or if none is open."""
     intent, target = open_intent(inputs), inputs.observed.target
     if intent is None or isinstance(target, OperatorError):
         return None
@@ -223,7 +223,7 @@ def _look_twice(inputs: DecisionInput, intent: Intent, snapshot: AccountSnapshot
 
 
 def _wait(inputs: DecisionInput, intent: Intent, target: Target, over: float) -> Action:
-    """Until no late commit is possible; meanwhile find out which account it went to, while its token is at hand."""
+    """Wait until no late commit is possible. Meanwhile confirm the account while its token is available."""
     untold = intent.account_id is None and _is_sent_with(inputs, intent, target)
     if untold and target.account is None:
         return ConfirmAccount()
@@ -276,13 +276,13 @@ def resolve_candidates(inputs: DecisionInput, intent: Intent, found: list[Integr
 
 
 def adoption_not_allowed() -> Report:
-    """The administrator has to allow what the user asks for."""
+    """Refuse an adoption that the connection does not allow."""
     message = f"The connection does not let this namespace adopt integrations. {Reason.ADOPTION_NOT_ALLOWED.remedy}"
     return Report(ReadyState.STALLED, Reason.ADOPTION_NOT_ALLOWED, message)
 
 
 def _adopt(inputs: DecisionInput, chosen: Integration, told: Report) -> Action:
-    """Whoever adopts one of several was told of them all: the others are nobody's from then on."""
+    """Name all candidates in the status before adopting one, because the others become unmanaged."""
     if not any(each.message == told.message for each in inputs.status.conditions):
         return replace(told, retry_at=inputs.observed.now)
     return RecordId(chosen, Origin.ADOPTED)
@@ -307,12 +307,12 @@ def _described(inputs: DecisionInput, intent: Intent, item: Integration) -> str:
 
 
 def _outcome_unknown(inputs: DecisionInput) -> str:
-    """With what was met instead of an answer: a server that never answers well has to be mended."""
+    """Return the message about a lost response, with the error that was received instead."""
     return _UNKNOWN if inputs.memory.create_error is None else f"{inputs.memory.create_error} {_UNKNOWN}"
 
 
 def _other_account(target: Target) -> Action:
-    """This way, or the token that it has by now, may lead to another account than the intent's."""
+    """Report that the connection may lead to another account than the intent's."""
     if target.account is None:
         return ConfirmAccount()
     message = (

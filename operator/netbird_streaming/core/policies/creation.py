@@ -1,4 +1,4 @@
-"""No integration yet: adopt one, or create one."""
+"""Policies for a resource without an integration: adopt one, or create one."""
 
 from netbird_streaming.api.status import MAX_UNRESOLVED, Origin
 from netbird_streaming.api.types import AdoptionPolicy
@@ -27,14 +27,14 @@ from netbird_streaming.reasons import Reason
 
 
 def suspended(what: str) -> Report:
-    """A state that a human wanted."""
+    """Return a report for an action that `spec.suspend` prevents."""
     return Report(
         ReadyState.SUSPENDED, Reason.SUSPENDED, f"{what} waits: the resource is suspended. {Reason.SUSPENDED.remedy}"
     )
 
 
 def settle_late_commit(inputs: DecisionInput) -> Action | None:
-    """Before anything new: what came of attempts that were given up."""
+    """Resolve unresolved creates before a new one begins."""
     if not inputs.status.internal.unresolved_creations:
         return None
     snapshot = inputs.observed.snapshot
@@ -46,7 +46,7 @@ def settle_late_commit(inputs: DecisionInput) -> Action | None:
 
 
 def refuse_restored_status(inputs: DecisionInput) -> Action | None:
-    """A status that another resource wrote names an integration: it is that one's, until it is adopted."""
+    """Refuse an id from the status of another resource, until the user adopts it."""
     claim, adoption = inputs.recorded.restored_id, inputs.desired.resource.spec.adoption
     if claim is None or adoption.policy is not AdoptionPolicy.NEVER:
         return None
@@ -67,7 +67,7 @@ def refuse_restored_status(inputs: DecisionInput) -> Action | None:
 
 
 def adopt(inputs: DecisionInput) -> Action | None:
-    """Take over what the user says is theirs; None where there is nothing to take over."""
+    """Adopt the integration that the user names. Return None if there is none to adopt."""
     adoption, target = inputs.desired.resource.spec.adoption, inputs.observed.target
     if (
         adoption.policy is AdoptionPolicy.NEVER
@@ -142,7 +142,7 @@ def _is_identical(inputs: DecisionInput, item: Integration) -> bool:
 
 
 def refuse_conflict(inputs: DecisionInput) -> Action | None:
-    """Of two resources that nobody could tell apart in NetBird, one acts."""
+    """Refuse to act if another resource owns the same configuration in the same account."""
     if inputs.observed.conflicting_owner is None:
         return None
     return refuse(
@@ -182,7 +182,7 @@ def _contended(inputs: DecisionInput) -> Report | None:
 
 
 def _name_account(target: Target) -> Action | None:
-    """The intent says which account it went to, wherever NetBird tells: its token may be another one soon."""
+    """Confirm the account before the intent is written, because the token may change later."""
     return ConfirmAccount() if target.account is None and not target.account_checked else None
 
 
@@ -196,7 +196,7 @@ def _prepare(inputs: DecisionInput, target: Target, what: str) -> Action | None:
 
 
 def _confirm_tenant(target: Target) -> Action | None:
-    """NetBird ignores an `account` parameter that the token has no right to, and acts in the token's own account."""
+    """Confirm that the token may act in the tenant. NetBird otherwise acts in the token's own account."""
     if target.tenant_id is None or isinstance(target.account, str):
         return None
     if target.account is None:
@@ -220,7 +220,7 @@ def _post(inputs: DecisionInput, payload: Payload, target: Target, snapshot: Acc
 def _refuse_identical(
     inputs: DecisionInput, snapshot: AccountSnapshot, payload: Payload
 ) -> WaitForList | Report | None:
-    """An integration that is identical already: a second stream of the same events is never wanted."""
+    """Refuse to create a second stream of the same events if an identical integration exists."""
     twins = snapshot.identical(payload.request.platform, payload.request.config)
     unclaimed = inputs.unowned(twins)
     near = inputs.unowned(snapshot.alike(payload.request.platform, payload.request.config))

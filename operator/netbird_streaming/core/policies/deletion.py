@@ -1,4 +1,4 @@
-"""The resource is being deleted: its integration goes first, or is left on purpose, or is proven to be gone."""
+"""Policies for a resource that is being deleted: delete its integration, orphan it, or prove that it is absent."""
 
 from netbird_streaming.api.types import DeletionPolicy
 from netbird_streaming.core import former
@@ -24,7 +24,7 @@ DELETION_BLOCKED_HELP = (
 
 
 def nothing_to_delete(inputs: DecisionInput) -> Action | None:
-    """Not our business, or nothing of ours can be in NetBird."""
+    """Remove the finalizer if no integration of ours can be in NetBird."""
     if not inputs.desired.resource.has_finalizer:
         return Ignore()
     status = inputs.status
@@ -40,7 +40,7 @@ def nothing_to_delete(inputs: DecisionInput) -> Action | None:
 
 
 def orphan(inputs: DecisionInput) -> Action | None:
-    """Leave it where it is; an open create is settled first where NetBird can be reached."""
+    """Leave the integration in NetBird. An open create is resolved first if NetBird can be reached."""
     if inputs.desired.resource.spec.deletion_policy is not DeletionPolicy.ORPHAN:
         return None
     if not isinstance(inputs.observed.target, OperatorError):
@@ -55,7 +55,7 @@ def orphan(inputs: DecisionInput) -> Action | None:
 
 
 def report_blocked_deletion(inputs: DecisionInput) -> Action | None:
-    """A visible wait, with the ways out that even a terminating namespace allows."""
+    """Report why the integration cannot be deleted, with remedies that work in a terminating namespace."""
     problem = inputs.observed.target
     if not isinstance(problem, OperatorError):
         return None
@@ -65,7 +65,7 @@ def report_blocked_deletion(inputs: DecisionInput) -> Action | None:
 
 
 def resolve_before_delete(inputs: DecisionInput) -> Action | None:
-    """Attempts that were given up may have made something after all."""
+    """Resolve unresolved creates, because they may have made an integration."""
     if inputs.status.id is not None or not inputs.status.internal.unresolved_creations:
         return None
     snapshot = inputs.observed.snapshot
@@ -88,7 +88,7 @@ def delete_former(inputs: DecisionInput) -> Action | None:
 
 
 def delete(inputs: DecisionInput) -> Action:
-    """DELETE, once; again only after a look."""
+    """Send one DELETE. It is repeated only after a LIST."""
     status, memory = inputs.status, inputs.memory
     if status.id is None or is_gone(inputs):
         return RemoveFinalizer(absent=tuple(each.id for each in former.recorded(inputs)))

@@ -1,4 +1,4 @@
-"""Drift: compare what NetBird shows with what it accepted, and undo what somebody else did."""
+"""Policy for drift: compare the LIST with what NetBird accepted, and revert changes by other clients."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ RESEND_WINDOW: Final = timedelta(days=1)
 
 
 def correct_drift(inputs: DecisionInput) -> Action | None:
-    """Compare with the LIST, and undo what somebody else changed."""
+    """Compare the integration with the LIST and revert changes by other clients."""
     payload, since = inputs.desired.payload, _compare_since(inputs)
     if not isinstance(payload, Payload) or inputs.status.id is None or since is None:
         return None
@@ -38,7 +38,7 @@ def correct_drift(inputs: DecisionInput) -> Action | None:
 
 
 def _compare_since(inputs: DecisionInput) -> float | None:
-    """From when a LIST must be to be compared with; None where none is asked for and none is at hand."""
+    """Return the earliest start of a LIST to compare with, or None if no comparison is due."""
     memory = inputs.memory
     if is_requested(inputs):
         return max(memory.reconcile_request_at, memory.last_write_at or 0.0)
@@ -49,14 +49,15 @@ def _compare_since(inputs: DecisionInput) -> float | None:
 
 
 def is_in_sync(inputs: DecisionInput) -> bool:
-    """Whether our last word on the resource was that all is well."""
+    """Return whether the status says that the resource is in sync."""
     return any((each.type, each.reason) == ("Ready", Reason.SYNCED) for each in inputs.status.conditions)
 
 
 def _compare(inputs: DecisionInput, payload: Payload, item: Integration, *, lags: bool) -> Action:
-    """Where the LIST may lag, what it shows in another way may be how it was before our own last write.
+    """Compare one integration with the payload.
 
-    Nor does it give the baseline: the time of that write, which shows later, would be taken for that of a stranger's.
+    A lagging LIST may show the state before our last write. It also gives no baseline: the time of our write, shown
+    later, would be mistaken for a write by another client.
     """
     request, status = payload.request, inputs.status
     if item.unreadable is not None:
@@ -92,7 +93,7 @@ def _not_applied(item: Integration, fresh: dict[str, str]) -> Report:
 
 
 def _compare_later(inputs: DecisionInput, item: Integration, *, waits: bool) -> Action:
-    """The LIST may lag. What is not in order, or may not be for long, is not left to the next resync."""
+    """Schedule another comparison, because the LIST may lag."""
     may_be_overtaken = inputs.memory.late_write_possible_until is not None
     stamp = item.updated_at if may_be_overtaken and _shows_our_write(inputs, item) else None
     if waits or inputs.memory.needs_verification or may_be_overtaken:
@@ -101,7 +102,7 @@ def _compare_later(inputs: DecisionInput, item: Integration, *, waits: bool) -> 
 
 
 def _shows_our_write(inputs: DecisionInput, item: Integration) -> bool:
-    """Whether even a LIST that may lag shows our own last write: by a time that is later than what was before it."""
+    """Return whether the LIST shows our last write: its time is later than before the write."""
     shown, former = parse_time(item.updated_at), inputs.memory.remote_updated_before
     if inputs.memory.last_write_at is None:
         return shown == parse_time(inputs.status.updated_at)
@@ -109,7 +110,7 @@ def _shows_our_write(inputs: DecisionInput, item: Integration) -> bool:
 
 
 def _is_first_comparison(inputs: DecisionInput) -> bool:
-    """Whether our own last write was never compared with a LIST that began after it."""
+    """Return whether our last write was never compared with a LIST that began after it."""
     memory = inputs.memory
     return memory.last_write_at is not None and (
         memory.last_compared_at is None or memory.last_compared_at < memory.last_write_at
@@ -137,7 +138,7 @@ def _drifted(inputs: DecisionInput, payload: Payload, item: Integration, fresh: 
 
 
 def _correction(inputs: DecisionInput, item: Integration, values: dict[str, str], at: datetime) -> Correction:
-    """What was written since it was in order is never the server's own form: shown again, it is undone again."""
+    """Return the correction. A value that changed after it was in sync is never the server's own form."""
     known = {} if _was_in_sync(inputs) and is_foreign_write(inputs, item) else values
     return Correction(at=at, updated_at=item.updated_at, values=known)
 
@@ -154,12 +155,12 @@ def is_foreign_write(inputs: DecisionInput, item: Integration) -> bool:
 
 
 def _was_in_sync(inputs: DecisionInput) -> bool:
-    """Whether a LIST has shown to this process what came of our own last write."""
+    """Return whether a LIST has shown the outcome of our last write to this process."""
     return inputs.memory.last_compared_at is not None and not _is_first_comparison(inputs)
 
 
 def overwrites_foreign_change(inputs: DecisionInput, update: Update) -> bool:
-    """Whether a correction undoes what somebody else did; else the server may only write a value in its own way."""
+    """Return whether the update reverts a change by another client."""
     snapshot = inputs.observed.snapshot
     item = snapshot.by_id.get(update.id) if snapshot is not None else None
     if item is None:
@@ -171,7 +172,7 @@ def overwrites_foreign_change(inputs: DecisionInput, update: Update) -> bool:
 
 
 def in_sync(item: Integration | None, normalized: dict[str, str]) -> Report:
-    """All is as the user wants it."""
+    """Return the report that all is as the spec says."""
     message = "NetBird accepted this generation with the current values of its Secrets."
     if normalized:
         message += f" It stores {', '.join(sorted(normalized))} in another form than the one sent."
@@ -179,5 +180,5 @@ def in_sync(item: Integration | None, normalized: dict[str, str]) -> Report:
 
 
 def nothing_to_compare(inputs: DecisionInput) -> Report:
-    """Our own write was accepted a moment ago; the next resync compares."""
+    """Report success: NetBird has just accepted our write, and the next resync compares."""
     return in_sync(None, dict(inputs.status.internal.normalized))

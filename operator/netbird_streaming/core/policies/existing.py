@@ -1,4 +1,4 @@
-"""An integration that we hold: in the right account, still there, and as the resource says."""
+"""Policies for a resource with an integration: right account, still present, and as the spec says."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ FRESH: Final = 20.0
 
 
 def restore_finalizer(inputs: DecisionInput) -> Action | None:
-    """`kubectl replace` strips finalizers: put ours back while anything of ours may be in NetBird."""
+    """Restore our finalizer (`kubectl replace` removes it) while an integration may be in NetBird."""
     status = inputs.status
     internal = status.internal
     held = status.id is not None or internal.creation is not None or bool(internal.unresolved_creations)
@@ -35,7 +35,7 @@ def restore_finalizer(inputs: DecisionInput) -> Action | None:
 
 
 def is_elsewhere(inputs: DecisionInput) -> bool:
-    """Whether another server than the connection's gave the id that we hold: there it means another integration."""
+    """Return whether another server than the connection's assigned the recorded id."""
     status, target = inputs.status, inputs.observed.target
     return status.id is not None and isinstance(target, Target) and status.internal.authority != target.authority
 
@@ -50,7 +50,7 @@ def move_by_adoption(inputs: DecisionInput) -> Action | None:
 
 
 def confirm_account(inputs: DecisionInput) -> Action | None:
-    """An id means something only with the server and in the account that it was given in."""
+    """Confirm that the recorded id belongs to the account of the connection."""
     status, target = inputs.status, inputs.observed.target
     if status.id is None or isinstance(target, OperatorError):
         return None
@@ -85,7 +85,7 @@ def _foreign(inputs: DecisionInput, target: Target) -> Report | None:
 
 
 def prove_ownership(inputs: DecisionInput) -> Action | None:
-    """Nothing is sent for an id that another resource holds in the same account."""
+    """Send nothing for an id that another resource owns in the same account."""
     held = inputs.status.id
     item = None if held is None else Integration(held, created_at=inputs.status.created_at)
     owner = None if item is None else inputs.observed.owners.owner(item)
@@ -171,7 +171,7 @@ def before_write(inputs: DecisionInput) -> Action | None:
 
 
 def report_deletion(inputs: DecisionInput) -> Action | None:
-    """In report mode a remote deletion is reported, not made good; what a human changes since still acts."""
+    """Report a remote deletion if `driftPolicy` is Report. Later changes to the spec are still applied."""
     if not is_gone(inputs) or inputs.desired.resource.spec.drift_policy is not DriftPolicy.REPORT:
         return None
     if not is_applied(inputs):
@@ -181,7 +181,7 @@ def report_deletion(inputs: DecisionInput) -> Action | None:
 
 
 def is_applied(inputs: DecisionInput) -> bool:
-    """Whether NetBird accepted just this payload last."""
+    """Return whether NetBird accepted exactly this payload last."""
     applied, payload = inputs.status.internal.applied, inputs.desired.payload
     return (
         isinstance(payload, Payload)
@@ -191,7 +191,7 @@ def is_applied(inputs: DecisionInput) -> bool:
 
 
 def update(inputs: DecisionInput) -> Action | None:
-    """A new spec, new Secret values, or a POST that ignored `enabled`: PUT."""
+    """PUT a changed spec, changed Secret values, or an `enabled` that the POST ignored."""
     payload, status = inputs.desired.payload, inputs.status
     if not isinstance(payload, Payload) or status.id is None:
         return None
