@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-FOLDER: Final = Path(__file__).parent / "certificates"
+FOLDER: Final = Path(__file__).parent
 KEY: Final = FOLDER / "server.key"
 """The key of all servers' certificates."""
 AUTHORITY: Final = FOLDER / "authority.pem"

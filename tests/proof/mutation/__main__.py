@@ -1,9 +1,8 @@
 """Change `core/` in every small way, one at a time, and see that each change is noticed: `make mutation`.
 
-A run that was interrupted continues where it was. What survived is tried again, since there may be new tests.
-With names
-(`ARGS='policies.*'` or `ARGS=policies.create_outcome.x__is_candidate__mutmut_3`), only those changes are tried.
-It fails where a change that no test notices is not explained in `survivors.toml`, and where an explained one is noticed.
+A run that was interrupted continues where it was. What survived is tried again, since there may be new tests. Names
+select changes: `ARGS='policies.*'`, or `ARGS=policies.create_outcome.x__is_candidate__mutmut_3`. It fails if a change
+that no test notices is not explained in `survivors.toml`, or if a test notices an explained one.
 """
 
 import argparse
