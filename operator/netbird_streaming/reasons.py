@@ -88,7 +88,7 @@ class Reason(StrEnum):
     )
     ACCOUNT_MISMATCH = (
         "AccountMismatch",
-        "Go back to a connection of the integration's account, or adopt the integration by spec.adoption.id.",
+        "Go back to a connection or token of the integration's account, or adopt the integration by spec.adoption.id.",
     )
     PLATFORM_MISMATCH = "PlatformMismatch", "Delete the resource with deletionPolicy Orphan and create it anew."
     DRIFTED = "Drifted", "Change NetBird back, apply the resource again, or set driftPolicy to Correct."

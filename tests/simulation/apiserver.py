@@ -75,6 +75,9 @@ class ApiServer:
         """Namespaces in which RBAC refuses a list."""
         self.refused_kinds: set[str] = set()
         """Kinds of which RBAC refuses each list."""
+        self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
+        self.labels: dict[str, dict[str, str]] = {}
+        """The labels of namespaces."""
 
     # What users do.
 

@@ -103,12 +103,14 @@ class SimCluster:
         return await self._read(f"GET secret {namespace}/{name}", lambda: self._data(namespace, name))
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        """There is none in these stories."""
-        return await self._read(f"GET configmap {namespace}/{name}", lambda: None)
+        """The data of a ConfigMap."""
+        return await self._read(
+            f"GET configmap {namespace}/{name}", lambda: self._api.config_maps.get((namespace, name))
+        )
 
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """None of the namespaces has labels."""
-        return await self._read(f"GET namespace {name}", dict)
+        """The labels of a namespace, none where a story sets none."""
+        return await self._read(f"GET namespace {name}", lambda: dict(self._api.labels.get(name, {})))
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
         """Events are told to whoever watches them."""

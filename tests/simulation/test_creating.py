@@ -134,11 +134,11 @@ def test_an_answered_update_is_not_sent_again_where_its_status_meets_a_conflict_
     settled.kept()
 
 
-def test_a_deletion_costs_one_write_and_one_delete(settled: Scene) -> None:
+def test_a_deletion_costs_two_writes_and_one_delete(settled: Scene) -> None:
     settled.delete()
     settled.wait(60)
     writes, calls = settled.costs()
-    assert writes == ["REMOVE FINALIZER team/r0"]
+    assert writes == ["WRITE STATUS team/r0", "REMOVE FINALIZER team/r0"]
     assert calls == ["DELETE"]
     assert settled.is_gone()
     assert not settled.remote()

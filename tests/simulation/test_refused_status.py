@@ -90,3 +90,27 @@ def test_a_refused_status_of_a_connection_is_reported_once(scene: Scene, monkeyp
     refusal.on = False
     scene.wait(MINUTE)
     assert scene.connection().reason == Reason.SYNCED
+
+
+def test_a_status_that_says_ready_is_never_of_an_integration_that_was_deleted(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    refusal = Refusal(scene, monkeypatch)
+
+    def refuse(_: object) -> None:
+        raise WaitError(Reason.KUBERNETES_REFUSED, "Kubernetes denies access (403).")
+
+    with monkeypatch.context() as context:
+        context.setattr(scene.world.api, "remove_finalizer", refuse)
+        scene.delete()
+        scene.wait(5 * MINUTE)
+        assert scene.ready().reason == Reason.SYNCED
+        assert len(scene.remote()) == 1
+    refusal.on = False
+    scene.wait(MINUTE)
+    assert scene.is_gone()
+    assert scene.remote() == []
+    scene.kept()

@@ -1,14 +1,17 @@
 """Single stories of tokens and connections that change while something is under way: what was begun says with which."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from netbird_streaming.api.status import Origin
 from netbird_streaming.api.types import (
+    RECONCILE_ANNOTATION,
     ConnectionKind,
     ConnectionReference,
     ConnectionSpec,
+    DeletionPolicy,
     KeyReference,
     NetBirdConnection,
     ObjectKey,
@@ -210,3 +213,92 @@ def test_where_the_tokens_own_account_is_not_told_nothing_is_created_in_a_tenant
     scene.wait(300)
     assert (scene.posts(), scene.ready().reason) == (0, Reason.ACCOUNT_UNCONFIRMED)
     scene.kept()
+
+
+def written(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
+    """Record what is written to the connection: Ready's status and reason, and the LISTs that NetBird had answered."""
+    found: list[tuple[str, str, int]] = []
+    write = scene.world.api.write_status
+
+    def write_status(read: Any, status: Any) -> Any:
+        if isinstance(read, NetBirdConnection):
+            ready = next(each for each in status.conditions if each.type == "Ready")
+            lists = sum(each.startswith("LIST") for client in scene.world.clients for each in client.calls)
+            found.append((ready.status, ready.reason, lists))
+        return write(read, status)
+
+    monkeypatch.setattr(scene.world.api, "write_status", write_status)
+    return found
+
+
+def test_a_connection_is_not_ready_before_its_new_token_was_tried(
+    settled: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.costs()
+    statuses = written(settled, monkeypatch)
+    settled.world.put_secret("token-main", "CANARY-unknown-v1")
+    settled.wait(60)
+    assert statuses[0] == ("False", Reason.PROGRESSING, 0)
+    assert statuses[1][:2] == ("False", Reason.TOKEN_REJECTED)
+    assert len(statuses) == 2
+    take_token(settled, "acc-a", 2)
+    settled.wait(60)
+    assert settled.connection().reason == Reason.SYNCED
+    settled.kept()
+
+
+def test_a_token_that_changed_while_no_process_ran_is_tried_before_the_connection_is_ready(
+    settled: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.world.kill(settled.world.processes[-1])
+    take_token(settled, "acc-a", 1)
+    statuses = written(settled, monkeypatch)
+    settled.wait(1)
+    settled.lead()
+    settled.wait(60)
+    assert [each[:2] for each in statuses] == [("False", Reason.PROGRESSING), ("True", Reason.SYNCED)]
+
+
+def test_a_restart_with_the_same_token_writes_no_status(settled: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses = written(settled, monkeypatch)
+    settled.restart()
+    settled.wait(600)
+    assert statuses == []
+
+
+def test_a_request_is_handled_only_after_the_new_token_was_tried(
+    settled: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = written(settled, monkeypatch)
+    key = ObjectKey(NetBirdConnection.__name__, TEAM, "main")
+    settled.world.put_secret("token-main", "CANARY-unknown-v1")
+    settled.world.api.annotate(key, RECONCILE_ANNOTATION, "now")
+    settled.world.run_until(settled.now + 0.2)
+    connection = settled.world.api.objects[key]
+    assert isinstance(connection, NetBirdConnection)
+    handled = connection.status.last_handled_reconcile_at
+    assert (handled == "now") is (statuses[-1][1] == Reason.TOKEN_REJECTED)
+    settled.wait(10)
+    connection = settled.world.api.objects[key]
+    assert isinstance(connection, NetBirdConnection)
+    assert connection.status.last_handled_reconcile_at == "now"
+    assert settled.connection().reason == Reason.TOKEN_REJECTED
+
+
+def test_a_connection_with_a_token_of_another_account_is_not_ready_while_resources_depend_on_the_former(
+    settled: Scene,
+) -> None:
+    take_token(settled, "acc-b", 1)
+    settled.wait(30)
+    assert settled.connection().reason == settled.ready().reason == Reason.ACCOUNT_MISMATCH
+    assert f"{TEAM}/r0" in settled.connection().message
+    assert "token-main" in settled.connection().message
+    settled.restart()
+    settled.wait(30)
+    assert settled.connection().reason == Reason.ACCOUNT_MISMATCH
+    settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
+    settled.delete()
+    settled.wait(30)
+    assert settled.is_gone()
+    assert settled.connection().reason == Reason.SYNCED
+    settled.kept()

@@ -19,6 +19,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.reconcile import reconcile_connection
 from netbird_streaming.reconciler.integration.reconcile import reconcile
 from netbird_streaming.reconciler.listing import CONNECTION_KINDS, INTEGRATION, Lister, Lists, ListScope
+from netbird_streaming.reconciler.polling import Poller
 from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
 from netbird_streaming.reconciler.records import UNOWNED
 from netbird_streaming.reconciler.stats import ControllerStats, stats_of
@@ -113,6 +114,7 @@ class Controller:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._lister.run(), name="lister")
+                group.create_task(Poller(self._store).run(), name="poller")
                 group.create_task(self._store.queue.run(self._work, self._settings.grace), name="queue")
         finally:
             for state in self._store.connections:

@@ -91,7 +91,7 @@ class Inventory(Protocol):
 
     @property
     def is_rewound(self) -> bool:
-        """Whether a read showed an older version of an object than the known one."""
+        """Return whether a read showed an older version of an object than the known one."""
         ...
 
     @property

@@ -143,6 +143,12 @@ class Ownership:
             self._owned[uid] = integration_id
             self._ids[integration_id] = (*_without(uid, owners), owner)
 
+    def place_of(self, uid: str) -> Place | None:
+        """Return the account of the id that the resource holds; None where it holds none."""
+        integration_id = self._owned.get(uid)
+        owners = self._ids.get(integration_id, ()) if integration_id is not None else ()
+        return next((each.place for each in owners if each.uid == uid), None)
+
     def other_owners(self, viewer: Owner) -> OtherOwners:
         """The others' ids."""
         return OtherOwners(self._ids, viewer)

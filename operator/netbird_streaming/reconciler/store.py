@@ -9,6 +9,7 @@ from netbird_streaming.api.types import Connection, EventStreamingIntegration, O
 from netbird_streaming.cooperative import yielding_every
 from netbird_streaming.core.inputs import AccountSnapshot, Timeouts, own_status_of
 from netbird_streaming.core.netbird.types import Priority, Slot
+from netbird_streaming.core.status.conditions import readiness
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account
@@ -147,7 +148,9 @@ class Store:
     def _connection_released(self, key: ObjectKey) -> None:
         """A resource needs this connection no more: one that is being deleted may be let go."""
         state = self.connections.get(key)
-        if state is not None and state.connection.deleting:
+        if state is None:
+            return
+        if state.connection.deleting or readiness(state.connection.status.conditions).reason is Reason.ACCOUNT_MISMATCH:
             self.queue.add(key)
 
     def forget(self, key: ObjectKey, uid: str) -> None:

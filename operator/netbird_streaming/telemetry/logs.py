@@ -38,6 +38,9 @@ MAX_FRAMES: Final = 12
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _ATTEMPT: Final = re.compile(r"#\d+(/\d+)?|\d+(\.\d+)? ?s(ec(ond)?s?)?\b")
+_WATCH_REQUEST: Final = re.compile(
+    r"Request attempt #\S+ failed; will retry: GET \w+://[^/]*(?P<path>[^?\s]*)\S* -> (?P<error>\w+)"
+)
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -51,6 +54,7 @@ def set_up(log_format: str, level: str, stream: TextIO) -> None:
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if log_format == "json" else HumanFormatter())
+    handler.addFilter(explain_watch_request)
     handler.addFilter(RepeatFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
@@ -70,6 +74,19 @@ def asyncio_reporter() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], 
     return report
 
 
+def explain_watch_request(record: logging.LogRecord) -> bool:
+    """Make a warning of kopf's line about a failed request of a watch, without the API server's text; a filter.
+
+    kopf retries such a request, so it is no defect of the operator.
+    """
+    found = _WATCH_REQUEST.match(record.getMessage()) if record.name.startswith("kopf") else None
+    if found is not None:
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        record.msg, record.args = f"a request of a watch failed and is retried: {found['error']}", ()
+        record.watch = found["path"]
+    return True
+
+
 class RepeatFilter(logging.Filter):
     """Lets one of equal lines of a library through each minute: kopf says each failed try of each request."""
 
@@ -82,7 +99,7 @@ class RepeatFilter(logging.Filter):
         """Tell whether to write the record; time is the record's own."""
         if not record.name.startswith(LIBRARIES):
             return True
-        text = _ATTEMPT.sub("#", record.getMessage())
+        text = _ATTEMPT.sub("#", record.getMessage()) + getattr(record, "watch", "")
         if record.created - self._said.get(text, -REPEAT_SECONDS) < REPEAT_SECONDS:
             return False
         if len(self._said) >= MAX_REMEMBERED:

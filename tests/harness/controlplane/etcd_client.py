@@ -12,7 +12,7 @@ class EtcdClient:
     """Reads, advances and compacts the revisions of one etcd."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Take the address of the client port; nothing is sent yet."""
+        """Store the address of the client port; nothing is sent yet."""
         self._host = host
         self._port = port
 

@@ -48,6 +48,7 @@ CONNECTION_SITUATIONS: Final = (
     ConnectionSituation("secret-key-not-found", told(WaitError, Reason.SECRET_KEY_NOT_FOUND)),
     ConnectionSituation("secret-value-invalid", told(WaitError, Reason.SECRET_VALUE_INVALID)),
     ConnectionSituation("kubernetes-refused", denied()),
+    ConnectionSituation("account-mismatch", refusal=told(EditError, Reason.ACCOUNT_MISMATCH)),
     ConnectionSituation("token-rejected", refusal=refused(LISTING, 401)),
     ConnectionSituation("permission-denied", refusal=refused(LISTING, 403)),
     ConnectionSituation("not-licensed", refusal=refused(LISTING, 404, b"<p>404")),

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from netbird_streaming.errors import WaitError
 from netbird_streaming.log_context import LogOnce, log_fields
 from netbird_streaming.reasons import Reason
-from netbird_streaming.telemetry.logs import HumanFormatter, JsonFormatter, RepeatFilter
+from netbird_streaming.telemetry.logs import HumanFormatter, JsonFormatter, RepeatFilter, explain_watch_request
 
 SECRET = "s3cr3t-value"
 
@@ -85,6 +85,42 @@ def test_a_library_says_the_same_once_a_minute() -> None:
     assert not repeats.filter(record(again, "kopf._cogs.clients.api", 59.0))
     assert repeats.filter(record("something else", "kopf._cogs.clients.api", 59.0))
     assert repeats.filter(record(again, "kopf._cogs.clients.api", 60.0))
+
+
+FORBIDDEN = (
+    "Request attempt #7 failed; will retry: GET https://10.0.0.1:443/apis/integrations.netbird.io/v1alpha1/namespaces/"
+    "team-b/netbirdconnections?limit=1 -> APIForbiddenError('netbirdconnections is forbidden', {'kind': 'Status'})"
+)
+
+
+def test_a_failed_request_of_a_watch_is_a_warning_that_names_the_watch_and_no_text_of_the_server() -> None:
+    made = record(FORBIDDEN, "kopf._cogs.clients.api")
+    made.levelno, made.levelname = logging.ERROR, "ERROR"
+    assert explain_watch_request(made)
+    assert json.loads(JsonFormatter().format(made)) == {
+        "time": "1970-01-01T00:00:00.000Z",
+        "level": "warning",
+        "logger": "kopf._cogs.clients.api",
+        "message": "a request of a watch failed and is retried: APIForbiddenError",
+        "watch": "/apis/integrations.netbird.io/v1alpha1/namespaces/team-b/netbirdconnections",
+    }
+
+
+def test_failed_requests_of_two_watches_are_two_lines() -> None:
+    repeats, passed = RepeatFilter(), []
+    for text in (FORBIDDEN, FORBIDDEN.replace("team-b", "team-c"), FORBIDDEN.replace("#7", "#8")):
+        made = record(text, "kopf._cogs.clients.api")
+        explain_watch_request(made)
+        passed.append(repeats.filter(made))
+    assert passed == [True, True, False]
+
+
+def test_other_lines_are_left_as_they_are() -> None:
+    for name in ("kopf._cogs.clients.api", "netbird_streaming.app"):
+        made = record("Request attempt #1 failed; escalating", name)
+        made.levelno = logging.ERROR
+        assert explain_watch_request(made)
+        assert (made.getMessage(), made.levelno) == ("Request attempt #1 failed; escalating", logging.ERROR)
 
 
 def test_our_own_lines_are_never_left_out() -> None:

@@ -1,5 +1,6 @@
 """The status of a connection: whether its token is accepted, which accounts it leads to, which paths the server has."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -16,6 +17,7 @@ from netbird_streaming.reasons import Reason
 
 MAX_SHOWN_DEPENDENTS: Final = 10
 SHOWN_IDS: Final = 10
+_CONFIRMING: Final = "The URL or token is not the one that NetBird accepted last. NetBird is being asked about it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class ConnectionObservation:
     """What is known of a connection.
 
     `proof` is a keyed digest of the URL and token in use, None before the token was read; `dependents` are the
-    resources that still need a connection that is being deleted.
+    resources that still need a connection that is being deleted. While `confirming`, the URL and token in use were not
+    tried yet.
     """
 
     accounts: tuple[AccountObservation, ...]
@@ -59,21 +62,20 @@ class ConnectionObservation:
     path_family: str | None
     dependents: tuple[str, ...]
     proof: str | None = None
+    confirming: bool = False
 
 
 def connection_status(
     connection: Connection, observation: ConnectionObservation, key: FingerprintKey, wall: datetime
 ) -> ConnectionStatus:
     """The status for what was found."""
-    condition_input = (
-        _deleting(observation) if connection.deleting else _condition(observation.accounts, observation.problem)
-    )
+    condition_input = _deleting(observation) if connection.deleting else _condition(observation)
     metadata, before = connection.metadata, connection.status
     return ConnectionStatus(
         path_family=observation.path_family or before.path_family,
         accounts=_accounts(connection, observation, key),
         observed_generation=metadata.generation,
-        last_handled_reconcile_at=metadata.reconcile_request or before.last_handled_reconcile_at,
+        last_handled_reconcile_at=_handled(connection, observation),
         conditions=conditions(condition_input, before.conditions, metadata.generation, wall),
         internal=ConnectionInternal(
             proof=observation.proof or before.internal.proof,
@@ -84,19 +86,29 @@ def connection_status(
 
 
 def _deleting(observation: ConnectionObservation) -> ConditionInput:
-    shown = ", ".join(observation.dependents[:MAX_SHOWN_DEPENDENTS]) + (
-        " and others" if len(observation.dependents) > MAX_SHOWN_DEPENDENTS else ""
-    )
     message = (
-        f"It is being deleted, and waits for the resources that need it to delete their integrations: {shown}. Delete "
-        "them, or let them refer to another connection of the same account."
+        "It is being deleted, and waits for the resources that need it to delete their integrations: "
+        f"{shown(observation.dependents)}. Delete them, or let them refer to another connection of the same account."
     )
     return ConditionInput(ReadyState.RECONCILING, Reason.DELETING, message)
 
 
-def _condition(reached: tuple[AccountObservation, ...], problem: OperatorError | None) -> ConditionInput:
+def shown(users: Sequence[str]) -> str:
+    """Return the names of resources for a message, the first of many."""
+    return ", ".join(users[:MAX_SHOWN_DEPENDENTS]) + (" and others" if len(users) > MAX_SHOWN_DEPENDENTS else "")
+
+
+def _handled(connection: Connection, observation: ConnectionObservation) -> str | None:
+    before = connection.status.last_handled_reconcile_at
+    return before if observation.confirming else connection.metadata.reconcile_request or before
+
+
+def _condition(observation: ConnectionObservation) -> ConditionInput:
+    problem, reached = observation.problem, observation.accounts
     if problem is not None:
         return ConditionInput(state_of(problem), problem.reason, problem.message)
+    if observation.confirming:
+        return ConditionInput(ReadyState.RECONCILING, Reason.PROGRESSING, _CONFIRMING)
     for each in reached:
         if each.problem is not None:
             where = f"Tenant {each.tenant_id}: " if each.tenant_id is not None else ""

@@ -1,6 +1,7 @@
 """The reconcile of one connection: read its token, resync its accounts, say whether it works, let it go when unused."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from netbird_streaming.api.types import (
@@ -12,16 +13,20 @@ from netbird_streaming.api.types import (
 )
 from netbird_streaming.core.netbird.endpoints import resync_interval
 from netbird_streaming.core.netbird.types import Priority
+from netbird_streaming.core.status.conditions import readiness
 from netbird_streaming.core.status.connection_status import (
     AccountObservation,
     ConnectionObservation,
     Listed,
     connection_status,
+    shown,
 )
 from netbird_streaming.core.status.events import summarize
-from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError
+from netbird_streaming.errors import ConflictError, EditError, ObjectGoneError, OperatorError
+from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
+from netbird_streaming.reconciler.ownership import Place
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.reporting import refused, status_changed
 from netbird_streaming.reconciler.store import Store
@@ -44,6 +49,8 @@ async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority)
     await store.connections.load(state, force=due or urgent)
     if state.token is not None and not state.accounts:
         store.connections.account(state, state.connection.spec.tenant_id)
+    if _is_unconfirmed(store, state):
+        await _write_status(store, state, confirming=True)
     if not state.connection.deleting and _is_needed(store, key):
         await store.ensure_finalizer(state)
     _confirm(store, state)
@@ -124,10 +131,18 @@ def _pause(store: Store, state: ConnectionState, account: Account) -> float:
     return pause * store.ports.random.uniform(1 - JITTER, 1 + JITTER)
 
 
-async def _write_status(store: Store, state: ConnectionState) -> None:
+def _is_unconfirmed(store: Store, state: ConnectionState) -> bool:
+    """Return whether the status says Ready of another URL or token than those in use."""
+    status = state.connection.status
+    is_other = state.problem is None and status.internal.proof != store.connections.proof(state)
+    return is_other and not state.connection.deleting and readiness(status.conditions).ready
+
+
+async def _write_status(store: Store, state: ConnectionState, *, confirming: bool = False) -> None:
     ports = store.ports
     for _ in range(2):
-        status = connection_status(state.connection, _observation(store, state), ports.key, ports.clock.now())
+        observation = replace(_observation(store, state), confirming=confirming)
+        status = connection_status(state.connection, observation, ports.key, ports.clock.now())
         before = state.connection.status
         # Before the write, whose answer may be lost though it lands.
         state.last_notified = state.last_notified or summarize(before.conditions)
@@ -161,14 +176,37 @@ def _confirm(store: Store, state: ConnectionState) -> None:
 
 
 def _observation(store: Store, state: ConnectionState) -> ConnectionObservation:
+    foreign = _dependents_of_another_account(store, state)
     reached = tuple(
-        AccountObservation(tenant_id, account.account_id, account.problem, _listed(account))
+        AccountObservation(tenant_id, account.account_id, account.problem or foreign.get(account), _listed(account))
         for tenant_id, account in state.accounts.items()
     )
     families = [account.client.path_family for account in state.accounts.values()]
     family = next((each.value for each in families if each is not None), None)
     users = tuple(_blocking_dependents(store, state.connection.key)) if state.connection.deleting else ()
     return ConnectionObservation(reached, state.problem, family, users, store.connections.proof(state))
+
+
+def _dependents_of_another_account(store: Store, state: ConnectionState) -> dict[Account, OperatorError]:
+    """Return the accounts that the token leads to while resources hold integrations of the former one."""
+    spec, found = state.connection.spec, dict[Account, tuple[str | None, list[str]]]()
+    for record in store.dependents(state.connection.key):
+        account = record.account or state.accounts.get(spec.tenant_id)
+        former = store.ownership.place_of(record.uid)
+        if account is None or account.account_id is None or former is None or None in former:
+            continue
+        if not former.is_same(Place(account.authority, account.account_id)):
+            found.setdefault(account, (former.account_id, []))[1].append(record.key.label)
+    ref = spec.token_secret_ref
+    return {
+        account: EditError(
+            Reason.ACCOUNT_MISMATCH,
+            f"The token leads to account {account.account_id}, but these resources hold integrations of account "
+            f"{former}: {shown(users)}. Put a token of account {former} into Secret {ref.name}, key {ref.key}, or "
+            "delete these resources with deletionPolicy Orphan.",
+        )
+        for account, (former, users) in found.items()
+    }
 
 
 async def _read_again(store: Store, state: ConnectionState) -> bool:

@@ -1,6 +1,6 @@
 """Connections: their tokens, the accounts behind them, and who may use which."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from netbird_streaming.api.types import (
@@ -50,7 +50,7 @@ class ConnectionRegistry:
         self._allow_http = settings.allow_http
         self._quota = Quota(settings.connections_per_namespace)
         self._states: dict[ObjectKey, ConnectionState] = {}
-        self._labels: dict[str, tuple[float, dict[str, str]]] = {}
+        self._labels: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     def get(self, key: ObjectKey) -> ConnectionState | None:
         """The link of a connection that exists."""
@@ -154,7 +154,7 @@ class ConnectionRegistry:
     async def _access(
         self, connection: ClusterNetBirdConnection, namespace: str
     ) -> tuple[str | None, bool] | OperatorError:
-        labels: dict[str, str] = {}
+        labels: Mapping[str, str] = {}
         if needs_labels(connection.spec):
             try:
                 labels = await self._namespace_labels(namespace)
@@ -167,12 +167,33 @@ class ConnectionRegistry:
             return WaitError(Reason.NAMESPACE_NOT_ALLOWED, message + Reason.NAMESPACE_NOT_ALLOWED.remedy)
         return access.tenant_id, access.allow_adoption
 
-    async def _namespace_labels(self, name: str) -> dict[str, str]:
-        now = self._ports.clock.monotonic()
+    def needs_labels(self, state: ConnectionState) -> bool:
+        """Return whether the labels of namespaces decide who may use the connection."""
+        return isinstance(state.connection, ClusterNetBirdConnection) and needs_labels(state.connection.spec)
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace as they were last read."""
+        known = self._labels.get(namespace)
+        return None if known is None else known[1]
+
+    async def read_labels(self, namespace: str) -> Mapping[str, str]:
+        """Read the labels of a namespace."""
+        labels = dict(await self._ports.cluster.namespace_labels(namespace))
+        self._labels[namespace] = (self._ports.clock.monotonic(), labels)
+        return labels
+
+    async def _namespace_labels(self, name: str) -> Mapping[str, str]:
         known = self._labels.get(name)
-        if known is None or now - known[0] > LABELS_LIFETIME:
-            known = self._labels[name] = (now, dict(await self._ports.cluster.namespace_labels(name)))
-        return known[1]
+        is_old = known is None or self._ports.clock.monotonic() - known[0] > LABELS_LIFETIME
+        return await self.read_labels(name) if known is None or is_old else known[1]
+
+    async def bundle(self, connection: Connection) -> str | None:
+        """Read the CA bundle that a connection names; None where it names none or there is none."""
+        ref = connection.spec.ca_bundle_config_map_ref
+        data = (
+            None if ref is None else await self._ports.cluster.config_map(self.secret_namespace(connection), ref.name)
+        )
+        return None if ref is None or data is None else data.get(ref.key)
 
     async def load(self, state: ConnectionState, *, force: bool = False) -> None:
         """Read the token and the CA, unless they are at hand; what is wrong with them is the link's `problem`.
@@ -216,8 +237,7 @@ class ConnectionRegistry:
         ref = spec.ca_bundle_config_map_ref
         if ref is None:
             return token, None
-        data = await self._ports.cluster.config_map(self.secret_namespace(connection), ref.name)
-        bundle = (data or {}).get(ref.key, "")
+        bundle = await self.bundle(connection) or ""
         if len(bundle) > MAX_BUNDLE:
             message = (
                 f"{where}: ConfigMap {ref.name}, key {ref.key} has more than {MAX_BUNDLE // 1024} KiB; leave only the "

@@ -7,7 +7,16 @@ from typing import Final
 from netbird_streaming.api.status import Applied, Origin
 from netbird_streaming.api.timestamps import NEVER, latest
 from netbird_streaming.core import former
-from netbird_streaming.core.actions import Create, Delete, DeleteFormer, RecordId, RemoveFinalizer, Update
+from netbird_streaming.core.actions import (
+    Create,
+    Delete,
+    DeleteFormer,
+    ReadyState,
+    RecordId,
+    RemoveFinalizer,
+    Report,
+    Update,
+)
 from netbird_streaming.core.actions import report_of as standing
 from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory
 from netbird_streaming.core.netbird import compare
@@ -15,6 +24,7 @@ from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies.drift import overwrites_foreign_change
 from netbird_streaming.core.status import updates
+from netbird_streaming.core.status.conditions import readiness
 from netbird_streaming.core.status.events import deletion_event
 from netbird_streaming.errors import (
     ConflictError,
@@ -35,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 MAX_UNSENT: Final = 8
 """Intents. One that is forgotten is taken for sent: its resource waits for an outcome that there is none of."""
+_DELETING: Final = Report(ReadyState.RECONCILING, Reason.PROGRESSING, "The integration is being deleted in NetBird.")
 _LOGGED_ORIGINS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"}
 
 
@@ -289,9 +300,14 @@ def _late_write_possible_until(run: Reconciliation, inputs: DecisionInput, now: 
 
 
 async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> bool:
-    """DELETE; once it is accepted, the finalizer may go."""
+    """DELETE; once it is accepted, the finalizer may go. A status that says Ready is corrected first."""
     if not isinstance(run.resolved, ResolvedConnection):
         return True
+    if readiness(run.stored_status.conditions).ready:
+        # Where the status can't be written, nothing is deleted: it would say Ready of what is gone.
+        run.desired_status = updates.reported(inputs, _DELETING)
+        if not await run.write_status():
+            return False
     memory, clock, account = run.record.memory, run.store.ports.clock, run.resolved.account
     try:
         async with run.sending(account.client) as client:
