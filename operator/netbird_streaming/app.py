@@ -101,6 +101,8 @@ class Operator:
         self._reclaim_signals = reclaim_signals
         self._clock = SystemClock()
         self._started = False
+        self._waits_for: str | None = None
+        self._elector: LeaderElector | None = None
         self._terms = LeadershipTerms(self._clock.monotonic)
         self._leader: LeaderComponents | None = None
         self._preflight: Preflight | None = None
@@ -147,12 +149,16 @@ class Operator:
         delays, log_once = iter(PAUSES), LogOnce()
         while True:
             try:
-                return await attempt()
+                result = await attempt()
             except OperatorError as error:
+                self._waits_for = error.message
                 delay = next(delays, PAUSES[-1])
                 level = log_once.level(logging.WARNING, error.message)
                 logger.log(level, "%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
                 await self._clock.sleep(delay)
+            else:
+                self._waits_for = None
+                return result
 
     def _rights(self, namespace: str) -> tuple[Permission, ...]:
         settings = self._settings
@@ -169,7 +175,7 @@ class Operator:
         while True:
             name = LeaseLock(namespace, settings.lease_name, f"{host}_{secrets.token_hex(4)}")
             timing = LeaseTiming(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
-            elector = LeaderElector(client, name, self._clock.now, timing=timing)
+            self._elector = elector = LeaderElector(client, name, self._clock.now, timing=timing)
             guard = elector.ensure_leading if settings.lease else _always
 
             async def lead(guard: Callable[[], None] = guard) -> None:
@@ -279,7 +285,9 @@ class Operator:
     def _readiness_problem(self) -> str | None:
         """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
         if not self._started:
-            return "not connected to the Kubernetes API server yet"
+            return self._waits_for or "not connected to the Kubernetes API server yet"
+        if self._elector is not None and self._elector.refusal is not None:
+            return self._elector.refusal
         trouble = self._terms.problem() or (self._preflight.trouble() if self._preflight is not None else None)
         return trouble or (self._leader.controller.lists.awaits() if self._leader is not None else None)
 

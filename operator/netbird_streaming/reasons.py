@@ -34,6 +34,10 @@ class Reason(StrEnum):
         "NamespaceNotAllowed",
         "Ask the cluster's administrator to list the namespace in spec.access of the ClusterNetBirdConnection.",
     )
+    PLAIN_HTTP_NOT_ALLOWED = (
+        "PlainHTTPNotAllowed",
+        "Use an https URL, or ask the connection's owner to set spec.allowPlainHTTPDestinations.",
+    )
     CONNECTION_INVALID = "ConnectionInvalid", "Correct the connection as its own Ready condition says."
     SECRET_NOT_FOUND = "SecretNotFound", "Create the Secret, or correct the reference."
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound", "Add the key to the Secret, or correct the reference."

@@ -8,6 +8,7 @@ import pytest
 
 from netbird_streaming.api.types import FINALIZER
 from tests.doubles.netbird.process import running_netbird
+from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.tenancy import Account, TokenKind
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
@@ -75,6 +76,33 @@ def test_a_cluster_connection_denies_every_namespace_until_its_owner_names_it(te
     cluster_connection(team.scene, name, team.token, access=[{"namespaces": [team.namespace]}])
     team.ready(seconds=10)
     assert team.changes(mark) == ["POST"]
+
+
+PLAIN: Final = {"url": "http://collector.logging.svc:8000/events"}
+
+
+def test_a_plain_http_destination_waits_for_the_connections_owner_and_says_what_it_means(team: Team) -> None:
+    mark = team.mark()
+    team.connect(team.integration("generic_http", genericHTTP=PLAIN))
+    assert "spec.allowPlainHTTPDestinations" in team.because("PlainHTTPNotAllowed")
+    assert team.changes(mark) == []
+    team.connect(allowPlainHTTPDestinations=True)
+    team.ready(seconds=10)
+    assert team.changes(mark) == ["POST"]
+    assert "in plain text" in team.condition()["message"]
+
+
+def test_a_plain_http_integration_of_the_dashboard_can_be_adopted(team: Team) -> None:
+    config = {**PLAIN, "headers": "{}", "body_template": ""}
+    (made,) = team.scene.netbird.create(team.account, [Draft("generic_http", config)])
+    mark = team.mark()
+    adoption = {"policy": "Match"}
+    team.connect(
+        team.integration("generic_http", genericHTTP=PLAIN, adoption=adoption), allowPlainHTTPDestinations=True
+    )
+    team.ready(seconds=10)
+    assert team.read()["status"]["id"] == made
+    assert "POST" not in team.changes(mark)
 
 
 def test_a_cluster_connection_selects_namespaces_by_label(team: Team, other: Team) -> None:

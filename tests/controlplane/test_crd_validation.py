@@ -14,21 +14,21 @@ NAME: Final = (
     " contents"
 )
 KEY: Final = "Invalid value: must be the name of a key: letters, digits, '-', '_' and '.', at most 253; not its value"
-SITES: Final = (
-    "datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, datadoghq.eu, ap1.datadoghq.com, ap2.datadoghq.com,"
-    " ddog-gov.com"
-)
+SITE: Final = "spec.datadog.site: Invalid value: must be"
 NOT_CHECKED: Final = (
     "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the"
     " existing errors to complete validation"
 )
 BUCKET: Final = (
-    "spec.s3.bucketName: Invalid value: must be a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'; not"
-    " an ARN or a URL"
+    "spec.s3.bucketName: Invalid value: must be the name of a bucket: 3 to 63 lower-case letters, digits, '.' and '-';"
+    " not an ARN or a URL"
 )
 BUCKET_FORM: Final = (
-    "spec.s3.bucketName: Invalid value: must not be an IP address, begin with xn--, sthree- or amzn-s3-demo-, nor have"
-    " a '.' beside '.' or '-'"
+    "spec.s3.bucketName: Invalid value: must not be formatted as an IP address, and must not contain two '.' in a row"
+)
+BUCKET_RESERVED: Final = (
+    "spec.s3.bucketName: Invalid value: must be a general purpose bucket; S3 reserves names that begin with xn--,"
+    " sthree- or amzn-s3-demo-, or end with -s3alias, --ol-s3, .mrap, --x-s3 or --table-s3"
 )
 REGION: Final = (
     "Invalid value: must be the code of an AWS region, as eu-central-1; not its name or an availability zone"
@@ -42,11 +42,10 @@ USER_INFO: Final = "must not hold a user or a password; remove all up to the @"
 FRAGMENT: Final = "must not have a fragment; remove the # and what follows, no server sees it"
 NOT_A_URL: Final = "must be a URL, as https://host/path"
 PORT: Final = "must not have a port above 65535; correct it"
-HTTPS: Final = "must begin with https://"
+HTTPS: Final = "must begin with https://, or with http:// if the connection sets allowPlainHTTPDestinations"
 
 HTTP: Final = integration("generic_http")
 WRONG_URLS: Final = {
-    f"http://{PASTED}.example": HTTPS,
     f"ftp://{PASTED}.example": HTTPS,
     f"https://user:{PASTED}@siem.example/": USER_INFO,
     f"https://{PASTED}@siem.example": USER_INFO,
@@ -143,8 +142,25 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     ),
     "unknown site": (
         datadog(datadog__site=f"{PASTED}.example"),
-        f"spec.datadog.site: Invalid value: must be a site of Datadog's: {SITES}; for anything else set apiURL instead",
+        f"{SITE} a site of Datadog, such as datadoghq.eu; for any other intake set apiURL instead",
     ),
+    **{
+        f"site {written!r}": (datadog(datadog__site=written), f"{SITE} {meant}: the site alone, in lower case")
+        for written, meant in {
+            "app.datadoghq.eu": "datadoghq.eu",
+            "app.datadoghq.com": "datadoghq.com",
+            "https://us5.datadoghq.com": "us5.datadoghq.com",
+            "https://app.datadoghq.eu/logs": "datadoghq.eu",
+            "http-intake.logs.ap1.datadoghq.com": "ap1.datadoghq.com",
+            "US3": "us3.datadoghq.com",
+            "us1": "datadoghq.com",
+            "EU": "datadoghq.eu",
+            "US2-FED": "us2.ddog-gov.com",
+            "datadoghq.com ": "datadoghq.com",
+            "DatadogHQ.eu": "datadoghq.eu",
+            "app.ddog-gov.com": "ddog-gov.com",
+        }.items()
+    },
     "apiURL with a key": (
         datadog(datadog__site=ABSENT, datadog__apiURL=f"https://intake.example/v1?ddsource=x&dd-api-key={PASTED}"),
         (
@@ -169,14 +185,15 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
             "my_events": BUCKET,
             f"arn:aws:s3:::{PASTED}": BUCKET,
             "a..b": BUCKET_FORM,
-            "a.-b": BUCKET_FORM,
             "192.168.5.4": BUCKET_FORM,
-            "xn--events": BUCKET_FORM,
+            "xn--events": BUCKET_RESERVED,
+            "events--x-s3": BUCKET_RESERVED,
+            "events-s3alias": BUCKET_RESERVED,
         }.items()
     },
     "bucket that is too long": (
-        changed(integration("s3"), {"s3.bucketName": "b" * 64}),
-        f"[spec.s3.bucketName: Too long: may not be more than 63 bytes, {NOT_CHECKED}]",
+        changed(integration("s3"), {"s3.bucketName": "b" * 256}),
+        f"[spec.s3.bucketName: Too long: may not be more than 255 bytes, {NOT_CHECKED}]",
     ),
     **{
         f"{platform} in {region!r}": (
@@ -215,7 +232,7 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     "neither url nor urlSecretRef": (
         changed(HTTP, {"genericHTTP.url": ABSENT}),
         (
-            "spec.genericHTTP.url: Required value: set the https URL that events are posted to, or urlSecretRef where"
+            "spec.genericHTTP.url: Required value: set the URL that events are posted to, or urlSecretRef where"
             " the URL itself holds a token"
         ),
     ),
@@ -272,6 +289,29 @@ def test_mistake_is_refused_in_a_sentence(said: Mapping[str, str], case: str) ->
 
 def test_no_refusal_repeats_what_was_pasted(said: Mapping[str, str]) -> None:
     assert [case for case, sentence in said.items() if PASTED in sentence] == []
+
+
+def bucket(name: str, region: str = "eu-central-1") -> Manifest:
+    return changed(integration("s3"), {"s3.bucketName": name, "s3.region": region})
+
+
+ACCEPTED: Final = {
+    "plain HTTP": changed(HTTP, {"genericHTTP.url": "http://collector.logging.svc:8000/events"}),
+    **{
+        f"site {site}": datadog(datadog__site=site)
+        for site in ("us2.ddog-gov.com", "uk1.datadoghq.com", "us3.datadoghq.com", "datadoghq.eu", "ddog-gov.com")
+    },
+    **{
+        f"bucket {name}": bucket(name)
+        for name in ("123456789012", "2026.11", "10.0.0.1-logs", "1.2.3.4.5", "a.-b", "3m-events")
+    },
+    **{f"old bucket {name}": bucket(name, "us-east-1") for name in ("My_Events", "E" * 255, "-events-")},
+}
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_this_is_no_mistake(control_plane: ControlPlane, said: Mapping[str, str], case: str) -> None:
+    apply(control_plane, "default", ACCEPTED[case])
 
 
 SECRETS_IN_PLAIN: Final = {

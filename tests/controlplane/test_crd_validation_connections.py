@@ -25,7 +25,7 @@ NO_NAMESPACES: Final = (
 SCHEME: Final = "must begin with https:// (http:// only to loopback, unless the operator allows it)"
 DURATION: Final = "must be a duration in whole hours, minutes and seconds, as 5m, 90s or 1h30m"
 INTERVAL: Final = "must be at least 1m and at most 24h"
-WITHOUT_API: Final = "must be the server's address without /api, as https://api.netbird.io"
+WITHOUT_API: Final = "must be the server's address without /api, such as https://api.netbird.io"
 
 URLS: Final = {
     f"ftp://{PASTED}.example": SCHEME,
@@ -36,7 +36,10 @@ URLS: Final = {
         "must not hold spaces, control characters or characters outside ASCII; encode them, as %20"
     ),
     "https://api.netbird.io/api": WITHOUT_API,
+    "https://api.netbird.io/api/": WITHOUT_API,
+    "https://gw.corp.example/api/netbird/api": WITHOUT_API,
     "https://api.netbird.io/api/integrations/event-streaming": WITHOUT_API,
+    "https://gw.corp.example/api/netbird/api/event-streaming/7": WITHOUT_API,
     "api.netbird.io": "must be a URL, as https://host/path",
     PASTED: "must be a URL, as https://host/path",
 }
@@ -169,6 +172,9 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     ),
 }
 ACCEPTED: Final = {
+    "a gateway's path with a segment api": connection(url="https://gw.corp.example/api/netbird"),
+    "a deeper path with a segment api": connection(url="https://gw.corp.example/api/v1/netbird/"),
+    "plain HTTP for destinations": connection(allowPlainHTTPDestinations=True),
     "loopback without TLS": connection(url="http://127.0.0.1:8080"),
     "without TLS, which the operator judges": connection(url="http://netbird.internal"),
     "a path before /api": connection(url="https://example.com/netbird/"),

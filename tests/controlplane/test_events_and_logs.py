@@ -85,6 +85,23 @@ def test_a_restart_with_nothing_changed_says_nothing_but_that_it_starts_nor_does
     assert team.kubectl("get", "events", "--all-namespaces", "--output=name") == before
 
 
+def test_two_enabled_integrations_of_an_account_are_reported_once(team: Team) -> None:
+    team.connect(team.integration(), team.webhook("hook", enabled=False))
+    team.ready("events", "hook")
+    _resync(team, "first")
+    team.patch("hook", enabled=True)
+    team.ready("hook")
+    _resync(team, "second")
+    _resync(team, "third")
+    said(team, "SeveralEnabled", name="netbird")
+
+
+def _resync(team: Team, asked: str) -> None:
+    team.ask("netbird", asked, kind="netbirdconnection")
+    handled = f"--for=jsonpath={{.status.lastHandledReconcileAt}}={asked}"
+    team.kubectl("wait", handled, "--timeout=20s", "netbirdconnection/netbird")
+
+
 def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
     team.connect(team.integration(deletionPolicy="Orphan"))
     team.ready()

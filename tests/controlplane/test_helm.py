@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from netbird_streaming.api.types import RECONCILE_ANNOTATION
+from netbird_streaming.api.types import GROUP, RECONCILE_ANNOTATION
 from tests.doubles.netbird.process import RunningNetBird, running_netbird
 from tests.doubles.netbird.records import Integration
 from tests.doubles.netbird.tenancy import Account, Token
@@ -227,6 +227,40 @@ def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stre
     assert stage.writes() == ["POST"]
 
 
+def test_a_rollback_to_the_first_revision_restores_a_connection_in_use(stage: Stage) -> None:
+    """The first revision has the connection as a hook, which a rollback must neither leave out nor delete first."""
+    release = stage.release
+    _remove_definitions(stage)
+    release.install(**stage.values())
+    stage.declare()
+    with release.pod():
+        stage.ready()
+    before = stage.read("cnbc", "default")
+    assert "post-rollback" in before["metadata"]["annotations"]["helm.sh/hook"]
+    assert before["metadata"]["finalizers"] == [FINALIZER]
+    release.upgrade(**stage.values(access={"namespaces": [stage.team, "team-b"]}, name="default"))
+    assert stage.read("cnbc", "default")["spec"] != before["spec"]
+    release.rollback(1)
+    after = stage.read("cnbc", "default")
+    assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+    assert "deletionTimestamp" not in after["metadata"]
+
+
+def test_helm_3_is_sent_on_the_way_on_which_later_changes_reach_the_connection(stage: Stage, tmp_path: Path) -> None:
+    """Helm 3 takes the object of a hook into the release without comparing it; Helm 4 stands for it here."""
+    chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    helpers = chart / "templates" / "_helpers.tpl"
+    helpers.write_text(helpers.read_text().replace(">=4.0.0-0", ">=99.0.0-0"))
+    _remove_definitions(stage)
+    with pytest.raises(ChartError, match=r"--set connection\.enabled=false first, then helm upgrade"):
+        stage.release.install(chart, **stage.values())
+    stage.release.install(chart, **stage.values(enabled=False))
+    stage.release.upgrade(**stage.values(enabled=True))
+    assert "helm.sh/hook" not in stage.read("cnbc", "default")["metadata"]["annotations"]
+    stage.release.upgrade(**stage.values(url="https://netbird.example.com"))
+    assert stage.read("cnbc", "default")["spec"]["url"] == "https://netbird.example.com"
+
+
 def test_definitions_that_are_older_than_the_operator_are_named_and_nothing_is_created_until_they_are_not(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -292,6 +326,12 @@ def test_definitions_of_another_release_are_left_alone_or_taken_over_when_asked(
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "other"
     other.uninstall()
     stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
+
+
+def _remove_definitions(stage: Stage) -> None:
+    """Make the cluster one that has never seen the chart: former tests keep the definitions."""
+    stage.kubectl("delete", "crd", "--all", "--timeout=30s")
+    eventually(lambda: GROUP not in stage.kubectl("api-versions"), "their kinds are served no more")
 
 
 def _without(chart: Path, *place: str | int) -> None:

@@ -18,23 +18,23 @@ POLICY: Final = {"networkPolicy": ON}
 
 
 class Reach(NamedTuple):
-    """A value that differs from the default, and where its effect is: a kind, and what there is of it then."""
+    """A value other than the default, and its effect: a kind of object, and what is read from one."""
 
     given: Any
     kind: str
     expected: Callable[[Manifest], Any] | None
     """None: no such object is left."""
     beside: Mapping[str, Any] = {}
-    """What else has to be given for it to have an effect."""
+    """The other values that it needs."""
 
 
 def spec(*path: str | int) -> Callable[[Manifest], Any]:
-    """What is at a path below spec."""
+    """Return a reader of a path below spec."""
     return at("spec", *path)
 
 
 def at(*path: str | int) -> Callable[[Manifest], Any]:
-    """What is at a path."""
+    """Return a reader of a path."""
 
     def read(manifest: Manifest) -> Any:
         node: Any = manifest
@@ -46,12 +46,12 @@ def at(*path: str | int) -> Callable[[Manifest], Any]:
 
 
 def pod(*path: str | int) -> Callable[[Manifest], Any]:
-    """What is at a path below the pod's spec."""
+    """Return a reader of a path below the pod's spec."""
     return spec("template", "spec", *path)
 
 
 def container(*path: str | int) -> Callable[[Manifest], Any]:
-    """What is at a path of the container."""
+    """Return a reader of a path of the container."""
     return pod("containers", 0, *path)
 
 
@@ -64,7 +64,7 @@ def labels(manifest: Manifest) -> dict[str, str]:
 
 
 def flag(name: str) -> Callable[[Manifest], Any]:
-    """What a flag of the operator is set to."""
+    """Return a reader of a flag of the operator."""
 
     def read(manifest: Manifest) -> Any:
         found: list[str] = container("args")(manifest)
@@ -74,7 +74,7 @@ def flag(name: str) -> Callable[[Manifest], Any]:
 
 
 def variable(name: str) -> Callable[[Manifest], Any]:
-    """What a variable of the environment is set to."""
+    """Return a reader of an environment variable."""
     return lambda manifest: [each["value"] for each in container("env")(manifest) if each["name"] == name]
 
 
@@ -87,7 +87,7 @@ def volume(name: str, *path: str) -> Callable[[Manifest], Any]:
 
 
 def port(number: int) -> Callable[[Manifest], Any]:
-    """Whether a network policy lets out to a port."""
+    """Return a check that a network policy allows a port."""
     return lambda policy: any(each["port"] == number for rule in policy["spec"]["egress"] for each in rule["ports"])
 
 

@@ -46,8 +46,8 @@ _URL_RULE: Final = first_fault(
         ),
         ("self.url.contains('?')", "must not have a query; a tenant belongs into tenantID"),
         (
-            matches("self.url", "[^/]/api(/.*)?$"),
-            "must be the server's address without /api, as https://api.netbird.io",
+            matches("self.url", "[^/]/api/*$|[^/]/api/(integrations/)?event-streaming(/.*)?$"),
+            "must be the server's address without /api, such as https://api.netbird.io",
         ),
     ),
 )
@@ -115,6 +115,14 @@ class ConnectionSpec(Model):
             **examples(name="company-ca", key="ca.crt"),
         ),
     ] = None
+    allow_plain_http_destinations: Annotated[
+        bool,
+        doc(
+            "Whether resources may name destinations by http:// URLs. NetBird then sends events and credentials in"
+            " plain text, readable by everyone on the network path; the condition Ready says so. Use it for a collector"
+            " in the same network only."
+        ),
+    ] = Field(default=False, alias="allowPlainHTTPDestinations")
     rate_limit: Annotated[
         RateLimit,
         doc(

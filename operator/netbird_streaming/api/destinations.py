@@ -8,37 +8,70 @@ from netbird_streaming.api.http_auth import Auth, Header
 from netbird_streaming.api.model import Model
 from netbird_streaming.api.references import KeyReference
 from netbird_streaming.api.validation.fields import ATOMIC_LIST, MAX_URL, doc, examples, url_rule
-from netbird_streaming.api.validation.rules import Cause, Rule, first_fault, literals, matches, one_of_two, rules
+from netbird_streaming.api.validation.rules import Cause, Rule, first_fault, matches, one_of_two, rules
 
-DATADOG_SITES: Final = (
-    "datadoghq.com",
-    "us3.datadoghq.com",
-    "us5.datadoghq.com",
-    "datadoghq.eu",
-    "ap1.datadoghq.com",
-    "ap2.datadoghq.com",
-    "ddog-gov.com",
-)
-"""Source: Datadog's documentation of its log intake, https://docs.datadoghq.com/api/latest/logs/#send-logs."""
+DATADOG_SITES: Final = {
+    "us3.datadoghq.com": "US3",
+    "us5.datadoghq.com": "US5",
+    "ap1.datadoghq.com": "AP1",
+    "ap2.datadoghq.com": "AP2",
+    "uk1.datadoghq.com": "UK1",
+    "us2.ddog-gov.com": "US2-FED",
+    "datadoghq.eu": "EU1?",
+    "ddog-gov.com": "US1-FED|FED|GOV",
+    "datadoghq.com": "US1?",
+}
+"""Known sites, each with a pattern of its names in Datadog's own documentation and dashboard.
+
+Source: https://docs.datadoghq.com/getting_started/site/ and https://docs.datadoghq.com/api/latest/logs/#send-logs. The
+list only words messages; the rule is a pattern, because Datadog adds sites.
+"""
 
 MAX_HEADERS: Final = 32
 MAX_BODY: Final = 8 * 1024
 
-_SITE_RULE: Final = Rule(
-    rule=f"!has(self.site) || self.site in {literals(DATADOG_SITES)}",
-    message=f"must be a site of Datadog's: {', '.join(DATADOG_SITES)}; for anything else set apiURL instead",
-    field=".site",
+_SITE: Final = r"^([a-z]{2}[0-9]\.)?(datadoghq\.(com|eu)|ddog-gov\.com)$"
+
+
+def _site_slip(site: str, names: str) -> tuple[str, str]:
+    """The usual slips for a site: its dashboard's or intake's address, its name, spaces and capitals."""
+    address = rf"(https?://)?([a-z-]+[.])*{site.replace('.', '[.]')}(/.*)?"
+    return matches("self.site", rf"(?i)^\s*({address}|{names})\s*$"), f"must be {site}: the site alone, in lower case"
+
+
+_SITE_RULE: Final = first_fault(
+    ".site",
+    tuple(
+        (f"!{matches('self.site', _SITE)} && ({condition})", sentence)
+        for condition, sentence in (
+            *(_site_slip(site, names) for site, names in DATADOG_SITES.items()),
+            ("true", "must be a site of Datadog, such as datadoghq.eu; for any other intake set apiURL instead"),
+        )
+    ),
 )
+_BUCKET: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+_OLD_BUCKET: Final = r"^[A-Za-z0-9._-]{3,255}$"
+"""Names that S3 accepted in us-east-1 until March 2018; such buckets still exist."""
 _BUCKET_RULE: Final = first_fault(
     ".bucketName",
     (
         (
-            f"!{matches('self.bucketName', r'^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$')}",
-            "must be a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'; not an ARN or a URL",
+            (
+                f"!{matches('self.bucketName', _BUCKET)} &&"
+                f" !(self.region == 'us-east-1' && {matches('self.bucketName', _OLD_BUCKET)})"
+            ),
+            "must be the name of a bucket: 3 to 63 lower-case letters, digits, '.' and '-'; not an ARN or a URL",
         ),
         (
-            matches("self.bucketName", r"\.\.|\.-|-\.|^[0-9.]+$|^(xn--|sthree-|amzn-s3-demo-)"),
-            "must not be an IP address, begin with xn--, sthree- or amzn-s3-demo-, nor have a '.' beside '.' or '-'",
+            matches("self.bucketName", r"^[0-9]{1,3}([.][0-9]{1,3}){3}$|[.][.]"),
+            "must not be formatted as an IP address, and must not contain two '.' in a row",
+        ),
+        (
+            matches("self.bucketName", r"^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|[.]mrap|--x-s3|--table-s3)$"),
+            (
+                "must be a general purpose bucket; S3 reserves names that begin with xn--, sthree- or amzn-s3-demo-, or"
+                " end with -s3alias, --ol-s3, .mrap, --x-s3 or --table-s3"
+            ),
         ),
     ),
 )
@@ -91,15 +124,15 @@ class Datadog(Model):
     site: Annotated[
         str | None,
         doc(
-            f"The Datadog site of the organisation: one of {', '.join(DATADOG_SITES)}. Set this or apiURL. Example:"
-            " datadoghq.eu.",
+            "The Datadog site of the organization, as docs.datadoghq.com/getting_started/site lists it. Set this or"
+            " apiURL. Example: datadoghq.eu.",
             maxLength=64,
         ),
     ] = None
     api_url: Annotated[
         str | None,
         doc(
-            "The whole https URL of any other log intake, such as a proxy. Set this or site. Example:"
+            "The whole URL of any other log intake, such as a proxy. Set this or site. Example:"
             " https://http-intake.logs.datadoghq.eu/api/v2/logs.",
             maxLength=MAX_URL,
         ),
@@ -121,7 +154,7 @@ class S3(Model):
 
     bucket_name: Annotated[
         str,
-        doc("The name of the bucket, not its ARN or a URL. Example: company-netbird-events.", maxLength=63),
+        doc("The name of the bucket, not its ARN or a URL. Example: company-netbird-events.", maxLength=255),
     ]
     region: AwsRegion
     access_key_id_secret_ref: AccessKeyIDReference = Field(alias="accessKeyIDSecretRef")
@@ -154,7 +187,7 @@ class GenericHTTP(Model):
             *one_of_two(
                 ".url",
                 ".urlSecretRef",
-                "set the https URL that events are posted to, or urlSecretRef where the URL itself holds a token",
+                "set the URL that events are posted to, or urlSecretRef where the URL itself holds a token",
                 "must be removed, or url: the URL comes from one of the two",
             ),
             url_rule(".url", "put the whole URL into a Secret and name it by urlSecretRef instead"),
@@ -175,7 +208,7 @@ class GenericHTTP(Model):
     url: Annotated[
         str | None,
         doc(
-            "The https URL that NetBird posts events to. Set this, or urlSecretRef if the URL contains a token, as many"
+            "The URL that NetBird posts events to. Set this, or urlSecretRef if the URL contains a token, as many"
             " webhook URLs do. Example: https://siem.example.com/ingest.",
             maxLength=MAX_URL,
         ),
@@ -183,7 +216,7 @@ class GenericHTTP(Model):
     url_secret_ref: Annotated[
         KeyReference | None,
         doc(
-            "The key of a Secret in this namespace that holds the whole https URL. Set this or url.",
+            "The key of a Secret in this namespace that holds the whole URL. Set this or url.",
             **examples(name="webhook", key="url"),
         ),
     ] = None
@@ -204,8 +237,9 @@ class GenericHTTP(Model):
         str | None,
         doc(
             "The body of each request, as a Go template over .ID, .Timestamp, .Message, .InitiatorID, .TargetID,"
-            " .Meta and .Reference. Default: NetBird's own JSON. Never put a credential into it. Example:"
-            ' {"time": "{{ .Timestamp }}", "event": "{{ .Message }}"}.',
+            " .Meta and .Reference. Default: NetBird's own JSON. It is safer, because the engine has no JSON encoder."
+            " Never put a credential into it. Example:"
+            ' {"id": "{{ .ID }}", "event": "{{ .Message | urlquery }}"}.',
             maxLength=MAX_BODY,
         ),
     ] = None

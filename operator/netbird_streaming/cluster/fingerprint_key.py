@@ -6,6 +6,7 @@ from typing import Final
 
 from netbird_streaming.cluster.client import FIELD_MANAGER, Json, KubernetesClient, Request
 from netbird_streaming.cluster.errors import DeniedError
+from netbird_streaming.cluster.labels import OWN_LABELS
 from netbird_streaming.core.netbird.fingerprint import KEY_BYTES
 from netbird_streaming.errors import ConflictError, ObjectGoneError, WaitError
 from netbird_streaming.reasons import Reason
@@ -61,7 +62,7 @@ def _secret(name: str, key: bytes) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": FIELD_MANAGER}},
+        "metadata": {"name": name, "labels": dict(OWN_LABELS)},
         "type": "Opaque",
         **_content(key),
     }

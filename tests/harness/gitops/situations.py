@@ -162,6 +162,7 @@ SITUATIONS: Final = (
     Situation("secret-not-found", AUTHENTICATED, secrets={"siem": None}),
     Situation("secret-key-not-found", AUTHENTICATED, secrets={"siem": {}}),
     Situation("secret-value-invalid", AUTHENTICATED, secrets={"siem": {"token": b"pasted\n"}}),
+    Situation("plain-http-not-allowed", {"genericHTTP": {"url": URL.replace("https", "http")}}, secrets={}),
     Situation("token-rejected", answer=refused(LISTING, 401)),
     Situation("permission-denied", observed={"snapshot": view()}, answer=refused(CREATING, 403)),
     Situation("not-licensed", answer=refused(LISTING, 404, b"<p>404")),

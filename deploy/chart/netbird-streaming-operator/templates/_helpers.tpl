@@ -85,7 +85,13 @@ true
        would delete a hook before each sync, although resources use it. */ -}}
 {{- define "operator.connectionIsHook" -}}
 {{- if and .Values.crds.enabled (not (.Capabilities.APIVersions.Has "integrations.netbird.io/v1alpha1")) -}}
-{{- if lookup "v1" "Namespace" "" "default" -}}true{{- end -}}
+{{- if lookup "v1" "Namespace" "" "default" -}}
+{{- /* Helm 3 takes a hook into the release without comparing it, so that no later change would reach it. */ -}}
+{{- if not (semverCompare ">=4.0.0-0" .Capabilities.HelmVersion.Version) -}}
+{{- fail "connection.tokenSecret.name: Helm 3 cannot manage a connection that it creates together with its definition. Run this command with --set connection.enabled=false first, then helm upgrade with the connection; or use Helm 4" -}}
+{{- end -}}
+true
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -90,7 +90,10 @@ def url_rule(field: str, instead: str) -> Rule:
         field,
         (
             *url_faults(field),
-            (f"url({path}).getScheme() != 'https'", "must begin with https://"),
+            (
+                f"!(url({path}).getScheme() in ['https', 'http'])",
+                "must begin with https://, or with http:// if the connection sets allowPlainHTTPDestinations",
+            ),
             (matches(path, _CREDENTIAL_PARAMETER), f"has a parameter that looks like a credential; {instead}"),
         ),
     )

@@ -77,6 +77,8 @@ class LeaderElector:
         self._exclusive_until = -math.inf
         """Before this nobody else can have taken the Lease that we held."""
         self._complaint = ""
+        self.refusal: str | None = None
+        """Why Kubernetes refuses to read or write the Lease, such as a missing right or an admission policy."""
         self._subject = f"Lease {lease.namespace}/{lease.name}"
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{lease.namespace}/leases"
 
@@ -147,8 +149,9 @@ class LeaderElector:
             if self._complaint != error.message:
                 logger.warning("%s", error.message)
             self._complaint = error.message
+            self.refusal = error.message if error.reason is Reason.KUBERNETES_REFUSED else None
             return False
-        self._complaint = ""
+        self._complaint, self.refusal = "", None
         return held
 
     async def _read_lease(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from netbird_streaming.cluster.labels import OWN_LABELS
 from netbird_streaming.errors import RetryError
 from netbird_streaming.reasons import Reason
 
@@ -164,7 +165,7 @@ def body(record: LeaderElectionRecord, namespace: str, name: str, now: datetime)
         "metadata": {
             "name": name,
             "namespace": namespace,
-            **({"resourceVersion": record.version} if record.version else {}),
+            **({"resourceVersion": record.version} if record.version else {"labels": dict(OWN_LABELS)}),
         },
         "spec": {
             "holderIdentity": record.holder,

@@ -6,7 +6,6 @@ The configuration keys are those that NetBird's dashboard sends (`netbirdio/dash
 
 import base64
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +22,7 @@ from netbird_streaming.api.types import (
     KeyReference,
     Platform,
 )
+from netbird_streaming.core import values
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import IntegrationRequest
@@ -31,12 +31,9 @@ from netbird_streaming.reasons import Reason
 
 SecretData = Mapping[str, bytes]
 MAX_URL: Final = 2048
-MAX_VALUE: Final = 8 * 1024
-"""Bytes of a Secret's value: the longest tokens have half of that, and servers refuse longer headers."""
 MAX_CONFIGURATION: Final = 64 * 1024
 """Bytes of all values of a resource, with those of its Secrets: more than anything that has a use."""
 _TOO_MUCH: Final = f"have more than {MAX_CONFIGURATION // 1024} KiB together; shorten them"
-_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,11 @@ class Payload:
     fingerprint: str
     signature: Mapping[str, str]
     key_id: str
+
+    @property
+    def is_plain_http(self) -> bool:
+        """Return whether events are sent in plain text."""
+        return any(is_plain_http(self.request.config.get(key, "")) for key in ("url", "api_url"))
 
     @property
     def public(self) -> Mapping[str, str]:
@@ -75,10 +77,16 @@ def secret_keys(spec: IntegrationSpec) -> Mapping[str, frozenset[str]]:
 
 def referenced(data: SecretData, keys: frozenset[str]) -> SecretData:
     """Return what of a Secret's data is needed: no other key, and of a value that is too long only enough to see it."""
-    return {key: data[key][: MAX_VALUE + 1] for key in keys if key in data}
+    return {key: data[key][: values.MAX_VALUE + 1] for key in keys if key in data}
 
 
-def resolve(spec: IntegrationSpec, secrets: Mapping[str, SecretData | None], key: FingerprintKey) -> Payload:
+def resolve(
+    spec: IntegrationSpec,
+    secrets: Mapping[str, SecretData | None],
+    key: FingerprintKey,
+    *,
+    allow_plain_http: bool = False,
+) -> Payload:
     """The payload for `spec`; `secrets` holds each of `secret_names`, None where it does not exist.
 
     Raises WaitError when a Secret or a key is missing or its value is unusable, EditError when the spec is (which the
@@ -88,7 +96,7 @@ def resolve(spec: IntegrationSpec, secrets: Mapping[str, SecretData | None], key
     if block is None:
         msg = f"spec: the block of platform {spec.platform} is missing; add it"
         raise EditError(Reason.RESOURCE_UNREADABLE, msg)
-    config = _config(block, _Reader(secrets, MAX_CONFIGURATION - _plain_size(block)))
+    config = _config(block, _Reader(secrets, MAX_CONFIGURATION - _plain_size(block), allow_plain_http))
     platform = spec.platform.value
     return Payload(
         spec=spec,
@@ -146,8 +154,8 @@ def _config(block: Block, secrets: "_Reader") -> dict[str, str]:
         case Datadog():
             intake = f"https://http-intake.logs.{block.site}/api/v2/logs"
             return {
-                "api_url": _url("spec.datadog.apiURL", block.api_url or intake),
-                "api_key": secrets.value(block.api_key_secret_ref),
+                "api_url": secrets.own_url("spec.datadog.apiURL", block.api_url or intake),
+                "api_key": secrets.value(block.api_key_secret_ref, values.datadog_key_fault),
             }
         case S3():
             return {"bucket_name": block.bucket_name, "region": block.region, **_aws_keys(block, secrets)}
@@ -156,7 +164,7 @@ def _config(block: Block, secrets: "_Reader") -> dict[str, str]:
         case GenericHTTP():
             ref = None if block.url else block.url_secret_ref
             return {
-                "url": _url("spec.genericHTTP.url", block.url or "") if ref is None else secrets.url(ref),
+                "url": secrets.own_url("spec.genericHTTP.url", block.url or "") if ref is None else secrets.url(ref),
                 "headers": json.dumps(_headers(block, secrets), sort_keys=True),
                 "body_template": block.body_template or "",
             }
@@ -173,24 +181,18 @@ def _plain_size(block: Block) -> int:
     return size
 
 
-def _url(field: str, url: str) -> str:
-    """The URL of a field: the API server reads URLs by other rules than we, and takes some that nobody can call."""
-    fault = url_fault(url)
-    if fault is not None:
-        raise EditError(Reason.RESOURCE_UNREADABLE, f"{field}: the URL {fault}")
-    return url
-
-
 def _aws_keys(block: S3 | Firehose, secrets: "_Reader") -> dict[str, str]:
     return {
-        "access_key": secrets.value(block.access_key_id_secret_ref),
-        "secret_key": secrets.value(block.secret_access_key_secret_ref),
+        "access_key": secrets.value(block.access_key_id_secret_ref, values.access_key_id_fault),
+        "secret_key": secrets.value(block.secret_access_key_secret_ref, values.secret_access_key_fault),
     }
 
 
 def _headers(block: GenericHTTP, secrets: "_Reader") -> dict[str, str]:
     headers = {
-        each.name: secrets.value(each.value_from.secret_key_ref) if each.value_from is not None else each.value or ""
+        each.name: each.value or ""
+        if each.value_from is None
+        else secrets.value(each.value_from.secret_key_ref, values.header_fault)
         for each in block.headers
     }
     if block.auth is not None:
@@ -200,17 +202,13 @@ def _headers(block: GenericHTTP, secrets: "_Reader") -> dict[str, str]:
 
 def _auth_header(auth: Auth, secrets: "_Reader") -> dict[str, str]:
     if auth.bearer is not None:
-        return {"Authorization": f"Bearer {secrets.value(auth.bearer.token_secret_ref)}"}
+        return {"Authorization": f"Bearer {secrets.value(auth.bearer.token_secret_ref, values.bearer_fault)}"}
     if auth.basic is not None:
-        user = secrets.value(auth.basic.username_secret_ref)
-        if ":" in user:
-            ref = auth.basic.username_secret_ref
-            msg = f"Secret {ref.name}, key {ref.key}: a user name can't hold a colon (RFC 7617); use one without"
-            raise WaitError(Reason.SECRET_VALUE_INVALID, msg)
-        pair = f"{user}:{secrets.value(auth.basic.password_secret_ref)}"
+        user = secrets.value(auth.basic.username_secret_ref, values.user_fault)
+        pair = f"{user}:{secrets.value(auth.basic.password_secret_ref, values.password_fault)}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     if auth.header is not None:
-        return {auth.header.name: secrets.value(auth.header.value_secret_ref)}
+        return {auth.header.name: secrets.value(auth.header.value_secret_ref, values.header_fault)}
     return {}
 
 
@@ -249,9 +247,10 @@ class _Reader:
 
     secrets: Mapping[str, SecretData | None]
     room: int
+    allow_plain_http: bool
 
-    def value(self, ref: KeyReference) -> str:
-        """The value of a key: printable ASCII, as HTTP header fields and cloud credentials are."""
+    def value(self, ref: KeyReference, check: values.Check = values.value_fault) -> str:
+        """Return the value of a key that passes the check."""
         data = self.secrets.get(ref.name)
         if data is None:
             msg = f"Secret {ref.name} does not exist in the resource's namespace; create it"
@@ -259,7 +258,7 @@ class _Reader:
         if ref.key not in data:
             msg = f"Secret {ref.name} has no key {ref.key}; add it, or correct the reference"
             raise WaitError(Reason.SECRET_KEY_NOT_FOUND, msg)
-        fault = value_fault(data[ref.key])
+        fault = check(data[ref.key])
         if fault is not None:
             raise WaitError(Reason.SECRET_VALUE_INVALID, f"Secret {ref.name}, key {ref.key}: the value {fault}")
         self.room -= len(data[ref.key])
@@ -269,32 +268,30 @@ class _Reader:
         return data[ref.key].decode()
 
     def url(self, ref: KeyReference) -> str:
-        """The value of a key that must be an https URL."""
-        value = self.value(ref)
-        fault = url_fault(value)
+        """Return the value of a key that is a URL which events may be sent to."""
+        url, where = self.value(ref), f"Secret {ref.name}, key {ref.key}"
+        fault = url_fault(url)
         if fault is not None:
-            raise WaitError(Reason.SECRET_VALUE_INVALID, f"Secret {ref.name}, key {ref.key}: the URL {fault}")
-        return value
+            raise WaitError(Reason.SECRET_VALUE_INVALID, f"{where}: the URL {fault}")
+        return self._allowed(url, where)
+
+    def own_url(self, field: str, url: str) -> str:
+        """Return the URL of a field; the API server accepts some URLs that cannot be called."""
+        fault = url_fault(url)
+        if fault is not None:
+            raise EditError(Reason.RESOURCE_UNREADABLE, f"{field}: the URL {fault}")
+        return self._allowed(url, field)
+
+    def _allowed(self, url: str, where: str) -> str:
+        if is_plain_http(url) and not self.allow_plain_http:
+            message = f"{where}: the URL begins with http://, so events and credentials would be sent in plain text. "
+            raise WaitError(Reason.PLAIN_HTTP_NOT_ALLOWED, message + Reason.PLAIN_HTTP_NOT_ALLOWED.remedy)
+        return url
 
 
-def value_fault(value: bytes) -> str | None:
-    """What is wrong with a Secret's value and how to mend it, or None."""
-    checks = (
-        (not value, "is empty; put the credential into it"),
-        (len(value) > MAX_VALUE, f"has more than {MAX_VALUE // 1024} KiB; put the credential alone into it"),
-        (
-            not value.strip(b"*"),
-            "has nothing but asterisks, which is how NetBird shows a secret; put the credential itself into it",
-        ),
-        (
-            value.endswith((b"\n", b"\r")),
-            "ends with a newline; write it without one (printf instead of echo, or kubectl --from-literal)",
-        ),
-        (_CONTROL.search(value), "holds a control character; write it as one line of plain text"),
-        (not value.isascii(), "holds a character outside ASCII; write the credential as its issuer gave it"),
-        (value != value.strip(), "begins or ends with a space; write it without"),
-    )
-    return next((fault for broken, fault in checks if broken), None)
+def is_plain_http(url: str) -> bool:
+    """Return whether everybody on the network path can read what is sent to a URL."""
+    return urlsplit(url).scheme == "http"
 
 
 def url_fault(url: str) -> str | None:
@@ -306,7 +303,7 @@ def url_fault(url: str) -> str | None:
         return "can't be read as one; write https://host/path"
     checks = (
         (len(url) > MAX_URL, f"is longer than {MAX_URL} characters; shorten it"),
-        (parts.scheme != "https", "must begin with https://"),
+        (parts.scheme not in ("https", "http"), "must begin with https://"),
         (not parts.hostname, "has no host; write https://host/path"),
         ("@" in parts.netloc, "holds a user or password; use auth.basic instead"),
         ("#" in url, "has a fragment; remove it, servers never see it"),

@@ -75,13 +75,13 @@ def _compare(inputs: DecisionInput, payload: Payload, item: Integration, *, lags
     if lags and not (in_order and _shows_our_write(inputs, item)):
         return _compare_later(inputs, item, waits=not in_order or bool(last))
     if in_order:
-        return in_sync(item, normalized)
+        return in_sync(inputs, item, normalized)
     tried = all(last.get(name) == digest for name, digest in fresh.items())
     if not toggled and not foreign and tried and not is_requested(inputs):
         return _not_applied(item, fresh)
     if not fresh and not toggled and is_recent(status.internal.resent_at, inputs.observed.wall, within=RESEND_WINDOW):
         # The time that stays in the status tells again tomorrow; one of each LIST would be a write for each.
-        return in_sync(replace(item, updated_at=None), normalized)
+        return in_sync(inputs, replace(item, updated_at=None), normalized)
     return _drifted(inputs, payload, item, fresh)
 
 
@@ -171,14 +171,16 @@ def overwrites_foreign_change(inputs: DecisionInput, update: Update) -> bool:
     return toggled or is_foreign_write(inputs, item) or not _is_first_comparison(inputs)
 
 
-def in_sync(item: Integration | None, normalized: dict[str, str]) -> Report:
+def in_sync(inputs: DecisionInput, item: Integration | None, normalized: dict[str, str]) -> Report:
     """Return the report that all is as the spec says."""
     message = "NetBird accepted this generation with the current values of its Secrets."
     if normalized:
         message += f" It stores {', '.join(sorted(normalized))} in another form than the one sent."
+    if isinstance(inputs.desired.payload, Payload) and inputs.desired.payload.is_plain_http:
+        message += " NetBird sends events and credentials in plain text: the destination's URL begins with http://."
     return Report(ReadyState.READY, Reason.SYNCED, message, item=item, normalized=tuple(sorted(normalized.items())))
 
 
 def nothing_to_compare(inputs: DecisionInput) -> Report:
     """Report success: NetBird has just accepted our write, and the next resync compares."""
-    return in_sync(None, dict(inputs.status.internal.normalized))
+    return in_sync(inputs, None, dict(inputs.status.internal.normalized))

@@ -10,7 +10,7 @@ lasts. While a problem stands such states come and go, and each new try to creat
 the problem over them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, Self
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.status import Condition, Origin, Status
 from netbird_streaming.core.actions import RemoveFinalizer
+from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.reasons import Reason
 
 TRANSIENT: Final = frozenset(
@@ -56,6 +57,7 @@ class EventReason(StrEnum):
     DELETED = "Deleted", "Delete"
     ORPHANED = "Orphaned", "Orphan"
     RECOVERED = "Recovered", "Reconcile"
+    SEVERAL_ENABLED = "SeveralEnabled", "Resync"
 
 
 _UNDECIDED: Final = frozenset({Reason.PENDING, Reason.PROGRESSING})
@@ -118,6 +120,21 @@ def refusal_note(message: str) -> EventNote:
     return EventNote(Reason.KUBERNETES_REFUSED, EventReason.RECOVERED.action, message, warning=True)
 
 
+def several_enabled_note(items: Iterable[Integration]) -> EventNote | None:
+    """Return the Event for an account with several enabled integrations; None if there is at most one."""
+    ids = sorted(item.id for item in items if item.enabled)
+    if len(ids) < _SEVERAL:
+        return None
+    named = ", ".join(map(str, ids[:_NAMED_IDS])) + (", …" if len(ids) > _NAMED_IDS else "")
+    sentence = (
+        f"{len(ids)} integrations of one account are enabled: {named}. NetBird's dashboard allows one, and it is not"
+        " documented whether NetBird streams to more. Set enabled to false for all but one."
+    )
+    return _note(EventReason.SEVERAL_ENABLED, sentence)
+
+
+_SEVERAL: Final = 2
+_NAMED_IDS: Final = 10
 _REASONS: Final = {each.value: each for each in Reason}
 _BOUND: Final = {
     Origin.CREATED: (EventReason.CREATED, "Integration {id} was created in NetBird."),

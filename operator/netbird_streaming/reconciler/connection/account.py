@@ -76,6 +76,7 @@ class Account:
         self.ownership_scope = ""
         self.problem: OperatorError | None = None
         self.deleted_at = 0.0
+        self.has_several_enabled: bool | None = None
         self.failures = 0
         self.contradicted: set[int] = set()
         """The ids that a LIST left out, and that NetBird answered for by id."""

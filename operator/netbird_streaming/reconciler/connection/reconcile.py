@@ -11,6 +11,7 @@ from netbird_streaming.api.types import (
     NetBirdConnection,
     ObjectKey,
 )
+from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.endpoints import resync_interval
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.core.status.conditions import readiness
@@ -21,7 +22,7 @@ from netbird_streaming.core.status.connection_status import (
     connection_status,
     shown,
 )
-from netbird_streaming.core.status.events import summarize
+from netbird_streaming.core.status.events import several_enabled_note, summarize
 from netbird_streaming.errors import ConflictError, EditError, ObjectGoneError, OperatorError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account
@@ -106,6 +107,7 @@ async def _resync_account(
         # Before the resync, which takes its time: a token that changes meanwhile makes another one due at once.
         account.due_at = now + _interval(state) * store.ports.random.uniform(1 - JITTER, 1 + JITTER)
         await store.resync(state, account, snapshot)
+        _report_several_enabled(store, state, account, snapshot)
         if account.account_id is None and not snapshot.by_id and not account.account_checked:
             async with store.queue.slot_released(key):
                 await account.confirm(Priority.LOW)
@@ -123,6 +125,19 @@ async def _resync_account(
     account.due_at = now if urgent else min(account.due_at, now)
     account.await_list(key, account.due_at, priority, lambda: store.queue.add(key, priority))
     return Outcome.WAITING
+
+
+def _report_several_enabled(store: Store, state: ConnectionState, account: Account, snapshot: AccountSnapshot) -> None:
+    """Publish an Event when a LIST begins to show more than one enabled integration.
+
+    For an account that the status names already, another process has reported what its first LIST here shows.
+    """
+    note, before = several_enabled_note(snapshot.by_id.values()), account.has_several_enabled
+    if before is None:
+        before = any(each.account_id == account.account_id for each in state.connection.status.accounts)
+    if note is not None and not before:
+        store.ports.cluster.publish(state.connection, [note])
+    account.has_several_enabled = note is not None
 
 
 def _pause(store: Store, state: ConnectionState, account: Account) -> float:

@@ -20,8 +20,8 @@ from netbird_streaming.core.netbird.endpoints import (
     endpoint_digest,
     url_fault,
 )
-from netbird_streaming.core.netbird.payload import value_fault
 from netbird_streaming.core.netbird.types import Endpoint, PathFamily, Priority
+from netbird_streaming.core.values import token_fault
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account, AccountEvents, WayDigests
@@ -257,7 +257,7 @@ class ConnectionRegistry:
         if ref.key not in data:
             message = f"{where}: Secret {ref.name} has no key {ref.key}; add it, or correct the reference"
             raise WaitError(Reason.SECRET_KEY_NOT_FOUND, message)
-        fault = value_fault(data[ref.key])
+        fault = token_fault(data[ref.key])
         if fault is not None:
             message = f"{where}: Secret {ref.name}, key {ref.key}: the value {fault}"
             raise WaitError(Reason.SECRET_VALUE_INVALID, message)

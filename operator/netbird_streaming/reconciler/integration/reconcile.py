@@ -144,7 +144,8 @@ async def _payload(run: Reconciliation) -> Payload | OperatorError:
         for name, keys in secret_keys(spec).items():
             data = await run.store.ports.cluster.secret(namespace, name)
             secrets[name] = None if data is None else referenced(data, keys)
-        return resolve(spec, secrets, run.store.ports.key)
+        allowed = run.resolved is not None and run.resolved.state.connection.spec.allow_plain_http_destinations
+        return resolve(spec, secrets, run.store.ports.key, allow_plain_http=allowed)
     except (WaitError, EditError) as problem:
         return problem
 

@@ -12,16 +12,15 @@ from netbird_streaming.api.status import MAX_PUBLIC
 from netbird_streaming.api.types import IntegrationSpec, TokenType
 from netbird_streaming.core.netbird.payload import (
     MAX_CONFIGURATION,
-    MAX_VALUE,
     Payload,
     referenced,
     resolve,
     secret_keys,
     secret_names,
     url_fault,
-    value_fault,
 )
 from netbird_streaming.core.netbird.types import Endpoint
+from netbird_streaming.core.values import MAX_VALUE, value_fault
 from netbird_streaming.errors import EditError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.harness.cases import KEY
@@ -32,7 +31,9 @@ SECRETS = {"creds": {"a": b"alpha", "b": b"beta"}}
 
 
 def payload(secrets: Any = None, **spec: Any) -> Payload:
-    return resolve(IntegrationSpec.model_validate(spec), SECRETS if secrets is None else secrets, KEY)
+    allowed = spec.pop("allow_plain_http", False)
+    given = SECRETS if secrets is None else secrets
+    return resolve(IntegrationSpec.model_validate(spec), given, KEY, allow_plain_http=allowed)
 
 
 def http(secrets: Any = None, **block: Any) -> Payload:
@@ -172,7 +173,7 @@ def test_only_the_chosen_blocks_secrets_are_read() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://siem.example/",
+        "ftp://siem.example/",
         "https://",
         "https://user:sesame@siem.example/",
         "https://siem.example/#part",
@@ -211,7 +212,7 @@ def test_a_url_may_be_as_long_as_the_field_is() -> None:
 
 
 def test_a_url_from_a_secret_is_held_to_the_same() -> None:
-    secrets = {"creds": {"a": b"http://hooks.example/sesame"}}
+    secrets = {"creds": {"a": b"ftp://hooks.example/sesame"}}
     with pytest.raises(WaitError, match="Secret creds, key a: the URL must begin with https://") as caught:
         payload(secrets, platform="generic_http", genericHTTP={"urlSecretRef": REF})
     assert caught.value.reason is Reason.SECRET_VALUE_INVALID
@@ -288,7 +289,7 @@ def test_no_complaint_holds_the_value(value: bytes) -> None:
     )
 )
 def test_every_value_changes_the_fingerprint_and_no_secret_the_signature(value: str) -> None:
-    auth = {"bearer": {"tokenSecretRef": REF}}
+    auth = {"header": {"name": "X-Key", "valueSecretRef": REF}}
     before, after = http(auth=auth), http({"creds": {"a": value.encode()}}, auth=auth)
     assert (before.fingerprint == after.fingerprint) == (value == "alpha")
     assert before.signature == after.signature
@@ -299,3 +300,87 @@ def test_what_else_is_sent_changes_the_fingerprint_and_its_order_does_not() -> N
     assert http(headers=[one, other]).fingerprint == http(headers=[other, one]).fingerprint
     disabled = payload(platform="generic_http", enabled=False, genericHTTP={"url": "https://siem.example/in"})
     assert len({each.fingerprint for each in (http(), http(headers=[one]), disabled)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "spec", "secrets"),
+    [
+        ("spec.genericHTTP.url", {"genericHTTP": {"url": "http://collector.logging.svc:8000/events"}}, {}),
+        ("Secret creds, key a", {"genericHTTP": {"urlSecretRef": REF}}, {"creds": {"a": b"http://collector/sesame"}}),
+        (
+            "spec.datadog.apiURL",
+            {"platform": "datadog", "datadog": {"apiURL": "http://vector:8282/", "apiKeySecretRef": REF}},
+            SECRETS,
+        ),
+    ],
+)
+def test_a_plain_http_destination_needs_the_connections_permission(where: str, spec: Any, secrets: Any) -> None:
+    given = {"platform": "generic_http", **spec}
+    with pytest.raises(WaitError, match=rf"^{where}: the URL begins with http://") as caught:
+        payload(secrets, **given)
+    assert caught.value.reason is Reason.PLAIN_HTTP_NOT_ALLOWED
+    assert "spec.allowPlainHTTPDestinations" in caught.value.message
+    assert "sesame" not in caught.value.message
+    assert payload(secrets, allow_plain_http=True, **given).is_plain_http
+
+
+def test_an_https_destination_is_not_plain() -> None:
+    assert not http().is_plain_http
+
+
+@pytest.mark.parametrize("password", [b"", b" space ", "schl\u00fcssel".encode(), b"with:colon"])
+def test_a_password_is_what_rfc_7617_allows(password: bytes) -> None:
+    auth = {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}}
+    made = http({"creds": {"a": b"user", "b": password}}, auth=auth)
+    assert base64.b64decode(headers(made)["Authorization"].removeprefix("Basic ")) == b"user:" + password
+
+
+def test_a_headers_value_from_a_secret_may_hold_what_one_in_plain_may() -> None:
+    given = [{"name": "X-A", "valueFrom": {"secretKeyRef": REF}}, {"name": "X-B", "value": "a\tb"}]
+    assert headers(http({"creds": {"a": b"a\tb"}}, headers=given)) == {"X-A": "a\tb", "X-B": "a\tb"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "secrets", "words"),
+    [
+        ({"auth": {"bearer": {"tokenSecretRef": REF}}}, {"a": b"Bearer abc"}, "name of a scheme"),
+        ({"auth": {"bearer": {"tokenSecretRef": REF}}}, {"a": b'"abc"'}, "RFC 6750"),
+        (
+            {"auth": {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}}},
+            {"a": b"a:b", "b": b"x"},
+            "colon",
+        ),
+        ({"auth": {"header": {"name": "X-Key", "valueSecretRef": REF}}}, {"a": b" abc"}, "space"),
+    ],
+)
+def test_each_kind_of_credential_is_judged_by_its_own_rule(spec: Any, secrets: Any, words: str) -> None:
+    with pytest.raises(WaitError, match=words) as caught:
+        http({"creds": secrets}, **spec)
+    assert caught.value.reason is Reason.SECRET_VALUE_INVALID
+
+
+AWS: dict[str, Any] = {"region": "eu-west-1", "accessKeyIDSecretRef": REF, "secretAccessKeySecretRef": OTHER}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"platform": "s3", "s3": {"bucketName": "b", **AWS}},
+        {"platform": "firehose", "firehose": {"streamName": "s", **AWS}},
+    ],
+)
+def test_temporary_aws_credentials_are_refused_before_netbird_is_called(block: Any) -> None:
+    with pytest.raises(WaitError, match="Secret creds, key a: the value belongs to temporary credentials") as caught:
+        payload({"creds": {"a": b"ASIAEXAMPLE000000000", "b": b"x"}}, **block)
+    assert caught.value.reason is Reason.SECRET_VALUE_INVALID
+    with pytest.raises(WaitError, match="Secret creds, key b: the value is an access key ID"):
+        payload({"creds": {"a": b"AKIAEXAMPLE000000000", "b": b"AKIAEXAMPLE000000000"}}, **block)
+
+
+def test_a_datadog_application_key_is_refused() -> None:
+    with pytest.raises(WaitError, match="application key"):
+        payload(
+            {"creds": {"a": b"0123456789abcdef" * 2 + b"01234567"}},
+            platform="datadog",
+            datadog={"site": "datadoghq.eu", "apiKeySecretRef": REF},
+        )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.status import Applied, Condition, Correction, Origin, Status
 from netbird_streaming.core.actions import ReadyState, RemoveFinalizer
+from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.status.conditions import ConditionInput, conditions
 from netbird_streaming.core.status.events import (
     TRANSIENT,
@@ -19,6 +20,7 @@ from netbird_streaming.core.status.events import (
     Reported,
     deletion_event,
     events_for,
+    several_enabled_note,
     summarize,
 )
 from netbird_streaming.reasons import Reason
@@ -206,3 +208,16 @@ def test_a_resource_that_goes_says_what_became_of_its_integration() -> None:
 
 def test_an_event_has_a_word_of_one_closed_list() -> None:
     assert not {each.value for each in EventReason} & {each.value for each in Reason}
+
+
+def test_several_enabled_integrations_of_an_account_are_named_and_one_is_not() -> None:
+    on, off = ([Integration(each, "a", "datadog", state, {}) for each in range(1, 501)] for state in (True, False))
+    assert several_enabled_note([]) is None
+    assert several_enabled_note([on[0], off[1]]) is None
+    note = several_enabled_note([on[2], off[1], on[0]])
+    assert note is not None
+    assert note.reason is EventReason.SEVERAL_ENABLED
+    assert note.note.startswith("2 integrations of one account are enabled: 1, 3. ")
+    many = several_enabled_note(on)
+    assert many is not None
+    assert len(many.note) < 1024

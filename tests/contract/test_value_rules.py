@@ -1,0 +1,135 @@
+"""docs/value-rules.md has a row for each rule, and the examples of the pages follow them."""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import quote_plus, unquote_plus
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netbird_streaming.core import values
+from tests.contract.test_crds import nodes, schema_of
+from tests.harness import pages
+from tools.chart import ROOT
+from tools.crds.definitions import DEFINITIONS
+
+PAGE: Final = (ROOT / "docs" / "value-rules.md").read_text()
+FIELDS, SECRETS = PAGE.split("## Values in Secrets")
+ONE_FOR_ALL: Final = ("docs/platforms.md", "README.md", "docs/getting-started.md")
+"""Pages whose examples are applied together; on docs/destinations.md a reader chooses one."""
+
+
+def ruled() -> set[str]:
+    """The names of the fields of a spec that a rule judges."""
+    found = set()
+    for definition in DEFINITIONS:
+        for path, schema in nodes(schema_of(definition)):
+            for rule in schema.get("x-kubernetes-validations", ()) if path.startswith(".spec") else ():
+                field = rule.get("fieldPath", "").removeprefix(".")
+                found.add(field or path.rpartition(".")[2].removesuffix("[]"))
+    return found
+
+
+COVERED_BY: Final = {
+    # The block of a platform.
+    **dict.fromkeys(("datadog", "s3", "firehose", "genericHTTP"), "spec.<block>"),
+    # One of two fields, in the row of the first.
+    **dict.fromkeys(("urlSecretRef",), "`spec.datadog.apiURL`, `spec.genericHTTP.url`"),
+    "valueFrom": "headers[].value",
+    "key": "*Ref.key",
+    "name": "*SecretRef.name",
+    **dict.fromkeys(
+        ("namespaces", "namespaceSelector", "matchLabels", "operator", "values", "access"), "`spec.access[]`"
+    ),
+}
+
+
+def test_each_rule_of_a_field_has_a_row() -> None:
+    rows = {field: COVERED_BY.get(field, field) for field in ruled()}
+    assert [field for field, row in rows.items() if row not in FIELDS] == []
+
+
+def test_each_rule_of_a_value_has_a_row() -> None:
+    checks = [name for name in vars(values) if name.endswith("_fault") and not name.startswith("_")]
+    # The header of the table, its line, and a row for a URL, which has the rules of its field.
+    rows = [line for line in SECRETS.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(checks) + 1
+
+
+def integrations(page: str) -> Iterator[tuple[str, Any]]:
+    for block in pages.blocks(page):
+        texts = (
+            [block.text]
+            if block.language == pages.MANIFESTS
+            else re.findall(r"<<'END'\n(.*?)END", block.text, re.DOTALL)
+        )
+        for text in texts:
+            for document in yaml.safe_load_all(text):
+                if isinstance(document, dict) and document.get("kind") == "EventStreamingIntegration":
+                    yield text, document["spec"]
+
+
+def examples() -> Iterator[tuple[str, Any]]:
+    for path in sorted((ROOT / "examples").rglob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            if document["kind"] == "EventStreamingIntegration":
+                yield path.read_text(), document["spec"]
+
+
+@pytest.mark.parametrize("page", [*ONE_FOR_ALL, "examples"])
+def test_one_integration_is_enabled_and_each_other_says_why_it_is_not(page: str) -> None:
+    """NetBird's dashboard allows one enabled integration per account."""
+    found = list(examples() if page == "examples" else integrations(page))
+    assert found
+    assert sum(spec.get("enabled", True) for _, spec in found) <= 1
+    for text, spec in found:
+        if not spec.get("enabled", True):
+            assert "dashboard allows one" in text
+
+
+HOSTILE: Final = st.text(max_size=40) | st.sampled_from(
+    ['"', "\\", "\n", "a+b", "{{ .ID }}", '","x":"', "\u2028", "\x00", "</script>", "%", "&#34;"]
+)
+
+
+def rendered(template: str, event: dict[str, str], *, escaped: bool) -> str:
+    """The template as Go renders it: text/template as it is, html/template with the values escaped for HTML."""
+
+    def value(found: re.Match[str]) -> str:
+        name, pipeline = found[1], found[2]
+        text = "1767225600000000000" if name == "Timestamp.UnixNano" else event[name]
+        if pipeline == "urlquery":
+            text = quote_plus(text, safe="")
+        return html.escape(text).replace("+", "&#43;") if escaped else text
+
+    return re.sub(r"\{\{ \.([\w.]+)(?: \| (\w+))? \}\}", value, template)
+
+
+def templates() -> list[str]:
+    found = {
+        spec["genericHTTP"]["bodyTemplate"]
+        for page in pages.pages()
+        for _, spec in integrations(page)
+        if "bodyTemplate" in spec.get("genericHTTP", {})
+    }
+    described = dict(nodes(schema_of(DEFINITIONS[0])))[".spec.genericHTTP.bodyTemplate"]["description"]
+    return sorted({*found, described.partition("Example: ")[2].removesuffix(".")})
+
+
+@pytest.mark.parametrize("template", templates())
+@pytest.mark.parametrize("escaped", [False, True], ids=["text/template", "html/template"])
+@given(message=HOSTILE)
+def test_every_documented_template_survives_every_message(template: str, escaped: object, message: str) -> None:
+    event = {"ID": "1", "Message": message, "InitiatorID": "u", "TargetID": "p"}
+    body = json.loads(rendered(template, event, escaped=bool(escaped)))
+    assert unquote_plus(body["event"].replace("&#43;", "+"), errors="surrogatepass") == message
+
+
+def test_a_template_with_the_message_itself_would_not() -> None:
+    with pytest.raises(ValueError, match="Invalid"):
+        json.loads(rendered('{"event": "{{ .Message }}"}', {"Message": "a\\q"}, escaped=True))
