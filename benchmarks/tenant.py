@@ -21,9 +21,10 @@ import httpx
 
 from netbird_streaming.api.types import EventStreamingIntegration, IntegrationSpec, RateLimit, TokenType
 from netbird_streaming.cluster.parsing import parse
+from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import resolve
-from netbird_streaming.core.netbird.types import Endpoint, Listing, Priority
+from netbird_streaming.core.netbird.types import Endpoint, Integration, Listing, Priority
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
@@ -157,6 +158,15 @@ def largest() -> Iterator[bytes]:
     return joined(one % (number, number) for number in range(1, 12_500))
 
 
+async def nearly_identical() -> object:
+    """Look for an integration among as many as are kept of a LIST, which differ from it in the last value only."""
+    names = [f"X-{number}" for number in range(32)]
+    shown = {"url": "https://a.example", "headers": json.dumps(dict.fromkeys(names, "")), "body_template": "a"}
+    items = tuple(Integration(number, "a", "generic_http", enabled=True, config=shown) for number in range(1, 20_001))
+    wanted = {**shown, "headers": json.dumps(dict.fromkeys(names, "v" * 1024)), "body_template": "b"}
+    return AccountSnapshot(Listing(items), 0.0).identical("generic_http", wanted)
+
+
 async def secrets() -> object:
     """Resolve a resource whose 64 headers all come from a Secret of 1 MiB."""
     source = {"secretKeyRef": {"name": "s", "key": "k"}}
@@ -225,6 +235,7 @@ CASES: Final[dict[str, Callable[[], Awaitable[object]]]] = {
     "an integration with 2.2 million keys": lambda: lists(keys),
     "a LIST of integrations with as many keys as fit": lambda: lists(many_keys),
     f"the largest LIST that is kept, of {CONNECTIONS} connections": lambda: lists(largest, CONNECTIONS),
+    "20,000 integrations that nearly are identical": nearly_identical,
     f"{HALF_OPEN} half-open requests to the health port": half_open,
     f"{RESOURCES} resources of the largest size": resources,
 }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Final, Protocol
 
 from netbird_streaming.api.status import Applied, Intent, Status, own
@@ -55,11 +56,11 @@ class AccountSnapshot:
 
     def identical(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
         """Return the items that nothing tells from one made with this configuration."""
-        return [item for item in self._near(platform, config) if compare.is_identical(platform, config, item)]
+        return compare.identical(platform, config, self._near(platform, config))
 
     def alike(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
         """Return the items that a server may show for this configuration, in forms of its own."""
-        return [item for item in self._near(platform, config) if compare.is_alike(platform, config, item)]
+        return compare.alike(platform, config, self._near(platform, config))
 
     def _near(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
         if self._by_natural_key is None:
@@ -69,20 +70,30 @@ class AccountSnapshot:
 
     def _index(self) -> dict[tuple[str, str | None], list[Integration]]:
         index: dict[tuple[str, str | None], list[Integration]] = {}
+        first_value = cache(_looked_up_by)
         for item in self.by_id.values():
             if item.platform is not None and item.config is not None:
-                index.setdefault((item.platform, _first_value(item.platform, item.config)), []).append(item)
+                index.setdefault(
+                    (item.platform, first_value(item.platform, _first_text(item.platform, item.config))), []
+                ).append(item)
         return index
 
 
 def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
     """What an integration is looked up by; None where NetBird masks it, or the platform is none of ours."""
+    return _looked_up_by(platform, _first_text(platform, config))
+
+
+def _first_text(platform: str, config: Mapping[str, str]) -> str:
     names = compare.COMPARABLE.get(platform)
-    if names is None:
+    return "" if names is None else config.get(names[0], "")
+
+
+def _looked_up_by(platform: str, text: str) -> str | None:
+    names = compare.COMPARABLE.get(platform)
+    if names is None or compare.is_masked(text) or compare.has_masked_part(text):
         return None
-    value = config.get(names[0], "")
-    masked = compare.is_masked(value) or compare.has_masked_part(value)
-    return None if masked else compare.identifying(names[0], value)
+    return compare.identifying(names[0], text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ NetBird masks secrets as `****`, so a masked value is unknown and never counts; 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -78,7 +79,12 @@ def _is_shown_as(key: str, wanted: str, shown: str) -> bool:
     """Return whether a server may show the wanted value so: in another form, with a masked part, with more headers."""
     if key != "headers":
         return _fits(identifying(key, wanted), identifying(key, shown))
-    ours, theirs = parse_headers(wanted), parse_headers(shown)
+    return _are_shown_as(parse_headers(wanted), wanted, shown)
+
+
+def _are_shown_as(ours: Mapping[str, str] | None, wanted: str, shown: str) -> bool:
+    """Return the same for headers that are parsed already."""
+    theirs = parse_headers(shown)
     if ours is None or theirs is None:
         return _fits(wanted, shown)
     return all(name in theirs and _fits(value, theirs[name]) for name, value in ours.items())
@@ -123,27 +129,51 @@ def signature(platform: str, config: Mapping[str, str], key: FingerprintKey) -> 
 
 def is_identical(platform: str, config: Mapping[str, str], item: Integration) -> bool:
     """Whether nobody could tell the item from one made with this configuration."""
-    return has_identity(platform, natural_key(platform, config), item)
+    return bool(identical(platform, config, (item,)))
 
 
-def has_identity(platform: str, wanted: tuple[str, ...], item: Integration) -> bool:
-    """Return whether the item shows this `natural_key`; what it masks is taken for equal."""
-    if item.platform != platform or item.config is None:
-        return False
-    return all(
-        (shown := _shown(item, key)) is None or identifying(key, shown) == value
-        for key, value in zip(COMPARABLE.get(platform, ()), wanted, strict=True)
-    )
+def identical(platform: str, config: Mapping[str, str], items: Iterable[Integration]) -> list[Integration]:
+    """Return the items that are identical to this configuration; a masked value is taken for equal.
+
+    Each value is parsed once, however many items a server lists.
+    """
+    wanted = tuple(zip(COMPARABLE.get(platform, ()), natural_key(platform, config), strict=True))
+    identify = cache(identifying)
+
+    def is_wanted(item: Integration) -> bool:
+        if item.platform != platform or item.config is None:
+            return False
+        return all((shown := _shown(item, key)) is None or identify(key, shown) == value for key, value in wanted)
+
+    return [item for item in items if is_wanted(item)]
 
 
 def is_alike(platform: str, config: Mapping[str, str], item: Integration) -> bool:
     """Return whether the item may have been made with this configuration, by a server with forms of its own."""
-    if item.platform != platform or item.config is None:
-        return False
-    return all(
-        (shown := _shown(item, key)) is None or _is_shown_as(key, config.get(key, ""), shown)
-        for key in COMPARABLE.get(platform, ())
-    )
+    return bool(alike(platform, config, (item,)))
+
+
+def alike(platform: str, config: Mapping[str, str], items: Iterable[Integration]) -> list[Integration]:
+    """Return the items that may have been made with this configuration.
+
+    Its headers are parsed once, however many items a server lists.
+    """
+    headers = config.get("headers", "")
+    ours = parse_headers(headers)
+
+    def is_shown_as(key: str, shown: str) -> bool:
+        return (
+            _are_shown_as(ours, headers, shown) if key == "headers" else _is_shown_as(key, config.get(key, ""), shown)
+        )
+
+    def may_be(item: Integration) -> bool:
+        if item.platform != platform or item.config is None:
+            return False
+        return all(
+            (shown := _shown(item, key)) is None or is_shown_as(key, shown) for key in COMPARABLE.get(platform, ())
+        )
+
+    return [item for item in items if may_be(item)]
 
 
 def unlike(platform: str, config: Mapping[str, str], item: Integration) -> tuple[str, ...]:
