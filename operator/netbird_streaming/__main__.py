@@ -38,6 +38,9 @@ async def run_operator(settings: Settings, environment: Mapping[str, str]) -> No
     logger.info("stopping", extra={"grace": f"{settings.shutdown_grace:g}s"})
     work.cancel()
     await asyncio.wait({work})
+    error = None if work.cancelled() else work.exception()
+    if error is not None:
+        logger.error("the shutdown failed (%s)", type(error).__name__, exc_info=error)
     logger.info("stopped")
 
 

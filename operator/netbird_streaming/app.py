@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TypeVar
 
+from netbird_streaming import background
 from netbird_streaming.cluster.client import KubernetesClient
 from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.cluster.events import EventPublisher
@@ -131,7 +132,7 @@ class Operator:
             )
             self._preflight = preflight = Preflight(client, self._rights(namespace), self._clock.monotonic)
             await self._until(preflight.check)
-            checking = asyncio.create_task(preflight.run(self._clock.sleep, self._failing), name="preflight")
+            checking = background.start(preflight.run(self._clock.sleep, self._failing), "preflight")
             open_until_the_end.callback(checking.cancel)
             await self._run_for_leadership(client, namespace, key)
 
@@ -249,6 +250,8 @@ class Operator:
         settings = self._settings
         return ControllerSettings(
             operator_namespace=namespace,
+            installation=f"{namespace}/{settings.lease_name}",
+            has_lease=settings.lease,
             request_timeout=settings.request_timeout,
             late_commit_window=settings.late_commit_window,
             workers=settings.workers,
@@ -289,7 +292,10 @@ class Operator:
         if self._elector is not None and self._elector.refusal is not None:
             return self._elector.refusal
         trouble = self._terms.problem() or (self._preflight.trouble() if self._preflight is not None else None)
-        return trouble or (self._leader.controller.lists.awaits() if self._leader is not None else None)
+        if trouble is not None or self._leader is None:
+            return trouble
+        controller = self._leader.controller
+        return controller.lists.awaits() or controller.managed_elsewhere()
 
     def _leader_metrics(self) -> LeaderMetrics | None:
         """What there is to see while this process may act."""

@@ -52,6 +52,10 @@ class EditError(OperatorError):
     """Trying again is of no use until a human edits the resource."""
 
 
+class NotInChargeError(WaitError):
+    """Another installation of the operator in the same cluster manages the object: nothing is written."""
+
+
 class NotFoundError(WaitError):
     """NetBird answered a JSON 404 for an integration's id: half of a proof that it is absent."""
 

@@ -60,6 +60,10 @@ class Reason(StrEnum):
         "UnexpectedAnswer",
         "Check that the connection's spec.url is a NetBird API and no proxy answers.",
     )
+    OTHER_INSTALLATION = (
+        "OtherInstallation",
+        "Uninstall one of the two installations of the operator, or give each namespaces of its own.",
+    )
     KUBERNETES_REFUSED = "KubernetesRefused", "Give the operator's ServiceAccount the right, or mend what refuses it."
 
     CREATE_OUTCOME_UNKNOWN = (

@@ -21,6 +21,7 @@ SECRETS = {("", "secrets", "get"), *WATCH}
 CONFIG_MAPS = {("", "configmaps", "get")}
 NAMESPACES = {("", "namespaces", "get")}
 LEASES = {granted for granted in OWN if granted[0] == "coordination.k8s.io"}
+LEASE = {("coordination.k8s.io", "leases=netbird-streaming-operator", "get")}
 KEY = {("", "secrets=netbird-streaming-operator-fingerprint-key", "get")}
 """`patch` on it is among the operator's own rights in each scope."""
 
@@ -106,7 +107,7 @@ def aggregates(role: Manifest) -> bool:
         ),
         (
             {"scope": {"namespaces": ["team-a"], "clusterConnections": False}},
-            {"team-a": KINDS - NAMESPACES | SCOPE, NAMESPACE: OWN | KEY},
+            {"team-a": KINDS - NAMESPACES | SCOPE, NAMESPACE: OWN | KEY | LEASE},
         ),
         (
             {"scope": {"namespaces": [NAMESPACE], "clusterConnections": False}},

@@ -95,8 +95,9 @@ OF_A_CONNECTION: Final = {
     Reason.KUBERNETES_REFUSED,
 }
 SHOWN: Final = {
-    # A deletion shows what keeps it from going on, an Event that it went on.
-    INTEGRATION: set(Reason) - {Reason.DELETING},
+    # A deletion shows what keeps it from going on, an Event that it went on. The status of what another installation
+    # manages is that installation's.
+    INTEGRATION: set(Reason) - {Reason.DELETING, Reason.OTHER_INSTALLATION},
     "NetBirdConnection": OF_A_CONNECTION,
     "ClusterNetBirdConnection": OF_A_CONNECTION,
 }

@@ -1,12 +1,59 @@
 """The pages over real sockets: what a kubelet and a scraper send, and what a stranger might."""
 
 import asyncio
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
+import pytest
+
 from netbird_streaming.telemetry.health import probe_handler
 from netbird_streaming.telemetry.http_server import HEAD_BYTES, MAX_CONNECTIONS, HttpResponse, HttpServer
+from tests.harness.interpreter import operator_python
+
+NETWORKS = {
+    "dual stack": ("true", {"127.0.0.1", "::1"}),
+    "IPv6 switched off": ("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6", {"127.0.0.1"}),
+    "IPv6 only": ("ip address del 127.0.0.1/8 dev lo", {"::1"}),
+}
+SERVE_AND_ASK = """
+import asyncio, http.client, sys
+from netbird_streaming.telemetry.health import probe_handler
+from netbird_streaming.telemetry.http_server import HttpServer
+
+def ask(host, port):
+    try:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+async def main():
+    server = HttpServer({"/healthz": probe_handler(lambda: None)})
+    port = await server.start("", 0)
+    for host in ("127.0.0.1", "::1"):
+        if await asyncio.to_thread(ask, host, port):
+            print(host)
+    await server.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_it_serves_with_the_addresses_that_there_are(network: str) -> None:
+    unshare = shutil.which("unshare")
+    isolated = [unshare or "", "--user", "--net", "--map-root-user"]
+    if unshare is None or subprocess.run([*isolated, "ip", "link"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives no network namespace to a test")
+    change, expected = NETWORKS[network]
+    script = f'ip link set lo up && {change} && exec "$0" -c "$1"'
+    command = [*isolated, "sh", "-c", script, operator_python(), SERVE_AND_ASK]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == expected
 
 
 def echo(headers: Mapping[str, str]) -> HttpResponse:

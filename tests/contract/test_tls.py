@@ -21,12 +21,12 @@ import asyncio, json, random, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from netbird_streaming.cluster.configuration import load_configuration
-from netbird_streaming.cluster.client import Api, Request
+from netbird_streaming.cluster.client import KubernetesClient, Request
 from netbird_streaming.watch.kopf_session import open_session
 from netbird_streaming.core.netbird.types import Endpoint, Priority
 from netbird_streaming.api.types import RateLimit, TokenType
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.netbird.client import Surroundings
+from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 
@@ -36,24 +36,24 @@ class Clock:
     now = staticmethod(lambda: datetime.now(UTC))
 
 async def api(url, folder):
-    api = Api(await load_configuration({"KUBECONFIG": str(folder / "config")}, time.monotonic))
+    api = KubernetesClient(await load_configuration({"KUBECONFIG": str(folder / "config")}, time.monotonic))
     try:
         await api.call(Request("the list", "/api/integrations/event-streaming"))
     finally:
         await api.close()
 
 async def watch(url, folder):
-    api = Api(await load_configuration({"KUBECONFIG": str(folder / "config")}, time.monotonic))
+    api = KubernetesClient(await load_configuration({"KUBECONFIG": str(folder / "config")}, time.monotonic))
     async with open_session(await api.credentials(), lambda *_: None) as session:
         await (await session.get(url)).read()
     await api.close()
 
 async def netbird(url, folder, bundle, environment):
-    around = Surroundings(Clock(), random.Random(1), lambda: None)
+    context = ClientContext(Clock(), random.Random(1), lambda: None)
     http = EnvironmentHttpClients(environment)
-    async with ClientFactory(around, timeout=10, initial_share=1, http=http) as clients:
+    async with ClientFactory(context, timeout=10, initial_fraction=1, http=http) as clients:
         endpoint = Endpoint(url, "token", TokenType.PERSONAL_ACCESS_TOKEN, ca_bundle=bundle)
-        await clients.client(endpoint, RateLimit()).list_integrations(Priority.CLOCK)
+        await clients.client(endpoint, RateLimit()).list_integrations(Priority.LOW)
 
 async def main(url, folder, authority):
     folder = Path(folder)

@@ -60,6 +60,7 @@ NEEDS: Final = (
     Need(Place.SCOPE, "", "secrets", ("get",), "reads tokens, keys and headers that a resource names"),
     Need(Place.SCOPE, "", "secrets", ("list", "watch"), "with `secretWatch`: sees a rotation, from metadata alone"),
     Need(Place.SCOPE, "", "configmaps", ("get",), "reads a connection's CA bundle"),
+    Need(Place.KINDS, "coordination.k8s.io", "leases", ("get",), "reads its Lease, and another installation's", _LEASE),
     Need(Place.KINDS, "", "namespaces", ("get",), "reads labels for a cluster connection's `namespaceSelector`"),
     Need(
         Place.SCOPE,
@@ -74,7 +75,7 @@ NEEDS: Final = (
     Need(Place.CLUSTER, GROUP, f"{_CLUSTER_CONNECTIONS}/status", ("patch",), "writes whether it works, its accounts"),
     Need(Place.DEFAULT, "events.k8s.io", "events", ("create",), "says that a cluster connection's token is rejected"),
     Need(Place.OWN, "coordination.k8s.io", "leases", ("create",), "makes its Lease at the first start"),
-    Need(Place.OWN, "coordination.k8s.io", "leases", ("get", "patch"), "takes, renews and releases it", _LEASE),
+    Need(Place.OWN, "coordination.k8s.io", "leases", ("patch",), "takes, renews and releases it", _LEASE),
     Need(Place.OWN, "", "secrets", ("patch",), "adds the key of its fingerprints at the first start", _KEY),
 )
 """Cluster connections refer to Secrets and ConfigMaps of the operator's own namespace, which is in scope for that."""

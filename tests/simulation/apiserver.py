@@ -67,6 +67,10 @@ class ApiServer:
         self._uids = 0
         self.objects: dict[ObjectKey, Resource] = {}
         self.secrets: dict[tuple[str, str], SecretObject] = {}
+        self.leases: dict[str, str] = {}
+        """The resourceVersion of the Lease of each installation, as `namespace/name`."""
+        self.refused_leases = False
+        """Whether RBAC refuses to read them."""
         self.unreadable: set[ObjectKey] = set()
         """Objects that the operator's version can't parse."""
         self.scope: tuple[str | None, ...] = (None,)

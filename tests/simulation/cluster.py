@@ -108,6 +108,10 @@ class SimCluster:
             f"GET configmap {namespace}/{name}", lambda: self._api.config_maps.get((namespace, name))
         )
 
+    async def lease_version(self, namespace: str, name: str) -> str | None:
+        """What each renewal changes."""
+        return await self._read(f"GET lease {namespace}/{name}", lambda: self._lease(f"{namespace}/{name}"))
+
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
         """The labels of a namespace, none where a story sets none."""
         return await self._read(f"GET namespace {name}", lambda: dict(self._api.labels.get(name, {})))
@@ -121,6 +125,11 @@ class SimCluster:
         if namespace in self._api.unlistable or kind in self._api.refused_kinds:
             raise WaitError(Reason.KUBERNETES_REFUSED, f"the list of {kind} of namespace {namespace}: denied (403).")
         return [each for each in self._api.of_kind(kind) if namespace in (None, each.metadata.namespace)]
+
+    def _lease(self, name: str) -> str | None:
+        if self._api.refused_leases:
+            raise WaitError(Reason.KUBERNETES_REFUSED, f"Lease {name}: denied (403).")
+        return self._api.leases.get(name)
 
     def _data(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         known = self._api.secrets.get((namespace, name))

@@ -211,9 +211,9 @@ def test_an_orphan_stays_and_nothing_is_asked_of_netbird(settled: Scene) -> None
 
 def test_what_a_slow_watch_tells_of_a_resource_that_is_gone_is_not_acted_on(settled: Scene) -> None:
     (made,) = settled.remote()
+    settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
     settled.delete()
     late = settled.find()
-    settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
     settled.wait(30)
     assert settled.is_gone()
     settled.costs()

@@ -90,7 +90,7 @@ def test_a_resource_that_goes_while_its_status_is_written_is_not_taken_back() ->
     )
     slow = Luck(back=50.0)
     result = run_plan(plan, chance=Script({Occasion("p0", "k8s WRITE STATUS team/r1", 1): slow}))
-    gone = f"gone by user: v113 g1 id=None Ready=False/{Reason.OWNERSHIP_CONFLICT} -"
+    gone = f"gone by user: v114 g1 id=None Ready=False/{Reason.OWNERSHIP_CONFLICT} -"
     assert any(gone in line for line in result.story)
     assert not result.breaches, str(result)
 

@@ -90,7 +90,7 @@ def test_an_account_that_netbird_failed_to_tell_before_a_create_is_asked_for_whi
     scene.mishap("CREATE", Fate.UNANSWERED)
     scene.lead()
     scene.create()
-    scene.wait(30)
+    scene.wait(45)
     intent = scene.find().status.internal.creation
     assert intent is not None
     assert intent.account_id == "acc-a"

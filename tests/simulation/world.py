@@ -9,6 +9,7 @@ from typing import Any, Final, TextIO
 
 from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey, Resource
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
+from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.netbird.rate_limiter import RateLimiters
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
@@ -32,6 +33,7 @@ from tests.simulation.watching import ControllerLike, Watch, Watcher
 
 TEAM: Final = "team"
 OPERATOR: Final = "operator"
+INSTALLATION: Final = f"{OPERATOR}/lease"
 LATE_COMMIT: Final = 60.0
 LEASE: Final = 15.0
 INITIAL_SHARE: Final = 0.1
@@ -122,8 +124,16 @@ class World:
 
     # The operator's processes.
 
-    def start(self, crash_at: dict[int, Phase] | None = None, on_death: Callable[[], None] = lambda: None) -> Process:
-        """Start a process; it holds the Lease until somebody takes it away."""
+    def start(
+        self,
+        crash_at: dict[int, Phase] | None = None,
+        on_death: Callable[[], None] = lambda: None,
+        *,
+        installation: str = INSTALLATION,
+        key: FingerprintKey = KEY,
+        has_lease: bool = True,
+    ) -> Process:
+        """Start a process; it holds the Lease of its installation until somebody takes it away."""
         number = len(self.processes)
         own = random.Random((self._seed << 16) + number)
         process = Process(
@@ -137,8 +147,13 @@ class World:
         netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
         clock, tally = SimClock(process), Tally()
         netbird.budgets = RateLimiters(clock, INITIAL_SHARE) if self.climate.limited else None
-        ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=KEY, recorder=tally)
-        settings = ControllerSettings(operator_namespace=OPERATOR, late_commit_window=LATE_COMMIT)
+        ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=key, recorder=tally)
+        settings = ControllerSettings(
+            operator_namespace=OPERATOR,
+            installation=installation,
+            has_lease=has_lease,
+            late_commit_window=LATE_COMMIT,
+        )
         self.processes.append(process)
         self.clusters.append(cluster)
         self.clients.append(netbird)

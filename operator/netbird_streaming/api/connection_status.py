@@ -23,6 +23,10 @@ MAX_ACCOUNTS: Final = MAX_ENTRIES + 1
 """One for each tenant of `spec.access`, and the connection's own."""
 
 
+MAX_INSTALLATION: Final = 320
+"""A namespace, a slash and the name of a Lease."""
+
+
 class ConfirmedAccount(Model):
     """An account that was seen through this connection."""
 
@@ -48,6 +52,14 @@ class ConnectionInternal(Model):
     key_id: Annotated[str | None, doc("Which key the digest was made with.", maxLength=MAX_KEY_ID)] = Field(
         default=None, alias="keyID"
     )
+    installation: Annotated[
+        str | None,
+        doc(
+            "The Lease (namespace/name) of the installation of the operator that manages the connection and its"
+            " resources; another installation writes nothing for them.",
+            maxLength=MAX_INSTALLATION,
+        ),
+    ] = None
     owner_uid: Annotated[
         str | None, doc("The uid of the connection that this status was written for.", maxLength=MAX_UID)
     ] = Field(default=None, alias="ownerUID")

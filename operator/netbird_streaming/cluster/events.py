@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+from netbird_streaming import background
 from netbird_streaming.api.types import GROUP, Resource
 from netbird_streaming.cluster.client import FIELD_MANAGER, Json, KubernetesClient, Request
 from netbird_streaming.cluster.errors import TerminatingError
@@ -73,7 +74,7 @@ class EventPublisher:
         self._sender: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._sender = asyncio.create_task(self._send_all(), name="events")
+        self._sender = background.start(self._send_all(), "events")
         return self
 
     async def __aexit__(

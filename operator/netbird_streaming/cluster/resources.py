@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, TypeVar, cast
 
+from netbird_streaming import background
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.status import MAX_CONDITIONS, Condition, Status, others
 from netbird_streaming.api.types import FINALIZER, Connection, EventStreamingIntegration, ObjectKey, Resource
@@ -143,6 +144,14 @@ class Resources:
         raw = await self._find_named(namespace, "ConfigMap", name)
         return None if raw is None else _data(raw, f"ConfigMap {namespace}/{name}")
 
+    async def lease_version(self, namespace: str, name: str) -> str | None:
+        """Return the resourceVersion of a Lease; None if there is no such Lease."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
+        raw = await self._find(Request(f"Lease {namespace}/{name}", path))
+        if raw is None:
+            return None
+        return str(_object(raw, "metadata", f"Lease {namespace}/{name}").get("resourceVersion") or "")
+
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
         """The labels of a namespace; raises `ObjectGoneError` where there is none, since no labels would match."""
         subject = f"Namespace {name}"
@@ -188,7 +197,7 @@ class Resources:
 
     def _ask(self, subject: str, path: str, token: str) -> asyncio.Task[Json]:
         query = {"limit": _PAGE, **({"continue": token} if token else {})}
-        return asyncio.create_task(self._client.call(Request(subject, path, query=query)))
+        return background.start(self._client.call(Request(subject, path, query=query)), "page of a list")
 
     def _deliver(self, raw: Json, seen: Callable[[Resource], None]) -> None:
         name = object_key(raw)

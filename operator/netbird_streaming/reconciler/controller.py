@@ -84,6 +84,11 @@ class Controller:
         """A Secret was created, changed or deleted."""
         self._store.secret_changed(namespace, name)
 
+    def managed_elsewhere(self) -> str | None:
+        """Return why this installation does not manage some connection, or None if it manages all of them."""
+        problems = (state.not_in_charge for state in self._store.connections)
+        return next((each.message for each in problems if each is not None), None)
+
     @property
     def lists(self) -> Lists:
         """The state of the lists."""

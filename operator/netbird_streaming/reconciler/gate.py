@@ -1,10 +1,11 @@
 """The resources of one account that wait for the token's rate limit before a write."""
 
-import asyncio
+import asyncio  # noqa: TC003  # the only import that would be for types alone
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from netbird_streaming import background
 from netbird_streaming.api.types import ObjectKey
 from netbird_streaming.core.netbird.types import Priority, Slot
 from netbird_streaming.errors import OperatorError
@@ -69,7 +70,7 @@ class Gate:
         self._parked[key] = _Parked(priority, lane, serial, since, resume)
         self._lines[priority].setdefault(lane, {})[key] = None
         if self._server is None or self._server.done():
-            self._server = asyncio.create_task(self._serve())
+            self._server = background.start(self._serve(), "gate")
 
     def forget(self, key: ObjectKey) -> None:
         """Stop waiting for this resource."""
@@ -90,13 +91,19 @@ class Gate:
         for parked in self._take_all():
             parked.resume(None)
 
+    def _fail(self, problem: OperatorError) -> None:
+        for parked in self._take_all():
+            parked.resume(problem)
+
     async def _serve(self) -> None:
         while self._parked:
             try:
                 slot = await self._client().slot(self)
             except OperatorError as problem:
-                for parked in self._take_all():
-                    parked.resume(problem)
+                self._fail(problem)
+                return
+            except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
+                self._fail(background.unexpected(problem, "Waiting for the rate limit"))
                 return
             if not self._parked:
                 slot.give_back()

@@ -147,6 +147,10 @@ class Cluster(Protocol):
         """The data of a ConfigMap, or None where there is none."""
         ...
 
+    async def lease_version(self, namespace: str, name: str) -> str | None:
+        """Return the resourceVersion of a Lease, which each renewal changes; None if there is no such Lease."""
+        ...
+
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
         """The labels of a namespace."""
         ...
@@ -222,6 +226,9 @@ class ControllerSettings:
     """What of the settings the reconciler needs; times in seconds."""
 
     operator_namespace: str
+    installation: str
+    """The Lease of this installation, as `namespace/name`."""
+    has_lease: bool = True
     request_timeout: float = 30.0
     late_commit_window: float = 60.0
     workers: int = 8

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from netbird_streaming import background
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.reconciler.ports import Clock
 
@@ -160,7 +161,7 @@ class KeyQueue(Generic[K]):
             while True:
                 await self._slots.acquire()
                 pending = await self._next()
-                task = asyncio.create_task(self._one(pending, work))
+                task = background.start(self._one(pending, work), "reconcile")
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
         finally:

@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.status import Status
 from netbird_streaming.api.types import Connection, EventStreamingIntegration
-from netbird_streaming.core.status.events import Reported, events_for, refusal_note, summarize
-from netbird_streaming.errors import OperatorError
+from netbird_streaming.core.status.events import EventNote, Reported, events_for, refusal_note, summarize
+from netbird_streaming.errors import NotInChargeError, OperatorError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Cluster
 
@@ -52,6 +52,15 @@ def refused(cluster: Cluster, resource: R, problem: OperatorError, published: st
         return published
     cluster.publish(resource, [refusal_note(problem.message)])
     return problem.message
+
+
+def not_in_charge(cluster: Cluster, resource: R, problem: NotInChargeError, informed: set[str]) -> None:
+    """Publish, once for each object, that another installation manages it. The status is that installation's."""
+    if resource.metadata.uid in informed:
+        return
+    informed.add(resource.metadata.uid)
+    cluster.publish(resource, [EventNote(problem.reason, "Reconcile", problem.message, warning=True)])
+    logger.warning("%s", problem.message, extra={"reason": problem.reason})
 
 
 def _log(status: Status | ConnectionStatus, now: Reported) -> None:

@@ -4,6 +4,7 @@ Small on purpose: it answers GET and HEAD of fixed paths, reads no body, and kee
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -60,7 +61,10 @@ class HttpServer:
             OSError: The address can't be listened on.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host or None, port)
+        if host:
+            self._server = await loop.create_server(lambda: _Connection(self), host, port)
+        else:
+            self._server = await loop.create_server(lambda: _Connection(self), sock=_listener(port))
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
@@ -145,6 +149,17 @@ class _Connection(asyncio.Protocol):
         self._server.closed(self)
         if self._transport is not None:
             self._transport.abort()
+
+
+def _listener(port: int) -> socket.socket:
+    """Return a socket for all addresses, IPv4 and IPv6, or IPv4 alone on a machine without IPv6.
+
+    It is one socket for both: two would need the same port to be free twice.
+    """
+    try:
+        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    except (OSError, ValueError):  # no such family, no such address, or no dual stack
+        return socket.create_server(("0.0.0.0", port))  # noqa: S104  # probes come from outside of the pod
 
 
 def _headers(fields: list[bytes]) -> dict[str, str]:

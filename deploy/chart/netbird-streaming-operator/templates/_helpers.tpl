@@ -110,6 +110,11 @@ true
 - apiGroups: [integrations.netbird.io]
   resources: [eventstreamingintegrations/status, netbirdconnections/status]
   verbs: [patch]
+# Its own Lease, and that of another installation that manages a connection.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "operator.lease" . | quote }}]
+  verbs: [get]
 {{- if .Values.scope.clusterConnections }}
 # A namespace's labels, for a cluster connection's namespaceSelector.
 - apiGroups: [""]

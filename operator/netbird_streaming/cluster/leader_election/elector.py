@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from netbird_streaming import background
 from netbird_streaming.cluster.client import FIELD_MANAGER, Json, KubernetesClient, Request
 from netbird_streaming.cluster.leader_election.record import (
     LeaderElectionRecord,
@@ -116,7 +117,7 @@ class LeaderElector:
     async def _lead(self, lead: Callable[[], Awaitable[None]]) -> bool:
         """Lead, and renew until leading has ended; whether it ended by itself."""
         work = asyncio.ensure_future(lead())
-        renewal = asyncio.create_task(self._renew_loop())
+        renewal = background.start(self._renew_loop(), "renewal of the Lease")
         async with AsyncExitStack() as ending:
             ending.push_async_callback(self._release)
             # Renewed until the work has ended: it may have to write down what it has just done.

@@ -80,6 +80,7 @@ def connection_status(
         internal=ConnectionInternal(
             proof=observation.proof or before.internal.proof,
             key_id=key.id if observation.proof is not None else before.internal.key_id,
+            installation=before.internal.installation,
             owner_uid=metadata.uid,
         ),
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
+from netbird_streaming import background
 from netbird_streaming.api.types import ObjectKey
 from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.types import Endpoint, Integration, Priority, Slot
@@ -29,6 +30,8 @@ MIN_PAUSE: Final = 0.1
 MAX_PAUSE: Final = 5.0
 BURST_GAP: Final = 1.0
 """LISTs that follow each other within this many seconds are a burst; the second one of it still goes at once."""
+
+_LISTING: Final = "Listing the integrations"
 
 
 class AccountEvents(Protocol):
@@ -189,7 +192,7 @@ class Account:
         """Call `resume` once a LIST that began at or after `since` has arrived or failed; see `take_list_error`."""
         self._waiters[key] = (not_before, priority, resume)
         if self._lister is None or self._lister.done():
-            self._lister = asyncio.create_task(self._list_for_all())
+            self._lister = background.start(self._list_for_all(), "account list")
 
     def take_list_error(self, key: ObjectKey) -> OperatorError | None:
         """Why the LIST that this key was parked for failed, told once."""
@@ -218,7 +221,9 @@ class Account:
         """
         if self._check is None or self._check.done() or self._checked_digest != self.credential_digest:
             self._checked_digest = self.credential_digest
-            self._check = asyncio.create_task(self._check_account(self.client, self.credential_digest, priority))
+            self._check = background.start(
+                self._check_account(self.client, self.credential_digest, priority), "account check"
+            )
         return await asyncio.shield(self._check)
 
     async def _check_account(self, client: NetBird, credential_digest: str, priority: Priority) -> OperatorError | None:
@@ -226,7 +231,9 @@ class Account:
             self.set_account_id(await client.account_id(priority), credential_digest)
         except RetryError as problem:
             return problem
-        except OperatorError as problem:
+        except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
+            if not isinstance(problem, OperatorError):
+                return background.unexpected(problem, "Reading the token's account")
             why = f" ({problem.reason})" if problem.reason is not Reason.ACCOUNT_UNCONFIRMED else ""
             message = (
                 "No listed integration and no answer of NetBird's tells which account the token is for"
@@ -275,6 +282,8 @@ class Account:
             slot = await self.client.slot(self)
         except OperatorError as problem:
             return self._clock.monotonic(), self._failed(problem)
+        except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
+            return self._clock.monotonic(), self._failed(background.unexpected(problem, _LISTING))
         started_at = self._clock.monotonic()
         try:
             return started_at, await self._list_with(slot, started_at)
@@ -294,6 +303,8 @@ class Account:
             listing = await self.client.holding(slot).list_integrations(self.priority)
         except OperatorError as problem:
             return self._failed(problem)
+        except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
+            return self._failed(background.unexpected(problem, _LISTING))
         if credential_digest != self.credential_digest:
             return None
         if listing.date is not None:

@@ -25,11 +25,12 @@ from netbird_streaming.core.status.connection_status import (
 from netbird_streaming.core.status.events import several_enabled_note, summarize
 from netbird_streaming.errors import ConflictError, EditError, ObjectGoneError, OperatorError
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler import reporting
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
+from netbird_streaming.reconciler.installations import CHECK_INTERVAL
 from netbird_streaming.reconciler.ownership import Place
 from netbird_streaming.reconciler.ports import Outcome
-from netbird_streaming.reconciler.reporting import refused, status_changed
 from netbird_streaming.reconciler.store import Store
 
 JITTER: Final = 0.1
@@ -41,6 +42,8 @@ async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority)
     state = store.connections.get(key)
     if state is None:
         return Outcome.SUCCESS
+    if await _is_managed_elsewhere(store, state):
+        return Outcome.ERROR
     if state.connection.deleting and not _is_needed(store, key):
         await _remove_finalizer(store, state)
         return Outcome.SUCCESS
@@ -67,6 +70,22 @@ async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority)
         store.ports.recorder.requeued(key.kind, state.problem.reason)
         return Outcome.ERROR
     return Outcome.ERROR if Outcome.ERROR in outcomes else Outcome.SUCCESS
+
+
+async def _is_managed_elsewhere(store: Store, state: ConnectionState) -> bool:
+    """Return whether another installation is in charge; check again soon, since it may be removed."""
+    before = state.not_in_charge
+    state.not_in_charge = await store.connections.installations.take_charge(state)
+    key = state.connection.key
+    if state.not_in_charge is None:
+        state.informed.clear()
+        if before is not None:
+            store.requeue_dependents(key)
+        return False
+    reporting.not_in_charge(store.ports.cluster, state.connection, state.not_in_charge, state.informed)
+    store.ports.recorder.requeued(key.kind, state.not_in_charge.reason)
+    store.queue.add(key, at=store.ports.clock.monotonic() + CHECK_INTERVAL)
+    return True
 
 
 def _blocking_dependents(store: Store, identity: ObjectKey) -> Iterator[str]:
@@ -168,11 +187,11 @@ async def _write_status(store: Store, state: ConnectionState, *, confirming: boo
             if not await _read_again(store, state):
                 return
         except OperatorError as problem:
-            state.refused = refused(ports.cluster, state.connection, problem, state.refused)
+            state.refused = reporting.refused(ports.cluster, state.connection, problem, state.refused)
             raise
         else:
             state.refused = None
-            state.last_notified = status_changed(ports.cluster, state.connection, before, state.last_notified)
+            state.last_notified = reporting.status_changed(ports.cluster, state.connection, before, state.last_notified)
             return
     store.queue.add(state.connection.key)
 

@@ -26,6 +26,7 @@ from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitE
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account, AccountEvents, WayDigests
 from netbird_streaming.reconciler.connection.resolved import ConnectionState, ResolvedConnection, connection_key
+from netbird_streaming.reconciler.installations import Installations
 from netbird_streaming.reconciler.listing import Lists
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from netbird_streaming.reconciler.quota import Quota
@@ -49,6 +50,9 @@ class ConnectionRegistry:
         self._namespace = settings.operator_namespace
         self._allow_http = settings.allow_http
         self._quota = Quota(settings.connections_per_namespace)
+        self.installations = Installations(
+            ports.cluster, ports.clock, settings.installation, has_lease=settings.has_lease
+        )
         self._states: dict[ObjectKey, ConnectionState] = {}
         self._labels: dict[str, tuple[float, Mapping[str, str]]] = {}
 
@@ -113,6 +117,9 @@ class ConnectionRegistry:
         state = self._states.get(key)
         if state is None:
             return self._lists.refusal(key.kind, key.namespace) or _not_found(key, "does not exist")
+        elsewhere = await self.installations.take_charge(state)
+        if elsewhere is not None:
+            return elsewhere
         if state.connection.deleting and not resource.deleting:
             return _not_found(key, "is being deleted")
         tenant_id, allow_adoption = state.connection.spec.tenant_id, True

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from netbird_streaming.api.types import Connection, ConnectionKind, EventStreamingIntegration, ObjectKey
 from netbird_streaming.core.status.events import Reported
-from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.errors import NotInChargeError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.versions import Known, version_of
@@ -32,6 +32,10 @@ class ConnectionState:
     accounts: dict[str | None, Account] = field(default_factory=dict)
     last_notified: Reported | None = None
     refused: str | None = None
+    not_in_charge: NotInChargeError | None = None
+    """Set while another installation manages the connection."""
+    informed: set[str] = field(default_factory=set)
+    """The uids of the objects that an Event told so."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def take(self, connection: Connection, now: float) -> None:

@@ -27,10 +27,10 @@ from netbird_streaming.core.netbird.compare import is_identical
 from netbird_streaming.core.netbird.payload import Payload, SecretData, referenced, resolve, secret_keys
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.core.policies import existing
-from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
+from netbird_streaming.errors import EditError, NotInChargeError, OperatorError, RetryError, WaitError
 from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler import waits
+from netbird_streaming.reconciler import reporting, waits
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
 from netbird_streaming.reconciler.integration import execute_reads, execute_writes
@@ -83,6 +83,10 @@ async def _advance(run: Reconciliation) -> Outcome:
                 if await _act(run, inputs, action) if ended is None else ended:
                     return run.outcome
         return await _report_limit(run)
+    except NotInChargeError as problem:
+        # The connection's reconcile requeues it if this installation takes charge.
+        _inform(run, problem)
+        return Outcome.ERROR
     except OperatorError:
         if run.is_dirty:
             run.record.unwritten_status = (run.stored_status, run.desired_status)
@@ -96,6 +100,14 @@ async def _report_limit(run: Reconciliation) -> Outcome:
     if not await execute_reads.report_error(run, await _gather(run), problem):
         raise problem
     return run.outcome
+
+
+def _inform(run: Reconciliation, problem: NotInChargeError) -> None:
+    """Publish that another installation manages the resource; write nothing."""
+    ports, state = run.store.ports, run.store.connections.get(run.record.connection)
+    ports.recorder.requeued(run.record.key.kind, problem.reason)
+    if state is not None:
+        reporting.not_in_charge(ports.cluster, run.resource, problem, state.informed)
 
 
 def _start(
@@ -122,6 +134,8 @@ async def _gather(run: Reconciliation) -> DecisionInput:
     store, record, resource = run.store, run.record, run.resource
     if run.resolved is None:
         run.resolved = await store.connections.resolve(resource)
+    if isinstance(run.resolved, NotInChargeError):
+        raise run.resolved
     if isinstance(run.resolved, ResolvedConnection):
         record.account = run.resolved.account
         run.list_failure = run.resolved.account.take_list_error(record.key) or run.list_failure

@@ -3,16 +3,17 @@
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from netbird_streaming.api.types import TokenType
+from netbird_streaming.api.types import ObjectKey, TokenType
 from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.types import Endpoint, Priority
-from netbird_streaming.errors import OperatorError, RetryError, WaitError
+from netbird_streaming.errors import RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account, WayDigests
 from tests.harness.cases import AUTHORITY
 from tests.unit.netbird.fakes import FakeClock
 
 if TYPE_CHECKING:
+    from netbird_streaming.core.netbird.types import Slot
     from netbird_streaming.reconciler.ports import NetBird
 
 FAILURE = RetryError(Reason.UNAVAILABLE, "no answer")
@@ -21,7 +22,7 @@ FAILURE = RetryError(Reason.UNAVAILABLE, "no answer")
 class Teller:
     """A NetBird that tells accounts, or fails to; each question waits until `answers` is set."""
 
-    def __init__(self, told: str | OperatorError) -> None:
+    def __init__(self, told: str | Exception) -> None:
         self.told = told
         self.asked = 0
         self.answers = asyncio.Event()
@@ -31,9 +32,14 @@ class Teller:
         assert priority is Priority.HIGH
         self.asked += 1
         await self.answers.wait()
-        if isinstance(self.told, OperatorError):
+        if isinstance(self.told, Exception):
             raise self.told
         return self.told
+
+    async def slot(self, _: object) -> "Slot":
+        self.asked += 1
+        assert isinstance(self.told, Exception)
+        raise self.told
 
 
 class Unheard:
@@ -122,3 +128,17 @@ async def test_a_reason_is_not_given_for_itself() -> None:
         assert problem is not None
         assert problem.reason is Reason.ACCOUNT_UNCONFIRMED
         assert problem.message.count(f"({reason})") == said
+
+
+async def test_a_defect_of_a_client_reaches_those_that_wait_for_a_list_and_for_the_account() -> None:
+    account = account_of(Teller(ImportError("hunter2")))
+    resumed = asyncio.Event()
+    key = ObjectKey("EventStreamingIntegration", "team", "hook")
+    account.await_list(key, 0.0, Priority.HIGH, resumed.set)
+    await asyncio.wait_for(resumed.wait(), 5)
+    for problem in (account.take_list_error(key), await account.confirm(Priority.HIGH)):
+        assert isinstance(problem, RetryError)
+        assert "ImportError" in problem.message
+        assert "hunter2" not in repr(problem)
+    account.await_list(key, 0.0, Priority.HIGH, lambda: None)
+    assert account.problem is not None

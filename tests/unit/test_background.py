@@ -1,0 +1,49 @@
+"""Tasks that nothing awaits."""
+
+import asyncio
+
+import pytest
+
+from netbird_streaming import background
+from netbird_streaming.errors import RetryError
+from netbird_streaming.reasons import Reason
+
+
+async def failing(error: Exception) -> None:
+    raise error
+
+
+async def test_a_defect_is_logged_at_once_and_never_by_the_garbage_collector(caplog: pytest.LogCaptureFixture) -> None:
+    unseen: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(str(context["message"])))
+    task = background.start(failing(ValueError("hunter2")), "work")
+    await asyncio.wait({task})
+    await asyncio.sleep(0)
+    del task
+    assert [record.getMessage() for record in caplog.records] == [
+        "the task work failed; this is a defect of the operator"
+    ]
+    assert unseen == []
+
+
+async def test_an_expected_error_and_a_cancellation_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    tasks = {
+        background.start(failing(RetryError(Reason.UNAVAILABLE, "away")), "request"),
+        background.start(asyncio.sleep(60), "sleep"),
+    }
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    await asyncio.sleep(0)
+    assert caplog.records == []
+
+
+def test_an_unexpected_error_tells_those_that_wait_its_type_and_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    problem = background.unexpected(ValueError("hunter2"), "Listing the integrations")
+    assert (problem.reason, "ValueError" in problem.message, "hunter2" in problem.message) == (
+        Reason.UNAVAILABLE,
+        True,
+        False,
+    )
+    assert len(caplog.records) == 1
