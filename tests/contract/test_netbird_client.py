@@ -44,7 +44,7 @@ from tests.doubles.netbird.wire import Operation
 from tests.harness.certificates import AUTHORITY, NEXT_AUTHORITY, serving
 
 TESTS: Final = Path(__file__).parents[1]
-DESCRIPTION: Final = yaml.safe_load((TESTS / "support" / "netbird" / "openapi.yaml").read_text())
+DESCRIPTION: Final = yaml.safe_load((TESTS / "doubles" / "netbird" / "openapi.yaml").read_text())
 PERSONAL: Final = Token("robot", "nbp_personal", "acc-1", tenants=frozenset({"acc-2"}))
 OAUTH: Final = Token("person", "ey.oauth", "acc-1", TokenKind.OAUTH2, tenants=frozenset({"acc-2"}))
 KINDS: Final = {TokenType.PERSONAL_ACCESS_TOKEN: PERSONAL, TokenType.OAUTH2: OAUTH}

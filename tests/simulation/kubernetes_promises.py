@@ -30,7 +30,7 @@ class KubernetesPromises:
         self.posts = 0
         self.blank_since: float | None = None
         self.restless = False
-        """Whether times move by themselves while a key does not change: which looks like another client's fight."""
+        """Whether a key does not change, or does not show: a PUT that repeats the last one is then no needless one."""
         self.cut = False
         """Whether lists leave out what there is: which nothing tells where all that is owned is shown."""
         self.writes: list[tuple[float, str]] = []

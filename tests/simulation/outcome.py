@@ -159,16 +159,16 @@ def _of_habits(story: Story, life: Life) -> set[Reason]:
     intent = life.resource.status.internal.creation
     if life.unknown_posts or intent is not None or life.resource.status.internal.unresolved_creations:
         found |= {Reason.CREATE_AMBIGUOUS}
-    if behaviour.stamps and life.resource.spec.drift_policy is DriftPolicy.REPORT:
+    if (behaviour.stamps or behaviour.immutable) and life.resource.spec.drift_policy is DriftPolicy.REPORT:
         found |= {Reason.DRIFTED}
-    if life.lost and life.resource.spec.drift_policy is DriftPolicy.REPORT:
+    if (life.lost or promises.cut) and life.resource.spec.drift_policy is DriftPolicy.REPORT:
         found |= {Reason.REMOTE_DELETED}
     lost = [each for each in promises.lives.values() if each.lost and not each.gone]
     if len(lost) >= MANY_MISSED:
         found |= {Reason.INTEGRATIONS_VANISHED}
     if life.former() and (life.resource.spec.drift_policy is DriftPolicy.REPORT or life.resource.spec.suspend):
         found |= {Reason.IDENTICAL_EXISTS}
-    if life.lost > CONTENDED_AFTER or (behaviour.stamps and behaviour.immutable):
+    if life.lost > CONTENDED_AFTER or behaviour.immutable:
         found |= {Reason.CONTENDED}
     return found
 

@@ -85,7 +85,7 @@ class World:
         self._lease = LeaseServer()
         self.netbird = NetBird(climate.behaviour)
         hidden = bool(climate.behaviour.immutable) or climate.behaviour.form is Form.UNRELATED
-        self.promises.restless = climate.behaviour.stamps and hidden
+        self.promises.restless = hidden
         self.promises.cut = climate.behaviour.list_limit is not None
         self.to_cluster = Line(self.loop, self.chance, climate.cluster, self.tell, LATE_COMMIT)
         self.to_netbird = Line(self.loop, self.chance, climate.netbird, self.tell, LATE_COMMIT)
