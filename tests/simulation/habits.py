@@ -1,4 +1,4 @@
-"""What NetBird does in a story that no public source promises or excludes, drawn apart from all else of its seed."""
+"""Behaviour of NetBird in a story that no public source promises or excludes, drawn apart from the rest of its seed."""
 
 import random
 from dataclasses import replace

@@ -52,7 +52,7 @@ class Installed:
         assert isinstance(found, NetBirdConnection)
         return found.status.internal.installation
 
-    def told(self) -> set[ObjectKey]:
+    def reported(self) -> set[ObjectKey]:
         return {who for who, note in self.scene.world.events if note.reason == Reason.OTHER_INSTALLATION}
 
 
@@ -78,7 +78,7 @@ def test_the_second_installation_writes_nothing_and_says_so(installed: Installed
     assert set(installed.calls(0)) == {"LIST"}
     assert installed.writes(0) == []
     assert installed.in_charge() == INSTALLATION
-    assert installed.told() == {MAIN, *(scene.identity(name) for name in NAMES)}
+    assert installed.reported() == {MAIN, *(scene.identity(name) for name in NAMES)}
     messages = [note.note for _, note in scene.world.events if note.reason == Reason.OTHER_INSTALLATION]
     assert len(messages) == len(NAMES) + 1
     assert all(INSTALLATION in each and SECOND in each for each in messages)
