@@ -258,6 +258,8 @@ class Operator:
             relist_interval=settings.relist_interval,
             grace=settings.shutdown_grace,
             allow_http=settings.allow_http,
+            allowed_urls=settings.allowed_urls,
+            namespaced_connections=settings.namespaced_connections,
             connections_per_namespace=settings.connections_per_namespace,
         )
 

@@ -150,6 +150,10 @@ CASES: Final[dict[str, Reach]] = {
     ),
     "scope.namespaces": Reach(["team-a"], "Deployment", flag("namespace")),
     "scope.clusterConnections": Reach(NO, "Deployment", lambda each: flag("cluster-connections")(each) != ["false"]),
+    "scope.namespacedConnections": Reach(
+        NO, "Deployment", lambda each: flag("namespaced-connections")(each) != ["false"]
+    ),
+    "scope.allowedURLs": Reach(["https://nb.example"], "Deployment", flag("allowed-urls")),
     "secretWatch": Reach(NO, "Deployment", lambda each: flag("secret-watch")(each) != ["false"]),
     "secretNamespaces": Reach(["team-a"], "Deployment", flag("secret-namespaces")),
     "crds.enabled": Reach(NO, "CustomResourceDefinition", GONE),

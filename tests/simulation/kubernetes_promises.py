@@ -4,14 +4,22 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from netbird_streaming.api.status import Condition, Origin, Status
-from netbird_streaming.api.types import AdoptionPolicy, DeletionPolicy, EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.api.types import (
+    AdoptionPolicy,
+    ConnectionKind,
+    DeletionPolicy,
+    EventStreamingIntegration,
+    ObjectKey,
+    Resource,
+)
 from netbird_streaming.reasons import Reason
-from tests.simulation.ledger import SECRET_WORD, Key, Life, Pending, Remote, ready_of, url_of
+from tests.simulation.ledger import SECRET_WORD, TENANT, Key, Life, Pending, Remote, is_honest, ready_of, url_of
 from tests.simulation.loop import BEGIN
 from tests.simulation.network import Process
 
 LONG_BLANK: Final = 60.0
 """Seconds after which two observations a minute apart may both have been made in a blank window."""
+NAMESPACED: Final = ConnectionKind.NAMESPACED
 _REASONS: Final = frozenset(each.value for each in Reason)
 
 
@@ -61,7 +69,8 @@ class KubernetesPromises:
         uid = after.metadata.uid
         life = self.lives.get(uid)
         if life is None:
-            life = self.lives[uid] = Life(uid, after.key, after)
+            hostile = after.metadata.namespace == TENANT
+            life = self.lives[uid] = Life(uid, after.key, after, hostile=hostile)
         self.latest[after.key] = uid
         life.specs.setdefault(after.metadata.generation, (self._now(), after.spec))
         life.resource = after
@@ -97,6 +106,8 @@ class KubernetesPromises:
             life.orphaned = True
             return
         left = [each.id for each in self._held(life) if not each.touched and not self._is_held_by_another(life, each)]
+        if life.hostile:
+            return
         if left and self.hidden:
             life.orphaned = True
         elif left:
@@ -118,16 +129,21 @@ class KubernetesPromises:
         status = after.status
         if SECRET_WORD in status.model_dump_json():
             self.breach("S6", f"a secret in the status of {life.identity.label}")
-        if status.id is not None and status.id != before.id:
+        if status.id is not None and is_honest(status) and (status.id != before.id or not is_honest(before)):
             self._check_taking(life, before, after)
             if status.origin is Origin.ADOPTED:
                 self._pass_over(life, before, status.id)
-        if before.id is not None and before.id != status.id and before.internal.owner_uid == life.uid:
+        if (
+            before.id is not None
+            and before.id != status.id
+            and before.internal.owner_uid == life.uid
+            and not life.hostile
+        ):
             remote = self.remotes.get(before.id)
             kept = any(each.id == before.id for each in status.internal.former)
             if remote is not None and remote.live and remote.maker == life.uid and not kept:
                 self.breach("S2", f"{life.identity.label} forgot integration {before.id}, which is live")
-        remote = self.remotes.get(status.id or 0)
+        remote = self.remotes.get(status.id or 0) if is_honest(status) else None
         if status.id != before.id or life.held is None:
             life.held = remote
         if remote is not None and status.internal.applied is not None:
@@ -152,8 +168,17 @@ class KubernetesPromises:
                 self.breach(
                     "L3", f"{label}: condition {each.type} has reason {each.reason!r}, message {each.message!r}"
                 )
-        if ready.status == "True":
+        if life.hostile and all(spec.connection_ref.kind is NAMESPACED for _, spec in life.specs.values()):
+            self._check_ignorance(life, after)
+        if ready.status == "True" and is_honest(after.status):
             self._check_ready(life, ready)
+
+    def _check_ignorance(self, life: Life, after: EventStreamingIntegration) -> None:
+        """S9: who shares no connection with others learns nothing of their resources."""
+        others = {each.identity.label for each in self.lives.values() if each.identity.namespace != TENANT}
+        for condition in after.status.conditions:
+            if any(other in condition.message for other in others):
+                self.breach("S9", f"{life.identity.label} was told of others: {condition.message}")
 
     def _check_ready(self, life: Life, ready: Condition) -> None:
         """S4: what NetBird accepted last is of that generation, with values that its Secrets had since it began."""

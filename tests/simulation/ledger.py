@@ -8,12 +8,16 @@ from typing import Any, Final
 from netbird_streaming.api.status import Condition, Former, Status
 from netbird_streaming.api.types import EventStreamingIntegration, IntegrationSpec, ObjectKey
 from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.endpoints import authority
 from tests.doubles.netbird.wire import Operation, Request
 from tests.simulation.machine import KEY
 from tests.simulation.network import Process
 
 CANARY: Final = re.compile(r"CANARY-([a-z0-9]+)-v[0-9]+")
 SECRET_WORD: Final = "CANARY"
+TENANT: Final = "tenant"
+"""The namespace of a hostile tenant."""
+HONEST: Final = authority("https://api.netbird.io", trusted_by=None)
 
 Key = tuple[str, str, bool]
 """What tells two payloads of these stories apart: the URL, the secret's value, and `enabled`."""
@@ -36,10 +40,10 @@ def _declared_url(spec: IntegrationSpec) -> str:
     return url or ""
 
 
-def _signature(spec: IntegrationSpec) -> dict[str, str]:
+def _signature(spec: IntegrationSpec, uid: str) -> dict[str, str]:
     """The digest of the URL, as an intent holds it."""
     name = "api_url" if spec.datadog is not None else "url"
-    digests = compare.signature(spec.platform, {name: _declared_url(spec)}, KEY)
+    digests = compare.signature(spec.platform, {name: _declared_url(spec)}, KEY.of(uid))
     return {name: digests[name]}
 
 
@@ -82,6 +86,7 @@ class Life:
     torn: bool = False
     orphaned: bool = False
     unknown_posts: int = 0
+    hostile: bool = False
     made: int = 0
     """How many POSTs were carried out for it."""
     lost: int = 0
@@ -95,13 +100,18 @@ class Life:
         """Return what it owned and gave up as absent."""
         return self.resource.status.internal.former
 
+    def holds(self, integration_id: int) -> bool:
+        """Whether its own status names this integration of the simulated NetBird."""
+        status = self.resource.status
+        return status.id == integration_id and is_honest(status) and status.internal.owner_uid == self.uid
+
     def intends(self, url: str) -> bool:
         """Whether its status holds an intent for this URL: it may declare another one by now."""
         intent = self.resource.status.internal.creation
         if intent is None:
             return False
         declared = (spec for _, spec in self.specs.values() if url_of(spec) == url)
-        return any(_signature(spec).items() <= intent.signature.items() for spec in declared)
+        return any(_signature(spec, self.uid).items() <= intent.signature.items() for spec in declared)
 
     def may_share_account(self, other: "Life") -> bool:
         """Whether both intend something through one connection and in one account, as far as their intents say."""
@@ -125,6 +135,11 @@ class Pending:
     def threatens(self) -> bool:
         """Whether an integration may still come of it."""
         return not self.over and self.request.operation is Operation.CREATE
+
+
+def is_honest(status: Status) -> bool:
+    """Whether the status' id is one of the simulated NetBird's, and not of a server of a tenant's own."""
+    return status.internal.authority == HONEST
 
 
 def ready_of(status: Status) -> Condition | None:

@@ -1,7 +1,7 @@
 """What a process has of its machine: the time, and the installation's key."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self, cast
 
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from tests.simulation.network import Process
@@ -12,12 +12,20 @@ EPOCH: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 class RememberingKey(FingerprintKey):
     """The shipped key; what it digested before it looks up, since thousands of stories digest the same few strings."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_keys", "_known")
 
     def __init__(self, key: bytes) -> None:
         """Take the 32 bytes."""
         self._known: dict[tuple[str, ...], str] = {}
+        self._keys: dict[str, RememberingKey] = {}
         super().__init__(key)
+
+    def of(self, uid: str) -> Self:
+        """The same key."""
+        known = self._keys.get(uid)
+        if known is None:
+            known = self._keys[uid] = super().of(uid)
+        return cast("Self", known)
 
     def digest(self, *parts: str) -> str:
         """The same digest."""

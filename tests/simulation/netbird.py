@@ -32,8 +32,10 @@ from tests.doubles.netbird.model import NetBird as Server
 from tests.doubles.netbird.validation import delivery_seconds
 from tests.doubles.netbird.wire import Answer, Caller, Operation, Request
 from tests.simulation.chance import Fate
+from tests.simulation.hostile import HostileNetBird, HostileServer
 from tests.simulation.network import Errand, Line, Process
 
+DEFAULT_URL: Final = "https://api.netbird.io"
 TIMEOUT: Final = 30.0
 """Seconds: the client's total deadline of one request."""
 WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
@@ -195,11 +197,15 @@ class SimNetBirdFactory:
         self._line = line
         self._process = process
         self._witness = witness
+        self.hostile: HostileServer | None = None
+        """The server of a tenant's own, behind every URL but the default one and every CA."""
         self.calls: list[str] = []
         """The calls that were answered by the server itself, by name."""
 
-    def client(self, endpoint: Endpoint, limit: RateLimit) -> SimNetBird:
+    def client(self, endpoint: Endpoint, limit: RateLimit) -> SimNetBird | HostileNetBird:
         """A client for this endpoint."""
+        if self.hostile is not None and (endpoint.url != DEFAULT_URL or endpoint.ca_bundle is not None):
+            return HostileNetBird(self.hostile, self._process)
         if self.budgets is not None:
             self.budgets.add_limit(endpoint.url, endpoint.token, limit)
         return SimNetBird(self, endpoint, limit)

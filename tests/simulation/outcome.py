@@ -34,9 +34,15 @@ def check_end(story: Story) -> None:
         live = [each.id for each in promises.remotes.values() if each.live and each.maker == life.uid]
         told = life.hidden_posts and all(_is_told(life, each) for each in live)
         unseen = promises.cut and (life.hidden_posts or life.unknown_posts)
-        if len(live) > 1 and not told and not unseen and not any(promises.remotes[each].touched for each in live):
+        if (
+            len(live) > 1
+            and not life.hostile
+            and not told
+            and not unseen
+            and not any(promises.remotes[each].touched for each in live)
+        ):
             promises.breach("S1", f"{life.identity.label} ({life.uid}) has made {live}, and all are live")
-        if not life.gone:
+        if not life.gone and not life.hostile:
             _check_resource(story, life)
 
 
@@ -87,7 +93,7 @@ def _check_remembered(story: Story, promises: Promises, remote: Remote) -> None:
         sought = life is maker and status.internal.creation is not None
         if status.id == remote.id or named or sought:
             return
-    if maker.orphaned or maker.torn or remote.touched or promises.cut:
+    if maker.orphaned or maker.torn or maker.hostile or remote.touched or promises.cut:
         return
     story.world.promises.breach("S2", f"integration {remote.id} of {maker.identity.label} ({maker.uid}) is forgotten")
 
@@ -214,7 +220,7 @@ def _of_others(story: Story, life: Life) -> set[Reason]:
     promises, resource = story.world.promises, life.resource
     found: set[Reason] = set()
     url = url_of(resource.spec)
-    others = [each for each in promises.lives.values() if each is not life and not each.gone]
+    others = [each for each in promises.lives.values() if each is not life and not each.gone and not each.hostile]
     if any(url_of(each.resource.spec) == url or _holds(promises, each, url) or each.intends(url) for each in others):
         found |= {Reason.OWNERSHIP_CONFLICT, Reason.IDENTICAL_EXISTS}
     strangers = [each for each in promises.remotes.values() if each.live and each.maker != life.uid]

@@ -9,13 +9,14 @@ from tests.simulation.world import Climate
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The names of one story; twins all declare the same."""
+    """The names of one story; twins all declare the same, and a hostile tenant shares the connection."""
 
     resources: tuple[str, ...] = ("r0",)
     kind: ConnectionKind = ConnectionKind.NAMESPACED
     twins: bool = False
     datadog: bool = True
     allow_adoption: bool = True
+    hostile: bool = False
 
     def reference(self, name: str = "main") -> ConnectionReference:
         """A reference to a connection; the second and the foreign one are namespaced always."""

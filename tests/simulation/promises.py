@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from tests.doubles.netbird.wire import Answer, Operation, Request
 from tests.simulation.kubernetes_promises import KubernetesPromises
-from tests.simulation.ledger import CANARY, Key, Life, Pending, Remote, key_of_request
+from tests.simulation.ledger import CANARY, Key, Life, Pending, Remote, is_honest, key_of_request
 from tests.simulation.netbird import Witness
 from tests.simulation.network import Process
 
@@ -88,6 +88,7 @@ class Promises(KubernetesPromises, Witness):
         owners = self._owners(remote)
         if self._is_unknown_yet(remote):
             return life
+        self._check_authority(life, remote)
         if not any(each.identity == life.identity for each in owners):
             self.breach("S3", f"a PUT of {remote.id} for {life.identity.label}, which does not own it")
         known = remote.answered == key and not remote.excused and not self._is_unanswered(remote)
@@ -115,11 +116,25 @@ class Promises(KubernetesPromises, Witness):
             held = [each.identity.label for each in owners]
             self.breach("S3", f"a DELETE of {request.integration_id}, whose owners {held} are not being deleted")
             return None
+        for each in ending[-1:]:
+            self._check_authority(each, remote)
         return ending[-1]
 
     def _is_unknown_yet(self, remote: Remote) -> bool:
         """Return whether its id was given to it so lately that an older LIST may vouch for the former one."""
         return self._now() - remote.born < VOUCHED
+
+    def _check_authority(self, life: Life, remote: Remote | None) -> None:
+        """S9: the id came from this very server, for this very resource, and no other resource holds it here."""
+        if remote is None or life.gone:
+            return
+        status = life.resource.status
+        if status.id == remote.id and not is_honest(status):
+            self.breach("S9", f"{life.identity.label} writes to {remote.id}, which another server named")
+        others = (each for each in self.lives.values() if each is not life and not each.gone)
+        holders = [each.identity.label for each in others if each.holds(remote.id)]
+        if holders and not life.holds(remote.id):
+            self.breach("S9", f"{life.identity.label} writes to {remote.id}, which {holders} hold")
 
     def _owners(self, remote: Remote) -> list[Life]:
         return [each for each in self.lives.values() if each.uid == remote.maker or remote.id in each.taken]

@@ -9,12 +9,12 @@ from netbird_streaming.api.types import ConnectionKind
 from tests.simulation.chance import Phase
 from tests.simulation.climate import ACTIVE, END, REPAIRED, SETTLED, draw_climate, draw_lag
 from tests.simulation.habits import draw_habits
-from tests.simulation.operators import Operators
 from tests.simulation.plan import Cast, Deed, Plan
+from tests.simulation.tenants import Tenants
 from tests.simulation.world import World
 
 
-class Story(Operators):
+class Story(Tenants):
     """A world with users in it, and what happens there."""
 
     def run(self) -> World:
@@ -47,6 +47,7 @@ class Story(Operators):
         self.world.tell("--- everything works from now on ---")
         for process in self.world.processes:
             process.crash_at.clear()
+        self.world.hostile.silent = True
         if random.Random(self.plan.seed).random() < 0.7:
             for name in sorted(self.lost_secrets):
                 self.set_value(name)
@@ -96,8 +97,16 @@ ACTS: Final = {
         Act(Story.lead, 0, "the operator starts"),
         Act(Story.roll, 0, "the operator is updated"),
         Act(Story.overlap, 0, "the operator's machine stands still for a while"),
+        Act(Story.tenant_creates, 0, "a tenant creates a resource at a server of its own"),
+        Act(Story.tenant_moves, 0, "a tenant moves its resource to another connection"),
+        Act(Story.tenant_edits, 0, "a tenant declares another URL"),
+        Act(Story.tenant_adopts, 0, "a tenant asks for an integration by its id"),
+        Act(Story.tenant_redirects, 0, "a tenant lets its connection lead to another server"),
+        Act(Story.tenant_deletes, 0, "a tenant deletes its resource"),
     )
 }
+HOSTILE: Final = 0.15
+"""The part of the stories with a hostile tenant in them."""
 _NAMES: Final = list(ACTS)
 _WEIGHTS: Final = [each.weight for each in ACTS.values()]
 
@@ -105,19 +114,35 @@ _WEIGHTS: Final = [each.weight for each in ACTS.values()]
 def draw_plan(seed: int) -> Plan:
     """Draw a story: each kind of trouble may be absent from it."""
     draw = random.Random(seed)
+    # Of a seed of their own, so that the rest of a story is the same with and without them.
+    tenants = random.Random(f"tenants {seed}")
+    hostile = tenants.random() < HOSTILE
     climate = draw_climate(draw)
     count = draw.choice((1, 1, 2, 2, 3))
     cast = Cast(
         resources=tuple(f"r{number}" for number in range(count)),
-        kind=ConnectionKind.CLUSTER if draw.random() < 0.25 else ConnectionKind.NAMESPACED,
+        kind=ConnectionKind.CLUSTER if draw.random() < 0.25 or hostile else ConnectionKind.NAMESPACED,
         twins=draw.random() < 0.15,
         datadog=seed % 2 == 1,
         allow_adoption=draw.random() < 0.8,
+        hostile=hostile,
     )
     crashes = [(draw.randint(1, 30), draw.choice(list(Phase))) for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
     deeds = _draw_deeds(draw, cast, elects=climate.election is not None)
+    if hostile:
+        deeds += _draw_tenant(tenants)
     climate, habits = draw_habits(seed, draw_lag(draw, climate), cast.resources)
     return Plan(seed, cast, climate, (*deeds, *habits), tuple(crashes))
+
+
+def _draw_tenant(draw: random.Random) -> list[Deed]:
+    """What a hostile tenant does: it creates, and then moves, edits and deletes at any time."""
+    names = [name for name in ACTS if name.startswith("tenant_")]
+    weights = [3 if name == "tenant_moves" else 1 for name in names]
+    stranger = Deed(draw.uniform(0, 20), "stranger_creates", "r0", draw.getrandbits(32))
+    chosen = ["tenant_creates", *draw.choices(names, weights, k=draw.randint(2, 8))]
+    moments = [draw.uniform(0, 20), *(draw.uniform(5, ACTIVE) for _ in chosen[1:])]
+    return [stranger] + [Deed(at, what, "", draw.getrandbits(32)) for at, what in zip(moments, chosen, strict=True)]
 
 
 def _draw_deeds(draw: random.Random, cast: Cast, *, elects: bool) -> list[Deed]:

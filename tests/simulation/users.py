@@ -29,7 +29,7 @@ from netbird_streaming.api.types import (
 )
 from tests.simulation.chance import Chance
 from tests.simulation.climate import REPAIRED, RESYNC
-from tests.simulation.ledger import url_of
+from tests.simulation.ledger import TENANT, url_of
 from tests.simulation.network import WORLD
 from tests.simulation.plan import Plan
 from tests.simulation.world import OPERATOR, TEAM, MakeController, World
@@ -72,7 +72,8 @@ class Users:
         self.world.put_secret(f"token-{name}", f"CANARY-{name}-v0", space)
         ref = KeyReference(name=f"token-{name}", key="key")
         if kind is ConnectionKind.CLUSTER:
-            access = (Access(namespaces=(TEAM,), allow_adoption=self.plan.cast.allow_adoption),)
+            tenants = (Access(namespaces=(TENANT,)),) if self.plan.cast.hostile else ()
+            access = (Access(namespaces=(TEAM,), allow_adoption=self.plan.cast.allow_adoption), *tenants)
             spec = ClusterConnectionSpec(token_secret_ref=ref, access=access, resync_interval=RESYNC)
             self.world.api.create(ClusterNetBirdConnection, None, name, spec)
         else:

@@ -22,6 +22,7 @@ from tests.harness.tally import Tally
 from tests.simulation.apiserver import ApiServer, Change, Snapshot
 from tests.simulation.chance import Chance, Dice, Phase, Weather
 from tests.simulation.cluster import SimCluster
+from tests.simulation.hostile import HostileServer
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
 from tests.simulation.ledger import key_of
 from tests.simulation.loop import VirtualLoop
@@ -87,6 +88,7 @@ class World:
         hidden = bool(climate.behaviour.immutable) or climate.behaviour.form is Form.UNRELATED
         self.promises.restless = hidden
         self.promises.cut = climate.behaviour.list_limit is not None
+        self.hostile = HostileServer(seed, lambda: sorted(self.netbird.integrations), self.now)
         self.to_cluster = Line(self.loop, self.chance, climate.cluster, self.tell, LATE_COMMIT)
         self.to_netbird = Line(self.loop, self.chance, climate.netbird, self.tell, LATE_COMMIT)
         self.to_cluster.tells_requests = self.to_netbird.tells_requests = output is not None
@@ -145,6 +147,7 @@ class World:
         )
         cluster = SimCluster(self.api, self.to_cluster, process, self._act, self._published)
         netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
+        netbird.hostile = self.hostile
         clock, tally = SimClock(process), Tally()
         netbird.budgets = RateLimiters(clock, INITIAL_SHARE) if self.climate.limited else None
         ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=key, recorder=tally)

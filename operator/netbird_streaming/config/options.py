@@ -15,6 +15,7 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS_IN: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_URL: Final = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 _SERVICE_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 
@@ -110,6 +111,16 @@ def namespaces(group: Group, flag: str, description: str) -> Option:
     accept = _checked(parse, lambda names: all(_LABEL.fullmatch(each) is not None for each in names))
     accepts = "namespaces' names (lower-case letters, digits and '-')"
     return Option(group, accepts, accept, description, flag=flag, repeat=True)
+
+
+def urls(group: Group, description: str) -> Option:
+    """URLs of servers as a tuple, by repeating the flag or separated by commas."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+    accept = _checked(parse, lambda found: all(_URL.fullmatch(each) is not None for each in found))
+    return Option(group, "URLs such as https://api.netbird.io", accept, description, repeat=True)
 
 
 def choice(group: Group, values: Sequence[str], description: str) -> Option:

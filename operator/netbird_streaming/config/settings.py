@@ -36,6 +36,14 @@ class Settings:
             "resource needs a NetBirdConnection of its own namespace.",
         ),
     )
+    namespaced_connections: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.SCOPE,
+            "Serve NetBirdConnections, whose server and token a namespace chooses. Turned off, resources refer to a "
+            "ClusterNetBirdConnection.",
+        ),
+    )
     operator_namespace: str = setting(
         "",
         options.namespace(
@@ -105,6 +113,14 @@ class Settings:
         options.boolean(
             Group.NETBIRD,
             "Let connections name http:// URLs that are not loopback. Tokens and keys are then sent in plain text.",
+        ),
+    )
+    allowed_urls: tuple[str, ...] = setting(
+        (),
+        options.urls(
+            Group.NETBIRD,
+            "The API URLs that NetBirdConnections may name, separated by commas; repeat it for more. Without it, a "
+            "namespace may name any server. ClusterNetBirdConnections are the administrator's and may name any.",
         ),
     )
     connections_per_namespace: int = setting(

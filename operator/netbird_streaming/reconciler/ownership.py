@@ -62,6 +62,10 @@ class Place(NamedTuple):
     authority: str | None
     account_id: str | None
 
+    def interned(self) -> "Place":
+        """Return the same with shared texts: many resources name the same account, each in a text of its own."""
+        return Place(*(None if each is None else sys.intern(each) for each in self))
+
     def may_be(self, other: "Place") -> bool:
         """Whether both can be one account, as far as is known."""
         same = self.authority is not None and self.authority == other.authority
@@ -70,6 +74,9 @@ class Place(NamedTuple):
     def is_same(self, other: "Place") -> bool:
         """Whether both are one account. What is not known equals nothing."""
         return None not in self and self == other
+
+
+NOWHERE: Final = Place(None, None)
 
 
 class Owner(NamedTuple):
@@ -127,6 +134,7 @@ class Ownership:
         self._owned: dict[str, int] = {}
         self._contenders: dict[ConfigKey, tuple[Contender, ...]] = {}
         self._wanted: dict[str, tuple[ConfigKey, ...]] = {}
+        self._intended: dict[str, str] = {}
         self._restored_creates: dict[str, tuple[Owner, Intent]] = {}
 
     def own(self, owner: Owner, integration_id: int | None) -> None:
@@ -136,8 +144,7 @@ class Ownership:
             self._drop(uid, before)
         if integration_id is None:
             return
-        # Many resources name the same account, each in a text of its own.
-        owner = owner._replace(place=Place(*(None if each is None else sys.intern(each) for each in owner.place)))
+        owner = owner._replace(place=owner.place.interned())
         owners = self._ids.get(integration_id, ())
         if owner not in owners:
             self._owned[uid] = integration_id
@@ -161,13 +168,18 @@ class Ownership:
         """The resource was reconciled, and claims by itself what it may have created."""
         self._restored_creates.pop(uid, None)
 
-    def find_restored_create(self, viewer: Owner, endpoint_digest: str, signature: Mapping[str, str]) -> str | None:
-        """The name of a resource that was creating this here when we started, and was not heard since."""
+    def find_restored_create(
+        self, viewer: Owner, endpoint_digest: str, signature_for: Callable[[str], Mapping[str, str]]
+    ) -> str | None:
+        """The name of a resource that was creating this here when we started, and was not heard since.
+
+        Its status holds digests that are made for its uid: `signature_for` gives what they would be of what is wanted.
+        """
         for owner, intent in self._restored_creates.values():
             here = intent.endpoint == endpoint_digest or viewer.place.is_same(
                 Place(intent.authority, intent.account_id)
             )
-            if here and intent.signature == signature:
+            if here and intent.signature == signature_for(owner.uid):
                 return viewer.name_of(owner)
         return None
 
@@ -191,6 +203,15 @@ class Ownership:
         for config_key in self._wanted.get(uid, ())[:1]:
             contender = next(each for each in self._contenders[config_key] if each.uid == uid)
             self._enter(config_key, contender.with_claim(max(contender.claim, Claim.CREATING)))
+            self._intended[uid] = config_key[1]
+
+    def intended(self, uid: str) -> str | None:
+        """The digest of the configuration of the resource's intent, if this process wrote it."""
+        return self._intended.get(uid)
+
+    def settle(self, uid: str) -> None:
+        """The resource has no intent."""
+        self._intended.pop(uid, None)
 
     def owns(self, uid: str, config_key: ConfigKey) -> bool:
         """Whether the resource had an integration of this configuration when it last offered."""
@@ -209,6 +230,7 @@ class Ownership:
     def release_all(self, uid: str) -> None:
         """The resource is gone: what it held is free."""
         self.resolve_restored_create(uid)
+        self.settle(uid)
         owned = self._owned.get(uid)
         if owned is not None:
             self._drop(uid, owned)

@@ -235,4 +235,6 @@ class ControllerSettings:
     relist_interval: float = 600.0
     grace: float = 10.0
     allow_http: bool = False
+    allowed_urls: tuple[str, ...] = ()
+    namespaced_connections: bool = True
     connections_per_namespace: int = 5

@@ -15,7 +15,7 @@ from netbird_streaming.core.status.conditions import NOT_REPORTED, Readiness, re
 from netbird_streaming.core.status.events import Reported
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.resolved import connection_key
-from netbird_streaming.reconciler.ownership import Owner, Place
+from netbird_streaming.reconciler.ownership import NOWHERE, Owner, Place
 from netbird_streaming.reconciler.versions import Known, version_of
 
 EMPTY_MEMORY = Memory()
@@ -38,9 +38,10 @@ class ResourceRecord:
     wants by now, whatever the watches tell: it is good for a look, and no PUT. `unwritten_status` is a status that
     NetBird's answers call for and that did not reach the API server, behind the status that it replaces.
     `in_sync_digest` is the digest of the integration as it was when last found in order. `create_pending` says that a
-    create of it has no known outcome. `last_notified` is how it stood when a status was last written, `readiness` what
-    the newest version known says. `account` is where the way leads that was last taken, `create_account` where the POST
-    of `memory.created` went. `refused` is the last published refusal of a status write.
+    create of it has no known outcome. `origin` is the account that the id, or else the intent, is of. `last_notified`
+    is how it stood when a status was last written, `readiness` what the newest version known says. `account` is where
+    the way leads that was last taken, `create_account` where the POST of `memory.created` went. `refused` is the last
+    published refusal of a status write.
     """
 
     key: ObjectKey
@@ -54,6 +55,7 @@ class ResourceRecord:
     id: int | None = None
     create_pending: bool = False
     deleting: bool = False
+    origin: Place = NOWHERE
     account: Account | None = None
     create_account: Account | None = None
     unwritten_status: tuple[Status, Status] | None = None
@@ -104,8 +106,16 @@ class ResourceRecord:
         self.id = resource.status.id
         self.readiness = readiness(resource.status.conditions)
         internal = resource.status.internal
+        self.origin = _origin(resource.status)
         self.create_pending = internal.creation is not None or bool(internal.unresolved_creations or internal.former)
         self.deleting = resource.deleting
+
+
+def _origin(status: Status) -> Place:
+    intent = status.internal.creation or next(iter(status.internal.unresolved_creations), None)
+    if status.id is None and intent is not None:
+        return Place(intent.authority, intent.account_id).interned()
+    return Place(status.internal.authority, status.account_id).interned()
 
 
 class UnownedIntegration(NamedTuple):

@@ -36,6 +36,14 @@ def test_namespaces_by_repetition_or_by_commas() -> None:
     assert read(NAMESPACE="").namespaces == ()
 
 
+def test_urls_by_repetition_or_by_commas() -> None:
+    first, second = "https://a.example", "https://b.example/path"
+    assert read(f"--allowed-urls={first}", f"--allowed-urls={second}").allowed_urls == (first, second)
+    assert read(ALLOWED_URLS=f"{first}, {second}").allowed_urls == (first, second)
+    with pytest.raises(SettingsError, match="--allowed-urls: takes URLs"):
+        read("--allowed-urls=a.example")
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("1h", 3600.0), ("60000ms", 60.0)]
 )

@@ -97,7 +97,7 @@ def test_a_name_of_another_namespace_is_for_those_who_share_a_cluster_connection
     assert ownership.contend({SCOPE: Claim.NONE}, mine, 0.0) == expected
     intent = intent_of(integration(), authority=AUTHORITY)
     ownership.add_restored_create(theirs, intent)
-    assert ownership.find_restored_create(mine, "another", intent.signature) == expected
+    assert ownership.find_restored_create(mine, "another", lambda _: intent.signature) == expected
 
 
 def test_the_same_id_of_another_time_is_another_integration() -> None:

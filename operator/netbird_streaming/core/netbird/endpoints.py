@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from netbird_streaming.api.types import Connection, ConnectionSpec
+from netbird_streaming.api.types import Connection, ConnectionSpec, NetBirdConnection
 from netbird_streaming.core.netbird.compare import canonical_url
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import Endpoint
@@ -41,6 +41,27 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
     return None
 
 
+def policy_fault(connection: Connection, *, allowed_urls: tuple[str, ...], namespaced: bool) -> str | None:
+    """Why the operator's administrator does not let a namespace's own connection be used and the remedy, or None."""
+    if not isinstance(connection, NetBirdConnection):
+        return None
+    if not namespaced:
+        return (
+            "the operator's administrator disabled NetBirdConnections (--namespaced-connections); refer to a "
+            "ClusterNetBirdConnection"
+        )
+    allowed = {_comparable(each) for each in allowed_urls}
+    if not allowed or _comparable(connection.spec.url) in allowed:
+        return None
+    return "spec.url is none of the URLs that the operator's administrator allows (--allowed-urls); use " + " or ".join(
+        allowed_urls
+    )
+
+
+def _comparable(url: str) -> str:
+    return canonical_url(url).rstrip("/")
+
+
 def resync_interval(spec: ConnectionSpec, accounts: int) -> float:
     """Seconds between two resyncs of an account, stretched while all would take more than a quarter of the budget."""
     fair_share = max(spec.rate_limit.requests_per_minute, 1) / 60 / 4
@@ -48,20 +69,29 @@ def resync_interval(spec: ConnectionSpec, accounts: int) -> float:
 
 
 def authority_of(connection: Connection) -> str:
-    """Return which verified server a connection talks to, as a digest of its URL and of who controls the trust.
+    """Return which verified server a connection talks to.
 
     The administrator controls the trust in the system's roots, the chart's bundle and the ConfigMap of a cluster
     connection; a namespace controls the trust in a ConfigMap of its own. The certificates are no part of it: a rotated
-    CA changes no authority. The digest has no key: a URL is no secret, and a lost key must not change an authority.
+    CA changes no authority.
     """
-    trusted_by = connection.metadata.namespace if connection.spec.ca_bundle_config_map_ref is not None else None
-    parts = (canonical_url(connection.spec.url).rstrip("/"), trusted_by or "")
+    own_trust = connection.spec.ca_bundle_config_map_ref is not None
+    return authority(connection.spec.url, trusted_by=connection.metadata.namespace if own_trust else None)
+
+
+def authority(url: str, *, trusted_by: str | None) -> str:
+    """Return a digest of a server's URL and of the namespace that controls the trust, None for the administrator.
+
+    It has no key: a URL is no secret, and a lost key must not change an authority.
+    """
+    parts = (_comparable(url), trusted_by or "")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:AUTHORITY_CHARACTERS]
 
 
-def credential_digest(endpoint: Endpoint, authority: str, key: FingerprintKey) -> str:
+def credential_digest(endpoint: Endpoint, connection: Connection, key: FingerprintKey) -> str:
     """A digest of all that decides which account answers: another one may mean another account."""
-    return key.digest("account", authority, endpoint.url, endpoint.token, endpoint.tenant_id or "")
+    whose = (connection.metadata.uid, authority_of(connection))
+    return key.digest("account", *whose, endpoint.url, endpoint.token, endpoint.tenant_id or "")
 
 
 def connection_proof(connection: Connection, token: str, key: FingerprintKey) -> str:

@@ -1,7 +1,7 @@
 """Keyed digests: they tell whether a value changed, and tell nothing of the value to whoever reads a status."""
 
 import hmac
-from typing import Final
+from typing import Final, Self
 
 KEY_BYTES: Final = 32
 DIGEST_CHARACTERS: Final = 32
@@ -20,6 +20,15 @@ class FingerprintKey:
             raise ValueError(msg)
         self._key = key
         self.id: str = self.digest("key-id")[:KEY_ID_CHARACTERS]
+
+    def of(self, uid: str) -> Self:
+        """Return the key for what one object's status holds: equal secrets of two objects give different digests.
+
+        Otherwise whoever reads both statuses could check guesses of the other's secret with a Secret of their own.
+        """
+        key = type(self)(hmac.digest(self._key, b"object " + uid.encode(), "sha256"))
+        key.id = self.id
+        return key
 
     def digest(self, *parts: str) -> str:
         """HMAC-SHA256 over the parts, 32 hexadecimal digits; the boundaries between parts count."""

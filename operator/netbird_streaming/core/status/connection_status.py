@@ -69,7 +69,7 @@ def connection_status(
     connection: Connection, observation: ConnectionObservation, key: FingerprintKey, wall: datetime
 ) -> ConnectionStatus:
     """The status for what was found."""
-    condition_input = _deleting(observation) if connection.deleting else _condition(observation)
+    condition_input = _deleting(connection, observation) if connection.deleting else _condition(observation)
     metadata, before = connection.metadata, connection.status
     return ConnectionStatus(
         path_family=observation.path_family or before.path_family,
@@ -86,10 +86,12 @@ def connection_status(
     )
 
 
-def _deleting(observation: ConnectionObservation) -> ConditionInput:
+def _deleting(connection: Connection, observation: ConnectionObservation) -> ConditionInput:
+    shared = isinstance(connection, ClusterNetBirdConnection)
     message = (
         "It is being deleted, and waits for the resources that need it to delete their integrations: "
         f"{shown(observation.dependents)}. Delete them, or let them refer to another connection of the same account."
+        + (" Or take their namespaces out of spec.access: their integrations then stay in NetBird." if shared else "")
     )
     return ConditionInput(ReadyState.RECONCILING, Reason.DELETING, message)
 

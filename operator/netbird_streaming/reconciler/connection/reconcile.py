@@ -1,6 +1,5 @@
 """The reconcile of one connection: read its token, resync its accounts, say whether it works, let it go when unused."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +11,7 @@ from netbird_streaming.api.types import (
     ObjectKey,
 )
 from netbird_streaming.core.inputs import AccountSnapshot
-from netbird_streaming.core.netbird.endpoints import resync_interval
+from netbird_streaming.core.netbird.endpoints import authority_of, resync_interval
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.core.status.conditions import readiness
 from netbird_streaming.core.status.connection_status import (
@@ -31,6 +30,7 @@ from netbird_streaming.reconciler.connection.resolved import ConnectionState
 from netbird_streaming.reconciler.installations import CHECK_INTERVAL
 from netbird_streaming.reconciler.ownership import Place
 from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.reconciler.records import ResourceRecord
 from netbird_streaming.reconciler.store import Store
 
 JITTER: Final = 0.1
@@ -44,7 +44,8 @@ async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority)
         return Outcome.SUCCESS
     if await _is_managed_elsewhere(store, state):
         return Outcome.ERROR
-    if state.connection.deleting and not _is_needed(store, key):
+    users = await _users(store, state)
+    if state.connection.deleting and not users:
         await _remove_finalizer(store, state)
         return Outcome.SUCCESS
     asked = state.connection.metadata.reconcile_request
@@ -55,7 +56,7 @@ async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority)
         store.connections.account(state, state.connection.spec.tenant_id)
     if _is_unconfirmed(store, state):
         await _write_status(store, state, confirming=True)
-    if not state.connection.deleting and _is_needed(store, key):
+    if users and not state.connection.deleting:
         await store.ensure_finalizer(state)
     _confirm(store, state)
     outcomes = {
@@ -88,22 +89,26 @@ async def _is_managed_elsewhere(store: Store, state: ConnectionState) -> bool:
     return True
 
 
-def _blocking_dependents(store: Store, identity: ObjectKey) -> Iterator[str]:
-    """Who has something in NetBird that only this connection can delete."""
-    for record in store.dependents(identity):
-        if record.id is not None or record.create_pending or record.memory.created is not None:
-            yield record.key.label
-    accounts = _accounts(store, identity)
-    yield from (f"integration {key.name}" for key, unowned in store.unowned.items() if unowned.account in accounts)
+async def _users(store: Store, state: ConnectionState) -> tuple[str, ...]:
+    """Name what has an integration that this connection can delete: in its accounts, of namespaces that may use it."""
+    holding = [record for record in store.dependents(state.connection.key) if _can_delete(state, record)]
+    namespaces = {record.key.namespace or "" for record in holding}
+    served = {each for each in namespaces if await store.connections.serves(state, each)}
+    users = [record.key.label for record in holding if (record.key.namespace or "") in served]
+    accounts = list(state.accounts.values())
+    orphans = [f"integration {key.name}" for key, unowned in store.unowned.items() if unowned.account in accounts]
+    return (*users, *orphans)
 
 
-def _is_needed(store: Store, key: ObjectKey) -> bool:
-    return next(_blocking_dependents(store, key), None) is not None
-
-
-def _accounts(store: Store, key: ObjectKey) -> list[Account]:
-    state = store.connections.get(key)
-    return list(state.accounts.values()) if state is not None else []
+def _can_delete(state: ConnectionState, record: ResourceRecord) -> bool:
+    """Whether the connection leads to the account of what the resource holds, as far as is known."""
+    authority, created = authority_of(state.connection), record.memory.created
+    if created is not None and created.authority == authority:
+        return True
+    accounts = {account.account_id for account in state.accounts.values()}
+    known = bool(accounts) and None not in accounts and record.origin.account_id is not None
+    here = record.origin.authority == authority and (not known or record.origin.account_id in accounts)
+    return here and (record.id is not None or record.create_pending)
 
 
 def _interval(state: ConnectionState) -> float:
@@ -175,7 +180,7 @@ def _is_unconfirmed(store: Store, state: ConnectionState) -> bool:
 async def _write_status(store: Store, state: ConnectionState, *, confirming: bool = False) -> None:
     ports = store.ports
     for _ in range(2):
-        observation = replace(_observation(store, state), confirming=confirming)
+        observation = replace(await _observation(store, state), confirming=confirming)
         status = connection_status(state.connection, observation, ports.key, ports.clock.now())
         before = state.connection.status
         # Before the write, whose answer may be lost though it lands.
@@ -209,7 +214,7 @@ def _confirm(store: Store, state: ConnectionState) -> None:
             store.requeue_dependents(state.connection.key)
 
 
-def _observation(store: Store, state: ConnectionState) -> ConnectionObservation:
+async def _observation(store: Store, state: ConnectionState) -> ConnectionObservation:
     foreign = _dependents_of_another_account(store, state)
     reached = tuple(
         AccountObservation(tenant_id, account.account_id, account.problem or foreign.get(account), _listed(account))
@@ -217,7 +222,7 @@ def _observation(store: Store, state: ConnectionState) -> ConnectionObservation:
     )
     families = [account.client.path_family for account in state.accounts.values()]
     family = next((each.value for each in families if each is not None), None)
-    users = tuple(_blocking_dependents(store, state.connection.key)) if state.connection.deleting else ()
+    users = await _users(store, state) if state.connection.deleting else ()
     return ConnectionObservation(reached, state.problem, family, users, store.connections.proof(state))
 
 

@@ -18,6 +18,7 @@ from netbird_streaming.core.netbird.endpoints import (
     connection_proof,
     credential_digest,
     endpoint_digest,
+    policy_fault,
     url_fault,
 )
 from netbird_streaming.core.netbird.types import Endpoint, PathFamily, Priority
@@ -48,7 +49,7 @@ class ConnectionRegistry:
         self._events = events
         self._lists = lists
         self._namespace = settings.operator_namespace
-        self._allow_http = settings.allow_http
+        self._settings = settings
         self._quota = Quota(settings.connections_per_namespace)
         self.installations = Installations(
             ports.cluster, ports.clock, settings.installation, has_lease=settings.has_lease
@@ -158,6 +159,16 @@ class ConnectionRegistry:
             return state.token_account_id
         return None
 
+    async def serves(self, state: ConnectionState, namespace: str) -> bool:
+        """Whether a namespace may use a connection; it may where that is not known at the moment."""
+        if not isinstance(state.connection, ClusterNetBirdConnection):
+            return True
+        try:
+            access = await self._access(state.connection, namespace)
+        except RetryError:
+            return True
+        return not (isinstance(access, OperatorError) and access.reason is Reason.NAMESPACE_NOT_ALLOWED)
+
     async def _access(
         self, connection: ClusterNetBirdConnection, namespace: str
     ) -> tuple[str | None, bool] | OperatorError:
@@ -237,7 +248,11 @@ class ConnectionRegistry:
 
     async def _read(self, connection: Connection) -> tuple[str, str | None]:
         spec, where = connection.spec, f"{type(connection).__name__} {connection.metadata.name}"
-        fault = url_fault(spec.url, allow_http=self._allow_http)
+        fault = policy_fault(
+            connection,
+            allowed_urls=self._settings.allowed_urls,
+            namespaced=self._settings.namespaced_connections,
+        ) or url_fault(spec.url, allow_http=self._settings.allow_http)
         if fault is not None:
             raise EditError(Reason.CONNECTION_INVALID, f"{where}: {fault}")
         token = await self._token(spec.token_secret_ref, self.secret_namespace(connection), where)
@@ -288,7 +303,9 @@ class ConnectionRegistry:
             account = state.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
         authority = authority_of(state.connection)
         digests = WayDigests(
-            authority, endpoint_digest(state.connection, tenant_id, key), credential_digest(endpoint, authority, key)
+            authority,
+            endpoint_digest(state.connection, tenant_id, key),
+            credential_digest(endpoint, state.connection, key),
         )
         account.rebind(client, endpoint, digests)
         internal = state.connection.status.internal

@@ -1,7 +1,6 @@
 """The reconcile of one resource: gather, decide, act, report. Every trigger does the same."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -23,7 +22,7 @@ from netbird_streaming.core.actions import (
 )
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.inputs import DecisionInput, Desired, Observed, Recorded, Target, own_status_of
-from netbird_streaming.core.netbird.compare import is_identical
+from netbird_streaming.core.netbird.compare import is_identical, signature
 from netbird_streaming.core.netbird.payload import Payload, SecretData, referenced, resolve, secret_keys
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.core.policies import existing
@@ -159,7 +158,7 @@ async def _payload(run: Reconciliation) -> Payload | OperatorError:
             data = await run.store.ports.cluster.secret(namespace, name)
             secrets[name] = None if data is None else referenced(data, keys)
         allowed = run.resolved is not None and run.resolved.state.connection.spec.allow_plain_http_destinations
-        return resolve(spec, secrets, run.store.ports.key, allow_plain_http=allowed)
+        return resolve(spec, secrets, run.key, allow_plain_http=allowed)
     except (WaitError, EditError) as problem:
         return problem
 
@@ -200,7 +199,7 @@ def _inputs(
         partial=account is not None and bool(account.contradicted),
     )
     recorded = Recorded(run.desired_status, record.memory, own_status_of(run.resource, record.memory).restored_id)
-    return DecisionInput(Desired(run.resource, payload), observed, recorded, store.ports.key, store.timeouts)
+    return DecisionInput(Desired(run.resource, payload), observed, recorded, run.key, store.timeouts)
 
 
 def _place(record: ResourceRecord, account: Account | None) -> Owner:
@@ -227,32 +226,51 @@ def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None
     if not isinstance(resolved, ResolvedConnection):
         return None
     wanted: dict[ConfigKey, Claim] = {}
-    if isinstance(payload, Payload):
-        scope = _config_key(run, resolved.account.ownership_scope, payload.signature)
+    own = _configuration(run, payload) if isinstance(payload, Payload) else None
+    if own is not None:
+        scope = (resolved.account.ownership_scope, own)
         held = run.desired_status.id is not None and not existing.is_gone(inputs) and ownership.owns(uid, scope)
         wanted[scope] = Claim.OWNED if held or _owns_identical(inputs) else Claim.NONE
-    if intent is not None:
+    intended = _intended(run, payload, own)
+    if intent is not None and intended is not None:
         # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
         accounts = [resolved.account.ownership_scope, run.store.connections.ownership_scope(intent.endpoint)]
         if intent.authority is not None and intent.account_id is not None:
             accounts.append(account_key(intent.authority, intent.account_id))
         for account in accounts:
-            scope = _config_key(run, account, intent.signature)
+            scope = (account, intended)
             wanted[scope] = max(wanted.get(scope, Claim.NONE), Claim.CREATING)
-    ownership.resolve_restored_create(uid)
+    if intent is None or intended is not None:
+        ownership.resolve_restored_create(uid)
     if not wanted:
         return None
     created = run.resource.metadata.creation_timestamp.timestamp()
     viewer = _place(run.record, resolved.account)
     rival = ownership.contend(wanted, viewer, created)
     if rival is None and isinstance(payload, Payload):
-        return ownership.find_restored_create(viewer, resolved.account.endpoint_digest, payload.signature)
+        key, request = run.store.ports.key, payload.request
+        return ownership.find_restored_create(
+            viewer,
+            resolved.account.endpoint_digest,
+            lambda uid: signature(request.platform, request.config, key.of(uid)),
+        )
     return rival
 
 
-def _config_key(run: Reconciliation, account: str, signature: Mapping[str, str]) -> ConfigKey:
-    parts = (f"{name}={signature[name]}" for name in sorted(signature))
-    return (account, run.store.ports.key.digest(*parts))
+def _configuration(run: Reconciliation, payload: Payload) -> str:
+    """A digest of what tells integrations apart: the same for all resources, and only kept in memory."""
+    known = signature(payload.request.platform, payload.request.config, run.store.ports.key)
+    return run.store.ports.key.digest(*(f"{name}={known[name]}" for name in sorted(known)))
+
+
+def _intended(run: Reconciliation, payload: Payload | OperatorError | None, own: str | None) -> str | None:
+    """The digest of the configuration that the open intent is of, where this process can know it."""
+    intent = run.desired_status.internal.creation
+    if intent is None:
+        run.store.ownership.settle(run.record.uid)
+        return None
+    same = isinstance(payload, Payload) and dict(payload.signature) == intent.signature
+    return own if same else run.store.ownership.intended(run.record.uid)
 
 
 def _owns_identical(inputs: DecisionInput) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 from netbird_streaming.api.status import Status, own
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core.inputs import own_status_of
+from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError, RetryError
@@ -72,6 +73,11 @@ class Reconciliation:
         async with self.store.queue.slot_released(self.record.key):
             turn, self.turn = self.turn, None
             yield client if turn is None or isinstance(turn, OperatorError) else client.holding(turn)
+
+    @property
+    def key(self) -> FingerprintKey:
+        """The key for what the resource's status holds."""
+        return self.store.ports.key.of(self.record.uid)
 
     @property
     def is_dirty(self) -> bool:

@@ -6,9 +6,9 @@ from typing import Any, Final
 import pytest
 
 from netbird_streaming.api.types import ClusterNetBirdConnection, NetBirdConnection, TokenType
-from netbird_streaming.core.netbird.endpoints import authority_of, credential_digest, endpoint_digest
+from netbird_streaming.core.netbird.endpoints import authority_of, credential_digest, endpoint_digest, policy_fault
 from netbird_streaming.core.netbird.types import Endpoint, PathFamily
-from tests.harness.cases import AUTHORITY, KEY
+from tests.harness.cases import KEY
 
 ENDPOINT: Final = Endpoint("https://api.netbird.io", "token-1", TokenType.PERSONAL_ACCESS_TOKEN)
 
@@ -29,12 +29,12 @@ def connection(uid: str = "uid-1", namespace: str | None = None, **spec: Any) ->
 
 def test_another_url_token_or_tenant_may_be_another_account() -> None:
     others = (replace(ENDPOINT, url="https://b"), replace(ENDPOINT, token="2"), replace(ENDPOINT, tenant_id="t"))
-    assert len({credential_digest(each, AUTHORITY, KEY) for each in (ENDPOINT, *others)}) == 4
+    assert len({credential_digest(each, connection(), KEY) for each in (ENDPOINT, *others)}) == 4
 
 
 def test_how_it_is_asked_does_not_decide_which_account_answers() -> None:
     other = replace(ENDPOINT, ca_bundle="PEM", path_family=PathFamily.PLAIN)
-    assert credential_digest(other, AUTHORITY, KEY) == credential_digest(ENDPOINT, AUTHORITY, KEY)
+    assert credential_digest(other, connection(), KEY) == credential_digest(ENDPOINT, connection(), KEY)
 
 
 def test_another_connection_url_or_tenant_is_another_way() -> None:
@@ -53,7 +53,7 @@ def test_another_token_goes_the_same_way() -> None:
 
 
 def test_a_digest_tells_nothing_of_what_it_was_made_of() -> None:
-    for digest in (credential_digest(ENDPOINT, AUTHORITY, KEY), endpoint_digest(connection(), "token-1", KEY)):
+    for digest in (credential_digest(ENDPOINT, connection(), KEY), endpoint_digest(connection(), "token-1", KEY)):
         assert "token-1" not in digest
         assert len(digest) == 32
 
@@ -74,3 +74,32 @@ def test_another_form_of_a_url_and_another_certificate_are_the_same_authority(ur
     first = connection(namespace="team-a", caBundleConfigMapRef={"name": "ca", "key": "2026"})
     rotated = connection(namespace="team-a", url=url, caBundleConfigMapRef={"name": "other", "key": "2027"})
     assert authority_of(rotated) == authority_of(first)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "accepted"),
+    [
+        ("https://api.netbird.io", (), True),
+        ("https://api.netbird.io", ("https://API.netbird.io:443/",), True),
+        ("https://evil.example", ("https://api.netbird.io", "https://nb.example"), False),
+        ("https://api.netbird.io.evil.example", ("https://api.netbird.io",), False),
+        ("https://api.netbird.io@evil.example", ("https://api.netbird.io",), False),
+    ],
+)
+def test_the_administrator_lists_the_urls_that_namespaces_may_use(
+    url: str,
+    allowed: tuple[str, ...],
+    accepted: bool,  # noqa: FBT001 # pytest passes it
+) -> None:
+    fault = policy_fault(connection(namespace="team-a", url=url), allowed_urls=allowed, namespaced=True)
+    assert (fault is None) is accepted
+    assert fault is None or allowed[0] in fault
+    cluster = ClusterNetBirdConnection.model_validate(connection(url=url).model_dump(by_alias=True))
+    assert policy_fault(cluster, allowed_urls=allowed, namespaced=True) is None
+
+
+def test_the_administrator_disables_connections_of_namespaces() -> None:
+    fault = policy_fault(connection(namespace="team-a"), allowed_urls=(), namespaced=False)
+    assert "ClusterNetBirdConnection" in (fault or "")
+    cluster = ClusterNetBirdConnection.model_validate(connection().model_dump(by_alias=True))
+    assert policy_fault(cluster, allowed_urls=(), namespaced=False) is None

@@ -10,7 +10,7 @@ from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.endpoints import credential_digest, endpoint_digest
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import Endpoint, Integration
-from tests.harness.cases import AUTHORITY, KEY, URL, integration, payload_of
+from tests.harness.cases import KEY, URL, integration, payload_of
 
 CONFIG: Final = {"url": URL, "headers": json.dumps({"X-Key": "one", "X-Team": "a"}), "body_template": ""}
 SHOWN: Final = Integration(id=1, platform="generic_http", config={**CONFIG, "url": "https://other.example"})
@@ -35,13 +35,13 @@ def test_a_later_version_knows_the_digests_of_an_earlier_one() -> None:
 @pytest.mark.parametrize(
     ("tenant_id", "account", "way"),
     [
-        ("tenant", "2e364fb5e6cabe179826d3f4a9fc9826", "56091f30a1525bbdd3820f12f80e821f"),
-        (None, "d877d9924039936685e9c5c086e2221f", "2402f4cac2853a7eb57cb4a9dcec1ea9"),
+        ("tenant", "6f9d1ab9b02390447fb3ca5cab0cc7c0", "56091f30a1525bbdd3820f12f80e821f"),
+        (None, "7154565c3ac6fbce60a4e39244a99abd", "2402f4cac2853a7eb57cb4a9dcec1ea9"),
     ],
 )
 def test_and_those_of_the_way_to_an_account(tenant_id: str | None, account: str, way: str) -> None:
     token = Endpoint("https://api.netbird.io", "token", TokenType.OAUTH2, tenant_id)
-    assert credential_digest(token, AUTHORITY, KEY) == account
+    assert credential_digest(token, connection(), KEY) == account
     assert endpoint_digest(connection(), tenant_id, KEY) == way
 
 
@@ -53,3 +53,10 @@ def test_boundaries_between_parts_count() -> None:
 def test_a_key_of_another_length_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match=f"a fingerprint key has 32 bytes, not {length}"):
         FingerprintKey(bytes(length))
+
+
+def test_equal_secrets_of_two_objects_give_different_digests_of_one_key() -> None:
+    first, second = KEY.of("uid-1"), KEY.of("uid-2")
+    assert len({key.digest("secret") for key in (KEY, first, second)}) == 3
+    assert first.digest("secret") == KEY.of("uid-1").digest("secret")
+    assert first.id == second.id == KEY.id
