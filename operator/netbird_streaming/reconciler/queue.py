@@ -73,6 +73,10 @@ class KeyQueue(Generic[K]):
         self._progress = clock.monotonic()
         self._busy: Counter[tuple[Hashable, Priority]] = Counter()
         self._aside: Counter[tuple[Hashable, Priority]] = Counter()
+        self._last: tuple[Hashable, Priority] | None = None
+        self._taken = 0
+        self._waiting: dict[K, Priority] = {}
+        """The priority of each key that waits: what adds it again does not lower that."""
         self._since: dict[K, float] = {}
         """When each key became due that has not settled since."""
         self._wake = asyncio.Event()
@@ -84,6 +88,7 @@ class KeyQueue(Generic[K]):
         """
         now = self._clock.monotonic()
         due = now if at is None else max(at, now)
+        priority = min(priority, self._waiting.get(key, priority))
         known = self._pending.get(key)
         if known is not None:
             if known.due <= due and known.priority <= priority:
@@ -97,6 +102,7 @@ class KeyQueue(Generic[K]):
     def discard(self, key: K) -> None:
         """Forget what is pending for the key."""
         self._pending.pop(key, None)
+        self._waiting.pop(key, None)
         if key not in self._running:
             self._since.pop(key, None)
 
@@ -115,6 +121,10 @@ class KeyQueue(Generic[K]):
         now = self._clock.monotonic()
         due = [since for since in self._since.values() if since <= now]
         return Backlog(len(due), now - min(due, default=now))
+
+    def is_busy(self, lane: Hashable, priority: Priority) -> bool:
+        """Return whether keys of a lane and priority are ready or running."""
+        return lane in self._ready[priority] or self._busy[lane, priority] > 0
 
     def __len__(self) -> int:
         """How many keys wait or are worked on."""
@@ -180,7 +190,10 @@ class KeyQueue(Generic[K]):
             self._progress = self._clock.monotonic()
             self._leave(pending)
             again = self._pending.get(key)
-            if not waits:
+            if waits:
+                self._waiting[key] = pending.priority
+            else:
+                self._waiting.pop(key, None)
                 self._since.pop(key, None)
                 if again is not None:
                     self._since[key] = again.due
@@ -220,7 +233,7 @@ class KeyQueue(Generic[K]):
                 alarm.cancel()
 
     def _take(self) -> _Pending[K] | None:
-        """The best key that may run, taken; lanes of one priority take turns."""
+        """Take the best key that may run. Lanes of one priority take turns of `MAX_PER_FAIRNESS_KEY` keys."""
         now = self._clock.monotonic()
         while self._timers and self._timers[0][0] <= now:
             pending = heapq.heappop(self._timers)[2]
@@ -235,18 +248,24 @@ class KeyQueue(Generic[K]):
         return None
 
     def _take_from(self, lanes: dict[Hashable, deque[_Pending[K]]], lane: Hashable) -> _Pending[K] | None:
-        keys = lanes.pop(lane)
+        keys = lanes[lane]
         while keys:
             pending = keys.popleft()
             if not self._is_valid(pending):
                 continue
-            if keys:
-                lanes[lane] = keys
+            self._taken = self._taken + 1 if self._last == pending.track else 1
+            self._last = pending.track
+            if not keys:
+                del lanes[lane]
+            elif self._taken >= MAX_PER_FAIRNESS_KEY:
+                self._taken = 0
+                lanes[lane] = lanes.pop(lane)
             del self._pending[pending.key]
             self._busy[pending.track] += 1
             pending.started_at = self._clock.monotonic()
             self._running[pending.key] = pending
             return pending
+        del lanes[lane]
         return None
 
     def _is_valid(self, pending: _Pending[K]) -> bool:

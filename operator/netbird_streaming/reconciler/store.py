@@ -1,7 +1,7 @@
 """All that one process knows of its resources, and the triggers that make it look again."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -339,6 +339,10 @@ class Store:
         for state in self.connections:
             if account in state.accounts.values():
                 self.queue.add(state.connection.key)
+
+    def is_preparing(self, keys: Iterable[ObjectKey]) -> bool:
+        """Return whether new resources of these namespaces are queued or reconciled now."""
+        return any(self.queue.is_busy(lane, Priority.NEW) for lane in {lane_of(key) for key in keys})
 
     def _index(self, record: ResourceRecord) -> None:
         namespace = record.key.namespace or ""

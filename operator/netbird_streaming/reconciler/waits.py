@@ -33,7 +33,7 @@ async def for_slot(run: Reconciliation, inputs: DecisionInput, action: Action) -
         return await report_error(run, inputs, problem)
     if run.turn is not None:
         return None
-    account, key, priority = run.resolved.account, run.record.key, run.priority
+    account, key, priority = run.resolved.account, run.record.key, run.send_priority
     lane = lane_of(key)
     wait = account.client.wait(priority, account.gate.depth(priority, lane))
     if wait <= PATIENCE:
@@ -42,6 +42,6 @@ async def for_slot(run: Reconciliation, inputs: DecisionInput, action: Action) -
     if run.is_dirty and not await run.write_status():
         return False
     run.remember_version(run.resource)
-    account.gate.park(key, priority, lane, lambda turn: run.store.resume(key, priority, turn))
+    account.gate.park(key, priority, lane, lambda turn: run.store.resume(key, run.priority, turn))
     run.outcome = Outcome.WAITING
     return True

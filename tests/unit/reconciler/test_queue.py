@@ -210,6 +210,41 @@ async def test_a_key_that_waits_is_in_the_backlog_from_when_it_was_due_until_it_
         await runner
 
 
+async def test_a_key_that_waits_keeps_its_priority_whatever_adds_it_again() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
+    done: list[tuple[str, Priority]] = []
+
+    async def work(key: str, priority: Priority) -> bool:
+        done.append((key, priority))
+        return len(done) == 1
+
+    queue.add("a", Priority.NEW)
+    await drain(queue, work)
+    queue.add("a", Priority.LOW)
+    await drain(queue, work)
+    queue.add("a", Priority.LOW)
+    await drain(queue, work)
+    assert done == [("a", Priority.NEW), ("a", Priority.NEW), ("a", Priority.LOW)]
+
+
+async def test_a_lane_takes_as_many_turns_as_may_run_at_once() -> None:
+    queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key[0])
+    done: list[str] = []
+
+    async def work(key: str, priority: Priority) -> bool:
+        done.append(key[0])
+        return False
+
+    for number in range(20):
+        queue.add(f"a{number}")
+    queue.add("b")
+    assert queue.is_busy("a", Priority.LOW)
+    assert not queue.is_busy("a", Priority.HIGH)
+    await drain(queue, work)
+    assert "".join(done) == "a" * 8 + "b" + "a" * 12
+    assert not queue.is_busy("a", Priority.LOW)
+
+
 async def test_an_earlier_moment_wins_over_a_later_one() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     done: list[str] = []

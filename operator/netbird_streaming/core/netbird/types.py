@@ -41,13 +41,15 @@ class Listing:
 class Priority(IntEnum):
     """The order of reconciles and of requests to NetBird.
 
-    USER is a change of an existing resource, its deletion, or a requested reconcile. NEW is a new resource. CLOCK is
-    all other work: resyncs, retries, and the dependents of a changed Secret or connection.
+    HIGH is a change of an existing resource, its deletion, or a requested reconcile. NEW is a new resource, and STARTED
+    one whose account was listed for it: its create follows before the list is too old. LOW is all other work: resyncs,
+    retries, and the dependents of a changed Secret or connection.
     """
 
     HIGH = 0
-    NEW = 1
-    LOW = 2
+    STARTED = 1
+    NEW = 2
+    LOW = 3
 
 
 class Applicant(Protocol):

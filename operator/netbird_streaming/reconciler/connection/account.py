@@ -5,7 +5,7 @@ and one LIST serves all that wait together.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
@@ -34,6 +34,11 @@ BURST_GAP: Final = 1.0
 _LISTING: Final = "Listing the integrations"
 
 
+GATHER_SECONDS: Final = 1.0
+"""How long the LIST for new resources waits for more of them at most."""
+GATHER_STEP: Final = 0.02
+
+
 class AccountEvents(Protocol):
     """Who hears of an account."""
 
@@ -43,6 +48,10 @@ class AccountEvents(Protocol):
 
     def on_list(self, account: "Account", snapshot: AccountSnapshot) -> None:
         """A LIST arrived, and nobody has acted on it yet."""
+        ...
+
+    def is_preparing(self, keys: Iterable[ObjectKey]) -> bool:
+        """Return whether other new resources of these namespaces are being prepared for their create."""
         ...
 
     def on_account_identified(self, before: str, account: "Account") -> None:
@@ -252,6 +261,7 @@ class Account:
                 soonest = min((since for since, _, _ in self._waiters.values()), default=now)
                 await self._clock.sleep(max(soonest - now, 0.001))
                 continue
+            await self._gather()
             started_at, problem = await self._list()
             for key, (since, _, resume) in list(self._waiters.items()):
                 if since > started_at:
@@ -261,6 +271,14 @@ class Account:
                     self._failures[key] = problem
                 resume()
             self._events.on_list_done(self)
+
+    async def _gather(self) -> None:
+        """Wait a moment for new resources that are about to need the same LIST."""
+        latest = self._clock.monotonic() + GATHER_SECONDS
+        while self.priority is Priority.NEW and self._clock.monotonic() < latest:
+            if not self._events.is_preparing(self._waiters):
+                return
+            await self._clock.sleep(GATHER_STEP)
 
     def _due(self) -> list[Priority]:
         """Return the priorities of those that a LIST which begins now would serve."""

@@ -71,7 +71,7 @@ async def confirm_account(run: Reconciliation, inputs: DecisionInput) -> bool:
         if resolved.tenant_id is not None and resolved.state.token_account_id is None:
             run.account_problem = await run.store.connections.check_token_account(resolved.state, run.priority)
         if account.account_id is None:
-            run.account_problem = await account.confirm(run.priority)
+            run.account_problem = await account.confirm(run.send_priority)
     run.store.queue.add(run.resolved.state.connection.key)
     return False
 
@@ -90,7 +90,7 @@ async def prove_absence(run: Reconciliation, inputs: DecisionInput, action: Prov
         return False
     try:
         async with run.sending(account.client) as client:
-            item = await client.get(action.id, run.priority)
+            item = await client.get(action.id, run.send_priority)
     except NotFoundError:
         account.contradicted.discard(action.id)
         note_missing(run)

@@ -171,7 +171,7 @@ async def _post(run: Reconciliation, inputs: DecisionInput, action: Create, reso
     authority, credential_digest = account.authority, account.credential_digest
     try:
         async with run.sending(account.client) as client:
-            item = await client.create(action.payload.request, run.priority)
+            item = await client.create(action.payload.request, run.send_priority)
     except LeaseLostError:
         raise
     except OperatorError as problem:
@@ -239,7 +239,7 @@ async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> 
     memory, clock = run.record.memory, run.store.ports.clock
     try:
         async with run.sending(bound) as client:
-            answer = await client.update(action.id, action.payload.request, run.priority)
+            answer = await client.update(action.id, action.payload.request, run.send_priority)
     except NotFoundError:
         return await _on_not_found(run, inputs, action.id)
     except LeaseLostError:
@@ -311,7 +311,7 @@ async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> 
     memory, clock, account = run.record.memory, run.store.ports.clock, run.resolved.account
     try:
         async with run.sending(account.client) as client:
-            await client.delete(action.id, run.priority)
+            await client.delete(action.id, run.send_priority)
     except NotFoundError:
         return await _on_not_found(run, inputs, action.id)
     except LeaseLostError:

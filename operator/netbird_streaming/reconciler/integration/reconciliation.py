@@ -80,6 +80,11 @@ class Reconciliation:
         return self.store.ports.key.of(self.record.uid)
 
     @property
+    def send_priority(self) -> Priority:
+        """The priority of requests that follow a LIST."""
+        return Priority.STARTED if self.priority is Priority.NEW else self.priority
+
+    @property
     def is_dirty(self) -> bool:
         """Whether the status says something that the server does not have."""
         return self.desired_status != self.stored_status

@@ -1,6 +1,7 @@
 """Which account a token is for: asked once for all who want to know, and again after another token."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from netbird_streaming.api.types import ObjectKey, TokenType
@@ -50,6 +51,10 @@ class Unheard:
 
     def on_list(self, account: Account, snapshot: AccountSnapshot) -> None:
         """Nothing listens."""
+
+    def is_preparing(self, keys: Iterable[ObjectKey]) -> bool:  # noqa: ARG002  # no other resource is new
+        """No other resource is new."""
+        return False
 
     def on_account_identified(self, before: str, account: Account) -> None:
         """Nothing listens."""
