@@ -155,7 +155,7 @@ def test_what_was_said_of_a_former_generation_is_taken_back_while_the_account_is
     settled.world.to_netbird.weather = Weather(latency=1.0)
     settled.world.to_netbird.mishaps.append(Mishap("UPDATE", meanwhile=edited))
     settled.edit(datadog=settled.block("r0", "https://hook.example/r0/1"))
-    settled.wait(2.5)
+    settled.wait(5)
     assert settled.ready().observed_generation == 2
     assert settled.ready().status == "False"
     settled.wait(200)
