@@ -222,7 +222,9 @@ CASES: Final[dict[str, Reach]] = {
     "networkPolicy.apiServer.ports": Reach(
         [16443], "NetworkPolicy", lambda each: [16443] if port(16443)(each) else [], POLICY
     ),
-    "networkPolicy.netbird.to": Reach([PEER], "NetworkPolicy", spec("egress", 2, "to"), POLICY),
+    "networkPolicy.netbird.to": Reach(
+        [PEER], "NetworkPolicy", spec("egress", 2, "to"), {"networkPolicy": {**ON, "apiServer": {"to": [PEER]}}}
+    ),
     "networkPolicy.netbird.ports": Reach(
         [33073], "NetworkPolicy", lambda each: [33073] if port(33073)(each) else [], POLICY
     ),
