@@ -1,11 +1,16 @@
 """Every way in which a connection can stand: the shipped code makes the status of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.types import Connection
-from netbird_streaming.core.status.connection_status import AccountObservation, ConnectionObservation, connection_status
+from netbird_streaming.core.status.connection_status import (
+    AccountObservation,
+    ConnectionObservation,
+    Listed,
+    connection_status,
+)
 from netbird_streaming.errors import EditError, LeaseLostError, OperatorError, WaitError
 from netbird_streaming.netbird.responses import NoResponse, TransportFailure, malformed_response, to_operator_error
 from netbird_streaming.reasons import Reason
@@ -17,19 +22,21 @@ from tests.harness.gitops.situations import LISTING, denied, refused, told
 class ConnectionSituation:
     """What is wrong with the connection itself (`problem`) or with what its account answers (`refusal`), if anything.
 
-    `deleted` and `edited` are what somebody does afterwards, before the operator has looked again.
+    `listed` is what the last LIST leaves open. `deleted` and `edited` are changes that follow, before the operator
+    reconciles again.
     """
 
     name: str
     problem: OperatorError | None = None
     refusal: OperatorError | None = None
+    listed: Listed = field(default_factory=Listed)
     deleted: bool = False
     edited: bool = False
 
     def status(self, connection: Connection) -> ConnectionStatus:
         """The status that the operator writes for this connection."""
         known = None if self.refusal is not None else ACCOUNT
-        reached = () if self.problem is not None else (AccountObservation(None, known, self.refusal),)
+        reached = () if self.problem is not None else (AccountObservation(None, known, self.refusal, self.listed),)
         family = None if self.problem is not None or self.refusal is not None else "/api/integrations/event-streaming"
         return connection_status(
             connection, ConnectionObservation(reached, self.problem, family, ("team-a/web",), "proof"), KEY, WALL
@@ -56,5 +63,6 @@ CONNECTION_SITUATIONS: Final = (
     ConnectionSituation(
         "unavailable", refusal=to_operator_error(LISTING, NoResponse(TransportFailure.LATE, sent=True), WALL)
     ),
+    ConnectionSituation("integrations-vanished", listed=Listed(vanished=frozenset({5, 6, 7}))),
     ConnectionSituation("unexpected-answer", refusal=malformed_response(LISTING, "it is no JSON")),
 )

@@ -15,7 +15,8 @@ from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.cluster.errors import to_operator_error as kubernetes_failure
 from netbird_streaming.core.actions import Create, Delete, ReadyState, RecordId, Report, Update, WaitForList, report_of
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory
+from netbird_streaming.core.inputs import ABSENCE, CreatedIntegration, DecisionInput, Memory
+from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import resolve
 from netbird_streaming.core.status import updates
 from netbird_streaming.core.status.conditions import ConditionInput, conditions
@@ -30,7 +31,21 @@ from netbird_streaming.netbird.responses import (
     to_operator_error,
 )
 from netbird_streaming.reasons import Reason
-from tests.harness.cases import ACCOUNT, AUTHORITY, KEY, NOW, WALL, Others, case, held, intent_of, item, route_of, view
+from tests.harness.cases import (
+    ACCOUNT,
+    AUTHORITY,
+    KEY,
+    NOW,
+    WALL,
+    Others,
+    case,
+    held,
+    intent_of,
+    item,
+    payload_of,
+    route_of,
+    view,
+)
 
 URL: Final = "https://siem.example/in"
 REPORTED: Final = {"driftPolicy": "Report"}
@@ -96,6 +111,11 @@ def _corrected(resource: EventStreamingIntegration) -> Status:
     return held(resource, corrections=tuple(Correction(at=each, values={}) for each in times))
 
 
+def _corrected_in_vain(resource: EventStreamingIntegration) -> Status:
+    shown = compare.differences("generic_http", payload_of(resource).request.config, item(5, **_FOREIGN), KEY)
+    return held(resource, corrections=(Correction(at=WALL - timedelta(minutes=10), values=shown),))
+
+
 def _creating(**changes: Any) -> Callable[[EventStreamingIntegration], Status]:
     return lambda resource: Status().evolve(creation=intent_of(resource, **changes))
 
@@ -141,7 +161,7 @@ _POSTED: Final = Memory(
     ),
 )
 _CONTENDED: Final = {"snapshot": view(item(5, updated_at=_LATER, **_FOREIGN))}
-_MISSING: Final = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 2)
+_MISSING: Final = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 2, absent=NOW - 2 - ABSENCE)
 
 SITUATIONS: Final = (
     Situation("synced", before=held, observed={"snapshot": view(item(5))}),
@@ -195,7 +215,14 @@ SITUATIONS: Final = (
     Situation("account-unconfirmed", before=held, observed=_route(told(WaitError, Reason.ACCOUNT_UNCONFIRMED))),
     Situation("account-unconfirmed-elsewhere", before=_creating(endpoint="endpoint-2"), observed=_route("another")),
     Situation("account-mismatch", before=held, observed=_route("another")),
-    Situation("platform-mismatch", before=held, observed={"snapshot": view(item(5, platform="s3"))}),
+    Situation("platform-mismatch", _adopting("Override", 5), {"snapshot": view(item(5, platform="s3"))}),
+    Situation("not-applied", before=_corrected_in_vain, observed={"snapshot": view(item(5, **_FOREIGN))}),
+    Situation(
+        "integrations-vanished",
+        before=held,
+        memory=_MISSING,
+        observed={"snapshot": view(begun=NOW - 1), "vanished": frozenset({5, 6, 7})},
+    ),
     Situation("drifted", REPORTED, {"snapshot": view(item(5, updated_at=_LATER, **_FOREIGN))}, held),
     Situation("remote-deleted", REPORTED, {"snapshot": view(begun=NOW - 1)}, held, _MISSING),
     Situation("contended", before=_corrected, observed=_CONTENDED),
