@@ -120,13 +120,22 @@ class CrdDefinition:
     def _schema(self) -> Schema:
         whole = structural(self.model)
         inner = whole["properties"]
-        status = {**inner["status"], "default": INITIAL_STATUS}
+        status = {**_without_defaults(inner["status"]), "default": INITIAL_STATUS}
         return {
             "description": whole["description"],
             "type": "object",
             "required": ["spec"],
             "properties": {**_OBJECT, "spec": inner["spec"], "status": status},
         }
+
+
+def _without_defaults(schema: Schema) -> Schema:
+    """Return the schema of a status without its fields' defaults: the API server adds nothing to what was written."""
+    return {
+        name: _without_defaults(each) if isinstance(each, dict) else each
+        for name, each in schema.items()
+        if name != "default"
+    }
 
 
 def _condition(field: str) -> str:
