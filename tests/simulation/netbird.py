@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final, Self
 
 from netbird_streaming.api.types import RateLimit
+from netbird_streaming.core.netbird.compare import COMPARABLE
 from netbird_streaming.core.netbird.types import (
     Applicant,
     Endpoint,
@@ -81,6 +82,8 @@ class Witness:
         """It can't be applied any more: it was, or it never will be."""
 
 
+_COMPARED: Final = frozenset(name for names in COMPARABLE.values() for name in names)
+"""The shipped client keeps these keys of a configuration and drops the others."""
 NOBODY: Final = Witness()
 """Reads need no witness."""
 
@@ -280,12 +283,15 @@ def _body(request: IntegrationRequest) -> dict[str, object]:
 
 
 def _integration(shown: Any) -> Integration:
+    config = shown.get("config")
+    if config is not None:
+        config = {name: value for name, value in config.items() if name in _COMPARED and value is not None}
     return Integration(
         id=shown["id"],
         account_id=shown.get("account_id"),
         platform=shown.get("platform"),
         enabled=shown.get("enabled"),
-        config=shown.get("config"),
+        config=config,
         created_at=shown.get("created_at"),
         updated_at=shown.get("updated_at"),
     )
