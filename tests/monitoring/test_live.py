@@ -137,7 +137,16 @@ def test_what_is_wrong_is_about_to_be_told_and_nothing_else(stage: Stage, groups
     assert [each.labels["reason"] for each in found] == ["SecretNotFound"]
     rules = eventually(lambda: _evaluated(stage.prometheus, ["NetBirdStreamingNotReady"]), "it is evaluated")
     assert rules["NetBirdStreamingNotReady"]["state"] == "pending"
-    quiet = ("NoLeader", "SweepStale", "QueueStuck", "Defect", "WatchRestarts")
+    quiet = (
+        "NoLeader",
+        "NotSynced",
+        "ResyncStale",
+        "QueueStuck",
+        "InternalError",
+        "Unreadable",
+        "StatusRefused",
+        "WatchRestarts",
+    )
     assert {rules[f"NetBirdStreaming{name}"]["state"] for name in quiet} == {"inactive"}
 
 
