@@ -254,6 +254,7 @@ class Operator:
             has_lease=settings.lease,
             request_timeout=settings.request_timeout,
             late_commit_window=settings.late_commit_window,
+            absence_window=settings.absence_window,
             workers=settings.workers,
             relist_interval=settings.relist_interval,
             grace=settings.shutdown_grace,

@@ -100,6 +100,17 @@ class Settings:
             "duplicate, longer only waits.",
         ),
     )
+    absence_window: float = setting(
+        60.0,
+        options.duration(
+            Group.NETBIRD,
+            0,
+            3600,
+            "How long an integration must be absent, by its id and in the list, before it is taken for deleted: the "
+            "time between two observations. An assumption: no source says how long a read replica may hide one. Too "
+            "short can make a duplicate, longer only waits.",
+        ),
+    )
     initial_burst_fraction: float = setting(
         0.1,
         options.fraction(

@@ -16,8 +16,6 @@ from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration, Listin
 from netbird_streaming.errors import OperatorError
 
 _EMPTY: Final = Status()
-ABSENCE: Final = 60.0
-"""Seconds between the two observations that prove an absence."""
 LIST_LAG: Final = 5.0
 """Seconds for which a LIST may not show what NetBird's other answers do."""
 
@@ -254,11 +252,12 @@ class Timeouts:
 
     `late_commit`: how long after its end a POST may still be applied. `post`: how long one may take in all.
     `intent_age`: how old the LIST before a POST may be. `list_lag`: how far a LIST may be behind NetBird's other
-    answers, as one of a read replica is.
+    answers, as one of a read replica is. `absence`: how long between the two observations that prove an absence.
     """
 
     late_commit: float
     post: float
+    absence: float = 60.0
     intent_age: float = 20.0
     list_lag: float = LIST_LAG
 

@@ -231,6 +231,7 @@ class ControllerSettings:
     has_lease: bool = True
     request_timeout: float = 30.0
     late_commit_window: float = 60.0
+    absence_window: float = 60.0
     workers: int = 8
     relist_interval: float = 600.0
     grace: float = 10.0

@@ -45,7 +45,11 @@ class Store:
         """Start empty."""
         self.ports = ports
         self.settings = settings
-        self.timeouts = Timeouts(late_commit=settings.late_commit_window, post=settings.request_timeout)
+        self.timeouts = Timeouts(
+            late_commit=settings.late_commit_window,
+            post=settings.request_timeout,
+            absence=settings.absence_window,
+        )
         self.records: dict[ObjectKey, ResourceRecord] = {}
         self.unowned: dict[ObjectKey, UnownedIntegration] = {}
         self.tombstones = Gone(ports.clock)

@@ -15,7 +15,7 @@ from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.cluster.errors import to_operator_error as kubernetes_failure
 from netbird_streaming.core.actions import Create, Delete, ReadyState, RecordId, Report, Update, WaitForList, report_of
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import ABSENCE, CreatedIntegration, DecisionInput, Memory
+from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import resolve
 from netbird_streaming.core.status import updates
@@ -35,6 +35,7 @@ from tests.harness.cases import (
     ACCOUNT,
     AUTHORITY,
     KEY,
+    LIMITS,
     NOW,
     WALL,
     Others,
@@ -161,7 +162,7 @@ _POSTED: Final = Memory(
     ),
 )
 _CONTENDED: Final = {"snapshot": view(item(5, updated_at=_LATER, **_FOREIGN))}
-_MISSING: Final = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 2, absent=NOW - 2 - ABSENCE)
+_MISSING: Final = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 2, absent=NOW - 2 - LIMITS.absence)
 
 SITUATIONS: Final = (
     Situation("synced", before=held, observed={"snapshot": view(item(5))}),

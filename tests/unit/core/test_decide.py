@@ -26,7 +26,7 @@ from netbird_streaming.core.actions import (
     WaitForList,
 )
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import ABSENCE, CreatedIntegration, DecisionInput, Memory, Target
+from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory, Target
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies import existing
 from netbird_streaming.core.policies.create_outcome import new_intent
@@ -37,6 +37,7 @@ from tests.harness.cases import (
     ACCOUNT,
     AUTHORITY,
     KEY,
+    LIMITS,
     NOW,
     STAMP,
     UID,
@@ -156,7 +157,11 @@ class TestUnknownOutcome:
         waits = decide(once)
         assert isinstance(waits, Report)
         seen = NOW - 0.5
-        assert (waits.reason, waits.absent, waits.retry_at) == (Reason.CREATE_OUTCOME_UNKNOWN, seen, seen + ABSENCE)
+        assert (waits.reason, waits.absent, waits.retry_at) == (
+            Reason.CREATE_OUTCOME_UNKNOWN,
+            seen,
+            seen + LIMITS.absence,
+        )
         action = decide(first)
         assert isinstance(action, Create)
         assert action.intent.attempt == 2
@@ -429,12 +434,20 @@ class TestKeeping:
         asked = integration(status=status, annotations={"integrations.netbird.io/reconcile-requested-at": "now"})
         assert isinstance(decide(case(asked, snapshot=shown)), Update)
 
+    def test_the_time_between_the_two_observations_is_a_setting(self) -> None:
+        missing = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 1, absent=NOW - 5)
+        default = case(integration(status=held(integration())), memory=missing, snapshot=view(begun=NOW))
+        waits = decide(default)
+        assert isinstance(waits, Report)
+        assert (waits.retry_at, "after 60 seconds" in waits.message) == (NOW - 5 + 60.0, True)
+        assert isinstance(decide(replace(default, timeouts=replace(LIMITS, absence=4.0))), Create)
+
     def test_absence_is_proven_by_id_and_by_a_later_list(self) -> None:
         resource = integration(status=held(integration()))
         assert decide(case(resource, snapshot=view())) == ProveAbsence(5)
         missing = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 0.9, absent=NOW - 0.9)
         assert decide(case(resource, memory=missing, snapshot=view())) == WaitForList(NOW - 0.9)
-        again = NOW - 0.9 + ABSENCE
+        again = NOW - 0.9 + LIMITS.absence
         once = decide(case(resource, memory=missing, snapshot=view(begun=NOW)))
         assert isinstance(once, Report)
         assert (once.reason, once.retry_at) == (Reason.REMOTE_DELETED, again)

@@ -10,7 +10,7 @@ from netbird_streaming.api.timestamps import CREATED_ROUNDING, latest, parse_tim
 from netbird_streaming.api.types import AdoptionPolicy
 from netbird_streaming.core import former
 from netbird_streaming.core.actions import Action, ConfirmAccount, ReadyState, RecordId, Report, WaitForList, refuse
-from netbird_streaming.core.inputs import ABSENCE, AccountSnapshot, DecisionInput, Target
+from netbird_streaming.core.inputs import AccountSnapshot, DecisionInput, Target
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
@@ -195,7 +195,7 @@ def resolve_open_intent(inputs: DecisionInput) -> Action | None:
     over = (inputs.memory.create_ended_at or inputs.observed.now) + waits
     if inputs.observed.now < over:
         return _wait(inputs, intent, target, over)
-    since = over if inputs.memory.absent is None else max(over, inputs.memory.absent + ABSENCE)
+    since = over if inputs.memory.absent is None else max(over, inputs.memory.absent + inputs.timeouts.absence)
     if inputs.observed.now < since:
         return Report(ReadyState.RECONCILING, Reason.CREATE_OUTCOME_UNKNOWN, _outcome_unknown(inputs), retry_at=since)
     snapshot = inputs.list_since(since)
@@ -206,18 +206,18 @@ def resolve_open_intent(inputs: DecisionInput) -> Action | None:
 
 
 def _look_twice(inputs: DecisionInput, intent: Intent, snapshot: AccountSnapshot) -> Report | None:
-    """Wait for a second LIST that shows nothing, a minute later; None where that has come."""
+    """Wait for a second LIST that shows nothing, some time later; None where that has come."""
     if snapshot.unidentified(intent.platform) > intent.unidentified:
         sentence = "NetBird lists a new integration without a readable id, which may have come of an unanswered create."
         return refuse(Reason.CREATE_AMBIGUOUS, sentence)
     first = snapshot.started_at if inputs.memory.absent is None else inputs.memory.absent
-    if snapshot.started_at >= first + ABSENCE:
+    if snapshot.started_at >= first + inputs.timeouts.absence:
         return None
     return Report(
         ReadyState.RECONCILING,
         Reason.CREATE_OUTCOME_UNKNOWN,
         _outcome_unknown(inputs),
-        retry_at=first + ABSENCE,
+        retry_at=first + inputs.timeouts.absence,
         absent=first,
     )
 

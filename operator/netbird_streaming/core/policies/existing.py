@@ -15,7 +15,7 @@ from netbird_streaming.core.actions import (
     refuse,
     report_of,
 )
-from netbird_streaming.core.inputs import ABSENCE, DecisionInput, Target
+from netbird_streaming.core.inputs import DecisionInput, Target
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies.creation import adopt, refuse_conflict, suspended
@@ -98,13 +98,15 @@ def is_gone(inputs: DecisionInput) -> bool:
     """Return whether the integration that we own is proven absent.
 
     A read replica, a shard or a token's rights can hide an integration for a while. So it is proven by two observations
-    a minute apart, each by id and by a LIST that would show our last write.
+    some time apart, each by id and by a LIST that would show our last write.
     """
     memory = inputs.memory
     if memory.not_found_at is None or memory.absent is None or inputs.status.id in inputs.observed.vanished:
         return False
+    if memory.not_found_at < memory.absent + inputs.timeouts.absence:
+        return False
     snapshot = inputs.list_since(max(memory.not_found_at, inputs.list_reliable_after))
-    return snapshot is not None and memory.not_found_at >= memory.absent + ABSENCE and inputs.held(snapshot) is None
+    return snapshot is not None and inputs.held(snapshot) is None
 
 
 def prove_absence(inputs: DecisionInput) -> Action | None:
@@ -131,7 +133,7 @@ def _absent(inputs: DecisionInput, integration_id: int) -> Action | None:
         return ProveAbsence(integration_id)
     if integration_id in inputs.observed.vanished:
         return _vanished(inputs)
-    again = absent + ABSENCE
+    again = absent + inputs.timeouts.absence
     if missing >= again:
         return None
     return ProveAbsence(integration_id) if inputs.observed.now >= again else _unproven(inputs, again)
@@ -150,7 +152,8 @@ def _vanished(inputs: DecisionInput) -> Report:
 def _unproven(inputs: DecisionInput, again: float) -> Report:
     what = "the finalizer is removed" if inputs.desired.resource.deleting else "anything is done about it"
     message = (
-        f"NetBird does not show integration {inputs.status.id}. It is checked again after a minute, before {what}."
+        f"NetBird does not show integration {inputs.status.id}. It is checked again after "
+        f"{inputs.timeouts.absence:g} seconds, before {what}."
     )
     return Report(ReadyState.RECONCILING, Reason.REMOTE_DELETED, message, retry_at=again)
 
