@@ -232,9 +232,9 @@ def objects(cluster: Cluster) -> frozenset[str]:
 
 
 def make_certificate(folder: Path, address: str) -> tuple[Path, Path]:
-    """Make a certificate for an address that is its own authority, and its key."""
+    """Make a certificate for an address that is its own authority, without key identifiers, and its key."""
     certificate, key = folder / "netbird.crt", folder / "netbird.key"
-    names = ("subjectAltName=IP:" + address, "keyUsage=critical,digitalSignature,keyCertSign")
+    names = ("subjectAltName=IP:" + address, "subjectKeyIdentifier=none", "authorityKeyIdentifier=none")
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "2", "-subj", "/CN=netbird", "-keyout", str(key), "-out", str(certificate)]
     for each in names:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tests.harness.certificates import AUTHORITY
 from tests.harness.controlplane import Binaries
 from tests.harness.node.machine import ADDRESS, PODS
 
@@ -22,12 +23,12 @@ REPLACED: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def more_flags(component: str, folder: Path) -> list[str]:
+def more_flags(component: str) -> list[str]:
     """Answer what a component of the control plane is told beside what it is told without a node."""
     if component == "kube-apiserver":
         return ["--bind-address=0.0.0.0", "--kubelet-preferred-address-types=InternalIP"]
     if component == "kube-controller-manager":
-        return ["--controllers=*", f"--root-ca-file={folder / 'certs' / 'apiserver.crt'}"]
+        return ["--controllers=*", f"--root-ca-file={AUTHORITY}"]
     return []
 
 

@@ -16,6 +16,7 @@ PACKAGES: Final = {
     "catatonit": "catatonit",
     "podman": "podman",
     "debootstrap": "debootstrap",
+    "openssl": "openssl",
     "unshare": "util-linux",
     str(PLUGINS / "bridge"): "containernetworking-plugins",
 }

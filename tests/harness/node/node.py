@@ -90,7 +90,7 @@ class Node(ControlPlane):
             self._machine = Machine(self._files.log("machine"), self._cgroup)
             self._entered.enter_context(self._machine.network())
             self._machine.connect()
-        super()._start(component, [*config.replaced(component, command), *config.more_flags(component, self.folder)])
+        super()._start(component, [*config.replaced(component, command), *config.more_flags(component)])
 
     def _start_inside(self, component: str, command: list[str]) -> None:
         assert self._machine is not None
