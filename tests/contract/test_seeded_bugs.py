@@ -1,7 +1,9 @@
 """The seeded bugs fit the code as it is, so that a change of the one is a change of the other; and a trial is fair."""
 
 import re
+import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -35,6 +37,20 @@ def test_each_applies_to_the_code_as_it_is(bug: Bug) -> None:
         ["git", "apply", "-C1", "--check", str(bug.path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_each_leaves_code_without_an_undefined_name(bug: Bug, tmp_path: Path) -> None:
+    """Hold that a test fails because of the bug, not because of a NameError."""
+    files = re.findall(r"^diff --git a/(\S+)", bug.path.read_text(), re.MULTILINE)
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    subprocess.run(["git", "apply", "-C1", str(bug.path)], cwd=tmp_path, check=True)
+    python = [name for name in files if name.endswith(".py")]
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--select=F821,E9", *python]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

@@ -16,7 +16,19 @@ from typing import Final
 from tests.proof.bugs.bug import Bug
 
 ROOT: Final = Path(__file__).parents[3]
-NEEDED: Final = ("operator", "tests", "crds", "deploy", "docs", "examples", "benchmarks", "requirements", ".github")
+NEEDED: Final = (
+    "operator",
+    "tests",
+    "tools",
+    "demo",
+    "crds",
+    "deploy",
+    "docs",
+    "examples",
+    "benchmarks",
+    "requirements",
+    ".github",
+)
 FILES: Final = ("pyproject.toml", "README.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 QUICK_SECONDS: Final = 120
 SLOW_SECONDS: Final = 300
