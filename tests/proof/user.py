@@ -26,9 +26,11 @@ TOKENS: Final = {name: f"nbp_{canary(name, '-')}" for name in ("netbird", "other
 SECRET: Final = canary("key", "/+=%&?")
 CANARIES: Final = Canaries({**TOKENS, "key": SECRET})
 FOREIGN_URL: Final = "https://siem.example.com/foreign"
-PATIENCE: Final = 90.0
-"""Seconds. What is waited for takes a few; a machine that does much else may need far more."""
+PATIENCE: Final = 240.0
+"""Seconds. An absence takes a minute to prove; a machine that does much else needs far more."""
 _NO_LIMIT: Final = 60_000
+_KEY_HEADER: Final = "X-Api-Key"
+"""The header with the key from the Secret. A bearer token may not contain all characters of the key."""
 _OURS: Final = f"/apis/{GROUP}/{VERSION}/namespaces"
 _BESIDE: Final = {
     "NetBirdConnection": f"{_OURS}/{{}}/netbirdconnections",
@@ -36,6 +38,11 @@ _BESIDE: Final = {
     "Secret": "/api/v1/namespaces/{}/secrets",
 }
 """What else of a namespace is to be read, by kind."""
+
+
+def headers_with(key: str) -> str:
+    """Return the headers of an integration whose Secret holds this key, as NetBird has them."""
+    return json.dumps({_KEY_HEADER: key})
 
 
 class StuckError(AssertionError):
@@ -121,7 +128,7 @@ class User:
         """Declare an integration that differs from all others by its URL, with a key from a Secret."""
         block: dict[str, Any] = {
             "url": url_of(name),
-            "auth": {"bearer": {"tokenSecretRef": {"name": "siem", "key": "key"}}},
+            "auth": {"header": {"name": _KEY_HEADER, "valueSecretRef": {"name": "siem", "key": "key"}}},
         }
         whole: dict[str, Any] = {
             "connectionRef": {"kind": "NetBirdConnection", "name": "netbird"},

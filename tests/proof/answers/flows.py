@@ -11,7 +11,7 @@ from tests.doubles.netbird.faults import Fault, Moment, Reset
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation
 from tests.proof.answers.tenant import Tenant
-from tests.proof.user import SECRET, TOKENS
+from tests.proof.user import SECRET, TOKENS, headers_with
 from tests.proof.wanted import Wanted, Writes
 
 NO_WRITES: Final = Writes()
@@ -121,7 +121,7 @@ async def _update(tenant: Tenant) -> None:
 
 async def _rotate(tenant: Tenant) -> None:
     key = f"{SECRET}-rotated"
-    _want(tenant, config={"headers": f'{{"Authorization": "Bearer {key}"}}'})
+    _want(tenant, config={"headers": headers_with(key)})
     await tenant.secret("siem", key=key)
 
 

@@ -9,7 +9,7 @@ import aiohttp
 
 from netbird_streaming.core.policies.deletion import DELETION_BLOCKED_HELP
 from tests.proof.crashes.run import Run
-from tests.proof.user import SECRET
+from tests.proof.user import SECRET, headers_with
 from tests.proof.wanted import Wanted, Writes
 
 Step = Callable[[Run], Awaitable[None]]
@@ -70,7 +70,7 @@ async def _update(run: Run) -> None:
 
 async def _rotate(run: Run) -> None:
     key = f"{SECRET}-rotated"
-    run.wanted["events"] = replace(run.wanted["events"], config={"headers": f'{{"Authorization": "Bearer {key}"}}'})
+    run.wanted["events"] = replace(run.wanted["events"], config={"headers": headers_with(key)})
     await run.secret("siem", key=key)
 
 
