@@ -25,6 +25,7 @@ class Flow:
     """One flow: `act` makes these calls, the first of them first, and changes NetBird by these writes.
 
     `about` is the kind of what the user then looks at; `in_outage` says that it is also tried while every call fails.
+    `expected` are the reasons that it leads to whatever NetBird answers: nothing is wrong then.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Flow:
     writes: Writes = NO_WRITES
     about: str = "integration"
     in_outage: bool = False
+    expected: frozenset[Reason] = frozenset()
 
     def __str__(self) -> str:
         """As the page and pytest name it."""
@@ -161,6 +163,8 @@ def _want(tenant: Tenant, **changes: Any) -> None:
 _LIST, _GET = Operation.LIST, Operation.GET
 _POST, _PUT, _DELETE = Operation.CREATE, Operation.UPDATE, Operation.DELETE
 _MADE, _CHANGED = Writes(posts=1), Writes(puts=1)
+_LOST: Final = frozenset({Reason.REMOTE_DELETED})
+"""For a minute, until the absence is proven."""
 
 RESTART: Final = Flow("restart", _have_one, _restart, (_LIST,), about="connection")
 """It waits for all other flows to end."""
@@ -172,12 +176,12 @@ FLOWS: Final = (
     Flow("rotate", _have_one, _rotate, (_PUT,), _CHANGED, in_outage=True),
     Flow("disable", _have_one, _disable, (_PUT,), _CHANGED),
     Flow("delete", _have_one, _delete, (_DELETE,), Writes(deletes=1), in_outage=True),
-    Flow("delete what is gone", _have_lost, _delete, (_LIST,)),
+    Flow("delete what is gone", _have_lost, _delete, (_LIST,), expected=_LOST),
     Flow("adopt", _connect, _adopt, (_LIST, _PUT), _CHANGED, in_outage=True),
     Flow("orphan an unanswered create", _have_unanswered, _delete, (_LIST,)),
     Flow("resync", _have_one, _look, (_LIST,), in_outage=True),
     Flow("resync after an edit", _have_edited, _look, (_PUT,), _CHANGED),
-    Flow("resync after a deletion", _have_lost, _look, (_GET, _POST), _MADE),
+    Flow("resync after a deletion", _have_lost, _look, (_GET, _POST), _MADE, expected=_LOST),
     Flow("rotate the token", _have_one, _rotate_token, (_LIST,), _CHANGED),
     Flow("connect", _nothing, _make_connection, (_LIST, Operation.ACCOUNTS), about="connection", in_outage=True),
     Flow("connect to a tenant", _connect_to_customer, _make_customer, (Operation.ACCOUNTS,), _MADE),

@@ -53,6 +53,7 @@ async def live(cell: Cell, namespace: str, stage: Stage) -> Life:
         namespace=namespace,
         restart=stage.restart,
         about=cell.flow.about,
+        expected=cell.flow.expected,
         log=stage.log,
     )
     verdict = Verdict(tenant, life.breaches)

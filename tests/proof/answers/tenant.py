@@ -61,6 +61,8 @@ class Tenant(User):
 
     restart: Gathering
     about: str
+    expected: frozenset[Reason]
+    """The reasons that the flow itself leads to, whatever NetBird answers."""
     log: Path
     poll: float = 0.05
     spare: str = "other"
@@ -119,8 +121,9 @@ class Tenant(User):
     def hear(self, found: Mapping[str, Any]) -> None:
         """A new version of what is listened to."""
         said = _wrong(found)
-        if said is not None and said != self._ignored and said not in self.heard:
-            self.heard.append(said)
+        if said is None or said.reason in self.expected or said == self._ignored or said in self.heard:
+            return
+        self.heard.append(said)
 
     def asked(self) -> list[Entry]:
         """What NetBird was asked since `listen`."""
