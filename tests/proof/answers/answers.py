@@ -26,7 +26,7 @@ from tests.proof.user import SECRET, TOKENS
 DEADLINE: Final = 4
 """Seconds that the operator gives a request."""
 WINDOW: Final = 2
-"""Seconds after which it takes a late commit to be impossible."""
+"""Seconds after which it takes a late commit to be impossible, and for which an absence has to last."""
 WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
 SERVERS_TEXT: Final = canary("server", "-words-")
 """What no user may ever read, and every search for secrets finds; beside it stands what a careless server quotes."""

@@ -30,6 +30,7 @@ _FLAGS: Final = (
     "--metrics=false",
     f"--request-timeout={DEADLINE}s",
     f"--late-commit-window={WINDOW}s",
+    f"--absence-window={WINDOW}s",
 )
 
 

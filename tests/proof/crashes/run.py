@@ -22,6 +22,7 @@ from tests.proof.user import User
 _FLAGS: Final = (
     "--cluster-connections=false",
     "--late-commit-window=500ms",
+    "--absence-window=500ms",
     "--request-timeout=5s",
     "--log-level=debug",
     "--health-host=127.0.0.1",
