@@ -20,8 +20,8 @@ FAULT_SECONDS: Final = 3.0
 """How long a fault lasts after it was heard of."""
 MOST_REQUESTS: Final = 40
 """In the few seconds of a fault: a read is repeated twice, by either of two paths, for each of a few tries."""
-MOST_TO_HEAL: Final = 8
-"""After its end."""
+MOST_TO_HEAL: Final = 12
+"""After its end: each write needs a recent list, and an absence is observed twice."""
 _REST_SECONDS: Final = 0.5
 
 
