@@ -149,7 +149,12 @@ class Intent(Model):
         ),
     ] = Field(default=(), alias="knownIDs")
     unidentified: Annotated[
-        int, doc("How many elements of the list before the attempt had no id that could be read.", minimum=0)
+        int,
+        doc(
+            "How many elements of the list before the attempt had no id that could be read.",
+            minimum=0,
+            maximum=100_000,
+        ),
     ] = 0
 
 
