@@ -20,6 +20,7 @@ from netbird_streaming.cluster.client import KubernetesClient, Request, load_con
 from netbird_streaming.cluster.errors import DeniedError
 from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.fingerprint_key import fingerprint_key
+from netbird_streaming.cluster.labels import OWN_LABELS
 from netbird_streaming.cluster.leader_election.elector import LeaderElector, LeaseLock
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.cluster.rbac import missing_permissions, secret_permissions, watch_permissions
@@ -541,7 +542,7 @@ async def test_a_lease_that_somebody_edits_or_deletes_is_not_led_on_blindly(worl
     assert candidate.elector.is_leader
     assert candidate.stopped == []
     lease = await world.api.call(Request("test", _lease(world)))
-    assert lease["metadata"]["labels"] == {"a": "b"}
+    assert lease["metadata"]["labels"] == {**OWN_LABELS, "a": "b"}
     await world.api.call(Request("test", _lease(world), "DELETE"))
     await asyncio.sleep(QUICK.retry * 4)
     assert len(candidate.stopped) == 1, "another might have made it anew: stop, then compete again"

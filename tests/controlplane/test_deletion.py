@@ -21,7 +21,8 @@ NAMESPACE_SECONDS: Final = 30.0
 
 @pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
-    with raised(control_plane, *QUICK_LEASE, "--late-commit-window=2s", "--request-timeout=8s") as scene:
+    flags = ("--late-commit-window=2s", "--absence-window=1s", "--request-timeout=8s")
+    with raised(control_plane, *QUICK_LEASE, *flags) as scene:
         yield scene
 
 

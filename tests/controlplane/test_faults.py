@@ -110,7 +110,7 @@ SECRETS: Final[Mapping[str, tuple[dict[str, str] | None, Reason, str]]] = {
 
 @pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
-    flags = (f"--late-commit-window={LATE_SECONDS:g}s", "--request-timeout=4s")
+    flags = (f"--late-commit-window={LATE_SECONDS:g}s", "--absence-window=1s", "--request-timeout=4s")
     with raised(control_plane, *QUICK_LEASE, *flags) as scene:
         yield scene
 

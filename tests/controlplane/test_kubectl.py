@@ -118,7 +118,7 @@ def test_platform_never_changes(plane: ControlPlane, namespace: str) -> None:
             '--patch=[{"op":"remove","path":"/spec/platform"}]',
         )
     )
-    assert "spec.platform: Required value: say where events go" in removed
+    assert "spec.platform: Required value" in removed
 
 
 def test_everything_but_the_platform_may_change(plane: ControlPlane, namespace: str) -> None:
@@ -222,7 +222,7 @@ def test_an_object_older_than_a_rule_still_takes_a_status(plane: ControlPlane, n
         eventually(lambda: not said_by(lambda: create(plane, namespace, old)))
     finally:
         install_crds(plane)
-    eventually(lambda: "site of Datadog's" in said_by(lambda: apply(plane, "default", old)))
+    eventually(lambda: "must be a site of Datadog" in said_by(lambda: apply(plane, "default", old)))
     write_status(plane, namespace, "events", STATUS)
 
 
@@ -247,7 +247,7 @@ def test_explain_reads_like_documentation(plane: ControlPlane, kind: str) -> Non
 def test_explain_gives_an_example_a_default_and_the_choices(plane: ControlPlane) -> None:
     shown = " ".join(plane.kubectl("explain", "esi.spec", "--recursive=false").split())
     assert "enum: datadog, s3, firehose, generic_http" in shown
-    assert "It can't change: create another resource instead." in shown
+    assert "Immutable: create another resource instead." in shown
     key = " ".join(plane.kubectl("explain", "esi.spec.datadog.apiKeySecretRef").split())
     assert "-required-" in key
     assert "Example: api-key." in key

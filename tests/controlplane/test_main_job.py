@@ -21,11 +21,13 @@ ROTATION_SECONDS: Final = 5.0
 LIST_LAG: Final = 3.0
 CREATION: Final = [INTEGRATIONS, STATUS, STATUS]
 """The finalizer, the intent, the result."""
+DELETION: Final = [STATUS, INTEGRATIONS]
+"""Ready becomes False before the DELETE, then the finalizer goes."""
 
 
 @pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
-    with raised(control_plane, *QUICK_LEASE) as scene:
+    with raised(control_plane, *QUICK_LEASE, "--absence-window=1s") as scene:
         yield scene
 
 
@@ -107,11 +109,11 @@ def test_all_five_operations_are_used_and_each_write_once(team: Team) -> None:
     assert team.held() == []
     assert team.changes(mark) == ["POST", f"PUT {found}", "POST", f"DELETE {again[0]}"]
     asked = Counter(each.operation for each in team.requests(mark))
-    assert asked[Operation.GET] == 1  # absence is proven by id and by LIST
+    assert asked[Operation.GET] == 2  # absence is observed twice, each time by id and by LIST
     assert asked[Operation.LIST] >= 1
 
 
-def test_a_creation_an_update_and_a_deletion_cost_three_one_and_one_writes(team: Team) -> None:
+def test_a_creation_an_update_and_a_deletion_cost_three_one_and_two_writes(team: Team) -> None:
     team.connect()
     eventually(lambda: team.condition("netbird", plural="netbirdconnections").get("status") == "True", "connected")
     mark = team.mark()
@@ -125,7 +127,7 @@ def test_a_creation_an_update_and_a_deletion_cost_three_one_and_one_writes(team:
     assert [each.method for each in team.requests(mark)] == ["PUT"]
     mark = team.mark()
     team.kubectl("delete", "esi", "events")
-    assert _rested(team, mark) == [INTEGRATIONS]
+    assert _rested(team, mark) == DELETION
     assert [each.method for each in team.requests(mark)] == ["DELETE"]
 
 

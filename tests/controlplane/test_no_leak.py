@@ -53,7 +53,13 @@ def scene(control_plane: ControlPlane) -> Iterator[Scene]:
     apply(control_plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     control_plane.kubectl("delete", "secret", metadata["name"], f"--namespace={NAMESPACE}", "--ignore-not-found")
     apply(control_plane, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": key})
-    flags = ("--log-level=debug", "--late-commit-window=1s", "--request-timeout=3s", "--metrics-per-connection")
+    flags = (
+        "--log-level=debug",
+        "--late-commit-window=1s",
+        "--absence-window=1s",
+        "--request-timeout=3s",
+        "--metrics-per-connection",
+    )
     with raised(control_plane, *QUICK_LEASE, *flags, module="tests.harness.verbose", environment=ENVIRONMENT) as scene:
         yield scene
 

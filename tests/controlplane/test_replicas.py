@@ -27,7 +27,13 @@ from tests.harness.team import secret
 DURATION: Final = 4.0
 RENEW_DEADLINE: Final = 3.0
 RETRY: Final = 0.5
-FLAGS: Final = (*QUICK_LEASE, "--late-commit-window=3s", "--request-timeout=4s", "--initial-burst-fraction=1")
+FLAGS: Final = (
+    *QUICK_LEASE,
+    "--late-commit-window=3s",
+    "--absence-window=1s",
+    "--request-timeout=4s",
+    "--initial-burst-fraction=1",
+)
 SLACK: Final = 3.0
 """Seconds that a busy machine may take for what takes a fraction of one."""
 QUEUED: Final = 6
