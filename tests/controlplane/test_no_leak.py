@@ -25,7 +25,7 @@ SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
     "datadog": {"api_key": canary("datadog-key")},
     "aws": {"access_key": canary("aws-access"), "secret_key": canary("aws-secret")},
     "siem": {
-        "token": canary("siem-token"),
+        "token": canary("siem-token", "+/~"),
         "extra": canary("siem-extra"),
         "user": canary("siem-user", "+%&"),
         "password": canary("siem-password"),

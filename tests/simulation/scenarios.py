@@ -131,7 +131,6 @@ class Transcript:
                 self._number("uid", meta.uid),
                 f"g{meta.generation}",
                 f"finalizers={list(meta.finalizers)}",
-                f"noise={meta.annotations.get(NOISE)}",
                 "deleting" if resource.deleting else "there",
                 json.dumps(outer, sort_keys=True),
             )
