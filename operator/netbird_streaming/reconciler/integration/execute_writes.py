@@ -198,7 +198,7 @@ def _posted(run: Reconciliation, payload: Payload, item: Integration, sent: tupl
     """
     request = payload.request
     applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
-    normalized = compare.differences(request.platform, request.config, item, run.store.ports.key)
+    normalized = compare.differences(request.platform, request.config, item, run.key)
     return CreatedIntegration(item, *sent, applied, payload.public, request.enabled, normalized)
 
 
