@@ -177,6 +177,8 @@ class World:
                     await controller.run()
                 except* RewoundError:
                     self.tell(f"{process.name} sees that the API server's data is older than before")
+                else:
+                    return
                 finally:
                     self._watchers.remove(watcher)
                     self.promises.died(process)
