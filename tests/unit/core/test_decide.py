@@ -482,7 +482,7 @@ class TestKeeping:
 
     def test_an_old_list_vouches_for_no_write(self) -> None:
         changed = integration({"enabled": False}, status=held(integration()))
-        assert decide(case(changed, snapshot=view(item(), begun=NOW - 21))) == WaitForList(NOW)
+        assert decide(case(changed, snapshot=view(item(), begun=NOW - 21))) == WaitForList(NOW - 20)
         just_written = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 20)
         assert isinstance(decide(case(changed, memory=just_written)), Update)
 

@@ -167,9 +167,10 @@ def before_write(inputs: DecisionInput) -> Action | None:
     now, written = inputs.observed.now, inputs.memory.last_write_at
     if written is not None and now - written <= FRESH:
         return None
-    snapshot = inputs.list_since(max(now - FRESH, inputs.list_reliable_after))
+    since = max(now - FRESH, inputs.list_reliable_after)
+    snapshot = inputs.list_since(since)
     if snapshot is None:
-        return WaitForList(max(now, inputs.list_reliable_after))
+        return WaitForList(since)
     return prove_absence(inputs) if inputs.held(snapshot) is None else None
 
 
