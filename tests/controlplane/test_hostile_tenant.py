@@ -1,6 +1,6 @@
 """A tenant with a NetBird server of its own tries to reach an integration of the organisation, on a real API server.
 
-The tenant's server claims what it likes: here the id and the account of another team's integration. The decisions are in
+The server claims what it likes: here the id and the account of another team's integration. The decisions are tested in
 tests/unit/core/test_authority.py, many more such servers in tests/simulation/test_hostile.py.
 """
 
