@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from netbird_streaming.api.status import Condition, Origin, Status
+from netbird_streaming.api.timestamps import CREATED_ROUNDING, is_apart
 from netbird_streaming.api.types import (
     AdoptionPolicy,
     ConnectionKind,
@@ -37,6 +38,8 @@ class KubernetesPromises:
         self.values: dict[str, list[tuple[float, str | None]]] = {}
         self.posts = 0
         self.blank_since: float | None = None
+        self.hidden_until = float("-inf")
+        """Until when a request may rest on a LIST from a blank window that is over."""
         self.restless = False
         """Whether a key does not change, or does not show: a PUT that repeats the last one is then no needless one."""
         self.cut = False
@@ -47,7 +50,9 @@ class KubernetesPromises:
     @property
     def hidden(self) -> bool:
         """Whether NetBird has shown nothing for so long that what it holds counts as absent."""
-        return self.blank_since is not None and self._now() - self.blank_since >= LONG_BLANK
+        if self.blank_since is None:
+            return self._now() < self.hidden_until
+        return self._now() - self.blank_since >= LONG_BLANK
 
     def breach(self, promise: str, what: str) -> None:
         """Something promised was not kept."""
@@ -108,7 +113,7 @@ class KubernetesPromises:
         left = [each.id for each in self._held(life) if not each.touched and not self._is_held_by_another(life, each)]
         if life.hostile:
             return
-        if left and self.hidden:
+        if left and (self.hidden or (self.cut and life.unknown_posts)):
             life.orphaned = True
         elif left:
             self.breach("S8", f"the finalizer of {life.identity.label} ({life.uid}) went while {left} is live")
@@ -129,7 +134,8 @@ class KubernetesPromises:
         status = after.status
         if SECRET_WORD in status.model_dump_json():
             self.breach("S6", f"a secret in the status of {life.identity.label}")
-        if status.id is not None and is_honest(status) and (status.id != before.id or not is_honest(before)):
+        another = status.id != before.id or is_apart(status.created_at, before.created_at, by=CREATED_ROUNDING)
+        if status.id is not None and is_honest(status) and (another or not is_honest(before)):
             self._check_taking(life, before, after)
             if status.origin is Origin.ADOPTED:
                 self._pass_over(life, before, status.id)
@@ -144,7 +150,7 @@ class KubernetesPromises:
             if remote is not None and remote.live and remote.maker == life.uid and not kept:
                 self.breach("S2", f"{life.identity.label} forgot integration {before.id}, which is live")
         remote = self.remotes.get(status.id or 0) if is_honest(status) else None
-        if status.id != before.id or life.held is None:
+        if another or life.held is None:
             life.held = remote
         if remote is not None and status.internal.applied is not None:
             remote.unsaved = False

@@ -134,11 +134,11 @@ def _is_as_declared(story: Story, life: Life, remote: Remote) -> bool:
         return True
     behaviour = story.world.climate.behaviour
     # A thin answer by id shows no settings, a list that is cut shows none of what is beyond it, a masked one not all;
-    # and where the answer to a PUT is from before it, a database restored before the next LIST leaves no trace.
+    # and where nothing tells whether the answer to a PUT has its time or the one before, a database restored before the
+    # next LIST leaves no trace.
     masked = behaviour.form in (Form.UNRELATED, Form.MASKED_PATH)
-    unseen = behaviour.list_limit is not None or (
-        remote.touched and (masked or behaviour.put_answers_before or behaviour.database_skew != 0)
-    )
+    undated = behaviour.put_answers_before or behaviour.database_skew != 0 or not behaviour.date_header
+    unseen = behaviour.list_limit is not None or (remote.touched and (masked or undated))
     return spec.drift_policy is DriftPolicy.REPORT or spec.suspend or unseen
 
 
@@ -169,8 +169,9 @@ def _of_habits(story: Story, life: Life) -> set[Reason]:
         found |= {Reason.DRIFTED}
     if (life.lost or promises.cut) and life.resource.spec.drift_policy is DriftPolicy.REPORT:
         found |= {Reason.REMOTE_DELETED}
-    lost = [each for each in promises.lives.values() if each.lost and not each.gone]
-    if len(lost) >= MANY_MISSED:
+    # A list that is cut lacks what is live, too.
+    missed = [each for each in promises.lives.values() if not each.gone and (each.lost or promises.cut)]
+    if life.lost and len(missed) >= MANY_MISSED:
         found |= {Reason.INTEGRATIONS_VANISHED}
     if life.former() and (life.resource.spec.drift_policy is DriftPolicy.REPORT or life.resource.spec.suspend):
         found |= {Reason.IDENTICAL_EXISTS}

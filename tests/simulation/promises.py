@@ -272,4 +272,6 @@ class Promises(KubernetesPromises, Witness):
 
     def hides(self, *, blank: bool) -> None:
         """NetBird begins to show nothing, or ends that."""
+        if not blank and self.hidden:
+            self.hidden_until = self._now() + VOUCHED
         self.blank_since = self._now() if blank else None
