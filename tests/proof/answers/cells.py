@@ -17,6 +17,8 @@ OUTAGES: Final = frozenset(
     | {"none in time", "a reset"}
 )
 """The answers that a server, or what stands in front of it, may give to everything for a while."""
+_CALL: Final = re.compile(r"^(?:Listing|Reading|Creating|Updating|Deleting) [^:]*: ")
+"""How a message names the call that failed. In an outage, time decides which one is the first."""
 _ID: Final = re.compile(r"\b\d{16,}\b")
 
 
@@ -51,6 +53,7 @@ class Seen:
 def told(message: str, cell: Cell, namespace: str) -> str:
     """A message without what differs from one run to the next, or between answers that differ by their status alone."""
     text = re.sub(rf"\b{namespace}\b", "team-a", _ID.sub("7", message))
+    text = _CALL.sub("CALL: ", text) if cell.call is None else text
     return text if cell.answer.status is None else re.sub(rf"\b{cell.answer.status}\b", "STATUS", text)
 
 
