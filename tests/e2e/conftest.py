@@ -54,8 +54,10 @@ def site(node: Cluster) -> Iterator[Site]:
     """A NetBird with a certificate of the company's own, and what the README asks for before `helm install`."""
     certificate, key = make_certificate(node.folder, node.address)
     flags = (f"--host={node.address}", f"--certificate={certificate}", f"--key={key}")
-    with pytest.MonkeyPatch.context() as patch, running_netbird(flags) as netbird:
-        patch.setenv("SSL_CERT_FILE", str(certificate))
+    with ExitStack() as stack:
+        # Before the client of the control API is made, which reads it.
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("SSL_CERT_FILE", str(certificate))
+        netbird = stack.enter_context(running_netbird(flags))
         netbird.control.add_account(Account(ACCOUNT))
         netbird.control.add_token(Token("e2e", TOKEN, ACCOUNT))
         authority = {"ca.crt": certificate.read_text()}
