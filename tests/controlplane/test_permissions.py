@@ -130,6 +130,7 @@ def test_every_right_is_used_and_nothing_else_is_asked_for(
             flows.connect()
             flows.rotate()
             flows.orphan()
+            flows.hand_over()
             if ("default", ("events.k8s.io", "events", "create")) in granted:
                 flows.reject()
             for unit in sorted(granted):

@@ -1,5 +1,6 @@
 """Everything that the operator does, each started on demand: for tests of the rights that it takes."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness import manifests
 from tests.harness.controlplane import AuditEvent
 from tests.harness.manifests import Manifest, reference
-from tests.harness.operator import apply
+from tests.harness.operator import LEASE, apply
 from tests.harness.release import Release
 from tests.harness.rights import Granted
 from tests.harness.scene import Objects
@@ -118,6 +119,13 @@ class Flows:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": LABELS}}
         apply(self.plane, namespace)
         self.webhook("shared", name, connectionRef={"kind": "ClusterNetBirdConnection", "name": "default"})
+
+    def hand_over(self) -> None:
+        """Name an installation of the team's namespace that is gone, as the one that manages the connection."""
+        mark = {"status": {"internal": {"installation": f"{self.team}/{LEASE}"}}}
+        options = ("--subresource=status", "--type=merge", f"--patch={json.dumps(mark)}")
+        self._kubectl("patch", "nbc", "netbird", *options)
+        self.ask("nbc", "netbird")
 
     def delete_lease(self) -> None:
         """Delete the Lease, as an administrator may."""
