@@ -119,15 +119,16 @@ def _offered(engine: str, name: str) -> bool:
 def _label_arguments(revision: str | None) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     labels = {
-        "VERSION": project["version"],
-        "REVISION": revision or _git("rev-parse", "HEAD"),
+        "version": project["version"],
+        "revision": revision or _git("rev-parse", "HEAD"),
         # The commit's time and not the build's: what is built again is the same again.
-        "CREATED": _git("show", "--no-patch", "--format=%cI"),
-        "SOURCE": _git("remote", "get-url", "origin"),
+        "created": _git("show", "--no-patch", "--format=%cI"),
+        "source": _git("remote", "get-url", "origin"),
     }
-    if not labels["SOURCE"].startswith("https://") or "@" in labels["SOURCE"]:
-        del labels["SOURCE"]  # a folder, or an address with somebody's credentials
-    return [f"--build-arg={name}={value}" for name, value in labels.items() if value]
+    if not labels["source"].startswith("https://") or "@" in labels["source"]:
+        del labels["source"]  # a folder, or an address with credentials
+    # Not the Dockerfile's arguments: podman's cache returns the layer of LABEL that another value made.
+    return [f"--label=org.opencontainers.image.{name}={value}" for name, value in labels.items() if value]
 
 
 def _git(*arguments: str) -> str:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from tests.e2e.conftest import Figure
-from tests.e2e.release import FIRST, REPOSITORY
+from tests.e2e.release import FIRST, REPOSITORY, SECOND
 from tools.image import ROOT
 
 MEGABYTE = 10**6
@@ -29,3 +29,12 @@ def test_the_image_runs_as_nobody_says_what_it_is_and_is_small(
     assert (labels["version"], labels["revision"]) == (version, FIRST)
     assert found["Size"] < LARGEST
     figure(f"image: {found['Size'] / MEGABYTE:.0f} MB on {labels['base.name']}")
+
+
+def test_an_image_is_labelled_with_its_own_revision_after_another_was_built(engine: str, archives: list[Path]) -> None:
+    assert len(archives) == 2
+    label = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
+    for tag in (FIRST, SECOND):
+        inspect = [engine, "image", "inspect", f"--format={label}", f"{REPOSITORY}:{tag}"]
+        done = subprocess.run(inspect, check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == tag
