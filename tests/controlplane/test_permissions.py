@@ -154,8 +154,10 @@ def test_each_right_that_is_taken_away_is_missed_and_named(plane: ControlPlane, 
             operator.leading()
             flows.connect()
             for unit in sorted(grants.units - watching - {key}):
+                # A refusal that comes as soon as the right is gone counts too: the operator warns of it only once.
+                since, before = flows.plane.audit_position(), len(operator.text())
                 with grants.without(unit):
-                    _is_missed(flows, operator, unit)
+                    _is_missed(flows, operator, unit, since, before)
             operator.stop()
         with grants.without(*watching), Operator(flows.release.installation(), *QUICK_LEASE) as operator:
             named = {f"a right is missing: {verb} {resource}" for _, (_, resource, verb) in watching}
@@ -167,9 +169,7 @@ def _is_used(flows: Flows, unit: Unit, since: int) -> bool:
     return any(is_use(each, unit) for each in flows.asked(since))
 
 
-def _is_missed(flows: Flows, operator: Operator, unit: Unit) -> None:
-    since, before = flows.plane.audit_position(), len(operator.text())
-
+def _is_missed(flows: Flows, operator: Operator, unit: Unit, since: int, before: int) -> None:
     def refused() -> bool:
         flows.start(unit[1], unit[0])
         return any(is_use(each, unit) and each.status == FORBIDDEN for each in flows.asked(since))
