@@ -204,9 +204,9 @@ class Site:
 
 
 @contextmanager
-def installed(site: Site, **values: Any) -> Iterator[Site]:
-    """The chart's release for the time of a block."""
-    site.install(**values)
+def installed(site: Site, *flags: str, **values: Any) -> Iterator[Site]:
+    """Install the chart, with flags of helm and values, for the time of a block."""
+    site.install(*flags, **values)
     site.settled()
     try:
         yield site
