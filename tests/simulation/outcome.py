@@ -239,9 +239,9 @@ def _of_others(story: Story, life: Life) -> set[Reason]:
     ) and resource.spec.drift_policy is DriftPolicy.REPORT:
         found |= {Reason.DRIFTED, Reason.REMOTE_DELETED}
     # Late PUTs of our own and a server's own forms count as a stranger's writes: from outside they look the same. To
-    # undo one of a stranger's takes two corrections there.
+    # undo one of a stranger's takes two corrections there. A creation of what was lost counts as a correction.
     most = CONTENDED_AFTER - formed
-    if any(each.foreign_writes >= most or (each.overtaken and formed) for each in own):
+    if sum(each.foreign_writes for each in own) + life.lost >= most or (formed and any(each.overtaken for each in own)):
         found |= {Reason.CONTENDED}
     if any(each.touched for each in own):
         found |= {Reason.IDENTICAL_EXISTS}

@@ -97,7 +97,7 @@ def test_a_create_is_one_event_and_two_lines_that_say_whose_they_are(heard: Hear
     assert created["reconcile"] == ready["reconcile"]
     assert len(created["reconcile"]) == 8
     decided = [each for each in lines if each["message"] == "decided"]
-    assert {"AddFinalizer", "Create", "Bind", "Report"} <= {each["action"] for each in decided}
+    assert {"AddFinalizer", "Create", "RecordId", "Report"} <= {each["action"] for each in decided}
     assert all(each["reconcile"] for each in decided)
 
 

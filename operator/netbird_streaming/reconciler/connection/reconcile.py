@@ -76,7 +76,11 @@ async def reconcile_connection(store: Store, key: ObjectKey, priority: Priority)
 async def _is_managed_elsewhere(store: Store, state: ConnectionState) -> bool:
     """Return whether another installation is in charge; check again soon, since it may be removed."""
     before = state.not_in_charge
-    state.not_in_charge = await store.connections.installations.take_charge(state)
+    try:
+        state.not_in_charge = await store.connections.installations.take_charge(state)
+    except OperatorError as problem:
+        state.refused = reporting.refused(store.ports.cluster, state.connection, problem, state.refused)
+        raise
     key = state.connection.key
     if state.not_in_charge is None:
         state.informed.clear()
