@@ -18,7 +18,7 @@ MOST_PARTS = 10
 
 WRONG: tuple[tuple[str, str, MakeController], ...] = (
     ("an unanswered POST repeated", "S1", sabotage.with_netbird(sabotage.PostsAgain)),
-    ("no wait for a late commit", "S1", sabotage.impatient),
+    ("no wait for a late commit", "S2", sabotage.impatient),
     ("a stranger's integration deleted", "S3", sabotage.with_netbird(sabotage.DeletesTheFirst)),
     ("PUT again and again", "S5", sabotage.with_netbird(sabotage.PutsTwice)),
     ("a DELETE that is not sent", "S8", sabotage.with_netbird(sabotage.DeletesNothing)),
