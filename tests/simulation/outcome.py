@@ -21,9 +21,7 @@ def check_end(story: Story) -> None:
     promises = story.world.promises
     for failure in (*story.world.loop.failures, *story.world.loop.unseen_failures()):
         promises.breach("L4", f"nobody caught {failure}")
-    late = [what for at, what in promises.writes if at > 1000 + SETTLED]
-    if late:
-        promises.breach("L1", f"{len(late)} writes while nothing changes: {late[:4]}")
+    _check_quiet(promises)
     if story.quiet_calls > MOST_QUIET_CALLS:
         promises.breach("L4", f"{story.quiet_calls} requests in quiet time")
     for remote in promises.remotes.values():
@@ -44,6 +42,18 @@ def check_end(story: Story) -> None:
             promises.breach("S1", f"{life.identity.label} ({life.uid}) has made {live}, and all are live")
         if not life.gone and not life.hostile:
             _check_resource(story, life)
+
+
+def _check_quiet(promises: Promises) -> None:
+    """Check that nothing is written while nothing changes."""
+    late = [what for at, what in promises.writes if at > 1000 + SETTLED]
+    for life in promises.lives.values():
+        ready, write = ready_of(life.resource.status), f"k8s {life.identity.label}"
+        if life.hostile and ready is not None and ready.reason == Reason.UNAVAILABLE and write in late:
+            # A tenant's own server answers no more once the story is over: its resource says so at its next retry.
+            late.remove(write)
+    if late:
+        promises.breach("L1", f"{len(late)} writes while nothing changes: {late[:4]}")
 
 
 def _check_server(story: Story, promises: Promises) -> None:
@@ -68,20 +78,23 @@ def _is_told(life: Life, integration_id: int) -> bool:
     return status.id == integration_id or any(str(integration_id) in each.message for each in status.conditions)
 
 
+def _names(life: Life, integration_id: int) -> bool:
+    """Return whether a status owns it, a condition names it, or an adoption in another account left it."""
+    status = life.resource.status
+    here = (status.internal.authority, status.account_id)
+    left = {each.id for each in status.internal.former if (each.authority, each.account_id) != here}
+    return integration_id in left or _is_told(life, integration_id)
+
+
 def _check_streams(promises: Promises) -> None:
     """No destination has more streams of the operator's making than resources that declare it, or are told of one."""
     for remote in promises.remotes.values():
         maker = promises.lives.get(remote.maker or "")
         if not remote.live or maker is None or remote.touched or maker.orphaned or maker.torn or promises.cut:
             continue
-        if maker.hostile:
-            # A tenant's own server that lies of its integrations makes that tenant lose sight of them.
-            continue
         lives = [each for each in promises.lives.values() if not each.gone]
-        declared = any(each.resource.status.id == remote.id for each in lives)
-        told = any(str(remote.id) in each.message for life in lives for each in life.resource.status.conditions)
         sought = any(each is maker and each.resource.status.internal.creation is not None for each in lives)
-        if not (declared or told or sought):
+        if not sought and not any(_names(each, remote.id) for each in lives):
             promises.breach("S1", f"integration {remote.id} of {maker.identity.label} streams, and nobody declares it")
 
 
@@ -91,10 +104,8 @@ def _check_remembered(story: Story, promises: Promises, remote: Remote) -> None:
     for life in promises.lives.values():
         if life.gone:
             continue
-        status = life.resource.status
-        named = any(str(remote.id) in each.message for each in status.conditions)
-        sought = life is maker and status.internal.creation is not None
-        if status.id == remote.id or named or sought:
+        sought = life is maker and life.resource.status.internal.creation is not None
+        if sought or _names(life, remote.id):
             return
     if maker.orphaned or maker.torn or maker.hostile or remote.touched or promises.cut:
         return

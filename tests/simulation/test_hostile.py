@@ -228,6 +228,28 @@ def test_an_honest_move_between_connections_of_one_account_is_followed(stage: St
     stage.scene.kept()
 
 
+def test_an_integration_that_an_adoption_on_another_server_replaces_stays_named(stage: Stage) -> None:
+    draft = Draft("datadog", {"api_url": EVIL_URL, "api_key": "CANARY-stranger-v1"})
+    adopted = stage.world.stranger_creates("acc-b", draft)
+    stage.invade(Liar(stage.scene, stage.unowned, "acc-hostile", answers=True))
+    stage.world.token("tok-own", "acc-b", "CANARY-own-v0")
+    stage.world.api.edit(ObjectKey(ConnectionKind.NAMESPACED.value, TENANT, "own"), url=DEFAULT_URL)
+    stage.world.api.edit(EVIL, adoption=Adoption(policy=AdoptionPolicy.OVERRIDE, id=adopted))
+    stage.scene.wait(400)
+    reason, message = stage.condition()
+    assert reason == Reason.SYNCED
+    assert f"left in NetBird: {stage.unowned} (account acc-hostile)" in message
+    stage.scene.restart()
+    stage.world.api.delete(EVIL)
+    stage.scene.wait(400)
+    assert stage.evil() is None
+    assert adopted not in stage.world.netbird.integrations
+    assert stage.seen() == stage.before
+    events = [note for key, note in stage.world.events if key == EVIL]
+    assert not any("gone from NetBird" in each.note for each in events)
+    assert sum(f"{stage.unowned}" in each.note and each.warning for each in events) == 2
+
+
 @pytest.mark.parametrize(
     ("policy", "remedy"),
     [

@@ -31,11 +31,13 @@ class AddFinalizer:
 class RemoveFinalizer:
     """Remove our finalizer: nothing of ours is left in NetBird, or it is left on purpose as `note` says.
 
-    `absent` holds the ids that were never deleted by us, and that NetBird does not show.
+    `absent` holds the ids that were never deleted by us, and that NetBird does not show. `left` names the integrations
+    of another server or account, which an adoption replaced.
     """
 
     note: str | None = None
     absent: tuple[int, ...] = ()
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True)

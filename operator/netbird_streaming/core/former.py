@@ -1,17 +1,17 @@
-"""Integrations that a resource owned and that NetBird stopped showing: what becomes of one that appears again."""
+"""Integrations that a resource owned before: NetBird stopped showing them, or an adoption elsewhere replaced them."""
 
 from netbird_streaming.api.status import MAX_FORMER, Former, Origin
 from netbird_streaming.api.timestamps import CREATED_ROUNDING, parse_time
 from netbird_streaming.api.types import DriftPolicy
 from netbird_streaming.core.actions import Action, DeleteFormer, ReadyState, RecordId, Report, WaitForList
-from netbird_streaming.core.inputs import AccountSnapshot, DecisionInput
+from netbird_streaming.core.inputs import AccountSnapshot, DecisionInput, Target
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
 
 def recorded(inputs: DecisionInput) -> tuple[Former, ...]:
-    """Return the former integrations once the one that is owned is given up as absent."""
+    """Return the former integrations once the one that is owned is replaced."""
     status = inputs.status
     if status.id is None:
         return status.internal.former
@@ -26,9 +26,34 @@ def recorded(inputs: DecisionInput) -> tuple[Former, ...]:
     return (*status.internal.former, given_up)[-MAX_FORMER:]
 
 
-def without(inputs: DecisionInput, integration_id: int) -> tuple[Former, ...]:
-    """Return the former integrations without one that is settled."""
-    return tuple(each for each in inputs.status.internal.former if each.id != integration_id)
+def without(inputs: DecisionInput, integrations: tuple[Former, ...], integration_id: int) -> tuple[Former, ...]:
+    """Return the former integrations without the one that has this id on the connection's server."""
+    target = inputs.observed.target
+    if isinstance(target, OperatorError):
+        return integrations
+    return tuple(each for each in integrations if each.id != integration_id or not _is_reachable(each, target))
+
+
+def left(inputs: DecisionInput) -> tuple[Former, ...]:
+    """Return the former integrations on another server, or in another account, than the connection's.
+
+    An adoption replaced them. They are live as far as is known, and the connection's token can't reach them.
+    """
+    target = inputs.observed.target
+    if isinstance(target, OperatorError):
+        return ()
+    return tuple(each for each in inputs.status.internal.former if not _is_reachable(each, target))
+
+
+def describe(integrations: tuple[Former, ...]) -> str:
+    """Return the integrations with their accounts, as part of a sentence."""
+    return ", ".join(f"{each.id} (account {each.account_id or 'unknown'})" for each in integrations)
+
+
+def _is_reachable(former: Former, target: Target) -> bool:
+    if former.authority != target.authority:
+        return False
+    return former.account_id is None or target.account in (None, former.account_id)
 
 
 def is_done(inputs: DecisionInput, integration_id: int | None) -> bool:

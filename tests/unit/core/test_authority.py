@@ -55,7 +55,10 @@ class TestAnotherServer:
         action = decide(this)
         assert action == RecordId(item(5), Origin.ADOPTED)
         assert isinstance(action, RecordId)
-        assert updates.with_id(this, action).internal.authority == route_of().authority
+        moved = updates.with_id(this, action)
+        assert moved.internal.authority == route_of().authority
+        # Another server gave the same id: what it stands for there is live, and stays recorded.
+        assert [(each.id, each.authority) for each in moved.internal.former] == [(5, "authority-2")]
 
     @pytest.mark.parametrize(
         ("spec", "route"),

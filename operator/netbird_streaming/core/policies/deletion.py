@@ -1,5 +1,6 @@
 """Policies for a resource that is being deleted: delete its integration, orphan it, or prove that it is absent."""
 
+from netbird_streaming.api.status import Former
 from netbird_streaming.api.types import DeletionPolicy
 from netbird_streaming.core import former
 from netbird_streaming.core.actions import (
@@ -29,7 +30,7 @@ def nothing_to_delete(inputs: DecisionInput) -> Action | None:
         return Ignore()
     status = inputs.status
     if inputs.memory.deleted:
-        return RemoveFinalizer(absent=tuple(each.id for each in status.internal.former))
+        return _released(inputs, status.internal.former)
     internal = status.internal
     if status.id is not None or create_outcome.open_intent(inputs) or internal.unresolved_creations or internal.former:
         return None
@@ -37,6 +38,13 @@ def nothing_to_delete(inputs: DecisionInput) -> Action | None:
     return RemoveFinalizer(
         None if claim is None else f"integration {claim}, named by a restored status, was not touched"
     )
+
+
+def _released(inputs: DecisionInput, integrations: tuple[Former, ...]) -> RemoveFinalizer:
+    """Remove the finalizer, and name the integrations that were not deleted."""
+    left = former.left(inputs)
+    absent = tuple(each.id for each in integrations if each not in left)
+    return RemoveFinalizer(absent=absent, left=former.describe(left))
 
 
 def orphan(inputs: DecisionInput) -> Action | None:
@@ -91,7 +99,7 @@ def delete(inputs: DecisionInput) -> Action:
     """Send one DELETE. It is repeated only after a LIST."""
     status, memory = inputs.status, inputs.memory
     if status.id is None or is_gone(inputs):
-        return RemoveFinalizer(absent=tuple(each.id for each in former.recorded(inputs)))
+        return _released(inputs, former.recorded(inputs))
     if memory.unknown_write_at is not None and inputs.list_since(memory.unknown_write_at) is None:
         return WaitForList(memory.unknown_write_at)
     return Delete(status.id)

@@ -7,6 +7,7 @@ from typing import Final
 from netbird_streaming.api.status import Correction
 from netbird_streaming.api.timestamps import is_apart, is_later, is_recent, parse_time
 from netbird_streaming.api.types import DriftPolicy
+from netbird_streaming.core import former
 from netbird_streaming.core.actions import Action, ReadyState, Report, Update, WaitForList, refuse
 from netbird_streaming.core.contention import contended, is_requested
 from netbird_streaming.core.inputs import DecisionInput
@@ -103,10 +104,10 @@ def _compare_later(inputs: DecisionInput, item: Integration, *, waits: bool) -> 
 
 def _shows_our_write(inputs: DecisionInput, item: Integration) -> bool:
     """Return whether the LIST shows our last write: its time is later than before the write."""
-    shown, former = parse_time(item.updated_at), inputs.memory.remote_updated_before
+    shown, before = parse_time(item.updated_at), inputs.memory.remote_updated_before
     if inputs.memory.last_write_at is None:
         return shown == parse_time(inputs.status.updated_at)
-    return shown is not None and former is not None and shown - former > ROUNDING
+    return shown is not None and before is not None and shown - before > ROUNDING
 
 
 def _is_first_comparison(inputs: DecisionInput) -> bool:
@@ -178,6 +179,9 @@ def in_sync(inputs: DecisionInput, item: Integration | None, normalized: dict[st
         message += f" It stores {', '.join(sorted(normalized))} in another form than the one sent."
     if isinstance(inputs.desired.payload, Payload) and inputs.desired.payload.is_plain_http:
         message += " NetBird sends events and credentials in plain text: the destination's URL begins with http://."
+    left = former.left(inputs)
+    if left:
+        message += f" Owned before the adoption and left in NetBird: {former.describe(left)}. Delete it there."
     return Report(ReadyState.READY, Reason.SYNCED, message, item=item, normalized=tuple(sorted(normalized.items())))
 
 

@@ -104,15 +104,19 @@ def events_for(
     return (*happened, *_problems(after.conditions, reported, summarize(after.conditions, reported)))
 
 
-def deletion_event(status: Status, release: RemoveFinalizer) -> EventNote | None:
-    """The Event for a resource that was let go; None where it never had an integration."""
+def deletion_events(status: Status, release: RemoveFinalizer) -> Iterator[EventNote]:
+    """Return the Events for a resource whose finalizer is removed; none if it never had an integration."""
+    if release.left:
+        note = f"Released: integrations of another account or server were left in NetBird: {release.left}."
+        yield EventNote(EventReason.ORPHANED, EventReason.ORPHANED.action, note, warning=True)
     if release.absent:
         ids = ", ".join(map(str, release.absent))
         note = f"Released: NetBird does not show integration {ids}, which the operator did not delete."
-        return EventNote(Reason.REMOTE_DELETED, EventReason.DELETED.action, note, warning=True)
-    if release.note is not None:
-        return _note(EventReason.ORPHANED, f"Released: {release.note}.")
-    return None if status.id is None else _note(EventReason.DELETED, f"Integration {status.id} was deleted in NetBird.")
+        yield EventNote(Reason.REMOTE_DELETED, EventReason.DELETED.action, note, warning=True)
+    elif release.note is not None:
+        yield _note(EventReason.ORPHANED, f"Released: {release.note}.")
+    elif status.id is not None:
+        yield _note(EventReason.DELETED, f"Integration {status.id} was deleted in NetBird.")
 
 
 def refusal_note(message: str) -> EventNote:
@@ -147,20 +151,40 @@ _BOUND: Final = {
 
 
 def _changes(before: Status, after: Status) -> Iterator[EventNote]:
-    settled = {each.id for each in before.internal.former} - {each.id for each in after.internal.former} - {after.id}
-    for integration_id in settled:
-        sentence = f"Integration {integration_id}, which another one had replaced, appeared again and was deleted."
-        yield _note(EventReason.CORRECTED, sentence)
-    if before.id == after.id:
+    if before.id == after.id and not _has_moved(before, after):
+        for integration_id in {each.id for each in before.internal.former} - {
+            each.id for each in after.internal.former
+        }:
+            sentence = f"Integration {integration_id}, which another one had replaced, appeared again and was deleted."
+            yield _note(EventReason.CORRECTED, sentence)
         yield from _writes(before, after)
         return
     if before.id is not None:
-        yield _note(
-            EventReason.CORRECTED, f"Integration {before.id} is gone from NetBird: another one takes its place."
-        )
+        yield _replaced(before, after)
     if after.id is not None:
         happening, sentence = _BOUND[after.origin or Origin.CREATED]
         yield _note(happening, sentence.format(id=after.id))
+
+
+def _replaced(before: Status, after: Status) -> EventNote:
+    """Return the Event for an integration that the resource does not own any more."""
+    if not _has_moved(before, after):
+        sentence = f"Integration {before.id} is gone from NetBird: another one takes its place."
+        return _note(EventReason.CORRECTED, sentence)
+    where = "" if before.account_id is None else f" of account {before.account_id}"
+    sentence = (
+        f"Integration {before.id}{where} was left in NetBird: integration {after.id} was adopted in its place. "
+        "Delete it there."
+    )
+    return EventNote(EventReason.ORPHANED, EventReason.ORPHANED.action, sentence, warning=True)
+
+
+def _has_moved(before: Status, after: Status) -> bool:
+    """Return whether the new integration is on another server or in another account."""
+    if after.id is None:
+        return False
+    accounts = {before.account_id, after.account_id} - {None}
+    return before.internal.authority != after.internal.authority or len(accounts) > 1
 
 
 def _writes(before: Status, after: Status) -> Iterator[EventNote]:

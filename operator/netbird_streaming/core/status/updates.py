@@ -70,7 +70,7 @@ def with_id(inputs: DecisionInput, bind: RecordId) -> Status:
         applied=None if created is None else created.applied,
         creation=None,
         corrections=() if bind.origin is Origin.ADOPTED else status.internal.corrections,
-        former=tuple(each for each in former.recorded(inputs) if each.id != item.id),
+        former=former.without(inputs, former.recorded(inputs), item.id),
         normalized={} if created is None else dict(created.normalized),
         owner_uid=inputs.desired.uid,
         claimed_id=None,

@@ -25,7 +25,7 @@ from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies.drift import overwrites_foreign_change
 from netbird_streaming.core.status import updates
 from netbird_streaming.core.status.conditions import readiness
-from netbird_streaming.core.status.events import deletion_event
+from netbird_streaming.core.status.events import deletion_events
 from netbird_streaming.errors import (
     ConflictError,
     Effect,
@@ -88,9 +88,7 @@ async def _remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: 
     if action.absent:
         ids = {"integrations": action.absent, "reason": Reason.REMOTE_DELETED}
         logger.warning("released: NetBird does not show what the operator did not delete", extra=ids)
-    note = deletion_event(run.desired_status, action)
-    if note is not None:
-        run.store.ports.cluster.publish(run.resource, [note])
+    run.store.ports.cluster.publish(run.resource, list(deletion_events(run.desired_status, action)))
     run.record.memory = run.record.memory.evolve(created=None)
     _log_done("orphaned" if action.note is not None else "released", Reason.DELETING, run.desired_status.id)
     run.store.forget(run.record.key, run.record.uid)
@@ -341,7 +339,8 @@ async def delete_former(run: Reconciliation, inputs: DecisionInput, action: Dele
     except OperatorError as problem:
         return await report_error(run, inputs, problem)
     account.deleted_at = run.store.ports.clock.monotonic()
-    run.desired_status = run.desired_status.evolve(former=former.without(inputs, action.id))
+    others = former.without(inputs, inputs.status.internal.former, action.id)
+    run.desired_status = run.desired_status.evolve(former=others)
     logger.warning("deleted", extra={"reason": Reason.REMOTE_DELETED, "integration": action.id})
     await run.write_status()
     return False

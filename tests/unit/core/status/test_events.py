@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbird_streaming.api.connection_status import ConnectionStatus
-from netbird_streaming.api.status import Applied, Condition, Correction, Origin, Status
+from netbird_streaming.api.status import Applied, Condition, Correction, Former, Origin, Status
 from netbird_streaming.core.actions import ReadyState, RemoveFinalizer
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.status.conditions import ConditionInput, conditions
@@ -18,7 +18,7 @@ from netbird_streaming.core.status.events import (
     EventNote,
     EventReason,
     Reported,
-    deletion_event,
+    deletion_events,
     events_for,
     several_enabled_note,
     summarize,
@@ -195,15 +195,40 @@ def test_an_integration_that_is_gone_and_its_successor_are_said_each() -> None:
     assert [each.reason for each in both] == [EventReason.CORRECTED, EventReason.ADOPTED]
 
 
-def test_a_resource_that_goes_says_what_became_of_its_integration() -> None:
-    deleted = deletion_event(Status(id=7), RemoveFinalizer())
-    orphaned = deletion_event(Status(id=7), RemoveFinalizer("integration 7 of account a was left in NetBird"))
-    assert deleted is not None
+def test_an_integration_that_an_adoption_elsewhere_replaces_is_left_and_not_gone() -> None:
+    before = Status().evolve(id=7, account_id="a", authority="https://one.example")
+    for moved in ({"authority": "https://two.example"}, {"account_id": "b"}):
+        after = before.evolve(id=8, origin=Origin.ADOPTED, **moved)
+        left, adopted = events_for(before, after, Reported())
+        assert (left.reason, left.warning, adopted.reason) == (EventReason.ORPHANED, True, EventReason.ADOPTED)
+        assert left.note == (
+            "Integration 7 of account a was left in NetBird: integration 8 was adopted in its place. Delete it there."
+        )
+    # An account that the server does not name is no other account.
+    gone, _ = events_for(before, before.evolve(id=8, origin=Origin.ADOPTED, account_id=None), Reported())
+    assert gone.reason is EventReason.CORRECTED
+
+
+def test_a_replaced_integration_that_is_recorded_no_longer_is_not_said_to_be_deleted() -> None:
+    before = Status().evolve(id=7, former=tuple(Former(id=each) for each in range(1, 4)))
+    after = before.evolve(id=8, origin=Origin.CREATED, former=(Former(id=3), Former(id=7)))
+    assert [each.reason for each in events_for(before, after, Reported())] == [
+        EventReason.CORRECTED,
+        EventReason.CREATED,
+    ]
+
+
+def test_a_resource_that_is_released_says_what_became_of_its_integration() -> None:
+    (deleted,) = deletion_events(Status(id=7), RemoveFinalizer())
     assert (deleted.reason, deleted.note) == (EventReason.DELETED, "Integration 7 was deleted in NetBird.")
-    assert orphaned is not None
+    orphan = RemoveFinalizer("integration 7 of account a was left in NetBird")
+    (orphaned,) = deletion_events(Status(id=7), orphan)
     assert orphaned.reason is EventReason.ORPHANED
     assert "integration 7 of account a" in orphaned.note
-    assert deletion_event(Status(), RemoveFinalizer()) is None
+    left, deleted = deletion_events(Status(id=7), RemoveFinalizer(left="5 (account b)"))
+    assert (left.reason, left.warning, deleted.reason) == (EventReason.ORPHANED, True, EventReason.DELETED)
+    assert "5 (account b)" in left.note
+    assert list(deletion_events(Status(), RemoveFinalizer())) == []
 
 
 def test_an_event_has_a_word_of_one_closed_list() -> None:
