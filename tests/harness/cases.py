@@ -10,13 +10,13 @@ from netbird_streaming.core.inputs import (
     AccountSnapshot,
     DecisionInput,
     Desired,
-    Memory,
     Observed,
     Recorded,
     Target,
     Timeouts,
     own_status_of,
 )
+from netbird_streaming.core.memory import Memory
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import Payload, resolve, secret_names
 from netbird_streaming.core.netbird.types import Integration, Listing

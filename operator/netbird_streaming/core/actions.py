@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from netbird_streaming.api.status import Correction, Intent, Origin
-from netbird_streaming.core.inputs import CreatedIntegration
+from netbird_streaming.core.memory import CreatedIntegration
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.errors import EditError, OperatorError

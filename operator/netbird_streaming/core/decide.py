@@ -20,7 +20,7 @@ Policy = Callable[[DecisionInput], Action | None]
 
 def record_created_id(inputs: DecisionInput) -> Action | None:
     """Record the id of an answered POST before anything else."""
-    created = inputs.memory.created
+    created = inputs.memory.create.created
     if created is None or inputs.status.id == created.item.id:
         return None
     return RecordId(created.item, Origin.CREATED, created)

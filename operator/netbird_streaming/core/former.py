@@ -58,7 +58,7 @@ def _is_reachable(former: Former, target: Target) -> bool:
 
 def is_done(inputs: DecisionInput, integration_id: int | None) -> bool:
     """Return whether this resource owned the integration before: an adoption of it that is still declared is done."""
-    gone = recorded(inputs) if inputs.memory.absent is not None else inputs.status.internal.former
+    gone = recorded(inputs) if inputs.memory.absence.since is not None else inputs.status.internal.former
     return any(each.id == integration_id for each in gone)
 
 

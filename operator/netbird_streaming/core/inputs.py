@@ -1,14 +1,15 @@
 """What a decision rests on: what the user wants, what is to be seen, and what we remember. All of it frozen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Final, Protocol
 
-from netbird_streaming.api.status import Applied, Intent, Status, own
+from netbird_streaming.api.status import Status, own
 from netbird_streaming.api.timestamps import CREATED_ROUNDING, is_apart
 from netbird_streaming.api.types import EventStreamingIntegration
+from netbird_streaming.core.memory import Memory
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import Payload
@@ -158,75 +159,6 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class CreatedIntegration:
-    """An answered POST: the integration.
-
-    What it was made from, the server's authority, and `credential_digest` of the token.
-    """
-
-    item: Integration
-    authority: str
-    credential_digest: str
-    applied: Applied
-    public: Mapping[str, str]
-    enabled: bool
-    normalized: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What this process knows of a resource and a restart may forget; all moments are monotonic seconds.
-
-    - `finalizer_seen_at`: when our finalizer was first known to be on it: a LIST begun later sees all that came before.
-    - `create_ended_at`: when the POST of the intent in status had surely ended, as far as this process is concerned.
-    - `unsent`: intents whose POST was never sent: their write was not answered, so that any of them may be in the
-      status, or the token changed after it.
-    - `create_error`: what became of that POST instead of an answer, as a sentence.
-    - `created`: an answered POST whose id is not in the status yet.
-    - `last_write_at`: when the last accepted write ended; a LIST begun later shows its outcome, unless it lags.
-    - `remote_updated_before`: when NetBird had last written the integration before that, as far as it told; before a
-      POST, never.
-    - `needs_verification`: that write undid somebody else's, repeated one that was not answered, or was followed by a
-      problem: it is compared with a LIST at once.
-    - `unknown_write_at`: when a PUT or DELETE ended unknown: it is repeated only after a look.
-    - `late_write_possible_until`: until when a PUT that was not answered may be carried out yet, after others that
-      were.
-    - `own_write_updated_at`: NetBird's time of the last accepted write, where one such may overtake it: a later one is
-      that one's.
-    - `not_found_at`: when the integration was last found absent: a JSON 404 by id, or another integration with its id.
-    - `absent`: when it, or the outcome of an open create, was first found absent since it was last seen.
-    - `fetched`: what NetBird answered by id at `fetched_at` for an integration that its LIST does not show.
-    - `deleted`: NetBird accepted our DELETE.
-    - `last_compared_at`: when the LIST that was last compared with began.
-    - `reconcile_request`: the reconcile request that was first seen at `reconcile_request_at`.
-    """
-
-    finalizer_seen_at: float | None = None
-    create_ended_at: float | None = None
-    unsent: tuple[Intent, ...] = ()
-    create_error: str | None = None
-    created: CreatedIntegration | None = None
-    last_write_at: float | None = None
-    remote_updated_before: datetime | None = None
-    needs_verification: bool = False
-    unknown_write_at: float | None = None
-    late_write_possible_until: float | None = None
-    own_write_updated_at: str | None = None
-    not_found_at: float | None = None
-    absent: float | None = None
-    fetched: Integration | None = None
-    fetched_at: float = 0.0
-    deleted: bool = False
-    last_compared_at: float | None = None
-    reconcile_request: str | None = None
-    reconcile_request_at: float = 0.0
-
-    def evolve(self, **changes: object) -> "Memory":
-        """The same with some things changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]  # replace() checks the names at run time
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """What the resource's status says, as far as this very resource wrote it, and what this process knows.
 
@@ -288,7 +220,7 @@ class DecisionInput:
 
         Where this process has written nothing, the one before it may have done so just before its end.
         """
-        written = self.memory.last_write_at
+        written = self.memory.write.at
         return (self.observed.account_since if written is None else written) + self.timeouts.list_lag
 
     def unowned(self, items: list[Integration]) -> list[Integration]:
@@ -309,8 +241,8 @@ class DecisionInput:
         if snapshot is None or self.status.id is None:
             return None
         item = snapshot.by_id.get(self.status.id)
-        if item is None and self.memory.fetched_at >= snapshot.started_at:
-            item = self.memory.fetched
+        if item is None and self.memory.absence.fetched_at >= snapshot.started_at:
+            item = self.memory.absence.fetched
         return item if item is not None and self.is_ours(item) else None
 
     def list_since(self, moment: float | None) -> AccountSnapshot | None:

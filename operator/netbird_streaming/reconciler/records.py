@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from netbird_streaming.api.status import Status
 from netbird_streaming.api.timestamps import parse_time
 from netbird_streaming.api.types import RECONCILE_ANNOTATION, ConnectionKind, EventStreamingIntegration, ObjectKey
-from netbird_streaming.core.inputs import LIST_LAG, AccountSnapshot, CreatedIntegration, Memory
+from netbird_streaming.core.inputs import LIST_LAG, AccountSnapshot
+from netbird_streaming.core.memory import CreatedIntegration, Memory
 from netbird_streaming.core.netbird.payload import secret_names
 from netbird_streaming.core.netbird.types import Integration, Priority
 from netbird_streaming.core.status.conditions import NOT_REPORTED, Readiness, readiness
@@ -40,7 +41,7 @@ class ResourceRecord:
     `in_sync_digest` is the digest of the integration as it was when last found in order. `create_pending` says that a
     create of it has no known outcome. `origin` is the account that the id, or else the intent, is of. `last_notified`
     is how it stood when a status was last written, `readiness` what the newest version known says. `account` is where
-    the way leads that was last taken, `create_account` where the POST of `memory.created` went. `refused` is the last
+    the way leads that was last taken, `create_account` where its POST went. `refused` is the last
     published refusal of a status write.
     """
 
@@ -73,7 +74,7 @@ class ResourceRecord:
 
     def is_missed(self, snapshot: AccountSnapshot, shown_since: float) -> bool:
         """Return whether a LIST lacks the integration, which it would show if it were there."""
-        written = self.memory.last_write_at
+        written = self.memory.write.at
         since = shown_since if written is None else written + LIST_LAG
         return (
             self.id is not None and not self.deleting and self.id not in snapshot.by_id and snapshot.started_at >= since

@@ -164,7 +164,7 @@ class Store:
         if record is None or record.uid != uid:
             return
         del self.records[key]
-        if record.id is not None and not record.memory.deleted and uid not in self.releasing:
+        if record.id is not None and not record.memory.write.deleted and uid not in self.releasing:
             # Its finalizer was removed by hand. Whether somebody wants the integration nobody knows: it stays.
             fields = {"kind": key.kind, "resource": key.label, "integration": record.id}
             logger.warning("gone without us: its integration may be left in NetBird", extra=fields)
@@ -199,10 +199,10 @@ class Store:
     def clean_up_deleted(self, record: ResourceRecord) -> None:
         """The resource is gone: others may have what it held, and what is written nowhere is deleted by its id."""
         self.ownership.release_all(record.uid)
-        created = record.memory.created
+        created = record.memory.create.created
         if created is None or record.create_account is None:
             return
-        record.memory = record.memory.evolve(created=None)
+        record.memory = record.memory.created_handled()
         stray = ObjectKey(UNOWNED, None, str(created.item.id))
         self.unowned[stray] = UnownedIntegration(record.create_account, created)
         self.queue.add(stray, Priority.HIGH)
@@ -265,16 +265,7 @@ class Store:
 
         When the finalizer was seen matters only to a creation, and a later moment is as good there.
         """
-        late = record.memory.late_write_possible_until
-        late = late if late is not None and compared_at < late else None
-        memory = record.memory.evolve(
-            last_compared_at=compared_at,
-            not_found_at=None,
-            absent=None,
-            finalizer_seen_at=None,
-            late_write_possible_until=late,
-            own_write_updated_at=None,
-        )
+        memory = record.memory.in_sync(compared_at)
         if memory != self._shared_memory:
             self._shared_memory = memory
         record.memory = self._shared_memory

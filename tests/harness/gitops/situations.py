@@ -15,7 +15,8 @@ from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.cluster.errors import to_operator_error as kubernetes_failure
 from netbird_streaming.core.actions import Create, Delete, ReadyState, RecordId, Report, Update, WaitForList, report_of
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.memory import Absence, CreateAttempt, CreatedIntegration, Memory
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import resolve
 from netbird_streaming.core.status import updates
@@ -154,15 +155,19 @@ def denied() -> OperatorError:
     return kubernetes_failure(ApiException(status=403), "Secret team-a/siem", write=False)
 
 
-_SETTLED: Final = Memory(finalizer_seen_at=NOW - 300, create_ended_at=NOW - 200)
+_SETTLED: Final = Memory(finalizer_seen_at=NOW - 300, create=CreateAttempt(ended_at=NOW - 200))
 _POSTED: Final = Memory(
     finalizer_seen_at=NOW - 9,
-    created=CreatedIntegration(
-        item(5), AUTHORITY, "proof-1", Applied(fingerprint="fingerprint", key_id=KEY.id), {"url": URL}, enabled=True
+    create=CreateAttempt(
+        created=CreatedIntegration(
+            item(5), AUTHORITY, "proof-1", Applied(fingerprint="fingerprint", key_id=KEY.id), {"url": URL}, enabled=True
+        )
     ),
 )
 _CONTENDED: Final = {"snapshot": view(item(5, updated_at=_LATER, **_FOREIGN))}
-_MISSING: Final = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 2, absent=NOW - 2 - LIMITS.absence)
+_MISSING: Final = Memory(
+    finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 2, since=NOW - 2 - LIMITS.absence)
+)
 
 SITUATIONS: Final = (
     Situation("synced", before=held, observed={"snapshot": view(item(5))}),
@@ -195,7 +200,9 @@ SITUATIONS: Final = (
     Situation("unavailable-deleted", before=held, observed={"target": refused(LISTING, 503)}, deleted=True),
     Situation("unexpected-answer", answer=malformed_response(LISTING, "it is no JSON")),
     Situation("kubernetes-refused", payload=denied()),
-    Situation("create-outcome-unknown", before=_creating(), memory=Memory(NOW - 100, create_ended_at=NOW - 1)),
+    Situation(
+        "create-outcome-unknown", before=_creating(), memory=Memory(NOW - 100, create=CreateAttempt(ended_at=NOW - 1))
+    ),
     Situation(
         "create-ambiguous",
         before=_creating(),

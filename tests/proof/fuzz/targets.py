@@ -18,7 +18,8 @@ from netbird_streaming.cluster.parsing import object_key, parse
 from netbird_streaming.config.settings import SettingsError, add_flags, read_settings, unknown_variables
 from netbird_streaming.core.actions import Create, RecordId, Report, Update
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import DecisionInput, Memory
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.memory import Absence, LastWrite, Memory
 from netbird_streaming.core.namespace_access import access_of, needs_labels
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.endpoints import resync_interval, seconds, url_fault
@@ -138,7 +139,10 @@ def resource(data: bytes) -> None:
     with suppress(EditError, WaitError):
         payload_of(read)
         shown = codec.parse_integration(json.dumps(SHOWN).encode())
-        for memory in (Memory(), Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 5, last_write_at=NOW - 50)):
+        for memory in (
+            Memory(),
+            Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 5), write=LastWrite(at=NOW - 50)),
+        ):
             _decide(case(read, memory=memory))
             _decide(case(read, memory=memory, snapshot=view(shown, replace(shown, id=9))))
 

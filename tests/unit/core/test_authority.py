@@ -9,7 +9,8 @@ from netbird_streaming.api.status import Origin, Status
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core.actions import Action, ConfirmAccount, Delete, RecordId, Report, Update
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import DecisionInput, Memory
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.memory import CreateAttempt, Memory
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
@@ -104,7 +105,7 @@ class TestAmbiguousCreate:
     def case(self, *found: int, allow_adoption: bool) -> DecisionInput:
         spec = {"adoption": {"policy": "Override", "id": found[-1]}}
         status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
-        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66)
+        memory = Memory(finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66))
         listed = view(*(item(each) for each in found), begun=NOW - 0.5)
         target = route_of(allow_adoption=allow_adoption)
         return case(integration(spec, status=status), memory=memory, snapshot=listed, target=target)

@@ -26,7 +26,8 @@ from netbird_streaming.core.actions import (
     WaitForList,
 )
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory, Target
+from netbird_streaming.core.inputs import DecisionInput, Target
+from netbird_streaming.core.memory import Absence, CreateAttempt, CreatedIntegration, LastWrite, Memory
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies import existing
 from netbird_streaming.core.policies.create_outcome import new_intent
@@ -129,7 +130,11 @@ class TestUnknownOutcome:
         return integration(status=Status().evolve(creation=intent_of(resource, **changes), owner_uid=UID))
 
     def case(self, *items: Any, over: float = NOW - 66, begun: float = NOW - 0.5, **observed: Any) -> DecisionInput:
-        memory = Memory(finalizer_seen_at=NOW - 200, create_ended_at=over, absent=over + 5 if over < NOW - 60 else None)
+        memory = Memory(
+            finalizer_seen_at=NOW - 200,
+            create=CreateAttempt(ended_at=over),
+            absence=Absence(since=over + 5 if over < NOW - 60 else None),
+        )
         return case(self.open(), memory=memory, snapshot=view(*items, begun=begun), **observed)
 
     def test_it_waits_until_no_late_commit_is_possible(self) -> None:
@@ -140,7 +145,7 @@ class TestUnknownOutcome:
 
     def test_it_says_what_was_met_instead_of_an_answer(self) -> None:
         known = self.case(over=NOW - 10)
-        memory = known.memory.evolve(create_error="NetBird failed (500).")
+        memory = replace(known.memory, create=replace(known.memory.create, error="NetBird failed (500)."))
         said = decide(replace(known, recorded=replace(known.recorded, memory=memory)))
         assert isinstance(said, Report)
         assert said.message.startswith("NetBird failed (500). The answer to the create was lost.")
@@ -153,7 +158,12 @@ class TestUnknownOutcome:
 
     def test_none_leads_to_another_attempt_that_remembers_the_first(self) -> None:
         first = self.case()
-        once = replace(first, recorded=replace(first.recorded, memory=first.memory.evolve(absent=None)))
+        once = replace(
+            first,
+            recorded=replace(
+                first.recorded, memory=replace(first.memory, absence=replace(first.memory.absence, since=None))
+            ),
+        )
         waits = decide(once)
         assert isinstance(waits, Report)
         seen = NOW - 0.5
@@ -176,7 +186,9 @@ class TestUnknownOutcome:
     def test_of_several_the_user_may_choose_by_adoption_once_they_are_told(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 10}}, status=self.open().status)
         memory, listed = (
-            Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61),
+            Memory(
+                finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
+            ),
             view(item(9), item(10), begun=NOW - 0.5),
         )
         seen = case(resource, memory=memory, snapshot=listed)
@@ -189,7 +201,9 @@ class TestUnknownOutcome:
 
     def test_the_only_one_may_be_adopted_at_once(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 9}}, status=self.open().status)
-        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61)
+        memory = Memory(
+            finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
+        )
         chosen = decide(case(resource, memory=memory, snapshot=view(item(9), begun=NOW - 0.5)))
         assert chosen == RecordId(item(9), Origin.ADOPTED)
 
@@ -223,7 +237,9 @@ class TestUnknownOutcome:
     @pytest.mark.parametrize("missing", [{"since": None}, {"until": None}, {"since": None, "until": None}])
     def test_where_the_server_tells_no_time_none_is_compared(self, missing: dict[str, None]) -> None:
         resource = integration(status=Status().evolve(creation=intent_of(integration(), **missing), owner_uid=UID))
-        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61)
+        memory = Memory(
+            finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
+        )
         late = item(9, created_at="2026-05-01T15:00:00Z")
         action = decide(case(resource, memory=memory, snapshot=view(late, begun=NOW - 0.5)))
         assert action == RecordId(late, Origin.INFERRED)
@@ -233,7 +249,9 @@ class TestUnknownOutcome:
         others = [intent_of(integration(), signature={"url": each}) for each in ("one", "two")]
         last = intent_of(integration(), attempt=4)
         status = Status().evolve(creation=last, unresolved_creations=(others[0], first, others[1]), owner_uid=UID)
-        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61)
+        memory = Memory(
+            finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
+        )
         action = decide(case(integration(status=status), memory=memory, snapshot=view(begun=NOW - 0.5)))
         assert isinstance(action, Create)
         merged = first.model_copy(update={"until": last.until, "attempt": 4})
@@ -243,7 +261,9 @@ class TestUnknownOutcome:
     def test_what_was_there_before_the_attempt_is_not_bound(self) -> None:
         known = new_intent(case(integration()), payload_of(integration()), ROUTE, view(item(8), item(9)))
         resource = integration(status=Status().evolve(creation=known, owner_uid=UID))
-        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61)
+        memory = Memory(
+            finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
+        )
         listed = (item(8), item(9), item(10, created_at="2026-05-01T10:59:00Z"))
         action = decide(case(resource, memory=memory, snapshot=view(*listed, begun=NOW - 0.5)))
         assert reason_of(action) is Reason.IDENTICAL_EXISTS
@@ -256,7 +276,9 @@ class TestUnknownOutcome:
 
     def test_with_another_fingerprint_key_nothing_is_inferred(self) -> None:
         resource = integration(status=Status().evolve(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
-        memory = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61)
+        memory = Memory(
+            finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
+        )
         action = decide(case(resource, memory=memory, snapshot=view(item(9), begun=NOW - 0.5)))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
@@ -289,7 +311,7 @@ class TestUnknownOutcome:
         created = CreatedIntegration(
             item(9), AUTHORITY, "proof-1", Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True
         )
-        action = decide(case(self.open(), memory=Memory(created=created), target=BROKEN))
+        action = decide(case(self.open(), memory=Memory(create=CreateAttempt(created=created)), target=BROKEN))
         assert action == RecordId(item(9), Origin.CREATED, created)
 
     def test_a_late_commit_of_an_attempt_that_was_given_up_is_named(self) -> None:
@@ -301,7 +323,7 @@ class TestUnknownOutcome:
     def test_a_late_commit_is_looked_for_as_long_as_all_was_not_well(self) -> None:
         resource = integration()
         synced = Condition(type="Ready", status="True", reason=Reason.SYNCED.value, last_transition_time=WALL)
-        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 1)
+        memory = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 1))
         for conditions, looks in (((), True), ((synced,), False)):
             status = held(resource, unresolved_creations=(intent_of(resource),), conditions=conditions)
             assert (decide(case(integration(status=status), memory=memory)) == WaitForList(NOW)) is looks
@@ -360,14 +382,14 @@ class TestKeeping:
         seconds: int,
         foreign: bool,  # noqa: FBT001 # pytest passes it
     ) -> None:
-        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 10, last_compared_at=looked)
+        memory = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 10, compared_at=looked))
         touched = item(updated_at=f"2026-05-01T11:00:{seconds:02}.000001Z")
         action = decide(case(integration(status=held(integration())), memory=memory, snapshot=view(touched)))
         assert isinstance(action, Update) is foreign
 
     def test_an_unanswered_put_is_repeated_only_after_a_look(self) -> None:
         resource = integration({"enabled": False}, status=held(integration()))
-        memory = Memory(unknown_write_at=NOW - 1, last_write_at=NOW - 50)
+        memory = Memory(write=LastWrite(unknown_at=NOW - 1, at=NOW - 50))
         assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW - 2))) == WaitForList(NOW - 1)
         assert isinstance(decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW))), Update)
 
@@ -383,12 +405,12 @@ class TestKeeping:
         other = {"url": "https://evil.example/", "headers": "{}", "body_template": ""}
         shown, known = (
             view(item(config=other, updated_at=LATER)),
-            Memory(finalizer_seen_at=NOW - 100, last_compared_at=NOW - 60),
+            Memory(finalizer_seen_at=NOW - 100, write=LastWrite(compared_at=NOW - 60)),
         )
         first = decide(case(integration(status=held(integration())), memory=known, snapshot=shown))
         assert isinstance(first, Update)
         undone = integration(status=held(integration(), corrections=(first.correction,), updated_at=None))
-        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 10, needs_verification=True)
+        memory = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 10, needs_verification=True))
         again = decide(
             case(undone, memory=memory, snapshot=view(item(config=other, updated_at="2026-05-01T11:50:00Z")))
         )
@@ -435,7 +457,7 @@ class TestKeeping:
         assert isinstance(decide(case(asked, snapshot=shown)), Update)
 
     def test_the_time_between_the_two_observations_is_a_setting(self) -> None:
-        missing = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 1, absent=NOW - 5)
+        missing = Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 1, since=NOW - 5))
         default = case(integration(status=held(integration())), memory=missing, snapshot=view(begun=NOW))
         waits = decide(default)
         assert isinstance(waits, Report)
@@ -445,14 +467,14 @@ class TestKeeping:
     def test_absence_is_proven_by_id_and_by_a_later_list(self) -> None:
         resource = integration(status=held(integration()))
         assert decide(case(resource, snapshot=view())) == ProveAbsence(5)
-        missing = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 0.9, absent=NOW - 0.9)
+        missing = Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 0.9, since=NOW - 0.9))
         assert decide(case(resource, memory=missing, snapshot=view())) == WaitForList(NOW - 0.9)
         again = NOW - 0.9 + LIMITS.absence
         once = decide(case(resource, memory=missing, snapshot=view(begun=NOW)))
         assert isinstance(once, Report)
         assert (once.reason, once.retry_at) == (Reason.REMOTE_DELETED, again)
         assert decide(case(resource, now=again, memory=missing, snapshot=view(begun=NOW))) == ProveAbsence(5)
-        twice = missing.evolve(not_found_at=again)
+        twice = replace(missing, absence=replace(missing.absence, not_found_at=again))
         assert decide(case(resource, now=again, memory=twice, snapshot=view(begun=NOW))) == WaitForList(again)
         assert isinstance(decide(case(resource, now=again, memory=twice, snapshot=view(begun=again))), Create)
         assert (
@@ -483,20 +505,20 @@ class TestKeeping:
     def test_an_old_list_vouches_for_no_write(self) -> None:
         changed = integration({"enabled": False}, status=held(integration()))
         assert decide(case(changed, snapshot=view(item(), begun=NOW - 21))) == WaitForList(NOW - 20)
-        just_written = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 20)
+        just_written = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 20))
         assert isinstance(decide(case(changed, memory=just_written)), Update)
 
     def test_in_report_mode_a_remote_deletion_is_not_made_good(self) -> None:
         spec = {"driftPolicy": "Report"}
         resource = integration(spec, status=held(integration(spec)))
-        missing = Memory(finalizer_seen_at=NOW - 100, not_found_at=NOW - 0.9, absent=NOW - 90)
+        missing = Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 0.9, since=NOW - 90))
         gone = decide(case(resource, memory=missing, snapshot=view(begun=NOW)))
         assert reason_of(gone) is Reason.REMOTE_DELETED
         assert isinstance(gone, Report)
         assert gone.drifted == gone.message
 
     def test_a_list_from_before_our_own_write_does_not_make_it_doubtful(self) -> None:
-        memory = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 0.5)
+        memory = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 0.5))
         assert (
             reason_of(decide(case(integration(status=held(integration())), memory=memory, snapshot=view())))
             is Reason.SYNCED
@@ -505,7 +527,11 @@ class TestKeeping:
     @pytest.mark.parametrize("missing", [None, NOW - 0.5])
     def test_without_a_404_and_a_list_that_began_later_nothing_is_gone(self, missing: float | None) -> None:
         assert not existing.is_gone(
-            case(integration(status=held(integration())), memory=Memory(not_found_at=missing), snapshot=view())
+            case(
+                integration(status=held(integration())),
+                memory=Memory(absence=Absence(not_found_at=missing)),
+                snapshot=view(),
+            )
         )
 
     @pytest.mark.parametrize(
@@ -545,7 +571,7 @@ class TestKeeping:
         assert decide(case(integration(status=held(integration())))) == WaitForList(0.0)
 
     def test_after_our_own_write_nothing_is_asked_of_the_server(self) -> None:
-        memory = Memory(finalizer_seen_at=NOW - 9, last_write_at=NOW - 1)
+        memory = Memory(finalizer_seen_at=NOW - 9, write=LastWrite(at=NOW - 1))
         assert reason_of(decide(case(integration(status=held(integration())), memory=memory))) is Reason.SYNCED
 
 
@@ -635,7 +661,10 @@ class TestDeleting:
         assert decide(case(self.gone(status=held(integration())), snapshot=view(item()))) == Delete(5)
 
     def test_then_the_finalizer(self) -> None:
-        assert decide(case(self.gone(status=held(integration())), memory=Memory(deleted=True))) == RemoveFinalizer()
+        assert (
+            decide(case(self.gone(status=held(integration())), memory=Memory(write=LastWrite(deleted=True))))
+            == RemoveFinalizer()
+        )
 
     def test_nothing_held_is_released_without_a_connection(self) -> None:
         assert decide(case(self.gone(), target=BROKEN)) == RemoveFinalizer()
@@ -669,8 +698,11 @@ class TestDeleting:
         status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
         resource = self.gone({"deletionPolicy": "Orphan"}, status)
         lost = RemoveFinalizer("an integration may be left in NetBird: a create was never answered")
-        over = Memory(create_ended_at=NOW - 66, absent=NOW - 61)
-        assert reason_of(decide(case(resource, memory=Memory(create_ended_at=NOW)))) is Reason.CREATE_OUTCOME_UNKNOWN
+        over = Memory(create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61))
+        assert (
+            reason_of(decide(case(resource, memory=Memory(create=CreateAttempt(ended_at=NOW)))))
+            is Reason.CREATE_OUTCOME_UNKNOWN
+        )
         assert decide(case(resource, memory=over)) == WaitForList(NOW - 1)
         found = decide(case(resource, memory=over, snapshot=view(item(9), begun=NOW)))
         assert found == RecordId(item(9), Origin.INFERRED)
@@ -680,7 +712,7 @@ class TestDeleting:
 
     def test_an_unanswered_delete_is_repeated_only_after_a_look(self) -> None:
         resource = self.gone(status=held(integration()))
-        memory = Memory(unknown_write_at=NOW - 1, last_write_at=NOW - 50)
+        memory = Memory(write=LastWrite(unknown_at=NOW - 1, at=NOW - 50))
         assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW - 2))) == WaitForList(NOW - 1)
         assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW))) == Delete(5)
 
@@ -690,7 +722,7 @@ class TestDeleting:
 
     def test_a_list_from_before_our_own_write_proves_no_absence(self) -> None:
         resource = self.gone(status=held(integration()))
-        assert decide(case(resource, memory=Memory(last_write_at=NOW - 0.5), snapshot=view())) == Delete(5)
+        assert decide(case(resource, memory=Memory(write=LastWrite(at=NOW - 0.5)), snapshot=view())) == Delete(5)
 
     def test_suspension_holds_no_deletion_up(self) -> None:
         resource = self.gone({"suspend": True}, held(integration()))
@@ -698,8 +730,8 @@ class TestDeleting:
 
     def test_an_open_create_is_settled_first(self) -> None:
         status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
-        memory = Memory(create_ended_at=NOW - 66, absent=NOW - 61)
-        waiting = decide(case(self.gone(status=status), memory=Memory(create_ended_at=NOW)))
+        memory = Memory(create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61))
+        waiting = decide(case(self.gone(status=status), memory=Memory(create=CreateAttempt(ended_at=NOW))))
         assert reason_of(waiting) is Reason.CREATE_OUTCOME_UNKNOWN
         found = decide(case(self.gone(status=status), memory=memory, snapshot=view(item(9), begun=NOW)))
         assert found == RecordId(item(9), Origin.INFERRED)
@@ -707,10 +739,12 @@ class TestDeleting:
 
     def test_a_404_alone_proves_nothing(self) -> None:
         resource = self.gone(status=held(integration()))
-        assert decide(case(resource, memory=Memory(not_found_at=NOW - 0.5), snapshot=view())) == WaitForList(NOW - 0.5)
-        once = Memory(not_found_at=NOW - 0.5, absent=NOW - 0.5)
+        assert decide(
+            case(resource, memory=Memory(absence=Absence(not_found_at=NOW - 0.5)), snapshot=view())
+        ) == WaitForList(NOW - 0.5)
+        once = Memory(absence=Absence(not_found_at=NOW - 0.5, since=NOW - 0.5))
         assert reason_of(decide(case(resource, memory=once, snapshot=view(begun=NOW)))) is Reason.REMOTE_DELETED
-        twice = Memory(not_found_at=NOW - 0.5, absent=NOW - 60.5)
+        twice = Memory(absence=Absence(not_found_at=NOW - 0.5, since=NOW - 60.5))
         assert decide(case(resource, memory=twice, snapshot=view(begun=NOW))) == RemoveFinalizer(absent=(5,))
 
     def test_in_another_account_nothing_is_deleted(self) -> None:
@@ -784,12 +818,9 @@ routes = st.builds(
 memories = st.builds(
     Memory,
     finalizer_seen_at=moments,
-    create_ended_at=moments,
-    last_write_at=moments,
-    unknown_write_at=moments,
-    not_found_at=moments,
-    last_compared_at=moments,
-    deleted=st.booleans(),
+    create=st.builds(CreateAttempt, ended_at=moments),
+    write=st.builds(LastWrite, at=moments, unknown_at=moments, compared_at=moments, deleted=st.booleans()),
+    absence=st.builds(Absence, not_found_at=moments),
 )
 items = st.lists(
     st.builds(

@@ -28,7 +28,7 @@ _UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came
 def open_intent(inputs: DecisionInput) -> Intent | None:
     """Return the intent whose POST may have been sent."""
     intent = inputs.status.internal.creation
-    return None if intent in inputs.memory.unsent else intent
+    return None if intent in inputs.memory.create.unsent else intent
 
 
 def new_intent(inputs: DecisionInput, payload: Payload, target: Target, snapshot: AccountSnapshot) -> Intent:
@@ -89,7 +89,7 @@ def _attempt(inputs: DecisionInput) -> int:
     previous = inputs.status.internal.creation
     if previous is None:
         return len(inputs.status.internal.unresolved_creations) + 1
-    return previous.attempt + (previous not in inputs.memory.unsent)
+    return previous.attempt + (previous not in inputs.memory.create.unsent)
 
 
 def unresolved(inputs: DecisionInput) -> tuple[Intent, ...]:
@@ -192,10 +192,11 @@ def resolve_open_intent(inputs: DecisionInput) -> Action | None:
     if not reaches_same_account(inputs, intent, target):
         return _other_account(target)
     waits = inputs.timeouts.late_commit + inputs.timeouts.list_lag
-    over = (inputs.memory.create_ended_at or inputs.observed.now) + waits
+    over = (inputs.memory.create.ended_at or inputs.observed.now) + waits
     if inputs.observed.now < over:
         return _wait(inputs, intent, target, over)
-    since = over if inputs.memory.absent is None else max(over, inputs.memory.absent + inputs.timeouts.absence)
+    absent = inputs.memory.absence.since
+    since = over if absent is None else max(over, absent + inputs.timeouts.absence)
     if inputs.observed.now < since:
         return Report(ReadyState.RECONCILING, Reason.CREATE_OUTCOME_UNKNOWN, _outcome_unknown(inputs), retry_at=since)
     snapshot = inputs.list_since(since)
@@ -210,7 +211,7 @@ def _look_twice(inputs: DecisionInput, intent: Intent, snapshot: AccountSnapshot
     if snapshot.unidentified(intent.platform) > intent.unidentified:
         sentence = "NetBird lists a new integration without a readable id, which may have come of an unanswered create."
         return refuse(Reason.CREATE_AMBIGUOUS, sentence)
-    first = snapshot.started_at if inputs.memory.absent is None else inputs.memory.absent
+    first = snapshot.started_at if inputs.memory.absence.since is None else inputs.memory.absence.since
     if snapshot.started_at >= first + inputs.timeouts.absence:
         return None
     return Report(
@@ -308,7 +309,7 @@ def _described(inputs: DecisionInput, intent: Intent, item: Integration) -> str:
 
 def _outcome_unknown(inputs: DecisionInput) -> str:
     """Return the message about a lost response, with the error that was received instead."""
-    return _UNKNOWN if inputs.memory.create_error is None else f"{inputs.memory.create_error} {_UNKNOWN}"
+    return _UNKNOWN if inputs.memory.create.error is None else f"{inputs.memory.create.error} {_UNKNOWN}"
 
 
 def _other_account(target: Target) -> Action:

@@ -29,7 +29,7 @@ def nothing_to_delete(inputs: DecisionInput) -> Action | None:
     if not inputs.desired.resource.has_finalizer:
         return Ignore()
     status = inputs.status
-    if inputs.memory.deleted:
+    if inputs.memory.write.deleted:
         return _released(inputs, status.internal.former)
     internal = status.internal
     if status.id is not None or create_outcome.open_intent(inputs) or internal.unresolved_creations or internal.former:
@@ -100,8 +100,8 @@ def delete(inputs: DecisionInput) -> Action:
     status, memory = inputs.status, inputs.memory
     if status.id is None or is_gone(inputs):
         return _released(inputs, former.recorded(inputs))
-    if memory.unknown_write_at is not None and inputs.list_since(memory.unknown_write_at) is None:
-        return WaitForList(memory.unknown_write_at)
+    if memory.write.unknown_at is not None and inputs.list_since(memory.write.unknown_at) is None:
+        return WaitForList(memory.write.unknown_at)
     return Delete(status.id)
 
 

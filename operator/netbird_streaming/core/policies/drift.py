@@ -40,13 +40,13 @@ def correct_drift(inputs: DecisionInput) -> Action | None:
 
 def _compare_since(inputs: DecisionInput) -> float | None:
     """Return the earliest start of a LIST to compare with, or None if no comparison is due."""
-    memory = inputs.memory
+    write = inputs.memory.write
     if is_requested(inputs):
-        return max(memory.reconcile_request_at, memory.last_write_at or 0.0)
-    if memory.last_write_at is None:
+        return max(0.0 if inputs.memory.request is None else inputs.memory.request.at, write.at or 0.0)
+    if write.at is None:
         return 0.0
-    rests = not memory.needs_verification if _is_first_comparison(inputs) else is_in_sync(inputs)
-    return None if rests and inputs.list_since(memory.last_write_at) is None else memory.last_write_at
+    rests = not write.needs_verification if write.is_uncompared else is_in_sync(inputs)
+    return None if rests and inputs.list_since(write.at) is None else write.at
 
 
 def is_in_sync(inputs: DecisionInput) -> bool:
@@ -95,27 +95,19 @@ def _not_applied(item: Integration, fresh: dict[str, str]) -> Report:
 
 def _compare_later(inputs: DecisionInput, item: Integration, *, waits: bool) -> Action:
     """Schedule another comparison, because the LIST may lag."""
-    may_be_overtaken = inputs.memory.late_write_possible_until is not None
+    may_be_overtaken = inputs.memory.write.late_until is not None
     stamp = item.updated_at if may_be_overtaken and _shows_our_write(inputs, item) else None
-    if waits or inputs.memory.needs_verification or may_be_overtaken:
+    if waits or inputs.memory.write.needs_verification or may_be_overtaken:
         return WaitForList(inputs.list_reliable_after, stamp)
     return nothing_to_compare(inputs)
 
 
 def _shows_our_write(inputs: DecisionInput, item: Integration) -> bool:
     """Return whether the LIST shows our last write: its time is later than before the write."""
-    shown, before = parse_time(item.updated_at), inputs.memory.remote_updated_before
-    if inputs.memory.last_write_at is None:
+    shown, before = parse_time(item.updated_at), inputs.memory.write.remote_updated_before
+    if inputs.memory.write.at is None:
         return shown == parse_time(inputs.status.updated_at)
     return shown is not None and before is not None and shown - before > ROUNDING
-
-
-def _is_first_comparison(inputs: DecisionInput) -> bool:
-    """Return whether our last write was never compared with a LIST that began after it."""
-    memory = inputs.memory
-    return memory.last_write_at is not None and (
-        memory.last_compared_at is None or memory.last_compared_at < memory.last_write_at
-    )
 
 
 def _drifted(inputs: DecisionInput, payload: Payload, item: Integration, fresh: dict[str, str]) -> Action:
@@ -140,7 +132,7 @@ def _drifted(inputs: DecisionInput, payload: Payload, item: Integration, fresh: 
 
 def _correction(inputs: DecisionInput, item: Integration, values: dict[str, str], at: datetime) -> Correction:
     """Return the correction. A value that changed after it was in sync is never the server's own form."""
-    known = {} if _was_in_sync(inputs) and is_foreign_write(inputs, item) else values
+    known = {} if inputs.memory.write.is_compared and is_foreign_write(inputs, item) else values
     return Correction(at=at, updated_at=item.updated_at, values=known)
 
 
@@ -150,14 +142,11 @@ def is_foreign_write(inputs: DecisionInput, item: Integration) -> bool:
     An earlier time counts too, since a restored database shows one. Where the answer to a PUT showed the time from
     before there is no baseline yet, and the first LIST gives it.
     """
-    if inputs.memory.own_write_updated_at is not None:
-        return is_later(item.updated_at, inputs.memory.own_write_updated_at, by=ROUNDING)
-    return is_apart(item.updated_at, inputs.status.updated_at, by=ROUNDING if _was_in_sync(inputs) else LATE_TOUCH)
-
-
-def _was_in_sync(inputs: DecisionInput) -> bool:
-    """Return whether a LIST has shown the outcome of our last write to this process."""
-    return inputs.memory.last_compared_at is not None and not _is_first_comparison(inputs)
+    if inputs.memory.write.own_updated_at is not None:
+        return is_later(item.updated_at, inputs.memory.write.own_updated_at, by=ROUNDING)
+    return is_apart(
+        item.updated_at, inputs.status.updated_at, by=ROUNDING if inputs.memory.write.is_compared else LATE_TOUCH
+    )
 
 
 def overwrites_foreign_change(inputs: DecisionInput, update: Update) -> bool:
@@ -169,7 +158,7 @@ def overwrites_foreign_change(inputs: DecisionInput, update: Update) -> bool:
     if update.correction is None:
         return update.resent_at is not None
     toggled = item.enabled not in (None, update.payload.request.enabled)
-    return toggled or is_foreign_write(inputs, item) or not _is_first_comparison(inputs)
+    return toggled or is_foreign_write(inputs, item) or not inputs.memory.write.is_uncompared
 
 
 def in_sync(inputs: DecisionInput, item: Integration | None, normalized: dict[str, str]) -> Report:

@@ -100,12 +100,10 @@ def is_gone(inputs: DecisionInput) -> bool:
     A read replica, a shard or a token's rights can hide an integration for a while. So it is proven by two observations
     some time apart, each by id and by a LIST that would show our last write.
     """
-    memory = inputs.memory
-    if memory.not_found_at is None or memory.absent is None or inputs.status.id in inputs.observed.vanished:
+    absence = inputs.memory.absence
+    if not absence.is_proven_apart(inputs.timeouts.absence) or inputs.status.id in inputs.observed.vanished:
         return False
-    if memory.not_found_at < memory.absent + inputs.timeouts.absence:
-        return False
-    snapshot = inputs.list_since(max(memory.not_found_at, inputs.list_reliable_after))
+    snapshot = inputs.list_since(max(absence.not_found_at or 0.0, inputs.list_reliable_after))
     return snapshot is not None and inputs.held(snapshot) is None
 
 
@@ -114,7 +112,7 @@ def prove_absence(inputs: DecisionInput) -> Action | None:
     status, memory = inputs.status, inputs.memory
     if status.id is None:
         return None
-    missing = memory.not_found_at
+    missing = memory.absence.not_found_at
     since = inputs.list_reliable_after if missing is None else max(missing, inputs.list_reliable_after)
     snapshot = inputs.list_since(since)
     if snapshot is None:
@@ -128,7 +126,7 @@ def prove_absence(inputs: DecisionInput) -> Action | None:
 
 def _absent(inputs: DecisionInput, integration_id: int) -> Action | None:
     """The LIST does not show it: observe that twice; None where that is done."""
-    missing, absent = inputs.memory.not_found_at, inputs.memory.absent
+    missing, absent = inputs.memory.absence.not_found_at, inputs.memory.absence.since
     if missing is None or absent is None:
         return ProveAbsence(integration_id)
     if integration_id in inputs.observed.vanished:
@@ -164,7 +162,7 @@ def before_write(inputs: DecisionInput) -> Action | None:
     A LIST has to show it as ours a moment ago, since an id can be given again; what our own write was just answered
     with needs none.
     """
-    now, written = inputs.observed.now, inputs.memory.last_write_at
+    now, written = inputs.observed.now, inputs.memory.write.at
     if written is not None and now - written <= FRESH:
         return None
     since = max(now - FRESH, inputs.list_reliable_after)
@@ -202,7 +200,7 @@ def update(inputs: DecisionInput) -> Action | None:
     if (
         is_applied(inputs)
         and status.enabled in (None, payload.request.enabled)
-        and inputs.memory.unknown_write_at is None
+        and inputs.memory.write.unknown_at is None
     ):
         return None
     if inputs.desired.resource.spec.suspend:
@@ -210,7 +208,7 @@ def update(inputs: DecisionInput) -> Action | None:
     conflict = refuse_conflict(inputs)
     if conflict is not None:
         return conflict
-    look = inputs.memory.unknown_write_at
+    look = inputs.memory.write.unknown_at
     if look is not None and inputs.list_since(look) is None:
         return WaitForList(look)
     return Update(status.id, payload)

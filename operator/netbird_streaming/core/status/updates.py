@@ -8,7 +8,8 @@ from netbird_streaming.api.timestamps import parse_time
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core import former
 from netbird_streaming.core.actions import Action, Create, Delete, ReadyState, RecordId, Report, Update, WaitForList
-from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.memory import CreatedIntegration
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies.create_outcome import intent_with_account
 from netbird_streaming.core.status.conditions import ConditionInput, conditions

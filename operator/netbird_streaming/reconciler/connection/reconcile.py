@@ -106,7 +106,7 @@ async def _users(store: Store, state: ConnectionState) -> tuple[str, ...]:
 
 def _can_delete(state: ConnectionState, record: ResourceRecord) -> bool:
     """Whether the connection leads to the account of what the resource holds, as far as is known."""
-    authority, created = authority_of(state.connection), record.memory.created
+    authority, created = authority_of(state.connection), record.memory.create.created
     if created is not None and created.authority == authority:
         return True
     accounts = {account.account_id for account in state.accounts.values()}

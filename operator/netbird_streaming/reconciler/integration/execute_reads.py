@@ -54,7 +54,7 @@ async def wait_for_list(run: Reconciliation, inputs: DecisionInput, action: Wait
     queue, key, priority = run.store.queue, run.record.key, run.priority
     run.remember_version(run.resource)
     if action.own_write_updated_at is not None:
-        run.record.memory = run.record.memory.evolve(own_write_updated_at=action.own_write_updated_at)
+        run.record.memory = run.record.memory.own_write_listed(action.own_write_updated_at)
     run.resolved.account.await_list(key, action.since, priority, lambda: queue.add(key, priority, front=True))
     run.outcome = Outcome.WAITING
     return True
@@ -104,15 +104,13 @@ async def prove_absence(run: Reconciliation, inputs: DecisionInput, action: Prov
     if action.id not in account.contradicted:
         account.contradicted.add(action.id)
         run.store.queue.add(run.resolved.state.connection.key)
-    run.record.memory = run.record.memory.evolve(not_found_at=None, absent=None, fetched=item, fetched_at=now)
+    run.record.memory = run.record.memory.found(item, now)
     return False
 
 
 def note_missing(run: Reconciliation) -> None:
-    """Remember that the integration was found absent now, and when it first was."""
-    memory, now = run.record.memory, run.store.ports.clock.monotonic()
-    absent = now if memory.absent is None else memory.absent
-    run.record.memory = memory.evolve(not_found_at=now, absent=absent, fetched=None)
+    """Remember that the integration was not found."""
+    run.record.memory = run.record.memory.not_found(run.store.ports.clock.monotonic())
 
 
 def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
@@ -130,9 +128,7 @@ def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
         _remember_comparison(run, inputs, action)
         return
     run.remember_version(run.resource)
-    # However old the LIST is when it is looked at again: what is not in order is not called so without another.
-    absent = record.memory.absent if action.absent is None else action.absent
-    record.memory = record.memory.evolve(needs_verification=True, absent=absent)
+    record.memory = record.memory.not_in_sync(action.absent)
     if action.state is ReadyState.SUSPENDED:
         return
     run.outcome = Outcome.ERROR

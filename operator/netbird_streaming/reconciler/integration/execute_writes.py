@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from netbird_streaming.api.status import Applied, Origin
-from netbird_streaming.api.timestamps import NEVER, latest
+from netbird_streaming.api.timestamps import latest
 from netbird_streaming.core import former
 from netbird_streaming.core.actions import (
     Create,
@@ -18,7 +18,8 @@ from netbird_streaming.core.actions import (
     Update,
 )
 from netbird_streaming.core.actions import report_of as standing
-from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory
+from netbird_streaming.core.inputs import DecisionInput
+from netbird_streaming.core.memory import CreatedIntegration
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
@@ -43,8 +44,6 @@ from netbird_streaming.reconciler.integration.reconciliation import Reconciliati
 
 logger = logging.getLogger(__name__)
 
-MAX_UNSENT: Final = 8
-"""Intents. One that is forgotten is taken for sent: its resource waits for an outcome that there is none of."""
 _DELETING: Final = Report(ReadyState.RECONCILING, Reason.PROGRESSING, "The integration is being deleted in NetBird.")
 _LOGGED_ORIGINS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"}
 
@@ -63,7 +62,7 @@ async def add_finalizer(run: Reconciliation, inputs: DecisionInput) -> bool:
         return False
     except OperatorError as problem:
         return await _report_write_error(run, inputs, problem)
-    run.record.memory = run.record.memory.evolve(finalizer_seen_at=run.store.ports.clock.monotonic())
+    run.record.memory = run.record.memory.finalizer_seen(run.store.ports.clock.monotonic())
     return False
 
 
@@ -89,7 +88,7 @@ async def _remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: 
         ids = {"integrations": action.absent, "reason": Reason.REMOTE_DELETED}
         logger.warning("released: NetBird does not show what the operator did not delete", extra=ids)
     run.store.ports.cluster.publish(run.resource, list(deletion_events(run.desired_status, action)))
-    run.record.memory = run.record.memory.evolve(created=None)
+    run.record.memory = run.record.memory.created_handled()
     _log_done("orphaned" if action.note is not None else "released", Reason.DELETING, run.desired_status.id)
     run.store.forget(run.record.key, run.record.uid)
     return True
@@ -149,17 +148,13 @@ async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> 
         return await _report_write_error(run, inputs, problem)
     except OperatorError:
         run.record.resource = None
-        run.record.memory = memory.evolve(unsent=(*memory.unsent, action.intent)[-MAX_UNSENT:])
+        run.record.memory = memory.create_unsent(action.intent)
         raise
     run.store.ownership.own(run.record.at(None, None), None)
-    run.record.memory = Memory(
-        finalizer_seen_at=memory.finalizer_seen_at,
-        reconcile_request=memory.reconcile_request,
-        reconcile_request_at=memory.reconcile_request_at,
-    )
+    run.record.memory = memory.create_begins()
     if run.resolved.account.credential_digest != action.intent.proof:
         # Another token by now, perhaps of another account: what is sent with it takes another LIST and intent.
-        run.record.memory = run.record.memory.evolve(unsent=(action.intent,))
+        run.record.memory = run.record.memory.create_unsent(action.intent)
         return False
     return await _post(run, inputs, action, run.resolved)
 
@@ -175,7 +170,7 @@ async def _post(run: Reconciliation, inputs: DecisionInput, action: Create, reso
     except OperatorError as problem:
         return await _on_create_error(run, inputs, problem)
     finally:
-        run.record.memory = run.record.memory.evolve(create_ended_at=run.store.ports.clock.monotonic())
+        run.record.memory = run.record.memory.create_ended(run.store.ports.clock.monotonic())
     if item.account_id is not None and account.account_id is None:
         account.set_account_id(item.account_id, credential_digest)
         run.store.queue.add(resolved.state.connection.key)
@@ -203,9 +198,7 @@ def _posted(run: Reconciliation, payload: Payload, item: Integration, sent: tupl
 def _created(run: Reconciliation, created: CreatedIntegration) -> None:
     """The id is remembered until it is written, and is the resource's from now on."""
     now, item = run.store.ports.clock.monotonic(), created.item
-    run.record.memory = run.record.memory.evolve(
-        created=created, last_write_at=now, remote_updated_before=NEVER, create_ended_at=None
-    )
+    run.record.memory = run.record.memory.created(created, now)
     run.store.ownership.own(run.record.at(created.authority, item.account_id, item.created_at), item.id)
     run.store.clear_drift(run.record)
     _log_done("created", Reason.PROGRESSING, item.id)
@@ -215,7 +208,7 @@ async def _on_create_error(run: Reconciliation, inputs: DecisionInput, problem: 
     """Refused, so that nothing happened: the intent goes. Unknown: it stays, and the decision knows what follows."""
     if problem.effect is Effect.UNKNOWN:
         logger.warning("create unanswered: %s", problem.message, extra={"reason": problem.reason})
-        run.record.memory = run.record.memory.evolve(create_error=problem.message)
+        run.record.memory = run.record.memory.create_unanswered(problem.message)
         return False
     run.desired_status = updates.create_refused(run.desired_status)
     return await report_error(run, _with_status(inputs, run), problem)
@@ -245,9 +238,7 @@ async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> 
     except OperatorError as problem:
         if problem.effect is Effect.UNKNOWN:
             now = clock.monotonic()
-            run.record.memory = memory.evolve(
-                unknown_write_at=now, late_write_possible_until=now + run.store.timeouts.late_commit
-            )
+            run.record.memory = memory.update_unanswered(now, now + run.store.timeouts.late_commit)
             run.desired_status = updates.corrected(run.desired_status, action)
         return await report_error(run, _with_status(inputs, run), problem)
     _updated(run, inputs, action, answer)
@@ -258,21 +249,13 @@ def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer:
     memory = run.record.memory
     run.store.clear_drift(run.record)
     now = run.store.ports.clock.monotonic()
-    late = _late_write_possible_until(run, inputs, now)
+    window = run.store.timeouts.post + run.store.timeouts.late_commit
+    late = memory.write.overtaken_until(now, window, by_another_process=inputs.status.internal.applied is not None)
     again = action.correction is not None or action.resent_at is not None
-    doubtful = again or memory.unknown_write_at is not None
+    doubtful = again or memory.write.unknown_at is not None
     undone = action.correction.updated_at if action.correction is not None else None
     former = latest(inputs.status.updated_at, answer.updated_at, undone)
-    run.record.memory = memory.evolve(
-        last_write_at=now,
-        remote_updated_before=former,
-        unknown_write_at=None,
-        late_write_possible_until=late,
-        own_write_updated_at=None,
-        needs_verification=doubtful,
-        not_found_at=None,
-        absent=None,
-    )
+    run.record.memory = memory.updated(now, former, late, verify=doubtful)
     if late is not None and isinstance(run.resolved, ResolvedConnection):
         # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
         run.resolved.account.due_at = min(run.resolved.account.due_at, now)
@@ -282,19 +265,6 @@ def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer:
         _log_done("updated", Reason.PROGRESSING, action.id)
     else:
         _log_done("corrected", Reason.DRIFTED, action.id)
-
-
-def _late_write_possible_until(run: Reconciliation, inputs: DecisionInput, now: float) -> float | None:
-    """Until when a PUT from before may overtake the one that was just answered; None where none can."""
-    memory, limits = run.record.memory, run.store.timeouts
-    if memory.last_write_at is None and memory.last_compared_at is None and inputs.status.internal.applied is not None:
-        # This process' first: the one before it may have sent another.
-        return now + limits.post + limits.late_commit
-    return (
-        memory.late_write_possible_until
-        if memory.late_write_possible_until is not None and memory.late_write_possible_until > now
-        else None
-    )
 
 
 async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> bool:
@@ -316,10 +286,10 @@ async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> 
         raise
     except OperatorError as problem:
         if problem.effect is Effect.UNKNOWN:
-            run.record.memory = memory.evolve(unknown_write_at=clock.monotonic())
+            run.record.memory = memory.delete_unanswered(clock.monotonic())
         return await report_error(run, inputs, problem)
     account.deleted_at = clock.monotonic()
-    run.record.memory = memory.evolve(deleted=True, created=None)
+    run.record.memory = memory.deleted()
     _log_done("deleted", Reason.DELETING, action.id)
     return False
 
@@ -348,7 +318,7 @@ async def delete_former(run: Reconciliation, inputs: DecisionInput, action: Dele
 
 async def _on_not_found(run: Reconciliation, inputs: DecisionInput, integration_id: int) -> bool:
     """Half of a proof that it is gone; where a LIST since the last such answer showed it, a contradiction."""
-    missing = inputs.memory.not_found_at
+    missing = inputs.memory.absence.not_found_at
     snapshot = inputs.list_since(missing) if missing is not None else None
     if snapshot is not None and integration_id in snapshot.by_id:
         message = (

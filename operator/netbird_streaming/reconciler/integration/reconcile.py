@@ -166,17 +166,13 @@ async def _payload(run: Reconciliation) -> Payload | OperatorError:
 def _remember_first_seen(run: Reconciliation) -> None:
     """Remember when things were first known, and forget a POST whose id has landed."""
     memory, now = run.record.memory, run.store.ports.clock.monotonic()
-    if memory.created is not None and memory.created.item.id == run.stored_status.id:
-        memory = memory.evolve(created=None)
+    memory = memory.id_recorded(run.stored_status.id)
     if run.resource.has_finalizer and memory.finalizer_seen_at is None:
-        memory = memory.evolve(finalizer_seen_at=now)
-    if run.desired_status.internal.creation is not None and memory.create_ended_at is None:
+        memory = memory.finalizer_seen(now)
+    if run.desired_status.internal.creation is not None and memory.create.ended_at is None:
         # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
-        memory = memory.evolve(create_ended_at=now + run.store.timeouts.post)
-    asked = run.resource.metadata.reconcile_request
-    if asked is not None and asked != memory.reconcile_request:
-        memory = memory.evolve(reconcile_request=asked, reconcile_request_at=now)
-    run.record.memory = memory
+        memory = memory.create_ended(now + run.store.timeouts.post)
+    run.record.memory = memory.requested(run.resource.metadata.reconcile_request, now)
 
 
 def _inputs(

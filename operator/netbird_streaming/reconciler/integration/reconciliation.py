@@ -137,9 +137,7 @@ class Reconciliation:
         self.stored_status = self.desired_status = own(written.status)
         self.resource = written
         self.store.apply_response(self.record, written)
-        memory = self.record.memory
-        if memory.created is not None and written.status.id == memory.created.item.id:
-            self.record.memory = memory.evolve(created=None)
+        self.record.memory = self.record.memory.id_recorded(written.status.id)
 
     def notify(self, written: EventStreamingIntegration, before: Status) -> None:
         """Say what changed with this status."""

@@ -8,7 +8,8 @@ import pytest
 from netbird_streaming.api.status import Condition, Intent, Origin, Status
 from netbird_streaming.core.actions import Create, RecordId, Report, WaitForList
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import DecisionInput, Memory, Target
+from netbird_streaming.core.inputs import DecisionInput, Target
+from netbird_streaming.core.memory import Memory
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
@@ -41,7 +42,7 @@ def test_an_intent_whose_write_landed_unanswered_is_not_written_again() -> None:
     resource = integration()
     first = creating(case(resource, snapshot=view(), memory=SEEN))
     landed = integration(status=updates.with_intent(case(resource, snapshot=view(), memory=SEEN), first))
-    again = case(landed, snapshot=view(), memory=SEEN.evolve(unsent=(first.intent,)))
+    again = case(landed, snapshot=view(), memory=replace(SEEN, create=replace(SEEN.create, unsent=(first.intent,))))
     assert creating(again) == first
     assert updates.with_intent(again, creating(again)) == landed.status
 
@@ -50,7 +51,7 @@ def test_an_intent_whose_list_is_old_by_then_is_made_anew_and_counts_as_the_same
     resource = integration()
     first = creating(case(resource, snapshot=view(), memory=SEEN))
     landed = integration(status=updates.with_intent(case(resource, snapshot=view(), memory=SEEN), first))
-    memory = SEEN.evolve(unsent=(first.intent,))
+    memory = replace(SEEN, create=replace(SEEN.create, unsent=(first.intent,)))
     assert isinstance(decide(case(landed, snapshot=view(begun=NOW - 21), memory=memory)), WaitForList)
     assert creating(case(landed, snapshot=view(begun=NOW - 5), memory=memory)).intent.attempt == 1
 
@@ -59,7 +60,7 @@ def test_an_attempt_that_may_have_been_sent_counts() -> None:
     resource = integration()
     sent = creating(case(resource, snapshot=view(), memory=SEEN)).intent
     status = Status().evolve(creation=sent, owner_uid=resource.metadata.uid)
-    over = SEEN.evolve(create_ended_at=NOW - 100, absent=NOW - 90)
+    over = replace(SEEN, create=replace(SEEN.create, ended_at=NOW - 100), absence=replace(SEEN.absence, since=NOW - 90))
     assert creating(case(integration(status=status), snapshot=view(), memory=over)).intent.attempt == 2
 
 
@@ -96,7 +97,7 @@ def test_an_intent_says_all_that_finds_its_outcome(account: str | OperatorError 
 def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for() -> None:
     resource = integration()
     status = Status().evolve(creation=intent_of(resource), owner_uid=resource.metadata.uid)
-    action = decide(case(integration(status=status), memory=SEEN.evolve(create_ended_at=NOW)))
+    action = decide(case(integration(status=status), memory=replace(SEEN, create=replace(SEEN.create, ended_at=NOW))))
     assert isinstance(action, Report)
     assert action.message.startswith("The answer to the create was lost.")
 
@@ -104,7 +105,7 @@ def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for
 def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:
     resource = integration()
     status = Status().evolve(creation=intent_of(resource), owner_uid=resource.metadata.uid)
-    waits = case(integration(status=status), memory=SEEN.evolve(create_ended_at=NOW))
+    waits = case(integration(status=status), memory=replace(SEEN, create=replace(SEEN.create, ended_at=NOW)))
     action = decide(waits)
     assert isinstance(action, Report)
     assert action.retry_at is not None
@@ -114,7 +115,7 @@ def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:
 def test_an_account_that_the_intent_tells_is_not_asked_for_while_it_waits() -> None:
     resource = integration()
     status = Status().evolve(creation=intent_of(resource), owner_uid=resource.metadata.uid)
-    waits = case(integration(status=status), memory=SEEN.evolve(create_ended_at=NOW))
+    waits = case(integration(status=status), memory=replace(SEEN, create=replace(SEEN.create, ended_at=NOW)))
     assert isinstance(waits.observed.target, Target)
     unasked = replace(waits.observed, target=replace(waits.observed.target, account=None))
     assert isinstance(decide(replace(waits, observed=unasked)), Report)

@@ -8,7 +8,8 @@ import pytest
 from netbird_streaming.api.status import Applied, Origin, Status
 from netbird_streaming.core.actions import Action, ConfirmAccount, Create, RecordId, Report, WaitForList
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory, Target
+from netbird_streaming.core.inputs import DecisionInput, Target
+from netbird_streaming.core.memory import Absence, CreateAttempt, CreatedIntegration, Memory
 from netbird_streaming.core.policies import create_outcome
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
@@ -28,8 +29,8 @@ from tests.harness.cases import (
     view,
 )
 
-OVER = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 66, absent=NOW - 61)
-WAITING = Memory(finalizer_seen_at=NOW - 100, create_ended_at=NOW - 1)
+OVER = Memory(finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61))
+WAITING = Memory(finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 1))
 SAME = route_of()
 ROTATED = replace(SAME, credential_digest="proof-2")
 UNTOLD = WaitError(Reason.ACCOUNT_UNCONFIRMED, "nothing tells")
@@ -137,7 +138,7 @@ def test_an_account_is_not_written_down_for_another_token(target: Target) -> Non
 
 def test_an_intent_that_sent_nothing_goes_with_the_next_report() -> None:
     intent = intent_of(integration(), account_id=None)
-    seen = creating(SAME, memory=OVER.evolve(unsent=(intent,)), account_id=None)
+    seen = creating(SAME, memory=replace(OVER, create=replace(OVER.create, unsent=(intent,))), account_id=None)
     assert updates.reported(seen, Report(*reported())).internal.creation is None
 
 
@@ -216,7 +217,7 @@ def test_an_answer_is_of_the_account_that_was_asked(
 ) -> None:
     made = item(9, account_id=shown)
     created = CreatedIntegration(made, AUTHORITY, proof, Applied(fingerprint="f", key_id=KEY.id), {}, enabled=True)
-    seen = creating(replace(SAME, account=account), memory=Memory(created=created))
+    seen = creating(replace(SAME, account=account), memory=Memory(create=CreateAttempt(created=created)))
     action = decide(seen)
     assert isinstance(action, RecordId)
     assert updates.with_id(seen, action).account_id == kept

@@ -8,7 +8,8 @@ import pytest
 from netbird_streaming.api.status import Origin
 from netbird_streaming.core.actions import Action, ConfirmAccount, Create, ReadyState, RecordId, Report, WaitForList
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import Memory, Target
+from netbird_streaming.core.inputs import Target
+from netbird_streaming.core.memory import Memory
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.harness.cases import NOW, Others, case, held, integration, item, view

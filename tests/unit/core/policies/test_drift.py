@@ -10,7 +10,7 @@ from netbird_streaming.api.status import Condition, Correction, Status
 from netbird_streaming.api.types import RECONCILE_ANNOTATION
 from netbird_streaming.core.actions import Action, ReadyState, Report, Update, WaitForList
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import Memory
+from netbird_streaming.core.memory import LastWrite, Memory, ReconcileRequest
 from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.policies import drift
@@ -20,8 +20,8 @@ from tests.harness.cases import KEY, NOW, STAMP, URL, WALL, case, held, integrat
 LATER: Final = "2026-05-01T11:30:00Z"
 OTHER: Final = {"url": "https://other.example/", "headers": "{}", "body_template": "other"}
 CHANGED: Final = {"url": f"{URL}/other", "headers": "{}", "body_template": ""}
-LOOKED: Final = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 60, last_compared_at=NOW - 50)
-FIRST: Final = Memory(finalizer_seen_at=NOW - 100, last_write_at=NOW - 60)
+LOOKED: Final = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 60, compared_at=NOW - 50))
+FIRST: Final = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 60))
 REPORT: Final = {"driftPolicy": "Report"}
 DRIFTED: Final = "Integration 5 in NetBird is not as the resource says"
 
@@ -113,10 +113,10 @@ class TestCorrecting:
     def test_who_asks_is_answered_by_a_list_begun_later(self) -> None:
         status = held(integration(), conditions=(SYNCED,))
         resource = integration(status=status, annotations={RECONCILE_ANNOTATION: "now"})
-        memory = replace(LOOKED, reconcile_request="now", reconcile_request_at=NOW - 0.5)
+        memory = replace(LOOKED, request=ReconcileRequest("now", NOW - 0.5))
         assert decide(case(resource, memory=memory, snapshot=view(item()))) == WaitForList(NOW - 0.5)
         never = Memory(finalizer_seen_at=NOW - 100)
-        assert decide(case(resource, memory=replace(never, reconcile_request="now"))) == WaitForList(0.0)
+        assert decide(case(resource, memory=replace(never, request=ReconcileRequest("now", 0.0)))) == WaitForList(0.0)
 
     @pytest.mark.parametrize(("conditions", "looks"), [((SYNCED,), False), ((), True)])
     def test_what_was_compared_rests_where_all_was_well(self, conditions: Any, looks: bool) -> None:  # noqa: FBT001 # pytest passes it
@@ -172,7 +172,7 @@ class TestForms:
 
     def test_before_a_list_was_compared_it_is_as_it_was(self) -> None:
         status = held(integration(), normalized=self.KEPT, conditions=(SYNCED,))
-        rests = report(decide(case(integration(status=status), memory=Memory(last_write_at=NOW - 0.5))))
+        rests = report(decide(case(integration(status=status), memory=Memory(write=LastWrite(at=NOW - 0.5)))))
         assert (rests.item, rests.normalized) == (None, tuple(self.KEPT.items()))
 
     def test_an_element_that_can_not_be_read_is_not_compared(self) -> None:
@@ -216,7 +216,7 @@ class TestWhoseItWas:
     def test_at_the_first_look_a_difference_alone_is_the_servers_own(self) -> None:
         assert not self.told(item(config=CHANGED))
         assert self.told(item(config=CHANGED), LOOKED)
-        assert self.told(item(config=CHANGED), replace(FIRST, last_compared_at=FIRST.last_write_at))
+        assert self.told(item(config=CHANGED), replace(FIRST, write=replace(FIRST.write, compared_at=FIRST.write.at)))
 
     def test_a_switch_or_a_later_time_never_is(self) -> None:
         assert self.told(item(enabled=False))
@@ -237,7 +237,7 @@ class TestWhoseItWas:
     ("looked", "foreign"), [(None, False), (NOW - 60.5, False), (NOW - 60, True), (NOW - 50, True)]
 )
 def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float | None, foreign: bool) -> None:  # noqa: FBT001 # pytest passes it
-    memory = replace(FIRST, last_compared_at=looked)
+    memory = replace(FIRST, write=replace(FIRST.write, compared_at=looked))
     status: Status = held(integration())
     moment = case(integration(status=status), memory=memory)
     assert drift.is_foreign_write(moment, item(updated_at="2026-05-01T11:00:05Z")) is foreign
@@ -248,16 +248,16 @@ def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float |
     [
         (Memory(), STAMP, True),
         (
-            Memory(last_write_at=NOW - 2, remote_updated_before=WALL - timedelta(hours=1)),
+            Memory(write=LastWrite(at=NOW - 2, remote_updated_before=WALL - timedelta(hours=1))),
             "2026-05-01T11:00:00.001Z",
             False,
         ),
         (
-            Memory(last_write_at=NOW - 2, remote_updated_before=WALL - timedelta(hours=1)),
+            Memory(write=LastWrite(at=NOW - 2, remote_updated_before=WALL - timedelta(hours=1))),
             "2026-05-01T11:00:00.002Z",
             True,
         ),
-        (Memory(last_write_at=NOW - 2), STAMP, False),
+        (Memory(write=LastWrite(at=NOW - 2)), STAMP, False),
     ],
 )
 def test_a_list_that_may_lag_is_believed_where_it_shows_our_own_write(memory: Memory, shown: str, ours: bool) -> None:  # noqa: FBT001 # pytest passes it

@@ -9,7 +9,8 @@ import pytest
 from netbird_streaming.api.status import Applied, Condition, Correction, Former, Intent, Origin, Status
 from netbird_streaming.api.types import RECONCILE_ANNOTATION
 from netbird_streaming.core.actions import Create, ReadyState, RecordId, Report, Update
-from netbird_streaming.core.inputs import CreatedIntegration, DecisionInput, Memory, Target
+from netbird_streaming.core.inputs import DecisionInput, Target
+from netbird_streaming.core.memory import CreatedIntegration, LastWrite, Memory
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import OperatorError, WaitError
@@ -309,6 +310,6 @@ class TestReporting:
         assert (after.created_at, after.updated_at) == (STAMP, STAMP)
 
     def test_the_time_of_what_is_in_order_is_the_baseline(self) -> None:
-        looked = Memory(finalizer_seen_at=NOW - 100, last_compared_at=NOW - 10)
+        looked = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(compared_at=NOW - 10))
         after = self.report(replace(self.REPORT, item=item(updated_at=LATER)), memory=looked)
         assert after.updated_at == LATER
