@@ -6,6 +6,7 @@ Run by the Dockerfile alone, with the standard library alone.
 
 import compileall
 import importlib
+import pkgutil
 import py_compile
 import shutil
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 PROGRAM: Final = "netbird_streaming.__main__"
+COMMANDS: Final = "netbird_streaming.cli"
+"""The package whose modules are imported only when they are called."""
 PLACE: Final = "/app/lib"
 """Where the folder will be; it is what tracebacks name."""
 # The Kubernetes client has a module for each kind and each API group there is, twice: 123 of its 126 MB. It loads one
@@ -42,8 +45,8 @@ def install(lib: Path) -> None:
 
 
 def warm() -> None:
-    """Compile those modules of the standard library that the program's start imports."""
-    importlib.import_module(PROGRAM)
+    """Compile those modules of the standard library that the program imports."""
+    _import_program()
     for module in list(sys.modules.values()):
         source = getattr(module, "__file__", None) or ""
         # This script itself is not there when the program runs.
@@ -51,10 +54,17 @@ def warm() -> None:
             py_compile.compile(source, doraise=True, invalidation_mode=MODE)
 
 
+def _import_program() -> None:
+    """Import every module that any command needs."""
+    importlib.import_module(PROGRAM)
+    for module in pkgutil.iter_modules(importlib.import_module(COMMANDS).__path__, f"{COMMANDS}."):
+        importlib.import_module(module.name)
+
+
 def _prune(lib: Path) -> None:
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(lib))
-    importlib.import_module(PROGRAM)
+    _import_program()
     loaded = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     for each in GENERATED:
         for source in (lib / each).glob("*.py"):

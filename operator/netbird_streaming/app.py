@@ -6,15 +6,13 @@ import platform
 import random
 import secrets
 import socket
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TypeVar
 
 from netbird_streaming import background
+from netbird_streaming.clock import SystemClock
 from netbird_streaming.cluster.client import KubernetesClient
 from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.cluster.events import EventPublisher
@@ -40,39 +38,15 @@ from netbird_streaming.telemetry import memory
 from netbird_streaming.telemetry.health import probe_handler
 from netbird_streaming.telemetry.http_server import Handler, HttpServer
 from netbird_streaming.telemetry.metrics import Build, LeaderMetrics, Metrics
+from netbird_streaming.version import program_version
 from netbird_streaming.watch.kopf_watcher import KopfWatcher, WatchScope
 from netbird_streaming.watch.secrets import SecretWatch
 
-PROGRAM: Final = "netbird-streaming-operator"
 TRIM_SECONDS: Final = 30.0
 """Between two looks at what is free in the heap: shorter than a resync's interval, each of which leaves some behind."""
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-def program_version() -> str:
-    """The installed version; `unknown` where it runs from a checkout that nothing installed."""
-    try:
-        return version(PROGRAM)
-    except PackageNotFoundError:
-        return "unknown"
-
-
-class SystemClock:
-    """The clocks of this machine."""
-
-    def monotonic(self) -> float:
-        """Seconds since some moment, never backwards."""
-        return time.monotonic()
-
-    def now(self) -> datetime:
-        """The wall clock's time in UTC."""
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
-        await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)

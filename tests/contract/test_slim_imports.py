@@ -7,13 +7,15 @@ from typing import Final
 
 import pytest
 
+from netbird_streaming.cli.commands import COMMANDS
+
 SYNCHRONOUS_CLIENT: Final = ("kubernetes.dynamic", "requests", "urllib3", "oauthlib", "websocket")
 
 
 @pytest.fixture(scope="module")
 def imported() -> frozenset[str]:
     """The modules that a process has once it could start."""
-    program = "import sys, netbird_streaming.__main__; print(*sys.modules)"
+    program = "import sys, netbird_streaming.__main__, netbird_streaming.cli.run; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return frozenset(answer.stdout.split())
 
@@ -49,3 +51,16 @@ print(before - resident())
 def test_what_is_free_behind_what_is_used_goes_back_to_the_kernel() -> None:
     answer = subprocess.run([sys.executable, "-c", HEAP], capture_output=True, text=True, check=True)
     assert int(answer.stdout) > 15_000_000
+
+
+def test_a_command_is_imported_only_when_it_is_called(imported: frozenset[str]) -> None:
+    commands = {each for each in imported if each.startswith("netbird_streaming.cli.")}
+    assert commands == {f"netbird_streaming.cli.{each}" for each in ("commands", "exit_codes", "run")}
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each != "run"])
+def test_a_command_starts_no_operator(command: str) -> None:
+    program = f"import sys, netbird_streaming.__main__, netbird_streaming.cli.{command}; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(answer.stdout.split())
+    assert loaded & {"kopf", "prometheus_client", "netbird_streaming.app", *SYNCHRONOUS_CLIENT} == set()

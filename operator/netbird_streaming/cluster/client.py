@@ -71,7 +71,7 @@ class Credentials:
     proxy: str | None
 
 
-class _Answer(Protocol):
+class Answer(Protocol):
     """What of the package's `RESTResponse` is used."""
 
     status: int
@@ -88,7 +88,7 @@ class _Client(Protocol):
 
     async def request(
         self, method: str, url: str, *, headers: dict[str, str], body: object, _request_timeout: aiohttp.ClientTimeout
-    ) -> _Answer: ...
+    ) -> Answer: ...
 
     async def close(self) -> None: ...
 
@@ -208,12 +208,12 @@ class KubernetesClient:
                 response = await self._send(request, _NO_LIMITS, guard)
                 body = await response.read()
         except Exception as error:
-            if guard is not None and isinstance(error, OperatorError):
+            if isinstance(error, OperatorError):
                 raise
             raise to_operator_error(error, request.subject, write=request.is_write) from None
         return body
 
-    async def _send(self, request: Request, limits: aiohttp.ClientTimeout, guard: Callable[[], None] | None) -> _Answer:
+    async def _send(self, request: Request, limits: aiohttp.ClientTimeout, guard: Callable[[], None] | None) -> Answer:
         """Send, and give the answer once its headers are there; raises whatever the client does."""
         headers = {
             **self._headers,
@@ -253,7 +253,7 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
     return context
 
 
-async def _refusal(response: _Answer) -> ApiException:
+async def _refusal(response: Answer) -> ApiException:
     """The exception of an answer that is not 2xx, without its text but for the one cause that is heeded.
 
     A 404 counts as absence only if it is a `Status` of Kubernetes': the server answers plain text for a kind that it

@@ -26,7 +26,9 @@ _in_cluster: Callable[..., Any] = InClusterConfigLoader
 logger = logging.getLogger(__name__)
 
 
-async def load_configuration(environment: Mapping[str, str], clock: Callable[[], float]) -> Configuration:
+async def load_configuration(
+    environment: Mapping[str, str], clock: Callable[[], float], context: str | None = None
+) -> Configuration:
     """Find the API server as client-go does: `KUBECONFIG`, else the ServiceAccount of the pod, else `~/.kube/config`.
 
     A ServiceAccount's token is read again each minute by the package itself; those of a kubeconfig by `_Reload`.
@@ -34,21 +36,23 @@ async def load_configuration(environment: Mapping[str, str], clock: Callable[[],
     Args:
         environment: The process's environment.
         clock: Seconds, never backwards.
+        context: A context of the kubeconfig, instead of its current one and of the pod's ServiceAccount.
 
     Raises:
         WaitError: There is no configuration, or it can't be read.
     """
     configuration = Configuration()
     files = environment.get("KUBECONFIG")
-    in_cluster = not files and bool(environment.get(SERVICE_HOST_ENV_NAME))
+    in_cluster = is_in_cluster(environment, context)
     files = files or f"{environment.get('HOME', '~')}/.kube/config"
     try:
         if in_cluster:
             loader = _in_cluster(SERVICE_TOKEN_FILENAME, SERVICE_CERT_FILENAME, environ=environment)
             loader.load_and_set(configuration)
         else:
-            await _load_kube_config(config_file=files, client_configuration=configuration, persist_config=False)
-            cast("Any", configuration).refresh_api_key_hook = _Reload(files, clock)
+            loaded = {"config_file": files, "context": context, "persist_config": False}
+            await _load_kube_config(**loaded, client_configuration=configuration)
+            cast("Any", configuration).refresh_api_key_hook = _Reload(loaded, clock)
     except Exception as error:  # noqa: BLE001 - a parser's text quotes what it can't read, tokens included
         source = "the pod's ServiceAccount" if in_cluster else f"the kubeconfig {files}"
         message = (
@@ -65,6 +69,11 @@ async def load_configuration(environment: Mapping[str, str], clock: Callable[[],
     raise WaitError(Reason.KUBERNETES_REFUSED, message)
 
 
+def is_in_cluster(environment: Mapping[str, str], context: str | None = None) -> bool:
+    """Return whether the pod's ServiceAccount is used, and no kubeconfig."""
+    return not environment.get("KUBECONFIG") and context is None and bool(environment.get(SERVICE_HOST_ENV_NAME))
+
+
 def _proxy(configuration: Configuration, environment: Mapping[str, str]) -> Proxy | None:
     """Return the proxy that the kubeconfig names, or else the environment."""
     if configuration.proxy:
@@ -75,8 +84,8 @@ def _proxy(configuration: Configuration, environment: Mapping[str, str]) -> Prox
 class _Reload:
     """Takes the token of a kubeconfig anew each minute: from its `tokenFile`, or from its credential plugin."""
 
-    def __init__(self, files: str, clock: Callable[[], float]) -> None:
-        self._files = files
+    def __init__(self, loaded: Mapping[str, Any], clock: Callable[[], float]) -> None:
+        self._loaded = loaded
         self._clock = clock
         self._due = clock() + _TOKEN_AGE
         self._lock = asyncio.Lock()
@@ -92,7 +101,7 @@ class _Reload:
             self._due = self._clock() + _TOKEN_AGE
             fresh = Configuration()
             try:
-                await _load_kube_config(config_file=self._files, client_configuration=fresh, persist_config=False)
+                await _load_kube_config(**self._loaded, client_configuration=fresh)
             except Exception as error:  # noqa: BLE001 - plugins and files fail in any way; the old token may still do
                 logger.warning("can't read the kubeconfig again (%s); the old token is used", type(error).__name__)
                 return

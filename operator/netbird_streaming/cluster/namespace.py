@@ -5,30 +5,36 @@ from pathlib import Path
 from typing import Any, Final
 
 from kubernetes.aio.config import list_kube_config_contexts
-from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME
 
+from netbird_streaming.cluster.configuration import is_in_cluster
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
 
 POD_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 FALLBACK: Final = "default"
 # The package has no types of its own for this: the list of contexts, and the current one.
-_contexts: Callable[..., tuple[Any, dict[str, Any]]] = list_kube_config_contexts
+_contexts: Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]] = list_kube_config_contexts
 
 
-def own_namespace(environment: Mapping[str, str], pod_file: Path = POD_FILE) -> str:
+def own_namespace(environment: Mapping[str, str], pod_file: Path = POD_FILE, *, context: str | None = None) -> str:
     """Find it where `load_configuration` finds the API server: in the pod, else in the kubeconfig's current context.
+
+    Args:
+        environment: The process's environment.
+        pod_file: The file of the pod that names its namespace.
+        context: A context of the kubeconfig, instead of its current one and of the pod.
 
     Raises:
         WaitError: What should name it can't be read.
     """
     files = environment.get("KUBECONFIG")
-    in_cluster = not files and bool(environment.get(SERVICE_HOST_ENV_NAME))
+    in_cluster = is_in_cluster(environment, context)
     files = files or f"{environment.get('HOME', '~')}/.kube/config"
     try:
         if in_cluster:
             return pod_file.read_text(encoding="utf-8").strip()
-        _, current = _contexts(config_file=files)
+        contexts, current = _contexts(config_file=files)
+        current = current if context is None else next(each for each in contexts if each["name"] == context)
         return str(current["context"].get("namespace") or FALLBACK)
     except Exception as error:  # noqa: BLE001 - a parser's text quotes what it can't read, tokens included
         source = str(pod_file) if in_cluster else f"the kubeconfig {files}"

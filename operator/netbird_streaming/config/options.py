@@ -152,11 +152,14 @@ def add_flags(parser: argparse.ArgumentParser, table: type) -> None:
 
 
 def read_values(table: type, arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Parse what was given, by field name: a flag goes before its variable. Raises `SettingsError`."""
+    """Parse what was given, by field name: a flag goes before its variable. Raises `SettingsError`.
+
+    A parser may have the flags of some fields only.
+    """
     values: dict[str, Any] = {}
     for each in fields(table):
         option = _option(each)
-        source, given = _flag(each), getattr(arguments, each.name)
+        source, given = _flag(each), getattr(arguments, each.name, None)
         if given is None:
             source = _variable(each)
             given = environment.get(source)

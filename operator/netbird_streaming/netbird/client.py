@@ -123,7 +123,7 @@ class NetBirdClient:
         """All integrations of the account, with the server's time of that answer."""
         call, items = Call(Operation.LIST), []
         with self._bodies.body() as body:
-            family, response = await self._request(_Attempt(call, None, priority, body))
+            family, response = await self._request(Attempt(call, None, priority, body))
             with self._parsing(call, family):
                 async for piece in yielding_every(codec.parse_listing(response.body), 1):
                     items += piece
@@ -161,7 +161,7 @@ class NetBirdClient:
     ) -> T:
         """Ask, and parse the answer."""
         with self._bodies.body() as answered:
-            family, response = await self._request(_Attempt(call, body, priority, answered))
+            family, response = await self._request(Attempt(call, body, priority, answered))
             with self._parsing(call, family):
                 return parse(response.body)
 
@@ -175,7 +175,7 @@ class NetBirdClient:
         if family is not None:
             self._paths.prove(family)
 
-    async def _request(self, attempt: "_Attempt") -> tuple[PathFamily | None, Response]:
+    async def _request(self, attempt: "Attempt") -> tuple[PathFamily | None, Response]:
         """Send, by either family, reads repeatedly; raises what an answer means that is no success."""
         call = attempt.call
         family, outcome = await self._send_with_fallback(attempt)
@@ -188,7 +188,7 @@ class NetBirdClient:
             raise await self._failure(attempt, outcome)
         return family, outcome
 
-    async def _failure(self, attempt: "_Attempt", outcome: Response | NoResponse) -> OperatorError:
+    async def _failure(self, attempt: "Attempt", outcome: Response | NoResponse) -> OperatorError:
         """Return what a failed request means.
 
         A server without a licence answers 404 before it looks at the token, so that a wrong token looks like a missing
@@ -200,14 +200,14 @@ class NetBirdClient:
         if not unlicensed or self._paths.proven is not None:
             return problem
         if self._paths.is_token_rejected is None:
-            question = _Attempt(Call(Operation.ACCOUNT), None, attempt.priority, attempt.answer)
+            question = Attempt(Call(Operation.ACCOUNT), None, attempt.priority, attempt.answer)
             account = await self._send(question, ACCOUNTS_PATH)
             if isinstance(account, NoResponse) or account.status >= HTTPStatus.TOO_MANY_REQUESTS:
                 return problem
             self._paths.is_token_rejected = account.status == HTTPStatus.UNAUTHORIZED
         return responses.token_rejected(call) if self._paths.is_token_rejected else problem
 
-    async def _send_with_fallback(self, attempt: "_Attempt") -> tuple[PathFamily | None, Response | NoResponse]:
+    async def _send_with_fallback(self, attempt: "Attempt") -> tuple[PathFamily | None, Response | NoResponse]:
         """Try the likelier path, and the other where a 404 leaves it open; a 404 proves that nothing was done."""
         if attempt.call.operation is Operation.ACCOUNT:
             return None, await self._send(attempt, ACCOUNTS_PATH)
@@ -226,7 +226,7 @@ class NetBirdClient:
         self._paths.learn(family, chosen, alone=not both)
         return family, chosen
 
-    async def _send(self, attempt: "_Attempt", path: str) -> Response | NoResponse:
+    async def _send(self, attempt: "Attempt", path: str) -> Response | NoResponse:
         """Wait for the budget, then send once."""
         prepared = self._prepared(attempt, path)
         clock, rate_limiter = self._context.clock, self._rate_limiter()
@@ -266,7 +266,7 @@ class NetBirdClient:
     def _rate_limiter(self) -> RateLimiter:
         return self._rate_limiters.get(self._endpoint.url, self._endpoint.token, self._limit)
 
-    def _prepared(self, attempt: "_Attempt", path: str) -> PreparedRequest:
+    def _prepared(self, attempt: "Attempt", path: str) -> PreparedRequest:
         """Build the request. Raises `WaitError` for a connection of which none can be built."""
         operation, headers = attempt.call.operation, headers_for(self._endpoint, self._context.user_agent)
         if attempt.body is not None:
@@ -283,7 +283,7 @@ class NetBirdClient:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
     """What is to be sent, by whichever path; `response` takes the body of what is answered."""
 
     call: Call
@@ -292,6 +292,7 @@ class _Attempt:
     answer: Body
 
     def path(self, family: PathFamily) -> str:
+        """Return the path of one family."""
         return family.value if self.call.integration_id is None else f"{family.value}/{self.call.integration_id}"
 
 

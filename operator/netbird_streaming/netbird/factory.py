@@ -31,6 +31,7 @@ class ClientFactory:
         timeout: float,
         initial_fraction: float,
         http: HttpClients,
+        kind: type[NetBirdClient] = NetBirdClient,
     ) -> None:
         """Open nothing yet.
 
@@ -39,7 +40,9 @@ class ClientFactory:
             timeout: The deadline of a whole request in seconds, its answer's body included.
             initial_fraction: What part of a burst, 0 to 1, a process takes to be left of a token when it first uses it.
             http: Opens the HTTP clients.
+            kind: The class of all clients, such as one that can only read.
         """
+        self._kind = kind
         self._context = context
         self._timeout = timeout
         self._http = http
@@ -57,7 +60,7 @@ class ClientFactory:
         if transport is None:
             transport = Transport(self._http, endpoint.ca_bundle, proxy, self._timeout)
             self._transports[endpoint.ca_bundle, proxy] = transport
-        return NetBirdClient(
+        return self._kind(
             endpoint, limit, self._context, SharedResources(self._bodies, self._rate_limiters, paths, transport)
         )
 

@@ -1,0 +1,125 @@
+"""Clients of commands: the shipped ones, without starting the operator, and unable to write."""
+
+import argparse
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from netbird_streaming.cli.commands import Invocation
+from netbird_streaming.cli.output import Output
+from netbird_streaming.clock import SystemClock
+from netbird_streaming.cluster.client import KubernetesClient, load_configuration
+from netbird_streaming.cluster.events import EventPublisher
+from netbird_streaming.cluster.namespace import own_namespace
+from netbird_streaming.cluster.read_only import ReadOnlyKubernetesClient
+from netbird_streaming.cluster.resources import Resources
+from netbird_streaming.config.settings import Settings, read_settings
+from netbird_streaming.netbird.client import ClientContext, NetBirdClient
+from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
+from netbird_streaming.netbird.read_only import ReadOnlyNetBirdClient
+
+
+def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that choose a cluster, and the namespaces to look at."""
+    group = parser.add_argument_group("cluster")
+    group.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        help="The kubeconfig. Without it: KUBECONFIG, else the pod's ServiceAccount, else ~/.kube/config.",
+    )
+    group.add_argument("--context", metavar="NAME", help="The context of the kubeconfig. Without it: the current one.")
+    group.add_argument(
+        "-n",
+        "--namespace",
+        dest="namespaces",
+        action="append",
+        metavar="NAMESPACE",
+        help="A namespace whose resources to look at; repeat it for more. Without it: all that the operator watches.",
+    )
+    group.add_argument(
+        "--operator-namespace",
+        metavar="NAMESPACE",
+        help="The operator's own namespace. Without it: the pod's, else that of the kubeconfig's context.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with."""
+
+    output: Output
+    settings: Settings
+    """The operator's settings, as far as the command knows them."""
+    namespace: str
+    """The operator's own namespace."""
+    kubernetes: KubernetesClient
+    resources: Resources
+    netbird: ClientFactory
+    clock: SystemClock
+
+
+class FilteredResources(Resources):
+    """Resources that register each value of a Secret at the output's filter, before a command sees it."""
+
+    def __init__(self, client: KubernetesClient, publisher: EventPublisher, settings: Settings, output: Output) -> None:
+        super().__init__(
+            client, publisher, namespaces=settings.namespaces or None, cluster_kinds=settings.cluster_connections
+        )
+        self._output = output
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """Return the decoded data of a Secret, or None if there is no such Secret."""
+        data = await super().secret(namespace, name)
+        self._output.secrets.add(*(data or {}).values())
+        return data
+
+
+@asynccontextmanager
+async def opened(invocation: Invocation, output: Output) -> AsyncIterator[Session]:
+    """Open the clients of a command that works with a cluster; none of them can write.
+
+    Raises:
+        SettingsError: An argument is wrong.
+        WaitError: There is no usable Kubernetes configuration.
+    """
+    arguments = invocation.arguments
+    environment = environment_of(invocation)
+    settings = read_settings(arguments, environment)
+    clock = SystemClock()
+    configuration = await load_configuration(environment, clock.monotonic, arguments.context)
+    output.secrets.add(*configuration.api_key.values())
+    namespace = settings.operator_namespace or own_namespace(environment, context=arguments.context)
+    client = ReadOnlyKubernetesClient(configuration)
+    try:
+        async with netbird_clients(invocation, settings, clock) as netbird:
+            publisher = EventPublisher(client, "command", clock.now, _always)
+            resources = FilteredResources(client, publisher, settings, output)
+            yield Session(output, settings, namespace, client, resources, netbird, clock)
+    finally:
+        await client.close()
+
+
+def environment_of(invocation: Invocation) -> Mapping[str, str]:
+    """Return the environment, with the kubeconfig of the arguments."""
+    kubeconfig = invocation.arguments.kubeconfig
+    return invocation.environment if kubeconfig is None else {**invocation.environment, "KUBECONFIG": kubeconfig}
+
+
+def netbird_clients(
+    invocation: Invocation, settings: Settings, clock: SystemClock, kind: type[NetBirdClient] = ReadOnlyNetBirdClient
+) -> ClientFactory:
+    """Return a factory of NetBird clients, which is also the context in which they work; by default they only read."""
+    context = ClientContext(clock, random.Random(), _always)  # noqa: S311  # jitter only
+    return ClientFactory(
+        context,
+        timeout=settings.request_timeout,
+        initial_fraction=settings.initial_burst_fraction,
+        http=EnvironmentHttpClients(invocation.environment),
+        kind=kind,
+    )
+
+
+def _always() -> None:
+    """Guard nothing: no Lease says whether a command may read."""
