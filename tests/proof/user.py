@@ -202,6 +202,10 @@ class User:
         """What was logged meanwhile, as far as it is this user's."""
         return ""
 
+    def peak_memory(self) -> int:
+        """Return the most bytes that an operator of this user alone has held; 0 if others share it."""
+        return 0
+
     def missing(self) -> str | None:
         """What is not yet as it shall be; None where all is."""
         live = set(self.netbird.model.integrations)

@@ -1,16 +1,27 @@
 """The promises, as they are to be seen from outside: what the two servers hold, were asked and were told."""
 
+import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import accumulate
+from typing import Any, Final
 
 from netbird_streaming.api.status import CONDITION_TYPES
+from netbird_streaming.core.netbird.endpoints import authority
 from netbird_streaming.reasons import Reason
+from tests.doubles.netbird.journal import Entry
 from tests.doubles.netbird.records import DASHBOARD
 from tests.doubles.netbird.wire import Operation
 from tests.proof.user import CANARIES, User
 from tests.proof.wanted import Writes
 
+MOST_BYTES: Final = 262_144
+"""Of an object with its status: what `kubectl apply` can still annotate."""
+MOST_AT_ONCE: Final = 8
+"""Requests to NetBird that are under way for one user, who has at most three resources and two connections."""
+MOST_MEMORY: Final = 256 * 2**20
+"""The chart's limit of an operator's memory."""
 _REASONS = frozenset(reason.value for reason in Reason)
 
 
@@ -21,6 +32,10 @@ class Verdict:
     user: User
     breaches: list[str] = field(default_factory=list)
     _before: Counter[Operation] = field(default_factory=Counter)
+    _owned: dict[int, set[str]] = field(default_factory=dict)
+    """The resources whose own status has named an integration."""
+    _declared: dict[str, set[str]] = field(default_factory=dict)
+    """The URLs that each resource has declared."""
 
     def begin(self) -> None:
         """The struck part begins: what NetBird was changed by until now is not counted."""
@@ -31,11 +46,13 @@ class Verdict:
         status = found.get("status", {})
         live = self.user.netbird.model.integrations
         held = status.get("id")
+        self._check_size(found)
         if kind == "DELETED":
             is_forced = found["metadata"]["name"] in self.user.forced
             if held in live and held not in self.user.left and not is_forced:
                 self._breach("S8", f"{found['metadata']['name']} is gone, and {held} is still in NetBird")
             return
+        self._check_owner(found)
         for each in status.get("conditions", ()):
             if each["type"] not in CONDITION_TYPES:
                 continue
@@ -54,7 +71,9 @@ class Verdict:
             slack: how many answers to a PUT may have been lost, each of which calls for another one.
         """
         self._check_lives()
+        self._check_targets()
         self._check_writes(writes, slack)
+        self._check_bounds()
         await self._check_secrets()
 
     def _check_lives(self) -> None:
@@ -73,6 +92,49 @@ class Verdict:
                 if url in live.values():
                     self._breach("S1", f"a second integration for {url}")
                 live[effect.integration_id] = url
+
+    def _check_owner(self, found: dict[str, Any]) -> None:
+        """S9: an id is one of the connection's own server, and no two resources own it."""
+        name, held = found["metadata"]["name"], found.get("status", {}).get("id")
+        self._declared.setdefault(name, set()).add(found["spec"]["genericHTTP"]["url"])
+        if held is None or not _is_own(found):
+            return
+        if found["status"]["internal"].get("authority") != authority(self.user.netbird_url, trusted_by=None):
+            self._breach("S9", f"{name} owns integration {held} of another server")
+        self._owned.setdefault(held, set()).add(name)
+        for other, beside in self.user.objects.items():
+            if other != name and _is_own(beside) and beside["status"].get("id") == held:
+                self._breach("S9", f"{name} and {other} own integration {held}")
+
+    def _check_targets(self) -> None:
+        """S9: a write goes to an id that NetBird returned for just this resource."""
+        created: set[int] = set()
+        for effect in self.user.netbird.model.history:
+            if effect.by == DASHBOARD:
+                continue
+            owners = self._owned.get(effect.integration_id, set())
+            if effect.operation is Operation.CREATE:
+                created.add(effect.integration_id)
+            elif effect.operation is Operation.DELETE:
+                if not owners and effect.integration_id not in created:
+                    self._breach("S9", f"a DELETE of {effect.integration_id}, which no resource has owned")
+            elif not any(effect.config["url"] in self._declared[name] for name in owners):
+                self._breach("S9", f"a PUT of {effect.integration_id}, whose owners {owners} declare another URL")
+
+    def _check_bounds(self) -> None:
+        """S10: memory, and requests that are under way at once."""
+        most = most_at_once(self.user.netbird.journal.entries)
+        if most > MOST_AT_ONCE:
+            self._breach("S10", f"{most} requests to NetBird at once")
+        memory = self.user.peak_memory()
+        if memory > MOST_MEMORY:
+            self._breach("S10", f"an operator has held {memory >> 20} MiB")
+
+    def _check_size(self, found: dict[str, Any]) -> None:
+        """S10: an object can still be stored and annotated."""
+        size = len(json.dumps(found).encode())
+        if size > MOST_BYTES:
+            self._breach("S10", f"{found['metadata']['name']} has {size} bytes")
 
     def _check_writes(self, wanted: Writes, slack: int) -> None:
         """S5: as many as there are changes; one PUT more where an answer was lost, and one for what was inferred."""
@@ -98,3 +160,15 @@ class Verdict:
 
     def _breach(self, promise: str, what: str) -> None:
         self.breaches.append(f"{promise}: {what}")
+
+
+def _is_own(found: dict[str, Any]) -> bool:
+    """Return whether the operator wrote the status for this very object: a restored one names another uid."""
+    return bool(found.get("status", {}).get("internal", {}).get("ownerUID") == found["metadata"]["uid"])
+
+
+def most_at_once(entries: Iterable[Entry]) -> int:
+    """Return how many of these requests were under way at the same time, at most."""
+    ended = [(each.received_at, each.answered_at) for each in entries if each.answered_at is not None]
+    changes = sorted([(began, 1) for began, _ in ended] + [(end, -1) for _, end in ended])
+    return max(accumulate(change for _, change in changes), default=0)

@@ -11,7 +11,7 @@ from typing import Final
 from tests.doubles.netbird.server import SimulatedNetBird
 from tests.harness.controlplane import ControlPlane
 from tests.harness.kubernetes import connect
-from tests.harness.operator import Installation, Operator, install
+from tests.harness.operator import Installation, Operator, install, peak_memory
 from tests.harness.scene import USER
 from tests.harness.sinks import audit_sink, process_sinks
 from tests.proof.answers.answers import DEADLINE, WINDOW
@@ -63,6 +63,10 @@ class Service:
     def logged(self) -> str:
         """What it has logged."""
         return self.log.read_text(errors="replace")
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that it has held since it was started last."""
+        return 0 if self._operator is None else peak_memory(self._operator.pid)
 
     def survey(self) -> dict[str, str | bytes]:
         """All that is to be seen of it while it runs, by place: there is no secret in it."""

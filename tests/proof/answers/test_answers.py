@@ -8,6 +8,7 @@ from tests.proof.answers import page
 from tests.proof.answers.cells import CELLS, Cell
 from tests.proof.answers.matrix import Matrix
 from tests.proof.user import CANARIES
+from tests.proof.verdict import MOST_MEMORY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
@@ -17,6 +18,12 @@ async def test_a_wrong_answer_breaks_no_promise_and_heals(matrix: Matrix, cell: 
     life = await matrix.lives[str(cell)]
     assert life.breaches == []
     assert life.seen == page.read(page.PAGE.read_text()).get(cell), "run `python -m tests.proof.answers`"
+
+
+async def test_the_operator_of_all_cells_keeps_to_its_memory_limit(matrix: Matrix) -> None:
+    for each in matrix.lives.values():
+        await each
+    assert 0 < matrix.service.peak_memory() <= MOST_MEMORY
 
 
 async def test_no_secret_is_to_be_seen_of_the_operator(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:

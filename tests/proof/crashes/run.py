@@ -13,7 +13,7 @@ import aiohttp
 
 from tests.harness.controlplane import ControlPlane
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.operator import Installation, ports_of
+from tests.harness.operator import Installation, peak_memory, ports_of
 from tests.harness.sinks import process_sinks
 from tests.proof.crashes import nursery
 from tests.proof.crashes.points import Gate, Plan
@@ -115,6 +115,10 @@ class Run(User):
     def logged(self) -> str:
         """What the operators of this run have logged."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that one of the running operators has held."""
+        return max(map(peak_memory, self.processes), default=0)
 
     async def survey(self) -> dict[str, str | bytes]:
         """Beside what there is of each user: the processes, and the pages that they serve."""

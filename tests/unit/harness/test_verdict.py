@@ -1,0 +1,131 @@
+"""The checks of the proof suites notice what breaks a promise."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from netbird_streaming.core.netbird.endpoints import authority
+from tests.doubles.netbird.journal import Entry
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.wire import Caller, Operation, Request
+from tests.proof.user import User
+from tests.proof.verdict import MOST_AT_ONCE, MOST_BYTES, Verdict, most_at_once
+from tests.proof.wanted import Writes, url_of
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SERVER = "http://127.0.0.1:8080"
+
+
+class QuietUser(User):
+    """A user without an API server."""
+
+    async def survey(self) -> dict[str, str | bytes]:
+        return {}
+
+
+@pytest.fixture
+def user() -> User:
+    user = QuietUser(kubernetes=cast("Any", None), namespace="team")
+    user.netbird_url = SERVER
+    return user
+
+
+def seen(name: str, held: int | None, *, uid: str = "", server: str = SERVER) -> dict[str, Any]:
+    internal = {"ownerUID": uid or f"uid of {name}", "authority": authority(server, trusted_by=None)}
+    return {
+        "metadata": {"name": name, "uid": f"uid of {name}", "generation": 1},
+        "spec": {"genericHTTP": {"url": url_of(name)}},
+        "status": {"id": held, "internal": internal},
+    }
+
+
+def see(user: User, verdict: Verdict, found: dict[str, Any]) -> None:
+    user.objects[found["metadata"]["name"]] = found
+    verdict.see("MODIFIED", found)
+
+
+def send(user: User, operation: Operation, held: int | None, name: str) -> int:
+    body = {"platform": "generic_http", "config": {"url": url_of(name)}, "enabled": True}
+    request = Request(operation, Caller(f"Token {user.token()}"), held, body)
+    answer: Any = user.netbird.model.handle(request, NOW)
+    assert answer.status == 200
+    return held or int(answer.body["id"])
+
+
+async def breaches(verdict: Verdict, **writes: int) -> list[str]:
+    await verdict.end(Writes(**writes), slack=0)
+    return [each.partition(":")[0] for each in verdict.breaches]
+
+
+async def test_a_life_without_a_fault_breaks_nothing(user: User) -> None:
+    verdict = Verdict(user)
+    made = send(user, Operation.CREATE, None, "events")
+    see(user, verdict, seen("events", made))
+    send(user, Operation.UPDATE, made, "events")
+    send(user, Operation.DELETE, made, "events")
+    assert await breaches(verdict, posts=1, puts=1, deletes=1) == []
+
+
+async def test_two_resources_that_own_one_integration_are_noticed(user: User) -> None:
+    verdict = Verdict(user)
+    made = send(user, Operation.CREATE, None, "events")
+    see(user, verdict, seen("events", made))
+    see(user, verdict, seen("audit", made))
+    assert await breaches(verdict, posts=1) == ["S9"]
+
+
+async def test_an_id_of_another_server_is_noticed_and_a_restored_one_is_not(user: User) -> None:
+    verdict = Verdict(user)
+    see(user, verdict, seen("events", 7, server="https://evil.example", uid="another"))
+    assert await breaches(verdict) == []
+    see(user, verdict, seen("events", 7, server="https://evil.example"))
+    assert await breaches(verdict) == ["S9"]
+
+
+@pytest.mark.parametrize("operation", [Operation.UPDATE, Operation.DELETE])
+async def test_a_write_to_what_was_never_returned_for_the_resource_is_noticed(user: User, operation: Operation) -> None:
+    verdict = Verdict(user)
+    draft = Draft("generic_http", {"url": url_of("victim"), "headers": "{}", "body_template": ""})
+    victim = user.netbird.model.dashboard_create(user.account, draft, NOW)
+    see(user, verdict, seen("events", None))
+    send(user, operation, victim, "events")
+    counted = {"puts": 1} if operation is Operation.UPDATE else {"deletes": 1}
+    assert await breaches(verdict, **counted) == ["S9"]
+
+
+async def test_a_put_with_the_settings_of_another_resource_is_noticed(user: User) -> None:
+    verdict = Verdict(user)
+    made = send(user, Operation.CREATE, None, "events")
+    see(user, verdict, seen("events", made))
+    see(user, verdict, seen("audit", None))
+    send(user, Operation.UPDATE, made, "audit")
+    assert await breaches(verdict, posts=1, puts=1) == ["S9"]
+
+
+async def test_an_object_that_is_too_large_is_noticed(user: User) -> None:
+    verdict = Verdict(user)
+    see(user, verdict, {**seen("events", None), "padding": "x" * MOST_BYTES})
+    assert await breaches(verdict) == ["S10"]
+
+
+async def test_too_many_requests_at_once_are_noticed(user: User) -> None:
+    verdict = Verdict(user)
+    for _ in range(MOST_AT_ONCE + 1):
+        user.netbird.journal.add(Entry(0, NOW, "GET", "/", "", answered_at=NOW + timedelta(seconds=1)))
+    assert await breaches(verdict) == ["S10"]
+
+
+def test_requests_that_follow_each_other_are_not_under_way_at_once() -> None:
+    ends = [NOW + timedelta(seconds=second) for second in (1, 2)]
+    entries = [Entry(0, end - timedelta(seconds=1), "GET", "/", "", answered_at=end) for end in ends]
+    assert most_at_once(entries) == 1
+
+
+async def test_an_operator_beyond_its_memory_limit_is_noticed(user: User) -> None:
+    class Large(QuietUser):
+        def peak_memory(self) -> int:
+            return 2**40
+
+    large = Large(kubernetes=user.kubernetes, namespace="team")
+    assert await breaches(Verdict(large)) == ["S10"]
