@@ -72,9 +72,9 @@ endif
 test-unit: $(VENV)
 	@$(PYTHON) -m pytest tests/unit
 test-contract test-simulation: test-%: $(VENV) $(RUNTIME)
-	@$(PYTHON) -m pytest tests/$* --numprocesses=auto
+	@$(PYTHON) -m pytest tests/$* --numprocesses=auto --max-worker-restart=0
 test-controlplane: $(VENV) $(RUNTIME)
-	@$(PYTHON) -m pytest tests/controlplane --numprocesses=3 --dist=loadfile
+	@$(PYTHON) -m pytest tests/controlplane --numprocesses=3 --dist=loadfile --max-worker-restart=0
 
 .PHONY: lint
 lint: $(VENV) ## Ruff: rules and formatting; hadolint: the Dockerfile; zizmor, schemas, shellcheck: CI's files
@@ -172,7 +172,7 @@ e2e-setup: $(VENV) ## Install and build what e2e needs (root, Debian)
 
 .PHONY: e2e
 e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind's
-	@$(PYTHON) -m pytest tests/e2e -o faulthandler_timeout=600 $(ARGS)
+	@$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 .PHONY: proof
 proof: $(VENV) ## The promises, tried harder than make test has time for
@@ -180,11 +180,11 @@ proof: $(VENV) ## The promises, tried harder than make test has time for
 
 .PHONY: proof-crashes
 proof-crashes: $(VENV) $(RUNTIME) ## Every point of every flow: lost, unanswered, late, or the last of its process
-	@$(PYTHON) -m pytest tests/proof/crashes -v -o faulthandler_timeout=900 $(ARGS)
+	@$(PYTHON) -m pytest tests/proof/crashes -v $(ARGS)
 
 .PHONY: proof-answers
 proof-answers: $(VENV) $(RUNTIME) ## Every answer of NetBird's to every call of every flow: what users read, and that it heals
-	@$(PYTHON) -m pytest tests/proof/answers -q -o faulthandler_timeout=900 $(ARGS)
+	@$(PYTHON) -m pytest tests/proof/answers -q $(ARGS)
 
 # Seeds that make test has not run, as many as the time gives. Nightly ones are new each time.
 .PHONY: proof-simulation
@@ -201,7 +201,7 @@ proof-bugs: $(VENV) ## Bugs that others have had, seeded one at a time: a test c
 
 .PHONY: proof-cluster
 proof-cluster: $(VENV) $(RUNTIME) ## The API server, etcd, rights, admission and other writers fail a life with three resources
-	@$(PYTHON) -m pytest tests/proof/cluster -v -o faulthandler_timeout=900 $(ARGS)
+	@$(PYTHON) -m pytest tests/proof/cluster -v $(ARGS)
 
 .PHONY: proof-fuzz
 proof-fuzz: $(VENV) ## Two minutes of a coverage-guided fuzzer on everything that parses (ARGS="resource --seconds=600")
@@ -221,7 +221,7 @@ $(MUTATION): requirements/mutation.lock | $(VENV)
 
 .PHONY: monitoring
 monitoring: $(VENV) $(RUNTIME) ## The alerts under promtool, and a real Prometheus that scrapes the operator
-	@$(PYTHON) -m pytest tests/monitoring -o faulthandler_timeout=600 $(ARGS)
+	@$(PYTHON) -m pytest tests/monitoring $(ARGS)
 
 .PHONY: lock
 lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)

@@ -15,22 +15,20 @@ from tests.harness.refusals import install_crds
 from tools.chart import ROOT, of_kind, render
 
 EXAMPLES: Final = ROOT / "examples" / "gitops"
-STREAMS: Final = EXAMPLES / "netbird"
 NAMESPACES: Final = ("argocd", "flux-system", "netbird-system")
 
 
 @pytest.fixture(scope="module")
-def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+def plane() -> Iterator[ControlPlane]:
+    """A cluster of their own: the examples name objects of the whole cluster, which other tests create too."""
     files = [f"--filename={path}" for path in definitions.find()]
-    install_crds(control_plane)
-    # Argo CD's is too long for the annotation of an apply on the client's side.
-    control_plane.kubectl("apply", "--server-side", *files)
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
-    control_plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(map(_namespace, NAMESPACES)))
-    yield control_plane
-    control_plane.kubectl("delete", "--ignore-not-found", "--wait=false", f"--kustomize={STREAMS}")
-    control_plane.kubectl("delete", "--wait=false", *files)
-    control_plane.kubectl("delete", "--wait=false", "namespace", "argocd", "flux-system")
+    with ControlPlane.start() as plane:
+        install_crds(plane)
+        # Argo CD's is too long for the annotation of a client-side apply.
+        plane.kubectl("apply", "--server-side", *files)
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+        plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(map(_namespace, NAMESPACES)))
+        yield plane
 
 
 @pytest.mark.parametrize("folder", ["argocd", "flux", "netbird"])
