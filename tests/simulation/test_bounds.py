@@ -51,7 +51,8 @@ def test_a_large_resource_that_is_not_in_order_is_read_again_instead_of_kept() -
     scene.create("r0", connection_ref=ABSENT, platform=Platform.GENERIC_HTTP, datadog=None, generic_http=block)
     scene.wait(600)
     assert scene.ready().reason == Reason.CONNECTION_NOT_FOUND
-    record = scene.controllers[-1]._store.records[scene.identity()]
+    record = scene.controllers[-1]._context.store.get(scene.identity())
+    assert record is not None
     assert (record.resource, record.compressed) == (None, None)
     scene.edit("r0", connection_ref=MAIN)
     scene.wait(30)

@@ -158,12 +158,13 @@ def test_a_deletion_that_fails_keeps_the_resource_and_is_tried_again(settled: Sc
 
 
 def test_a_late_answer_takes_back_nothing_that_is_known(settled: Scene) -> None:
-    late, store = settled.find(), settled.controllers[-1]._store
-    since = store.ports.clock.monotonic()
+    late, known = settled.find(), settled.controllers[-1]._context
+    since = known.ports.clock.monotonic()
     settled.edit(enabled=False)
     settled.wait(60)
-    record = store.records[settled.identity()]
-    store.apply_response(record, late, since)
+    record = known.store.get(settled.identity())
+    assert record is not None
+    known.triggers.apply_response(record, late, since)
     assert record.known.version == version_of(settled.find()) > version_of(late)
 
 
@@ -171,7 +172,7 @@ def test_what_was_deleted_unseen_is_forgotten_with_the_next_list(settled: Scene)
     settled.wait(400)
     del settled.world.api.objects[settled.identity()]
     settled.wait(700)
-    assert settled.identity() not in settled.controllers[-1]._store.records
+    assert settled.controllers[-1]._context.store.get(settled.identity()) is None
 
 
 def test_a_drift_is_corrected_once(settled: Scene) -> None:
@@ -229,10 +230,10 @@ def test_what_is_known_to_be_gone_is_not_remembered_for_ever(settled: Scene) -> 
     settled.delete()
     settled.wait(30)
     controller.expire()
-    assert controller._store.tombstones.hides(uid, None)
+    assert controller._context.store.tombstones.hides(uid, None)
     settled.wait(700)
     controller.expire()
-    assert not controller._store.tombstones.hides(uid, None)
+    assert not controller._context.store.tombstones.hides(uid, None)
 
 
 def test_a_stripped_finalizer_is_put_back(settled: Scene) -> None:

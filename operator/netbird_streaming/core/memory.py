@@ -1,4 +1,4 @@
-"""What this process knows of a resource and a restart may forget. All moments are monotonic seconds."""
+"""The memory of a process about one resource, which a restart may forget. All moments are monotonic seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -12,23 +12,23 @@ from netbird_streaming.api.types import (
     ObjectKey,
     Resource,
 )
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.core.netbird.types import Priority
-from netbird_streaming.errors import LeaseLostError, NotFoundError, OperatorError, RetryError, WaitError
+from netbird_streaming.errors import LeaseLostError, OperatorError, RetryError
 from netbird_streaming.log_context import LogOnce, log_fields
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.reconcile import reconcile_connection
+from netbird_streaming.reconciler.context import new_context
 from netbird_streaming.reconciler.integration.reconcile import reconcile
 from netbird_streaming.reconciler.listing import CONNECTION_KINDS, INTEGRATION, Lister, Lists, ListScope
 from netbird_streaming.reconciler.polling import Poller
 from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
-from netbird_streaming.reconciler.records import UNOWNED
 from netbird_streaming.reconciler.stats import ControllerStats, stats_of
-from netbird_streaming.reconciler.store import Store
+from netbird_streaming.reconciler.unowned import UNOWNED
 
 logger = logging.getLogger(__name__)
 
-RETRY_PAUSE: Final = 1.0
-LAST_PAUSE: Final = 45.0
+RETRY: Final = Backoff(first=1.0, last=45.0)
 """With its jitter less than a minute: what Kubernetes refused recovers within that time."""
 DEFECT_PAUSE: Final = 60.0
 
@@ -40,41 +40,41 @@ class Controller:
         """Know nothing yet; `run` lists everything before it works."""
         self._ports = ports
         self._settings = settings
-        self._store = Store(ports, settings)
+        self._context = new_context(ports, settings)
         self._failures: dict[ObjectKey, int] = {}
         self._log_once = LogOnce()
-        self._lister = Lister(ports, self._store.lists, self, settings.relist_interval)
+        self._lister = Lister(ports, self._context.lists, self, settings.relist_interval)
 
     @property
     def is_rewound(self) -> bool:
         """Whether a read showed an older version of an object than the known one."""
-        return self._store.is_rewound
+        return self._context.triggers.versions.is_rewound
 
     @property
     def newest_version(self) -> int:
         """The highest version of any object that was read."""
-        return self._store.newest_version
+        return self._context.triggers.versions.newest
 
     def is_newer(self, key: ObjectKey, uid: str, version: str, since: float | None = None) -> bool:
         """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
-        return self._store.is_newer(key, uid, version, since)
+        return self._context.triggers.is_newer(key, uid, version, since)
 
     def apply_event(self, resource: Resource, since: float | None = None) -> None:
         """Take a version from a watch event, or from a read that began at `since`; an older one is ignored."""
         match resource:
             case EventStreamingIntegration():
-                self._store.apply_event(resource, since)
+                self._context.triggers.apply_event(resource, since)
             case NetBirdConnection() | ClusterNetBirdConnection():
-                self._store.apply_connection_event(resource, since)
+                self._context.triggers.apply_connection_event(resource, since)
             case _:
                 logger.warning("unknown kind", extra={"kind": type(resource).__name__})
 
     def forget(self, key: ObjectKey, uid: str) -> None:
         """The object is gone from the API server."""
         if key.kind == INTEGRATION:
-            self._store.forget(key, uid)
+            self._context.triggers.forget(key, uid)
         else:
-            self._store.forget_connection(key, uid)
+            self._context.triggers.forget_connection(key, uid)
 
     def relist(self, kind: str) -> None:
         """A watch of this kind begins anew: what it does not tell is listed."""
@@ -82,32 +82,32 @@ class Controller:
 
     def secret_changed(self, namespace: str, name: str) -> None:
         """A Secret was created, changed or deleted."""
-        self._store.secret_changed(namespace, name)
+        self._context.triggers.secret_changed(namespace, name)
 
     def managed_elsewhere(self) -> str | None:
         """Return why this installation does not manage some connection, or None if it manages all of them."""
-        problems = (state.not_in_charge for state in self._store.connections)
+        problems = (state.not_in_charge for state in self._context.connections)
         return next((each.message for each in problems if each is not None), None)
 
     @property
     def lists(self) -> Lists:
         """The state of the lists."""
-        return self._store.lists
+        return self._context.lists
 
     def stats(self) -> ControllerStats:
         """How all of it stands now."""
-        return stats_of(self._store)
+        return stats_of(self._context)
 
     def expire(self) -> None:
         """Let go of what is too old to be of use, and else stays until somebody asks: LISTs, and who is gone."""
-        self._store.tombstones.let_go()
-        for state in self._store.connections:
+        self._context.store.tombstones.expire()
+        for state in self._context.connections:
             for account in state.accounts.values():
                 account.expire()
 
     def stuck_for(self) -> float:
         """Seconds without progress while there is something to do: liveness."""
-        return self._store.queue.stuck_for()
+        return self._context.queue.stuck_for()
 
     async def run(self) -> None:
         """List everything, work until cancelled, then finish what is begun within the grace time.
@@ -119,27 +119,27 @@ class Controller:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._lister.run(), name="lister")
-                group.create_task(Poller(self._store).run(), name="poller")
-                group.create_task(self._store.queue.run(self._work, self._settings.grace), name="queue")
+                group.create_task(Poller(self._context).run(), name="poller")
+                group.create_task(self._context.queue.run(self._work, self._settings.grace), name="queue")
         finally:
-            for state in self._store.connections:
-                self._store.connections.forget(state.connection.key)
+            for state in self._context.connections:
+                self._context.connections.forget(state.connection.key)
 
     def known(self, scope: ListScope) -> Mapping[ObjectKey, str]:
         """Return the known objects of a list, with their uids."""
         if scope.kind == INTEGRATION:
-            known = ((each.key, each.uid) for each in self._store.records.values())
+            known = ((each.key, each.uid) for each in self._context.store)
         else:
-            connections = (state.connection for state in self._store.connections)
+            connections = (state.connection for state in self._context.connections)
             known = ((each.key, each.metadata.uid) for each in connections if each.key.kind == scope.kind)
         return {each: uid for each, uid in known if scope.namespace in (None, each.namespace)}
 
     def listed(self, scope: ListScope) -> None:
         """A list completed for the first time: requeue the resources that waited for one."""
         logger.debug("listed", extra={"kind": scope.kind, "namespace": scope.namespace})
-        for record in self._store.records.values():
+        for record in self._context.store:
             if record.readiness.reason is Reason.KUBERNETES_REFUSED:
-                self._store.queue.add(record.key)
+                self._context.queue.add(record.key)
 
     async def _work(self, key: ObjectKey, priority: Priority) -> bool:
         """Reconcile once and return whether the key waits. After any failure it is requeued."""
@@ -169,7 +169,7 @@ class Controller:
 
     def _fields(self, key: ObjectKey) -> dict[str, str]:
         """What all lines of one reconcile carry; `reconcile` tells it from all others."""
-        record = self._store.records.get(key)
+        record = self._context.store.get(key)
         connection = key if key.kind in CONNECTION_KINDS else None if record is None else record.connection
         fields = {"kind": key.kind, "resource": key.label}
         if connection is not None:
@@ -178,37 +178,18 @@ class Controller:
 
     async def _reconcile(self, key: ObjectKey, priority: Priority) -> Outcome:
         if key.kind == UNOWNED:
-            return await self._delete_unowned(key)
+            return await self._context.unowned.delete(key)
         if key.kind == INTEGRATION:
-            return await reconcile(self._store, key, priority)
-        return await reconcile_connection(self._store, key, priority)
+            return await reconcile(self._context, key, priority)
+        return await reconcile_connection(self._context, key, priority)
 
     def _requeue_with_backoff(self, key: ObjectKey, reason: Reason | None, at_least: float | None = None) -> None:
         if reason is not None:
             self._ports.recorder.requeued(key.kind, reason)
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = min(RETRY_PAUSE * 2 ** min(failures - 1, 16), LAST_PAUSE) * self._ports.random.uniform(0.75, 1.25)
-        self._store.queue.add(key, at=self._ports.clock.monotonic() + max(pause, at_least or 0.0))
-
-    async def _delete_unowned(self, key: ObjectKey) -> Outcome:
-        """Its resource was gone before its id could be written: nobody else will ever delete it."""
-        unowned = self._store.unowned.get(key)
-        if unowned is None:
-            return Outcome.SUCCESS
-        if not unowned.is_reachable:
-            message = (
-                f"Integration {key.name} was made for a resource that is gone, with another token, and the connection "
-                f"is not known to lead to its account. {Reason.ACCOUNT_UNCONFIRMED.remedy}"
-            )
-            raise WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
-        try:
-            async with self._store.queue.slot_released(key):
-                await unowned.account.client.delete(int(key.name), Priority.HIGH)
-        except NotFoundError:
-            pass
-        del self._store.unowned[key]
-        logger.info("deleted stray", extra={"reason": Reason.DELETING, "integration": int(key.name)})
-        return Outcome.SUCCESS
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        pause = RETRY.pause(failures, self._ports.random)
+        self._context.queue.add(key, at=self._ports.clock.monotonic() + max(pause, at_least or 0.0))
 
 
 def _traceback_places(problem: BaseException) -> str:

@@ -19,6 +19,12 @@ Turn = Slot | OperatorError | None
 Resume = Callable[[Turn], None]
 
 
+def give_back(turn: Turn) -> None:
+    """Return a slot that is not used."""
+    if turn is not None and not isinstance(turn, OperatorError):
+        turn.give_back()
+
+
 @dataclass(frozen=True, slots=True)
 class _Parked:
     """A resource that waits. It holds no task and no memory of its reconcile."""

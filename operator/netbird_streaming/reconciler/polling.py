@@ -11,7 +11,7 @@ from netbird_streaming.api.types import ConnectionKind, ObjectKey
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
-from netbird_streaming.reconciler.store import Store
+from netbird_streaming.reconciler.context import Context
 
 PERIOD: Final = 10.0
 """Seconds between two reads of one object, while there are few."""
@@ -25,16 +25,16 @@ _Value = int | Mapping[str, str] | None
 class Poller:
     """Reads one object after another, and requeues the dependents of one that has changed."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, context: Context) -> None:
         """Start with nothing read."""
-        self._store = store
+        self._context = context
         self._last: dict[ObjectKey | str, _Value] = {}
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        clock = self._store.ports.clock
+        clock = self._context.ports.clock
         while True:
-            states = [state for state in self._store.connections if _has_bundle(state)]
+            states = [state for state in self._context.connections if _has_bundle(state)]
             namespaces = sorted(set(self._labelled_namespaces()))
             known = {*namespaces, *(state.connection.key for state in states)}
             self._last = {key: value for key, value in self._last.items() if key in known}
@@ -50,13 +50,13 @@ class Poller:
 
     def _labelled_namespaces(self) -> Iterator[str]:
         """Yield the namespaces with dependents of a connection that judges labels."""
-        for state in self._store.connections:
-            if self._store.connections.needs_labels(state):
-                for record in self._store.dependents(state.connection.key):
+        for state in self._context.connections:
+            if self._context.connections.needs_labels(state):
+                for record in self._context.store.dependents(state.connection.key):
                     yield record.key.namespace or ""
 
     async def _poll_bundle(self, state: ConnectionState) -> None:
-        key, connections = state.connection.key, self._store.connections
+        key, connections = state.connection.key, self._context.connections
         before = self._last.setdefault(key, hash(state.ca_bundle))
         with suppress(OperatorError):
             self._last[key] = hash(await connections.bundle(state.connection))
@@ -64,20 +64,20 @@ class Poller:
             return
         state.loaded = False
         for account in state.accounts.values():
-            account.due_at = self._store.ports.clock.monotonic()
-        self._store.queue.add(key, Priority.HIGH)
-        self._store.requeue_dependents(key)
+            account.due_at = self._context.ports.clock.monotonic()
+        self._context.queue.add(key, Priority.HIGH)
+        self._context.triggers.requeue_dependents(key)
 
     async def _poll_labels(self, namespace: str) -> None:
-        connections = self._store.connections
+        connections = self._context.connections
         before = self._last.setdefault(namespace, connections.labels(namespace))
         with suppress(OperatorError):
             self._last[namespace] = await connections.read_labels(namespace)
         if self._last[namespace] == before:
             return
-        for record in list(self._store.records.values()):
+        for record in self._context.store:
             if record.key.namespace == namespace and record.connection.kind == ConnectionKind.CLUSTER:
-                self._store.queue.add(record.key, Priority.HIGH)
+                self._context.queue.add(record.key, Priority.HIGH)
 
 
 def _has_bundle(state: ConnectionState) -> bool:

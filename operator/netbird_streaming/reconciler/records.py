@@ -3,26 +3,24 @@
 import sys
 import zlib
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from netbird_streaming.api.status import Status
 from netbird_streaming.api.timestamps import parse_time
 from netbird_streaming.api.types import RECONCILE_ANNOTATION, ConnectionKind, EventStreamingIntegration, ObjectKey
 from netbird_streaming.core.inputs import LIST_LAG, AccountSnapshot
-from netbird_streaming.core.memory import CreatedIntegration, Memory
+from netbird_streaming.core.memory import Memory
 from netbird_streaming.core.netbird.payload import secret_names
 from netbird_streaming.core.netbird.types import Integration, Priority
 from netbird_streaming.core.status.conditions import NOT_REPORTED, Readiness, readiness
 from netbird_streaming.core.status.events import Reported
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.resolved import connection_key
+from netbird_streaming.reconciler.gate import Turn, give_back
 from netbird_streaming.reconciler.ownership import NOWHERE, Owner, Place
 from netbird_streaming.reconciler.versions import Known, version_of
 
 EMPTY_MEMORY = Memory()
-UNOWNED: Final = "UnownedIntegration"
-"""The kind of a key for an integration of our making whose resource was gone before its id could be written."""
-
 MAX_PACKED: Final = 4 * 1024
 """Bytes. A resource that takes more is read again from the API server when its turn comes."""
 
@@ -42,7 +40,9 @@ class ResourceRecord:
     create of it has no known outcome. `origin` is the account that the id, or else the intent, is of. `last_notified`
     is how it stood when a status was last written, `readiness` what the newest version known says. `account` is where
     the way leads that was last taken, `create_account` where its POST went. `refused` is the last
-    published refusal of a status write.
+    published refusal of a status write. `drifted` says that a change by another client is counted and not corrected,
+    `releasing` that the operator removes the finalizer now. `turn` is what a wait for the rate limit came to, until the
+    next reconcile.
     """
 
     key: ObjectKey
@@ -66,6 +66,9 @@ class ResourceRecord:
     last_notified: Reported | None = None
     refused: str | None = None
     readiness: Readiness = NOT_REPORTED
+    drifted: bool = False
+    releasing: bool = False
+    turn: Turn = None
 
     def at(self, authority: str | None, account_id: str | None, created_at: str | None = None) -> Owner:
         """Return the resource as one that acts in this account, and owns an integration that was created then."""
@@ -79,6 +82,16 @@ class ResourceRecord:
         return (
             self.id is not None and not self.deleting and self.id not in snapshot.by_id and snapshot.started_at >= since
         )
+
+    def set_turn(self, turn: Turn) -> None:
+        """Replace what the resource got for its wait. An unused slot is returned."""
+        before, self.turn = self.turn, turn
+        give_back(before)
+
+    def take_turn(self) -> Turn:
+        """Return what the resource got for its wait, once."""
+        turn, self.turn = self.turn, None
+        return turn
 
     def compress(self) -> None:
         """Keep the version known as a tenth of its size, and none that is large: ten thousand may wait for their turn.
@@ -117,19 +130,6 @@ def _origin(status: Status) -> Place:
     if status.id is None and intent is not None:
         return Place(intent.authority, intent.account_id).interned()
     return Place(status.internal.authority, status.account_id).interned()
-
-
-class UnownedIntegration(NamedTuple):
-    """Such an integration, and the account that its POST went to."""
-
-    account: Account
-    created: CreatedIntegration
-
-    @property
-    def is_reachable(self) -> bool:
-        """Whether that account is where the connection leads still: another token may be another account's."""
-        created = self.created
-        return self.account.is_account_of(created.authority, created.credential_digest, created.item.account_id)
 
 
 def lane_of(key: ObjectKey) -> str:

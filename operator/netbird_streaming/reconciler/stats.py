@@ -9,8 +9,8 @@ from netbird_streaming.core.netbird.endpoints import resync_interval
 from netbird_streaming.core.netbird.types import RateLimitState
 from netbird_streaming.core.status.conditions import Readiness, readiness
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
+from netbird_streaming.reconciler.context import Context
 from netbird_streaming.reconciler.queue import Backlog
-from netbird_streaming.reconciler.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class ControllerStats:
     connections: tuple[ConnectionStats, ...]
 
 
-def stats_of(store: Store) -> ControllerStats:
+def stats_of(context: Context) -> ControllerStats:
     """Take one; nothing is asked of anybody."""
-    standing = Counter((EventStreamingIntegration.__name__, record.readiness) for record in store.records.values())
-    for state in store.connections:
+    standing = Counter((EventStreamingIntegration.__name__, record.readiness) for record in context.store)
+    for state in context.connections:
         standing[state.connection.key.kind, readiness(state.connection.status.conditions)] += 1
-    now = store.ports.clock.monotonic()
-    figures = tuple(_connection_stats(state, now) for state in store.connections if state.accounts)
-    return ControllerStats(store.queue.backlog(), standing, figures)
+    now = context.ports.clock.monotonic()
+    figures = tuple(_connection_stats(state, now) for state in context.connections if state.accounts)
+    return ControllerStats(context.queue.backlog(), standing, figures)
 
 
 def _connection_stats(state: ConnectionState, now: float) -> ConnectionStats:

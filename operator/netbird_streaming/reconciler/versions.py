@@ -31,8 +31,8 @@ class Known(NamedTuple):
         return version != self.version and since is not None and self.at < since
 
 
-class Gone:
-    """The tombstones: uids of deleted resources, for as long as a watch or a list may still report them."""
+class Tombstones:
+    """The uids of deleted resources, for as long as a watch or a list may still report them."""
 
     def __init__(self, clock: Clock) -> None:
         """Start empty."""
@@ -52,10 +52,27 @@ class Gone:
         """Forget a deletion: the resource exists."""
         self._since.pop(uid, None)
 
-    def let_go(self) -> None:
+    def expire(self) -> None:
         """Forget the deletions that nothing can contradict any more."""
         oldest = self._clock.monotonic() - TOMBSTONE_LIFETIME
         self._since = {uid: at for uid, at in self._since.items() if at > oldest}
+
+
+class SeenVersions:
+    """The highest version that was read, and whether a read contradicted it."""
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self.newest = 0
+        self.is_rewound = False
+
+    def compare(self, version: int, known: int | None) -> None:
+        """Note that a read showed a version of an object of which another one is known, or None."""
+        self.is_rewound |= known is not None and version < known
+
+    def add(self, version: int) -> None:
+        """Note a version that is known now."""
+        self.newest = max(self.newest, version)
 
 
 def version_of(resource: Resource) -> int:

@@ -42,6 +42,8 @@ async def for_slot(run: Reconciliation, inputs: DecisionInput, action: Action) -
     if run.is_dirty and not await run.write_status():
         return False
     run.remember_version(run.resource)
-    account.gate.park(key, priority, lane, lambda turn: run.store.resume(key, run.priority, turn))
+    # Only these are kept while the resource waits, and nothing else of its reconcile.
+    resume, record, resumed = run.context.triggers.resume, run.record, run.priority
+    account.gate.park(key, priority, lane, lambda turn: resume(record, resumed, turn))
     run.outcome = Outcome.WAITING
     return True

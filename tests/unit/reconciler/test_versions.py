@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbird_streaming.reconciler.versions import TOMBSTONE_LIFETIME, Gone, Known, number
+from netbird_streaming.reconciler.versions import TOMBSTONE_LIFETIME, Known, Tombstones, number
 from tests.unit.netbird.fakes import FakeClock
 
 VERSIONS = st.integers(0, 5)
@@ -25,7 +25,7 @@ def test_a_read_that_began_later_is_newer_whatever_its_version(
 
 async def test_a_tombstone_hides_what_was_read_before_the_deletion() -> None:
     clock = FakeClock()
-    gone, began = Gone(clock), clock.monotonic()
+    gone, began = Tombstones(clock), clock.monotonic()
     await clock.advance(1)
     gone.add("uid")
     await clock.advance(1)
@@ -39,13 +39,13 @@ async def test_a_tombstone_hides_what_was_read_before_the_deletion() -> None:
 
 async def test_a_tombstone_is_kept_for_as_long_as_a_watch_may_be_late() -> None:
     clock = FakeClock()
-    gone = Gone(clock)
+    gone = Tombstones(clock)
     gone.add("uid")
     await clock.advance(TOMBSTONE_LIFETIME - 1)
-    gone.let_go()
+    gone.expire()
     assert gone.hides("uid", None)
     await clock.advance(1)
-    gone.let_go()
+    gone.expire()
     assert not gone.hides("uid", None)
 
 

@@ -79,9 +79,10 @@ class Account:
     the account became known, `last_list_at` when the last LIST that came began; before the first, the same.
     """
 
-    def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents") -> None:
+    def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents", connection: ObjectKey) -> None:
         """Start unknown."""
         self.client = client
+        self.connection = connection
         self.credential_digest = ""
         self.authority = ""
         self.endpoint_digest = ""

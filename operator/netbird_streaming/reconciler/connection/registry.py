@@ -300,7 +300,7 @@ class ConnectionRegistry:
             return account
         client = self._ports.netbird.client(endpoint, state.connection.spec.rate_limit)
         if account is None:
-            account = state.accounts[tenant_id] = Account(client, self._ports.clock, self._events)
+            account = state.accounts[tenant_id] = Account(client, self._ports.clock, self._events, state.connection.key)
         authority = authority_of(state.connection)
         digests = WayDigests(
             authority,

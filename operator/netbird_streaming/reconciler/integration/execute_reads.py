@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.core.actions import ProveAbsence, ReadyState, Report, WaitForList
 from netbird_streaming.core.actions import report_of as standing
 from netbird_streaming.core.inputs import DecisionInput
@@ -17,9 +18,8 @@ from netbird_streaming.reconciler.records import integration_digest
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY: Final = {ReadyState.RECONCILING: 1.0, ReadyState.STALLED: 30.0}
-LAST_RETRY: Final = {ReadyState.RECONCILING: 300.0, ReadyState.STALLED: 1800.0}
-"""Seconds. A destination's new key can take minutes to work: even what a human should edit is tried again, rarely."""
+RETRY: Final = {ReadyState.RECONCILING: Backoff(1.0, 300.0), ReadyState.STALLED: Backoff(30.0, 1800.0)}
+"""A stalled resource is retried too: a destination's new key can take minutes to work."""
 
 
 async def report(run: Reconciliation, inputs: DecisionInput, action: Report) -> bool:
@@ -51,7 +51,7 @@ async def wait_for_list(run: Reconciliation, inputs: DecisionInput, action: Wait
         )
     if run.is_dirty and not await run.write_status():
         return False
-    queue, key, priority = run.store.queue, run.record.key, run.priority
+    queue, key, priority = run.context.queue, run.record.key, run.priority
     run.remember_version(run.resource)
     if action.own_write_updated_at is not None:
         run.record.memory = run.record.memory.own_write_listed(action.own_write_updated_at)
@@ -67,12 +67,12 @@ async def confirm_account(run: Reconciliation, inputs: DecisionInput) -> bool:
     resolved, account = run.resolved, run.resolved.account
     if account.snapshot is None:
         return await wait_for_list(run, inputs, WaitForList(0.0))
-    async with run.store.queue.slot_released(run.record.key):
+    async with run.context.queue.slot_released(run.record.key):
         if resolved.tenant_id is not None and resolved.state.token_account_id is None:
-            run.account_problem = await run.store.connections.check_token_account(resolved.state, run.priority)
+            run.account_problem = await run.context.connections.check_token_account(resolved.state, run.priority)
         if account.account_id is None:
             run.account_problem = await account.confirm(run.send_priority)
-    run.store.queue.add(run.resolved.state.connection.key)
+    run.context.queue.add(run.resolved.state.connection.key)
     return False
 
 
@@ -97,20 +97,20 @@ async def prove_absence(run: Reconciliation, inputs: DecisionInput, action: Prov
         return False
     except OperatorError as problem:
         return await report_error(run, inputs, problem)
-    now = run.store.ports.clock.monotonic()
+    now = run.context.ports.clock.monotonic()
     if not inputs.is_ours(item):
         note_missing(run)
         return False
     if action.id not in account.contradicted:
         account.contradicted.add(action.id)
-        run.store.queue.add(run.resolved.state.connection.key)
+        run.context.queue.add(run.resolved.state.connection.key)
     run.record.memory = run.record.memory.found(item, now)
     return False
 
 
 def note_missing(run: Reconciliation) -> None:
     """Remember that the integration was not found."""
-    run.record.memory = run.record.memory.not_found(run.store.ports.clock.monotonic())
+    run.record.memory = run.record.memory.not_found(run.context.ports.clock.monotonic())
 
 
 def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
@@ -118,11 +118,11 @@ def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
     record = run.record
     record.in_sync_digest, record.may_be_stale = None, True
     if action.drifted is not None:
-        run.store.mark_drift(record)
+        run.mark_drift()
     if action.state is ReadyState.READY:
         record.failures = 0
         if action.drifted is None:
-            run.store.drifted.discard(record.key)
+            record.drifted = False
         # What no LIST has shown in order is looked at again by the next resync, which would have to read it.
         run.remember_version(run.resource if action.item is None else None)
         _remember_comparison(run, inputs, action)
@@ -132,16 +132,17 @@ def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
     if action.state is ReadyState.SUSPENDED:
         return
     run.outcome = Outcome.ERROR
-    run.store.ports.recorder.requeued(record.key.kind, action.reason)
+    run.context.ports.recorder.requeued(record.key.kind, action.reason)
     if action.retry_at is not None:
-        run.store.queue.add(record.key, run.priority, at=action.retry_at)
+        run.context.queue.add(record.key, run.priority, at=action.retry_at)
         return
-    first, last = FIRST_RETRY[action.state], LAST_RETRY[action.state]
-    run.store.retry(record, first=first, last=last, at_least=run.retry_after or 0.0)
+    pause = RETRY[action.state].pause(record.failures, run.context.ports.random)
+    record.failures += 1
+    run.context.queue.add(record.key, at=run.context.ports.clock.monotonic() + max(pause, run.retry_after or 0.0))
 
 
 def _remember_comparison(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
     snapshot = inputs.observed.snapshot
     if action.item is not None and snapshot is not None:
         run.record.in_sync_digest = integration_digest(action.item)
-        run.store.mark_in_sync(run.record, compared_at=snapshot.started_at)
+        run.record.memory = run.context.store.shared(run.record.memory.in_sync(snapshot.started_at))

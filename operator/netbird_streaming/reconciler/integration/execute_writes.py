@@ -38,6 +38,7 @@ from netbird_streaming.errors import (
     WaitError,
 )
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.finalizer import ensure_finalizer
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
 from netbird_streaming.reconciler.integration.execute_reads import note_missing, report_error
 from netbird_streaming.reconciler.integration.reconciliation import Reconciliation, read_latest
@@ -52,33 +53,33 @@ async def add_finalizer(run: Reconciliation, inputs: DecisionInput) -> bool:
     """Put our finalizer on the resource, and on the connection whose token will be needed to delete."""
     try:
         if isinstance(run.resolved, ResolvedConnection):
-            await run.store.ensure_finalizer(run.resolved.state)
-        with run.store.hold_events(run.record):
-            held = await run.store.ports.cluster.add_finalizer(run.resource)
+            await ensure_finalizer(run.context, run.resolved.state)
+        with run.context.triggers.hold_events(run.record):
+            held = await run.context.ports.cluster.add_finalizer(run.resource)
             run.use_version(held)
-            run.store.apply_response(run.record, held)
+            run.context.triggers.apply_response(run.record, held)
     except (ConflictError, ObjectGoneError) as refusal:
         await run.refresh(refusal)
         return False
     except OperatorError as problem:
         return await _report_write_error(run, inputs, problem)
-    run.record.memory = run.record.memory.finalizer_seen(run.store.ports.clock.monotonic())
+    run.record.memory = run.record.memory.finalizer_seen(run.context.ports.clock.monotonic())
     return False
 
 
 async def remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: RemoveFinalizer) -> bool:
     """Let the resource go."""
     # Its watch may tell that it is gone before the write is answered.
-    run.store.releasing.add(run.record.uid)
+    run.record.releasing = True
     try:
         return await _remove_finalizer(run, inputs, action)
     finally:
-        run.store.releasing.discard(run.record.uid)
+        run.record.releasing = False
 
 
 async def _remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: RemoveFinalizer) -> bool:
     try:
-        await run.store.ports.cluster.remove_finalizer(run.resource)
+        await run.context.ports.cluster.remove_finalizer(run.resource)
     except ConflictError as refusal:
         await run.refresh(refusal)
         return False
@@ -87,10 +88,10 @@ async def _remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: 
     if action.absent:
         ids = {"integrations": action.absent, "reason": Reason.REMOTE_DELETED}
         logger.warning("released: NetBird does not show what the operator did not delete", extra=ids)
-    run.store.ports.cluster.publish(run.resource, list(deletion_events(run.desired_status, action)))
+    run.context.ports.cluster.publish(run.resource, list(deletion_events(run.desired_status, action)))
     run.record.memory = run.record.memory.created_handled()
     _log_done("orphaned" if action.note is not None else "released", Reason.DELETING, run.desired_status.id)
-    run.store.forget(run.record.key, run.record.uid)
+    run.context.triggers.forget(run.record.key, run.record.uid)
     return True
 
 
@@ -111,7 +112,7 @@ async def record_id(run: Reconciliation, inputs: DecisionInput, action: RecordId
     """Hold the id, in memory before anything is awaited; it is written with what follows, or at once."""
     run.desired_status = updates.with_id(inputs, action)
     owner = run.record.at(run.desired_status.internal.authority, run.desired_status.account_id, action.item.created_at)
-    run.store.ownership.own(owner, action.item.id)
+    run.context.ownership.own(owner, action.item.id)
     done = _LOGGED_ORIGINS.get(action.origin)
     if done is None:
         return False
@@ -132,13 +133,13 @@ async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> 
     if not isinstance(run.resolved, ResolvedConnection):
         return True
     memory = run.record.memory
-    run.store.ownership.mark_creating(run.record.uid)
+    run.context.ownership.mark_creating(run.record.uid)
     if inputs.status.id is not None:
-        run.store.mark_drift(run.record)  # what it held is proven to be gone, or it would not be created
+        run.mark_drift()  # what it held is proven to be gone, or it would not be created
     try:
-        with run.store.hold_events(run.record):
+        with run.context.triggers.hold_events(run.record):
             run.status_written(
-                await run.store.ports.cluster.write_status(run.resource, updates.with_intent(inputs, action))
+                await run.context.ports.cluster.write_status(run.resource, updates.with_intent(inputs, action))
             )
     except (ConflictError, ObjectGoneError) as refusal:
         await run.refresh(refusal)
@@ -150,7 +151,7 @@ async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> 
         run.record.resource = None
         run.record.memory = memory.create_unsent(action.intent)
         raise
-    run.store.ownership.own(run.record.at(None, None), None)
+    run.context.ownership.own(run.record.at(None, None), None)
     run.record.memory = memory.create_begins()
     if run.resolved.account.credential_digest != action.intent.proof:
         # Another token by now, perhaps of another account: what is sent with it takes another LIST and intent.
@@ -170,12 +171,12 @@ async def _post(run: Reconciliation, inputs: DecisionInput, action: Create, reso
     except OperatorError as problem:
         return await _on_create_error(run, inputs, problem)
     finally:
-        run.record.memory = run.record.memory.create_ended(run.store.ports.clock.monotonic())
+        run.record.memory = run.record.memory.create_ended(run.context.ports.clock.monotonic())
     if item.account_id is not None and account.account_id is None:
         account.set_account_id(item.account_id, credential_digest)
-        run.store.queue.add(resolved.state.connection.key)
+        run.context.queue.add(resolved.state.connection.key)
     item = replace(item, account_id=item.account_id or action.intent.account_id)
-    owner = run.store.ownership.other_owners(run.record.at(authority, item.account_id)).owner(item)
+    owner = run.context.ownership.other_owners(run.record.at(authority, item.account_id)).owner(item)
     if owner is not None:
         message = f"NetBird answered the create with the id {item.id}, which resource {owner} holds."
         return await _on_create_error(run, inputs, RetryError(Reason.UNEXPECTED_ANSWER, message, effect=Effect.UNKNOWN))
@@ -197,10 +198,10 @@ def _posted(run: Reconciliation, payload: Payload, item: Integration, sent: tupl
 
 def _created(run: Reconciliation, created: CreatedIntegration) -> None:
     """The id is remembered until it is written, and is the resource's from now on."""
-    now, item = run.store.ports.clock.monotonic(), created.item
+    now, item = run.context.ports.clock.monotonic(), created.item
     run.record.memory = run.record.memory.created(created, now)
-    run.store.ownership.own(run.record.at(created.authority, item.account_id, item.created_at), item.id)
-    run.store.clear_drift(run.record)
+    run.context.ownership.own(run.record.at(created.authority, item.account_id, item.created_at), item.id)
+    run.clear_drift()
     _log_done("created", Reason.PROGRESSING, item.id)
 
 
@@ -221,13 +222,13 @@ async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> 
     # Of the account that the decision rests on, though the token may change while the status is written.
     bound = run.resolved.account.client
     if run.record.may_be_stale:
-        run.use_version(await read_latest(run.store, run.record))
+        run.use_version(await read_latest(run.context, run.record))
         return False
     if run.is_dirty and not await run.write_status():
         return False
     if overwrites_foreign_change(inputs, action):
-        run.store.mark_drift(run.record)
-    memory, clock = run.record.memory, run.store.ports.clock
+        run.mark_drift()
+    memory, clock = run.record.memory, run.context.ports.clock
     try:
         async with run.sending(bound) as client:
             answer = await client.update(action.id, action.payload.request, run.send_priority)
@@ -238,7 +239,7 @@ async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> 
     except OperatorError as problem:
         if problem.effect is Effect.UNKNOWN:
             now = clock.monotonic()
-            run.record.memory = memory.update_unanswered(now, now + run.store.timeouts.late_commit)
+            run.record.memory = memory.update_unanswered(now, now + run.context.timeouts.late_commit)
             run.desired_status = updates.corrected(run.desired_status, action)
         return await report_error(run, _with_status(inputs, run), problem)
     _updated(run, inputs, action, answer)
@@ -247,9 +248,9 @@ async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> 
 
 def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer: Integration) -> None:
     memory = run.record.memory
-    run.store.clear_drift(run.record)
-    now = run.store.ports.clock.monotonic()
-    window = run.store.timeouts.post + run.store.timeouts.late_commit
+    run.clear_drift()
+    now = run.context.ports.clock.monotonic()
+    window = run.context.timeouts.post + run.context.timeouts.late_commit
     late = memory.write.overtaken_until(now, window, by_another_process=inputs.status.internal.applied is not None)
     again = action.correction is not None or action.resent_at is not None
     doubtful = again or memory.write.unknown_at is not None
@@ -259,7 +260,7 @@ def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer:
     if late is not None and isinstance(run.resolved, ResolvedConnection):
         # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
         run.resolved.account.due_at = min(run.resolved.account.due_at, now)
-        run.store.queue.add(run.resolved.state.connection.key)
+        run.context.queue.add(run.resolved.state.connection.key)
     run.desired_status = updates.updated(_with_status(inputs, run), action, answer)
     if not again:
         _log_done("updated", Reason.PROGRESSING, action.id)
@@ -276,7 +277,7 @@ async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> 
         run.desired_status = updates.reported(inputs, _DELETING)
         if not await run.write_status():
             return False
-    memory, clock, account = run.record.memory, run.store.ports.clock, run.resolved.account
+    memory, clock, account = run.record.memory, run.context.ports.clock, run.resolved.account
     try:
         async with run.sending(account.client) as client:
             await client.delete(action.id, run.send_priority)
@@ -308,7 +309,7 @@ async def delete_former(run: Reconciliation, inputs: DecisionInput, action: Dele
         raise
     except OperatorError as problem:
         return await report_error(run, inputs, problem)
-    account.deleted_at = run.store.ports.clock.monotonic()
+    account.deleted_at = run.context.ports.clock.monotonic()
     others = former.without(inputs, inputs.status.internal.former, action.id)
     run.desired_status = run.desired_status.evolve(former=others)
     logger.warning("deleted", extra={"reason": Reason.REMOTE_DELETED, "integration": action.id})

@@ -32,13 +32,14 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import reporting, waits
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
+from netbird_streaming.reconciler.context import Context
+from netbird_streaming.reconciler.gate import give_back
 from netbird_streaming.reconciler.integration import execute_reads, execute_writes
 from netbird_streaming.reconciler.integration.reconciliation import Reconciliation, ResourceReplaced, read_latest
 from netbird_streaming.reconciler.listing import INTEGRATION
 from netbird_streaming.reconciler.ownership import Claim, ConfigKey, Owner, account_key
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.records import ResourceRecord
-from netbird_streaming.reconciler.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -46,26 +47,25 @@ MAX_STEPS: Final = 25
 """The step limit of a reconcile; the simulation never reaches it."""
 
 
-async def reconcile(store: Store, key: ObjectKey, priority: Priority) -> Outcome:
+async def reconcile(context: Context, key: ObjectKey, priority: Priority) -> Outcome:
     """Bring one resource nearer to what its user wants. Raises a branch of OperatorError where Kubernetes fails."""
-    record = store.records.get(key)
+    record = context.store.get(key)
     if record is None:
         return Outcome.SUCCESS
-    turn, outcome = store.turns.pop(key, None), Outcome.SUCCESS
+    turn, outcome = record.take_turn(), Outcome.SUCCESS
     try:
-        resource = record.decompress() or await read_latest(store, record)
-        run = _start(store, record, resource, priority)
+        resource = record.decompress() or await read_latest(context, record)
+        run = _start(context, record, resource, priority)
         run.turn = turn
         outcome = await _advance(run)
     except ResourceReplaced:
         pass
     finally:
-        if turn is not None and not isinstance(turn, OperatorError):
-            turn.give_back()
+        give_back(turn)
         if record.account is not None and outcome is not Outcome.WAITING:
             record.account.gate.forget(key)
-        if store.records.get(key) is not record:
-            store.clean_up_deleted(record)
+        if not context.store.holds(record):
+            context.triggers.clean_up_deleted(record)
         record.compress()
     return outcome
 
@@ -103,17 +103,17 @@ async def _report_limit(run: Reconciliation) -> Outcome:
 
 def _inform(run: Reconciliation, problem: NotInChargeError) -> None:
     """Publish that another installation manages the resource; write nothing."""
-    ports, state = run.store.ports, run.store.connections.get(run.record.connection)
+    ports, state = run.context.ports, run.context.connections.get(run.record.connection)
     ports.recorder.requeued(run.record.key.kind, problem.reason)
     if state is not None:
         reporting.not_in_charge(ports.cluster, run.resource, problem, state.informed)
 
 
 def _start(
-    store: Store, record: ResourceRecord, resource: EventStreamingIntegration, priority: Priority
+    context: Context, record: ResourceRecord, resource: EventStreamingIntegration, priority: Priority
 ) -> Reconciliation:
     mine = own_status_of(resource, record.memory).status
-    run = Reconciliation(store, record, priority, resource, stored_status=mine, desired_status=mine)
+    run = Reconciliation(context, record, priority, resource, stored_status=mine, desired_status=mine)
     if record.unwritten_status is not None:
         before, wanted = record.unwritten_status
         if before == mine:
@@ -124,15 +124,15 @@ def _start(
             run.notify(resource, before)
     status = run.desired_status
     owner = record.at(status.internal.authority, status.account_id, status.created_at)
-    store.ownership.own(owner, status.id)
+    context.ownership.own(owner, status.id)
     return run
 
 
 async def _gather(run: Reconciliation) -> DecisionInput:
     """All that the next decision rests on; what was read stays at hand for the reconcile."""
-    store, record, resource = run.store, run.record, run.resource
+    context, record, resource = run.context, run.record, run.resource
     if run.resolved is None:
-        run.resolved = await store.connections.resolve(resource)
+        run.resolved = await context.connections.resolve(resource)
     if isinstance(run.resolved, NotInChargeError):
         raise run.resolved
     if isinstance(run.resolved, ResolvedConnection):
@@ -155,7 +155,7 @@ async def _payload(run: Reconciliation) -> Payload | OperatorError:
     secrets: dict[str, SecretData | None] = {}
     try:
         for name, keys in secret_keys(spec).items():
-            data = await run.store.ports.cluster.secret(namespace, name)
+            data = await run.context.ports.cluster.secret(namespace, name)
             secrets[name] = None if data is None else referenced(data, keys)
         allowed = run.resolved is not None and run.resolved.state.connection.spec.allow_plain_http_destinations
         return resolve(spec, secrets, run.key, allow_plain_http=allowed)
@@ -165,27 +165,27 @@ async def _payload(run: Reconciliation) -> Payload | OperatorError:
 
 def _remember_first_seen(run: Reconciliation) -> None:
     """Remember when things were first known, and forget a POST whose id has landed."""
-    memory, now = run.record.memory, run.store.ports.clock.monotonic()
+    memory, now = run.record.memory, run.context.ports.clock.monotonic()
     memory = memory.id_recorded(run.stored_status.id)
     if run.resource.has_finalizer and memory.finalizer_seen_at is None:
         memory = memory.finalizer_seen(now)
     if run.desired_status.internal.creation is not None and memory.create.ended_at is None:
         # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
-        memory = memory.create_ended(now + run.store.timeouts.post)
+        memory = memory.create_ended(now + run.context.timeouts.post)
     run.record.memory = memory.requested(run.resource.metadata.reconcile_request, now)
 
 
 def _inputs(
     run: Reconciliation, payload: Payload | OperatorError, resolved: ResolvedConnection | OperatorError
 ) -> DecisionInput:
-    store, record = run.store, run.record
+    context, record = run.context, run.record
     account = resolved.account if isinstance(resolved, ResolvedConnection) else None
-    unlisted = store.lists.unknown(INTEGRATION)
+    unlisted = context.lists.unknown(INTEGRATION)
     observed = Observed(
-        now=store.ports.clock.monotonic(),
-        wall=store.ports.clock.now(),
+        now=context.ports.clock.monotonic(),
+        wall=context.ports.clock.now(),
         target=_target(run, resolved) if isinstance(resolved, ResolvedConnection) else resolved,
-        owners=store.ownership.other_owners(_place(record, account)),
+        owners=context.ownership.other_owners(_place(record, account)),
         snapshot=account.snapshot if account is not None else None,
         account_since=account.known_since if account is not None else 0.0,
         deleted_at=account.deleted_at if account is not None else 0.0,
@@ -195,7 +195,7 @@ def _inputs(
         partial=account is not None and bool(account.contradicted),
     )
     recorded = Recorded(run.desired_status, record.memory, own_status_of(run.resource, record.memory).restored_id)
-    return DecisionInput(Desired(run.resource, payload), observed, recorded, run.key, store.timeouts)
+    return DecisionInput(Desired(run.resource, payload), observed, recorded, run.key, context.timeouts)
 
 
 def _place(record: ResourceRecord, account: Account | None) -> Owner:
@@ -218,7 +218,7 @@ def _target(run: Reconciliation, resolved: ResolvedConnection) -> Target:
 def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None:
     """Offer for the configuration, before anything is awaited; answers who has the better claim."""
     payload, resolved = inputs.desired.payload, run.resolved
-    intent, ownership, uid = run.desired_status.internal.creation, run.store.ownership, run.record.uid
+    intent, ownership, uid = run.desired_status.internal.creation, run.context.ownership, run.record.uid
     if not isinstance(resolved, ResolvedConnection):
         return None
     wanted: dict[ConfigKey, Claim] = {}
@@ -230,7 +230,7 @@ def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None
     intended = _intended(run, payload, own)
     if intent is not None and intended is not None:
         # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
-        accounts = [resolved.account.ownership_scope, run.store.connections.ownership_scope(intent.endpoint)]
+        accounts = [resolved.account.ownership_scope, run.context.connections.ownership_scope(intent.endpoint)]
         if intent.authority is not None and intent.account_id is not None:
             accounts.append(account_key(intent.authority, intent.account_id))
         for account in accounts:
@@ -244,7 +244,7 @@ def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None
     viewer = _place(run.record, resolved.account)
     rival = ownership.contend(wanted, viewer, created)
     if rival is None and isinstance(payload, Payload):
-        key, request = run.store.ports.key, payload.request
+        key, request = run.context.ports.key, payload.request
         return ownership.find_restored_create(
             viewer,
             resolved.account.endpoint_digest,
@@ -255,18 +255,18 @@ def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None
 
 def _configuration(run: Reconciliation, payload: Payload) -> str:
     """A digest of what tells integrations apart: the same for all resources, and only kept in memory."""
-    known = signature(payload.request.platform, payload.request.config, run.store.ports.key)
-    return run.store.ports.key.digest(*(f"{name}={known[name]}" for name in sorted(known)))
+    known = signature(payload.request.platform, payload.request.config, run.context.ports.key)
+    return run.context.ports.key.digest(*(f"{name}={known[name]}" for name in sorted(known)))
 
 
 def _intended(run: Reconciliation, payload: Payload | OperatorError | None, own: str | None) -> str | None:
     """The digest of the configuration that the open intent is of, where this process can know it."""
     intent = run.desired_status.internal.creation
     if intent is None:
-        run.store.ownership.settle(run.record.uid)
+        run.context.ownership.settle(run.record.uid)
         return None
     same = isinstance(payload, Payload) and dict(payload.signature) == intent.signature
-    return own if same else run.store.ownership.intended(run.record.uid)
+    return own if same else run.context.ownership.intended(run.record.uid)
 
 
 def _owns_identical(inputs: DecisionInput) -> bool:
@@ -306,7 +306,7 @@ async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> bo
         case ProveAbsence():
             return await execute_reads.prove_absence(run, inputs, action)
         case Ignore():
-            run.store.unqueue(run.record.key)
+            run.context.triggers.cancel(run.record)
             return True
         case _:
             assert_never(action)

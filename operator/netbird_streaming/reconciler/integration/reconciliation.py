@@ -15,10 +15,10 @@ from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorErr
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import reporting
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
+from netbird_streaming.reconciler.context import Context
 from netbird_streaming.reconciler.gate import Turn
 from netbird_streaming.reconciler.ports import NetBird, Outcome
 from netbird_streaming.reconciler.records import ResourceRecord
-from netbird_streaming.reconciler.store import Store
 from netbird_streaming.reconciler.versions import version_of
 
 _UNWRITABLE: Final = (
@@ -30,17 +30,17 @@ class ResourceReplaced(Exception):  # noqa: N818  # control flow, never an error
     """The resource that this reconcile is about is no more."""
 
 
-async def read_latest(store: Store, record: ResourceRecord) -> EventStreamingIntegration:
+async def read_latest(context: Context, record: ResourceRecord) -> EventStreamingIntegration:
     """Read the resource, if it is still the same one. Raises Superseded."""
-    since = store.ports.clock.monotonic()
-    fresh = await store.ports.cluster.read(record.key)
+    since = context.ports.clock.monotonic()
+    fresh = await context.ports.cluster.read(record.key)
     if not isinstance(fresh, EventStreamingIntegration):
-        store.forget(record.key, record.uid)
+        context.triggers.forget(record.key, record.uid)
         raise ResourceReplaced
     if fresh.metadata.uid != record.uid:
-        store.apply_event(fresh, since)
+        context.triggers.apply_event(fresh, since)
         raise ResourceReplaced
-    store.apply_response(record, fresh, since)
+    context.triggers.apply_response(record, fresh, since)
     return fresh
 
 
@@ -53,7 +53,7 @@ class Reconciliation:
     `outcome` is how it ends, once it does. `turn` is what a wait for the rate limit came to.
     """
 
-    store: Store
+    context: Context
     record: ResourceRecord
     priority: Priority
     resource: EventStreamingIntegration
@@ -70,14 +70,14 @@ class Reconciliation:
     @asynccontextmanager
     async def sending(self, client: NetBird) -> AsyncIterator[NetBird]:
         """Give the worker back while a request is sent, and send it with the slot that the reconcile has, if any."""
-        async with self.store.queue.slot_released(self.record.key):
+        async with self.context.queue.slot_released(self.record.key):
             turn, self.turn = self.turn, None
             yield client if turn is None or isinstance(turn, OperatorError) else client.holding(turn)
 
     @property
     def key(self) -> FingerprintKey:
         """The key for what the resource's status holds."""
-        return self.store.ports.key.of(self.record.uid)
+        return self.context.ports.key.of(self.record.uid)
 
     @property
     def send_priority(self) -> Priority:
@@ -103,7 +103,7 @@ class Reconciliation:
 
         Where the write found nothing and the read finds what was known, another try would go the same way: raises.
         """
-        fresh = await read_latest(self.store, self.record)
+        fresh = await read_latest(self.context, self.record)
         if isinstance(refusal, ObjectGoneError) and version_of(fresh) == version_of(self.resource):
             raise RetryError(Reason.KUBERNETES_REFUSED, _UNWRITABLE) from None
         self.use_version(fresh)
@@ -117,14 +117,14 @@ class Reconciliation:
         except OperatorError as problem:
             record = self.record
             record.resource = None
-            record.refused = reporting.refused(self.store.ports.cluster, self.resource, problem, record.refused)
+            record.refused = reporting.refused(self.context.ports.cluster, self.resource, problem, record.refused)
             raise
 
     async def _write(self) -> bool:
         """Whether it is written. Raises also where the newest version can't be read after a conflict."""
         try:
-            with self.store.hold_events(self.record):
-                self.status_written(await self.store.ports.cluster.write_status(self.resource, self.desired_status))
+            with self.context.triggers.hold_events(self.record):
+                self.status_written(await self.context.ports.cluster.write_status(self.resource, self.desired_status))
         except (ConflictError, ObjectGoneError) as refusal:
             await self.refresh(refusal)
             return False
@@ -136,14 +136,26 @@ class Reconciliation:
         self.record.unwritten_status = self.record.refused = None
         self.stored_status = self.desired_status = own(written.status)
         self.resource = written
-        self.store.apply_response(self.record, written)
+        self.context.triggers.apply_response(self.record, written)
         self.record.memory = self.record.memory.id_recorded(written.status.id)
 
     def notify(self, written: EventStreamingIntegration, before: Status) -> None:
         """Say what changed with this status."""
         self.record.last_notified = reporting.status_changed(
-            self.store.ports.cluster, written, before, self.record.last_notified
+            self.context.ports.cluster, written, before, self.record.last_notified
         )
+
+    def mark_drift(self) -> None:
+        """Count a change by another client once, until it is corrected or in sync again."""
+        if not self.record.drifted:
+            self.record.drifted = True
+            self.context.ports.recorder.drift_found()
+
+    def clear_drift(self) -> None:
+        """Count a correction: NetBird accepted what the resource says."""
+        if self.record.drifted:
+            self.record.drifted = False
+            self.context.ports.recorder.drift_corrected()
 
     def remember_version(self, resource: EventStreamingIntegration | None) -> None:
         """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""

@@ -61,7 +61,7 @@ class Unheard:
 
 
 def account_of(teller: Teller) -> Account:
-    account = Account(cast("NetBird", teller), FakeClock(), Unheard())
+    account = Account(cast("NetBird", teller), FakeClock(), Unheard(), ObjectKey("NetBirdConnection", "team-a", "main"))
     take(account, teller, "one")
     return account
 
