@@ -6,8 +6,8 @@ import sys
 
 from benchmarks.burst import burst
 from benchmarks.failover import failover
-from benchmarks.figures import Report
-from benchmarks.rest import rest
+from benchmarks.idle import rest
+from benchmarks.report import Report
 from benchmarks.rig import rig
 
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import aiohttp
 import httpx
 
-from tests.harness.kubernetes import BASE, Kubernetes, connect
+from tests.harness.kubernetes_client import BASE, Kubernetes, connect
 
 WORKERS = 8
 PATH = "/api/integrations/event-streaming"

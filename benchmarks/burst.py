@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from benchmarks.bare import Writes
-from benchmarks.figures import Report
+from benchmarks.report import Report
 from benchmarks.rig import DEFAULT, TEAM, TOKEN, Creation, Rig, usage
 from netbird_streaming.cluster.merge_patch import merge_patch
 

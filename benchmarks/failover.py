@@ -11,8 +11,8 @@ from typing import Final
 
 from benchmarks.rig import Rig
 from tests.controlplane.replicas import Replica, Replicas, replicas_of
+from tests.harness.end_to_end import eventually
 from tests.harness.operator import Operator
-from tests.harness.scene import eventually
 
 PATIENCE: Final = 120.0
 LONGEST_LOOK: Final = 2.0

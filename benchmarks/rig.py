@@ -16,7 +16,7 @@ from tests.doubles.netbird.control import NetBirdControl
 from tests.doubles.netbird.process import RunningNetBird, running_netbird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness.controlplane import ControlPlane
-from tests.harness.kubernetes import BASE, Kubernetes, connect
+from tests.harness.kubernetes_client import BASE, Kubernetes, connect
 from tests.harness.operator import NAMESPACE, Installation, Operator, install
 
 TEAM: Final = "bench"

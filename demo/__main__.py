@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Final
 
-from demo.stage import Stage, start
-from demo.story import Story
+from demo.stack import Stage, start
 from demo.terminal import DemoError, Terminal
+from demo.walkthrough import Story
 from tests.doubles.netbird.control import NetBirdControl
 from tests.doubles.netbird.process import NetBirdError
 from tests.harness.controlplane import ControlPlaneError, KubectlError

@@ -12,9 +12,9 @@ from textwrap import fill
 from typing import Final
 
 from tests.doubles.netbird.behaviour import HeaderMask
-from tests.doubles.netbird.journal import Entry
 from tests.doubles.netbird.records import Integration
 from tests.doubles.netbird.rendering import MASK, SECRET_KEYS, masked_headers
+from tests.doubles.netbird.request_log import Entry
 
 ROOT: Final = Path(__file__).parents[1]
 MANIFESTS: Final = "demo/manifests"

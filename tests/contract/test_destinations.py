@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.harness.leaks import Canaries, canary
-from tests.harness.sinks import audit_sink, objects_sink, process_sinks
+from tests.harness.secret_sinks import audit_sink, objects_sink, process_sinks
 
 SECRET: Final = canary("planted")
 SEARCH: Final = Canaries({"planted": SECRET})

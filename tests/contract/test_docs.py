@@ -10,9 +10,9 @@ from netbird_streaming.api.types import Platform
 from netbird_streaming.core.status.events import TRANSIENT, EventReason
 from netbird_streaming.reasons import Reason
 from tests.harness import pages
+from tests.harness.docs_reader import PROGRAMS
 from tests.harness.pages import COMMANDS, ROOT, Block
-from tests.harness.reader import PROGRAMS
-from tests.proof.answers import page as faults
+from tests.proof.answers import faults_page as faults
 from tests.proof.answers.cells import CELLS
 from tools.reason_docs import BEGIN, END, SIGNALS, STATUSES, reasons_table, rows_of, with_table
 

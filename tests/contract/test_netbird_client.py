@@ -35,9 +35,9 @@ from tests.doubles.netbird import faults
 from tests.doubles.netbird.behaviour import Behaviour, UnknownPath
 from tests.doubles.netbird.behaviour import PathFamily as Offered
 from tests.doubles.netbird.faults import Fault, Moment, error_reply, html_reply
-from tests.doubles.netbird.journal import Entry
 from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.request_log import Entry
 from tests.doubles.netbird.server import SimulatedNetBird
 from tests.doubles.netbird.tenancy import Account, Token, TokenKind
 from tests.doubles.netbird.wire import Operation

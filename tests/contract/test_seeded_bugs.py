@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.proof.bugs.bug import FOLDER, Bug, all_bugs, read
-from tests.proof.bugs.trial import ROOT, try_out
+from tests.proof.bugs.bug_run import ROOT, try_out
 
 BUGS = all_bugs()
 FEWEST = 40

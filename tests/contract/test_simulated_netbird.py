@@ -26,11 +26,11 @@ from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.server import SimulatedNetBird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation
-from tests.simulation.chance import Fate, Script, Weather
+from tests.simulation.host import EPOCH
 from tests.simulation.loop import BEGIN, VirtualLoop
-from tests.simulation.machine import EPOCH
 from tests.simulation.netbird import NOBODY, SimNetBirdFactory
 from tests.simulation.network import Line, Mishap, Process
+from tests.simulation.random_faults import Fate, Script, Weather
 
 TOKEN: Final = Token("robot", "nbp_personal", "acc-1", tenants=frozenset({"acc-2"}))
 PLENTY: Final = RateLimit(requests_per_minute=60_000, burst=60_000)

@@ -20,7 +20,7 @@ from typing import Any, Final
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from netbird_streaming.api.types import GROUP
-from tests.controlplane.cable import Cable, laid
+from tests.controlplane.cuttable_connection import Cable, laid
 from tests.harness.controlplane import ControlPlane, freeze
 from tests.harness.operator import LEASE, NAMESPACE, Installation, Operator
 

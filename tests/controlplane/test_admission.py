@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.harness.controlplane import ControlPlane, KubectlError
+from tests.harness.end_to_end import QUICK_LEASE, eventually
 from tests.harness.operator import Operator, apply, install
-from tests.harness.scene import QUICK_LEASE, eventually
 from tools.chart import CHART, of_kind, render
 
 _GROUP: Final = {"secrets": "", "leases": "coordination.k8s.io", "pods": ""}

@@ -15,8 +15,8 @@ import yaml
 from netbird_streaming.api.types import GROUP, VERSION
 from tests.harness import kubeschemas
 from tests.harness.controlplane import Binaries, ControlPlane
+from tests.harness.end_to_end import eventually
 from tests.harness.operator import apply
-from tests.harness.scene import eventually
 from tools.chart import CHART, Manifest, of_kind, render
 from tools.plain_manifests import FOLDER
 

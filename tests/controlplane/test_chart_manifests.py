@@ -13,9 +13,9 @@ from tests.doubles.netbird.process import running_netbird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane, KeptProcess, KubectlError
+from tests.harness.end_to_end import QUICK_LEASE, eventually
+from tests.harness.kubectl_team import secret
 from tests.harness.operator import Installation, Operator, apply
-from tests.harness.scene import QUICK_LEASE, eventually
-from tests.harness.team import secret
 from tools.chart import Manifest, of_kind, render
 from tools.plain_manifests import FOLDER, VARIANTS
 

@@ -29,7 +29,7 @@ from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import ConflictError, Effect, LeaseLostError, ObjectGoneError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.watch.secrets import SecretWatch, WatchTiming
-from tests.controlplane.cable import laid
+from tests.controlplane.cuttable_connection import laid
 from tests.harness.controlplane import ControlPlane
 
 CRDS = Path(__file__).parents[2] / "crds"

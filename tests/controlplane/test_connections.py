@@ -12,9 +12,9 @@ from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.tenancy import Account, TokenKind
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.kubectl_team import SECRETS, Team, cluster_connection, new_team, secret
 from tests.harness.manifests import reference
-from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.harness.team import SECRETS, Team, cluster_connection, new_team, secret
 
 CONNECTIONS: Final = "netbirdconnections"
 CLUSTER: Final = "clusternetbirdconnections"

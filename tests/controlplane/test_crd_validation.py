@@ -7,7 +7,7 @@ import pytest
 
 from tests.harness.controlplane import ControlPlane
 from tests.harness.manifests import ABSENT, BLOCKS, Manifest, changed, integration, reference
-from tests.harness.refusals import PASTED, apply, install_crds, refusals, said_by
+from tests.harness.schema_errors import PASTED, apply, install_crds, refusals, said_by
 
 NAME: Final = (
     "Invalid value: must be the name of an object: lower-case letters, digits, '-' and '.', at most 253; not its"

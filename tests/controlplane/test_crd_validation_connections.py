@@ -7,7 +7,7 @@ import pytest
 
 from tests.harness.controlplane import ControlPlane
 from tests.harness.manifests import ABSENT, Manifest, changed, cluster_connection, connection, reference
-from tests.harness.refusals import PASTED, apply, install_crds, refusals
+from tests.harness.schema_errors import PASTED, apply, install_crds, refusals
 
 NOT_CHECKED: Final = (
     "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the"

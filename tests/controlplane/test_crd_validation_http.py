@@ -7,7 +7,7 @@ import pytest
 
 from tests.harness.controlplane import ControlPlane
 from tests.harness.manifests import ABSENT, Manifest, changed, integration, reference
-from tests.harness.refusals import PASTED, apply, install_crds, refusals
+from tests.harness.schema_errors import PASTED, apply, install_crds, refusals
 
 HTTP: Final = changed(integration("generic_http"), {"genericHTTP.headers": ABSENT, "genericHTTP.auth": ABSENT})
 SECRET: Final = {"secretKeyRef": reference("siem", "extra")}

@@ -10,8 +10,8 @@ import pytest
 from tests.doubles.netbird.faults import Hang, Moment, Slow, error_reply
 from tests.doubles.netbird.wire import Operation
 from tests.harness.controlplane import ControlPlane
-from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.harness.team import Team, cluster_connection, new_team, secret
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.kubectl_team import Team, cluster_connection, new_team, secret
 
 CONNECTIONS: Final = "netbirdconnections"
 PLATFORMS: Final = ("datadog", "s3", "firehose", "generic_http")

@@ -9,7 +9,7 @@ import pytest
 from tests.doubles.netbird.process import running_netbird
 from tests.harness import pages
 from tests.harness.controlplane import ControlPlane
-from tests.harness.reader import FIRST_ID, POSIX, Reader, given_to_a_team
+from tests.harness.docs_reader import FIRST_ID, POSIX, Reader, given_to_a_team
 
 FIRST: Final = "docs/install.md"
 COMPLETE: Final = "docs/getting-started.md"

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.kubectl_team import Team, cluster_connection, new_team, secret
 from tests.harness.operator import Operator
-from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.harness.team import Team, cluster_connection, new_team, secret
 
 QUIET_SECONDS: Final = 5.0
 REFUSED: Final = "refused-api-key"

@@ -12,12 +12,12 @@ from tests.doubles.netbird.faults import Moment, Slow
 from tests.doubles.netbird.wire import Operation
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, Json, Scene, eventually, raised
 from tests.harness.gitops import argocd, flux, kstatus
+from tests.harness.kubectl_team import SECRETS, Mark, Team, new_team, secret
 from tests.harness.manifests import Manifest, reference, to_yaml
 from tests.harness.operator import NAMESPACE
 from tests.harness.release import Release
-from tests.harness.scene import QUICK_LEASE, Json, Scene, eventually, raised
-from tests.harness.team import SECRETS, Mark, Team, new_team, secret
 
 CONNECTIONS: Final = "netbirdconnections"
 CLUSTER: Final = "clusternetbirdconnections"

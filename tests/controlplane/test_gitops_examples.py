@@ -11,7 +11,7 @@ import yaml
 from tests.harness.controlplane import ControlPlane
 from tests.harness.gitops import argocd, definitions
 from tests.harness.manifests import Manifest
-from tests.harness.refusals import install_crds
+from tests.harness.schema_errors import install_crds
 from tools.chart import ROOT, of_kind, render
 
 EXAMPLES: Final = ROOT / "examples" / "gitops"

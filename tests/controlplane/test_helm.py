@@ -19,10 +19,10 @@ from tests.doubles.netbird.process import RunningNetBird, running_netbird
 from tests.doubles.netbird.records import Integration
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import eventually
 from tests.harness.manifests import integration
 from tests.harness.operator import apply
 from tests.harness.release import SOURCE, Release, former_version
-from tests.harness.scene import eventually
 from tools import chart_docs
 from tools.chart import CHART, COPIES, DEFINITIONS, ChartError
 

@@ -1,7 +1,7 @@
 """A tenant with a NetBird server of its own tries to reach an integration of the organisation, on a real API server.
 
 The server claims what it likes: here the id and the account of another team's integration. The decisions are tested in
-tests/unit/core/test_authority.py, many more such servers in tests/simulation/test_hostile.py.
+tests/unit/core/test_authority.py, many more such servers in tests/simulation/test_hostile_tenant.py.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ import pytest
 from tests.doubles.netbird.process import running_netbird
 from tests.doubles.netbird.tenancy import Account
 from tests.harness.controlplane import ControlPlane
-from tests.harness.scene import QUICK_LEASE, Scene, raised
-from tests.harness.team import Team, cluster_connection, new_team
+from tests.harness.end_to_end import QUICK_LEASE, Scene, raised
+from tests.harness.kubectl_team import Team, cluster_connection, new_team
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.process import RunningNetBird, running_netbird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, eventually
 from tests.harness.manifests import integration, reference
 from tests.harness.operator import Operator, apply, install
-from tests.harness.scene import QUICK_LEASE, eventually
 from tools.chart import Manifest
 
 TOKEN = "nbp_" + "t" * 36

@@ -13,7 +13,7 @@ from netbird_streaming.api.types import EventStreamingIntegration
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
 from tests.harness.manifests import Manifest, changed, to_yaml
-from tests.harness.refusals import apply, install_crds, said_by
+from tests.harness.schema_errors import apply, install_crds, said_by
 from tools.crds.definitions import DEFINITIONS
 
 METADATA: Final = {"name": "a", "uid": "u", "resourceVersion": "1", "creationTimestamp": "2026-05-01T12:00:00Z"}

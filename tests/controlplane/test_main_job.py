@@ -14,8 +14,8 @@ from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.wire import Operation
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane, KubectlError
-from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.harness.team import INTEGRATIONS, SECRETS, STATUS, Mark, Team, new_team, secret
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.kubectl_team import INTEGRATIONS, SECRETS, STATUS, Mark, Team, new_team, secret
 
 ROTATION_SECONDS: Final = 5.0
 LIST_LAG: Final = 3.0

@@ -14,10 +14,10 @@ from netbird_streaming.telemetry.metrics.definitions import ALL, PREFIX
 from tests.doubles.netbird.faults import Reply, Reset
 from tests.doubles.netbird.wire import Operation
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.kubectl_team import Team, new_team, secret
 from tests.harness.manifests import reference
 from tests.harness.operator import Operator
-from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.harness.team import Team, new_team, secret
 
 ESI: Final = "EventStreamingIntegration"
 OURS: Final = {ESI, "NetBirdConnection", "ClusterNetBirdConnection"}

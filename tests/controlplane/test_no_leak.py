@@ -11,13 +11,13 @@ from tests.doubles.netbird.faults import Moment, Reply, Reset, error_reply
 from tests.doubles.netbird.wire import HTML_TYPE, Operation
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
-from tests.harness.kubernetes import credentials
+from tests.harness.end_to_end import QUICK_LEASE, USER, Scene, raised
+from tests.harness.kubectl_team import Team, cluster_connection, new_team, secret
+from tests.harness.kubernetes_client import credentials
 from tests.harness.leaks import END, Canaries, canary
 from tests.harness.manifests import Manifest, reference
 from tests.harness.operator import NAMESPACE, apply
-from tests.harness.scene import QUICK_LEASE, USER, Scene, raised
-from tests.harness.sinks import all_objects, audit_sink, objects_sink, process_sinks
-from tests.harness.team import Team, cluster_connection, new_team, secret
+from tests.harness.secret_sinks import all_objects, audit_sink, objects_sink, process_sinks
 
 Places = Mapping[str, str | bytes]
 SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -60,7 +60,9 @@ def scene(control_plane: ControlPlane) -> Iterator[Scene]:
         "--request-timeout=3s",
         "--metrics-per-connection",
     )
-    with raised(control_plane, *QUICK_LEASE, *flags, module="tests.harness.verbose", environment=ENVIRONMENT) as scene:
+    with raised(
+        control_plane, *QUICK_LEASE, *flags, module="tests.harness.verbose_operator", environment=ENVIRONMENT
+    ) as scene:
         yield scene
 
 

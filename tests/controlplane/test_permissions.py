@@ -15,11 +15,11 @@ import pytest
 
 from tests.doubles.netbird.process import RunningNetBird, running_netbird
 from tests.harness.controlplane import AuditEvent, ControlPlane
-from tests.harness.flows import LABELS, Flows
+from tests.harness.end_to_end import QUICK_LEASE, eventually
 from tests.harness.operator import Operator, apply
 from tests.harness.release import Release
 from tests.harness.rights import Granted, granted_by
-from tests.harness.scene import QUICK_LEASE, eventually
+from tests.harness.rights_flows import LABELS, Flows
 
 Unit = tuple[str, Granted]
 """Where (`""`: the whole cluster), and what."""

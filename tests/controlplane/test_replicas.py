@@ -19,9 +19,9 @@ from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, eventually
+from tests.harness.kubectl_team import secret
 from tests.harness.operator import Installation, install
-from tests.harness.scene import QUICK_LEASE, eventually
-from tests.harness.team import secret
 
 # As QUICK_LEASE says.
 DURATION: Final = 4.0

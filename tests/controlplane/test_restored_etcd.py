@@ -6,8 +6,8 @@ import pytest
 
 from netbird_streaming.core.policies.drift import LATE_TOUCH
 from tests.harness.controlplane import ControlPlane
-from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.harness.team import Team, new_team, secret
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.kubectl_team import Team, new_team, secret
 
 HOST = "https://siem.example.com"
 

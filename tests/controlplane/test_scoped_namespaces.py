@@ -13,10 +13,10 @@ from tests.doubles.netbird.process import RunningNetBird, running_netbird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, eventually
+from tests.harness.kubectl_team import secret
 from tests.harness.operator import Operator, apply
 from tests.harness.release import Release
-from tests.harness.scene import QUICK_LEASE, eventually
-from tests.harness.team import secret
 
 OWN: Final = {"kind": "NetBirdConnection", "name": "netbird"}
 GONE_SECONDS: Final = 60

@@ -15,9 +15,9 @@ from netbird_streaming.cluster.parsing import parse
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.errors import ObjectGoneError
 from tests.harness.controlplane import ControlPlane
-from tests.harness.kubernetes import BASE, Kubernetes, connect
-from tests.simulation.scenarios import KIND, NOISE, SCENARIOS, SPEC, Side, Transcript
-from tests.simulation.simulated_side import SimulatedSide
+from tests.harness.kubernetes_client import BASE, Kubernetes, connect
+from tests.simulation.api_scenarios import KIND, NOISE, SCENARIOS, SPEC, Side, Transcript
+from tests.simulation.simulated_api_side import SimulatedSide
 
 CRDS = Path(__file__).parents[2] / "crds"
 

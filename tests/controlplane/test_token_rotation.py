@@ -10,8 +10,8 @@ from tests.doubles.netbird.faults import Fault, Moment, Slow
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness import pages
 from tests.harness.controlplane import ControlPlane
-from tests.harness.scene import QUICK_LEASE, Scene, raised
-from tests.harness.team import Team, cluster_connection, new_team
+from tests.harness.end_to_end import QUICK_LEASE, Scene, raised
+from tests.harness.kubectl_team import Team, cluster_connection, new_team
 
 LATENCY = 0.4
 """Seconds that each answer of NetBird takes. Without it, the operator is faster than kubectl."""

@@ -10,10 +10,10 @@ import pytest
 from tests.doubles.netbird.process import running_netbird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.e2e.release import AUTHORITY, FIRST, REPOSITORY, SECOND, TEAM, TOKEN_SECRET, Site, make_certificate, objects
+from tests.harness.kubectl_team import SECRETS, secret
 from tests.harness.manifests import Manifest, to_yaml
 from tests.harness.node import Cluster, ClusterError, check, cluster
 from tests.harness.operator import NAMESPACE
-from tests.harness.team import SECRETS, secret
 from tools import image
 
 ACCOUNT: Final = "account-e2e"

@@ -15,11 +15,11 @@ import pytest
 from tests.doubles.netbird.process import RunningNetBird
 from tests.doubles.netbird.wire import Operation
 from tests.harness.controlplane import Binaries, KubectlError
+from tests.harness.end_to_end import Json
+from tests.harness.kubectl_team import INTEGRATIONS
 from tests.harness.manifests import to_yaml
 from tests.harness.node import Cluster
 from tests.harness.operator import LEASE, NAMESPACE
-from tests.harness.scene import Json
-from tests.harness.team import INTEGRATIONS
 from tools.chart import CHART
 
 RELEASE: Final = "netbird-streaming-operator"

@@ -10,7 +10,7 @@ from tests.doubles.netbird.wire import Operation
 from tests.e2e.conftest import Figure
 from tests.e2e.release import Site, installed
 from tests.harness import manifests
-from tests.harness.scene import Json
+from tests.harness.end_to_end import Json
 
 GRACE_SECONDS = 8
 LATE_COMMIT_SECONDS = 4

@@ -11,7 +11,7 @@ from tests.e2e.conftest import Figure
 from tests.e2e.release import Site, installed
 from tests.harness import manifests
 from tests.harness.controlplane import KubectlError
-from tests.harness.team import secret
+from tests.harness.kubectl_team import secret
 
 ROTATION_SECONDS = 20.0
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.harness.node import needs
+from tests.harness.node import requirements
 from tools.image import ROOT
 
 GONE_SECONDS: Final = 20.0
@@ -25,7 +25,7 @@ with Node.start() as node:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_of_a_node_whose_starter_ends(number: signal.Signals) -> None:
-    problem = needs.problem()
+    problem = requirements.problem()
     if problem:
         pytest.skip(f"where kind is used there is no node of our own: {problem}")
     starter = subprocess.Popen(

@@ -10,11 +10,11 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.doubles.netbird.journal import Entry
+from tests.doubles.netbird.request_log import Entry
 from tests.e2e.conftest import Figure
 from tests.e2e.release import FIRST, REPOSITORY, SECOND, Site, installed
 from tests.harness import manifests
-from tests.harness.scene import Json
+from tests.harness.end_to_end import Json
 
 RELEASE = "netbird-streaming-operator"
 EDIT_SECONDS = 0.4

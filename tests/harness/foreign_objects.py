@@ -11,8 +11,8 @@ import yaml
 
 from netbird_streaming.api.types import GROUP, VERSION
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import Objects
 from tests.harness.manifests import Manifest, integration
-from tests.harness.scene import Objects
 
 OTHER_TEAM: Final = "team-b"
 OTHER_KEY: Final = "another-program"

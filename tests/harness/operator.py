@@ -101,7 +101,7 @@ class Operator:
             arguments: more of them; a later one wins.
             log: where it writes to; without one, a file of its own in the control plane's folder.
             python: the interpreter, and with it the dependencies; the image's without one.
-            module: what it runs; `tests.harness.verbose` is the operator, with nothing held back from its log.
+            module: what it runs; `tests.harness.verbose_operator` is the operator, with nothing held back from its log.
             environment: variables beside those of a pod.
         """
         self.log: Final = log or _new_log(installation.plane.folder)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.harness.controlplane import ControlPlane
+from tests.harness.fake_rollout import rolling_out
 from tests.harness.operator import Installation, Operator
-from tests.harness.rollout import rolling_out
 from tools.chart import CHART, ROOT, ChartError
 
 SOURCE: Final = ROOT / "operator"

@@ -16,12 +16,12 @@ from tests.doubles.netbird.faults import error_reply
 from tests.doubles.netbird.wire import Operation
 from tests.harness.controlplane import Binaries, ControlPlane
 from tests.harness.controlplane.commands import LOOPBACK, free_port
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.kubectl_team import Team, new_team
 from tests.harness.manifests import reference
 from tests.harness.monitoring import Query, alerts, queries
 from tests.harness.operator import Operator
 from tests.harness.prometheus import Prometheus, Sample
-from tests.harness.scene import QUICK_LEASE, Scene, eventually, raised
-from tests.harness.team import Team, new_team
 from tools.chart import Manifest
 
 METRIC: Final = re.compile(r"\bnetbird_streaming_\w+")

@@ -17,8 +17,8 @@ from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import Effect, ObjectGoneError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.apiserver import ApiServer
-from tests.simulation.chance import Fate
 from tests.simulation.network import Errand, Line, Process
+from tests.simulation.random_faults import Fate
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from netbird_streaming.api.types import (
     Resource,
 )
 from netbird_streaming.reasons import Reason
-from tests.simulation.ledger import SECRET_WORD, TENANT, Key, Life, Pending, Remote, is_honest, ready_of, url_of
+from tests.simulation.bookkeeping import SECRET_WORD, TENANT, Key, Life, Pending, Remote, is_honest, ready_of, url_of
 from tests.simulation.loop import BEGIN
 from tests.simulation.network import Process
 

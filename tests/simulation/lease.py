@@ -9,8 +9,8 @@ from netbird_streaming.cluster.leader_election.elector import LeaderElector, Lea
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.errors import ConflictError, Effect, ObjectGoneError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
-from tests.simulation.chance import Fate
 from tests.simulation.network import Errand, Line, Process
+from tests.simulation.random_faults import Fate
 
 FATES: Final = frozenset(Fate) - {Fate.FINE, Fate.LIMITED, Fate.REFUSED}
 DRIFT: Final = 200e-6

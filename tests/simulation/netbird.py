@@ -32,9 +32,9 @@ from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.model import NetBird as Server
 from tests.doubles.netbird.validation import delivery_seconds
 from tests.doubles.netbird.wire import Answer, Caller, Operation, Request
-from tests.simulation.chance import Fate
-from tests.simulation.hostile import HostileNetBird, HostileServer
+from tests.simulation.hostile_server import HostileNetBird, HostileServer
 from tests.simulation.network import Errand, Line, Process
+from tests.simulation.random_faults import Fate
 
 DEFAULT_URL: Final = "https://api.netbird.io"
 TIMEOUT: Final = 30.0

@@ -14,8 +14,8 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from netbird_streaming.cluster.leader_election.elector import LeaderElector
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.reasons import Reason
-from tests.simulation.chance import Chance, Fate, Luck, Outlook, Phase, Weather
 from tests.simulation.loop import Callback, Owner, VirtualLoop, within
+from tests.simulation.random_faults import Chance, Fate, Luck, Outlook, Phase, Weather
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ from netbird_streaming.api.types import AdoptionPolicy, ConnectionKind, DriftPol
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import MANY_MISSED
 from tests.doubles.netbird.behaviour import Form
-from tests.simulation.climate import SETTLED
-from tests.simulation.ledger import Key, Life, Remote, key_of, ready_of, url_of
+from tests.simulation.bookkeeping import Key, Life, Remote, key_of, ready_of, url_of
+from tests.simulation.environment import SETTLED
 from tests.simulation.promises import Promises
-from tests.simulation.story import Story
+from tests.simulation.random_scenario import Story
 
 MOST_QUIET_CALLS: Final = 120
 """Requests of all kinds in a story's quiet ten minutes: resyncs, a relist, rare tries where something is amiss."""

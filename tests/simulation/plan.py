@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from netbird_streaming.api.types import ConnectionKind, ConnectionReference
-from tests.simulation.chance import Phase
+from tests.simulation.random_faults import Phase
 from tests.simulation.world import Climate
 
 

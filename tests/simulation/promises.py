@@ -18,8 +18,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from tests.doubles.netbird.wire import Answer, Operation, Request
+from tests.simulation.bookkeeping import CANARY, Key, Life, Pending, Remote, is_honest, key_of_request
 from tests.simulation.kubernetes_promises import KubernetesPromises
-from tests.simulation.ledger import CANARY, Key, Life, Pending, Remote, is_honest, key_of_request
 from tests.simulation.netbird import Witness
 from tests.simulation.network import Process
 

@@ -18,10 +18,10 @@ from netbird_streaming.api.types import (
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.doubles.netbird.behaviour import Behaviour
-from tests.simulation.chance import Fate, Phase
-from tests.simulation.ledger import ready_of
+from tests.simulation.bookkeeping import ready_of
 from tests.simulation.network import Mishap
-from tests.simulation.watching import Watch
+from tests.simulation.random_faults import Fate, Phase
+from tests.simulation.watches import Watch
 from tests.simulation.world import TEAM, Climate, World
 
 HONEST = Behaviour(post_ignores_enabled=False, requests_per_minute=1e9, burst=10**9)

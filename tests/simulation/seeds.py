@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 from netbird_streaming.reconciler.controller import Controller
-from tests.simulation.chance import Chance
-from tests.simulation.ledger import SECRET_WORD
+from tests.simulation.bookkeeping import SECRET_WORD
 from tests.simulation.outcome import check_end
 from tests.simulation.plan import Plan
-from tests.simulation.story import Story, draw_plan
+from tests.simulation.random_faults import Chance
+from tests.simulation.random_scenario import Story, draw_plan
 from tests.simulation.world import MakeController, World
 
 TAIL: Final = 60

@@ -10,12 +10,23 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from netbird_streaming.reconciler.controller import Controller
 from tests.doubles.netbird.behaviour import Behaviour
-from tests.simulation.chance import EVEN_LUCK, EVEN_PASSAGE, Dice, Fate, Luck, Occasion, Passage, Phase, Record, Script
 from tests.simulation.loop import BEGIN
 from tests.simulation.plan import Deed, Plan
+from tests.simulation.random_faults import (
+    EVEN_LUCK,
+    EVEN_PASSAGE,
+    Dice,
+    Fate,
+    Luck,
+    Occasion,
+    Passage,
+    Phase,
+    Record,
+    Script,
+)
+from tests.simulation.random_scenario import ACTS, Story, draw_plan
 from tests.simulation.seeds import Result, run_plan
-from tests.simulation.story import ACTS, Story, draw_plan
-from tests.simulation.watching import Watch
+from tests.simulation.watches import Watch
 from tests.simulation.world import MakeController
 
 T = TypeVar("T")

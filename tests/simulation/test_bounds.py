@@ -13,7 +13,7 @@ from netbird_streaming.api.types import (
     Platform,
 )
 from netbird_streaming.reasons import Reason
-from tests.simulation.sabotage import Around, with_cluster
+from tests.simulation.broken_controllers import Around, with_cluster
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 

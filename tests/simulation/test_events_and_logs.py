@@ -14,9 +14,9 @@ from netbird_streaming.api.types import DeletionPolicy, DriftPolicy, NetBirdConn
 from netbird_streaming.errors import ObjectGoneError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.telemetry.logs import JsonFormatter
-from tests.simulation.chance import Fate, Weather
+from tests.simulation.broken_controllers import Around, with_cluster
 from tests.simulation.network import Mishap
-from tests.simulation.sabotage import Around, with_cluster
+from tests.simulation.random_faults import Fate, Weather
 from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM
 from tools.reason_docs import SIGNALS, rows_of

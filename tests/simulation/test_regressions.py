@@ -6,8 +6,8 @@ import pytest
 
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.behaviour import Behaviour
-from tests.simulation.chance import Fate, Luck, Occasion, Phase, Script
 from tests.simulation.plan import Cast, Deed, Plan
+from tests.simulation.random_faults import Fate, Luck, Occasion, Phase, Script
 from tests.simulation.seeds import run_plan
 from tests.simulation.shrink import CALM, EVEN
 from tests.simulation.world import Climate

@@ -4,25 +4,25 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.simulation import sabotage
-from tests.simulation.chance import Dice, Occasion, Record, Script
+from tests.simulation import broken_controllers
 from tests.simulation.loop import BEGIN
 from tests.simulation.plan import Deed
+from tests.simulation.random_faults import Dice, Occasion, Record, Script
+from tests.simulation.random_scenario import ACTS, draw_plan
 from tests.simulation.seeds import run_plan, run_seed
 from tests.simulation.shrink import Struck, shrink, shrink_seed
-from tests.simulation.story import ACTS, draw_plan
 from tests.simulation.world import MakeController
 
 MOST_SEEDS = 400
 MOST_PARTS = 10
 
 WRONG: tuple[tuple[str, str, MakeController], ...] = (
-    ("an unanswered POST repeated", "S1", sabotage.with_netbird(sabotage.PostsAgain)),
-    ("no wait for a late commit", "S2", sabotage.impatient),
-    ("a stranger's integration deleted", "S3", sabotage.with_netbird(sabotage.DeletesTheFirst)),
-    ("PUT again and again", "S5", sabotage.with_netbird(sabotage.PutsTwice)),
-    ("a DELETE that is not sent", "S8", sabotage.with_netbird(sabotage.DeletesNothing)),
-    ("blind to what is there", "L1", sabotage.with_netbird(sabotage.SeesNothing)),
+    ("an unanswered POST repeated", "S1", broken_controllers.with_netbird(broken_controllers.PostsAgain)),
+    ("no wait for a late commit", "S2", broken_controllers.impatient),
+    ("a stranger's integration deleted", "S3", broken_controllers.with_netbird(broken_controllers.DeletesTheFirst)),
+    ("PUT again and again", "S5", broken_controllers.with_netbird(broken_controllers.PutsTwice)),
+    ("a DELETE that is not sent", "S8", broken_controllers.with_netbird(broken_controllers.DeletesNothing)),
+    ("blind to what is there", "L1", broken_controllers.with_netbird(broken_controllers.SeesNothing)),
 )
 
 
@@ -51,7 +51,7 @@ def test_a_broken_promise_is_shrunk_to_a_few_parts_that_break_the_same(promise: 
 
 
 def test_a_shrunk_story_says_in_words_who_did_what_when_and_what_befell_which_request() -> None:
-    make = sabotage.with_netbird(sabotage.PostsAgain)
+    make = broken_controllers.with_netbird(broken_controllers.PostsAgain)
     shrunk = shrink_seed(first_broken("S1", make), make)
     deeds = [each for each in shrunk.parts if isinstance(each, Deed)]
     creates = [each for each in shrunk.parts if isinstance(each, Struck) and each.occasion.what == "netbird CREATE"]

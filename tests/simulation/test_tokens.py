@@ -18,8 +18,8 @@ from netbird_streaming.api.types import (
 )
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.records import Draft
-from tests.simulation.chance import Fate, Weather
 from tests.simulation.network import Mishap
+from tests.simulation.random_faults import Fate, Weather
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 

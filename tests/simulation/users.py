@@ -27,11 +27,11 @@ from netbird_streaming.api.types import (
     ObjectKey,
     Platform,
 )
-from tests.simulation.chance import Chance
-from tests.simulation.climate import REPAIRED, RESYNC
-from tests.simulation.ledger import TENANT, url_of
+from tests.simulation.bookkeeping import TENANT, url_of
+from tests.simulation.environment import REPAIRED, RESYNC
 from tests.simulation.network import WORLD
 from tests.simulation.plan import Plan
+from tests.simulation.random_faults import Chance
 from tests.simulation.world import OPERATOR, TEAM, MakeController, World
 
 

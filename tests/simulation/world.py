@@ -18,19 +18,19 @@ from tests.doubles.netbird.behaviour import Behaviour, Form
 from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.tenancy import Account, Token
-from tests.harness.tally import Tally
+from tests.harness.recording_meter import Tally
 from tests.simulation.apiserver import ApiServer, Change, Snapshot
-from tests.simulation.chance import Chance, Dice, Phase, Weather
+from tests.simulation.bookkeeping import key_of
 from tests.simulation.cluster import SimCluster
-from tests.simulation.hostile import HostileServer
+from tests.simulation.host import EPOCH, KEY, SimClock
+from tests.simulation.hostile_server import HostileServer
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
-from tests.simulation.ledger import key_of
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.machine import EPOCH, KEY, SimClock
 from tests.simulation.netbird import SimNetBirdFactory
 from tests.simulation.network import WORLD, Line, Process
 from tests.simulation.promises import Promises
-from tests.simulation.watching import ControllerLike, Watch, Watcher
+from tests.simulation.random_faults import Chance, Dice, Phase, Weather
+from tests.simulation.watches import ControllerLike, Watch, Watcher
 
 TEAM: Final = "team"
 OPERATOR: Final = "operator"

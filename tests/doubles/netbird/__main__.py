@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.doubles.netbird.integration_store import FIRST_ID
 from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.server import SimulatedNetBird
-from tests.doubles.netbird.shelf import FIRST_ID
 from tests.doubles.netbird.state import restore, save
 
 

@@ -12,8 +12,8 @@ from tests.doubles.netbird.behaviour import Behaviour
 from tests.doubles.netbird.codec import dump, load
 from tests.doubles.netbird.control_api import PREFIX, Figures, ForeignDraft, ForeignEdit
 from tests.doubles.netbird.faults import Armed, Fault
-from tests.doubles.netbird.journal import Entry
 from tests.doubles.netbird.records import Draft, Effect, Integration
+from tests.doubles.netbird.request_log import Entry
 from tests.doubles.netbird.state import State
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation, encode

@@ -10,9 +10,9 @@ from aiohttp import web
 from tests.doubles.netbird.behaviour import Behaviour
 from tests.doubles.netbird.codec import dump, load
 from tests.doubles.netbird.faults import Armed, Exchange, Fault
-from tests.doubles.netbird.journal import Entry, Journal
 from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.records import Draft, Integration
+from tests.doubles.netbird.request_log import Entry, Journal
 from tests.doubles.netbird.state import State, state_of
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation

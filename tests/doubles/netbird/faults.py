@@ -7,7 +7,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Discriminator
 
-from tests.doubles.netbird.directory import Admission
+from tests.doubles.netbird.admission import Admission
 from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.wire import HTML_TYPE, JSON_TYPE, Answer, Operation, Request, refusal
 

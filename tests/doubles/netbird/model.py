@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tests.doubles.netbird import rendering, validation
+from tests.doubles.netbird.admission import Admission, Directory
 from tests.doubles.netbird.behaviour import Behaviour
-from tests.doubles.netbird.directory import Admission, Directory
+from tests.doubles.netbird.integration_store import FIRST_ID, Mark, Shelf
 from tests.doubles.netbird.records import DASHBOARD, Draft, Effect, Integration, Tombstone
-from tests.doubles.netbird.shelf import FIRST_ID, Mark, Shelf
 from tests.doubles.netbird.wire import Answer, Operation, Request, encode, no_such_path, refusal
 
 _NOT_FOUND = "event streaming integration not found"

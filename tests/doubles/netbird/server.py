@@ -10,9 +10,9 @@ from aiohttp import web
 
 from tests.doubles.netbird import control_api
 from tests.doubles.netbird.faults import Delivery, Exchange
-from tests.doubles.netbird.journal import Entry, Journal
 from tests.doubles.netbird.model import NetBird
-from tests.doubles.netbird.sending import send, whole
+from tests.doubles.netbird.request_log import Entry, Journal
+from tests.doubles.netbird.response_delivery import send, whole
 from tests.doubles.netbird.validation import delivery_seconds
 from tests.doubles.netbird.wire import Answer, Caller, Request, no_such_path, refusal, route
 

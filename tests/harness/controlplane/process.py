@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-KEEPER: Final = Path(__file__).with_name("keeper.py")
+WATCHDOG: Final = Path(__file__).with_name("parent_watchdog.py")
 STOP_SECONDS: Final = 10.0
 DONE: Final = b"done"
 """Tells the keeper of a folder that nothing is left to do."""
 
 
 class KeptProcess:
-    """A running program. It is killed when this process ends, in whatever way; see keeper.py."""
+    """A running program. It is killed when this process ends, in whatever way; see parent_watchdog.py."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         """Start it; what it prints is appended to the log file.
@@ -110,7 +110,7 @@ def _keeper(
 ) -> subprocess.Popen[bytes]:
     """Start a keeper in a session of its own, so that Ctrl-C in a terminal reaches only the starter."""
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(KEEPER), *arguments],
+        [sys.executable, "-I", "-S", str(WATCHDOG), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

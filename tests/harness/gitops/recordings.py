@@ -18,11 +18,11 @@ from netbird_streaming.cluster.merge_patch import document
 from netbird_streaming.cluster.parsing import parse
 from tests.harness import manifests
 from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import Objects
 from tests.harness.gitops.connections import CONNECTION_SITUATIONS, ConnectionSituation
 from tests.harness.gitops.situations import SITUATIONS, URL, Situation
 from tests.harness.manifests import Manifest, to_yaml
-from tests.harness.refusals import install_crds
-from tests.harness.scene import Objects
+from tests.harness.schema_errors import install_crds
 from tools.crds.definitions import DEFINITIONS
 
 FOLDER: Final = Path(__file__).parents[2] / "contract" / "recordings"

@@ -6,7 +6,7 @@ import sys
 from tests.harness.controlplane import Binaries
 from tests.harness.controlplane.gobuild import BuildError
 from tests.harness.controlplane.progress import say
-from tests.harness.node import needs
+from tests.harness.node import requirements
 from tests.harness.node.node import PROGRAMS
 
 
@@ -15,7 +15,7 @@ def main() -> int:
     if shutil.which("kind"):
         say("kind is there and will be used; nothing is missing")
         return 0
-    code = needs.install()
+    code = requirements.install()
     if code == 0:
         try:
             for tool in PROGRAMS:

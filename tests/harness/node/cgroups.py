@@ -1,6 +1,6 @@
-"""Removes a control group, with those below it, when whoever started this process ends, however that ends.
+"""Remove a control group and those below it when the process that started this one ends.
 
-Run as a script: `python cgroups.py NAME`. Its stdin is a pipe whose other end only the starter holds, as in keeper.py.
+Run as a script: `python cgroups.py NAME`. Only the starter holds the other end of stdin, as in parent_watchdog.py.
 """
 
 import contextlib

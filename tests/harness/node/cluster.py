@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from tests.harness.node import config, needs
+from tests.harness.node import config, requirements
 from tests.harness.node.kind import Kind
 from tests.harness.node.node import Node
 from tools import image
@@ -48,7 +48,7 @@ def check() -> None:
     Raises:
         ClusterError: this machine lacks something.
     """
-    problem = None if shutil.which("kind") else needs.problem()
+    problem = None if shutil.which("kind") else requirements.problem()
     if problem:
         raise ClusterError(problem)
 

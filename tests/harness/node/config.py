@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tests.harness.certificates import AUTHORITY
 from tests.harness.controlplane import Binaries
-from tests.harness.node.machine import ADDRESS, PODS
+from tests.harness.node.isolated_machine import ADDRESS, PODS
 
 NAME: Final = "node"
 PAUSE: Final = "localhost/netbird-pause:1"

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.harness.controlplane import Binaries, ControlPlane, ControlPlaneError, KeptProcess, commands
 from tests.harness.node import config
-from tests.harness.node.machine import ADDRESS, Machine
+from tests.harness.node.isolated_machine import ADDRESS, Machine
 
 CONTAINERD: Final = "containerd"
 KUBELET: Final = "kubelet"

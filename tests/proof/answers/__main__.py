@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 
 from tests.harness.controlplane import ControlPlane
-from tests.proof.answers import page
+from tests.proof.answers import faults_page
 from tests.proof.answers.cells import CELLS, Cell, Seen
 from tests.proof.answers.matrix import living
 
 
 async def write(cells: Sequence[Cell]) -> int:
     """Write the page; answers 0 where no promise was broken."""
-    known = page.read(page.PAGE.read_text())
+    known = faults_page.read(faults_page.PAGE.read_text())
     found: dict[Cell, Seen] = {}
     broken = 0
     with ControlPlane.start() as plane:
@@ -28,7 +28,7 @@ async def write(cells: Sequence[Cell]) -> int:
                 if life.seen is not None:
                     found[cell] = life.seen
     ordered = {cell: {**known, **found}[cell] for cell in CELLS if cell in known or cell in found}
-    page.PAGE.write_text(page.with_tables(page.PAGE.read_text(), ordered))
+    faults_page.PAGE.write_text(faults_page.with_tables(faults_page.PAGE.read_text(), ordered))
     print(f"{len(cells)} cells, {broken} broken")
     return 1 if broken else 0
 

@@ -21,7 +21,7 @@ from tests.doubles.netbird.faults import (
 )
 from tests.doubles.netbird.wire import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, Operation
 from tests.harness.leaks import canary
-from tests.proof.user import SECRET, TOKENS
+from tests.proof.api_user import SECRET, TOKENS
 
 DEADLINE: Final = 4
 """Seconds that the operator gives a request."""

@@ -10,9 +10,9 @@ from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.faults import Fault, Moment, Reset
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation
-from tests.proof.answers.tenant import Tenant
-from tests.proof.user import SECRET, TOKENS, headers_with
-from tests.proof.wanted import Wanted, Writes
+from tests.proof.answers.faulty_user import Tenant
+from tests.proof.api_user import SECRET, TOKENS, headers_with
+from tests.proof.expectations import Wanted, Writes
 
 NO_WRITES: Final = Writes()
 Step = Callable[[Tenant], Awaitable[None]]

@@ -10,15 +10,15 @@ from typing import Final
 
 from tests.doubles.netbird.server import SimulatedNetBird
 from tests.harness.controlplane import ControlPlane
-from tests.harness.kubernetes import connect
+from tests.harness.end_to_end import USER
+from tests.harness.kubernetes_client import connect
 from tests.harness.operator import Installation, Operator, install, peak_memory
-from tests.harness.scene import USER
-from tests.harness.sinks import audit_sink, process_sinks
+from tests.harness.secret_sinks import audit_sink, process_sinks
 from tests.proof.answers.answers import DEADLINE, WINDOW
+from tests.proof.answers.cell_run import Life, Stage, live
 from tests.proof.answers.cells import Cell
+from tests.proof.answers.faulty_user import Gathering
 from tests.proof.answers.flows import RESTART
-from tests.proof.answers.life import Life, Stage, live
-from tests.proof.answers.tenant import Gathering
 
 WIDTH: Final = 100
 """Cells at once."""

@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from tests.proof.answers import page
+from tests.proof.answers import faults_page
 from tests.proof.answers.cells import CELLS, Cell
 from tests.proof.answers.matrix import Matrix
-from tests.proof.user import CANARIES
-from tests.proof.verdict import MOST_MEMORY
+from tests.proof.api_user import CANARIES
+from tests.proof.promises import MOST_MEMORY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900
 async def test_a_wrong_answer_breaks_no_promise_and_heals(matrix: Matrix, cell: Cell) -> None:
     life = await matrix.lives[str(cell)]
     assert life.breaches == []
-    assert life.seen == page.read(page.PAGE.read_text()).get(cell), "run `python -m tests.proof.answers`"
+    assert life.seen == faults_page.read(faults_page.PAGE.read_text()).get(cell), "run `python -m tests.proof.answers`"
 
 
 async def test_the_operator_of_all_cells_keeps_to_its_memory_limit(matrix: Matrix) -> None:

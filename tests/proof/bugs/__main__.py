@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.proof.bugs.bug import Bug, all_bugs
-from tests.proof.bugs.trial import SLOW_SECONDS, run, sound_copy, try_out
+from tests.proof.bugs.bug_run import SLOW_SECONDS, run, sound_copy, try_out
 
 
 def chosen(names: list[str], *, slow: bool) -> list[Bug]:

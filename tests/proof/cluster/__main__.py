@@ -10,9 +10,9 @@ import time
 
 from tests.harness.controlplane import ControlPlane
 from tests.proof.cluster.cases import CASES
-from tests.proof.cluster.histories import HISTORIES, History
-from tests.proof.cluster.lanes import Lanes, lanes_on
-from tests.proof.cluster.life import Case
+from tests.proof.cluster.installations import Lanes, lanes_on
+from tests.proof.cluster.resource_scenarios import HISTORIES, History
+from tests.proof.cluster.scenario import Case
 
 
 async def _try(lanes: Lanes, case: Case | History) -> bool:

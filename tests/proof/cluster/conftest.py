@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from tests.harness.controlplane import ControlPlane
-from tests.proof.cluster.lanes import Lanes, lanes_on
+from tests.proof.cluster.installations import Lanes, lanes_on
 
 WIDTH = 8
 """Cases at once: they mostly wait."""

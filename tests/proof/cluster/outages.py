@@ -10,10 +10,10 @@ from netbird_streaming.api.types import GROUP, VERSION
 from tests.doubles.netbird.faults import Hang, Slow
 from tests.doubles.netbird.wire import Operation
 from tests.harness.controlplane import ControlPlane
-from tests.proof.cluster.lanes import Lanes
-from tests.proof.cluster.life import LIFE, LONGEST_SECONDS, act, judged
-from tests.proof.cluster.trial import Load, Trial
-from tests.proof.wanted import Writes
+from tests.proof.cluster.case_runner import Load, Trial
+from tests.proof.cluster.installations import Lanes
+from tests.proof.cluster.scenario import LIFE, LONGEST_SECONDS, act, judged
+from tests.proof.expectations import Writes
 from tools.chart import DEFINITIONS
 
 OURS: Final = f"/apis/{GROUP}/{VERSION}"

@@ -12,16 +12,16 @@ from typing import Final
 from aiohttp.typedefs import Middleware
 
 from tests.harness.controlplane import ControlPlane
-from tests.harness.kubernetes import connect, credentials
+from tests.harness.kubernetes_client import connect, credentials
 from tests.harness.operator import Installation, install
-from tests.harness.sinks import audit_sink
+from tests.harness.secret_sinks import audit_sink
+from tests.proof.api_user import StuckError
+from tests.proof.crashes.flow_run import Run, Stage
 from tests.proof.crashes.flows import Flow
-from tests.proof.crashes.nursery import kill, nursery
+from tests.proof.crashes.fork_server import kill, nursery
 from tests.proof.crashes.points import Plan, cluster_label, netbird_label, plans
-from tests.proof.crashes.run import Run, Stage
-from tests.proof.crashes.tap import tapped
-from tests.proof.user import StuckError
-from tests.proof.verdict import Verdict
+from tests.proof.crashes.recording_proxy import tapped
+from tests.proof.promises import Verdict
 
 SETTLED_SECONDS: Final = 0.3
 """How long nothing may happen any more after everything is as it shall be."""

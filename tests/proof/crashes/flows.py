@@ -8,9 +8,9 @@ from typing import Any, Final
 import aiohttp
 
 from netbird_streaming.core.policies.deletion import DELETION_BLOCKED_HELP
-from tests.proof.crashes.run import Run
-from tests.proof.user import SECRET, headers_with
-from tests.proof.wanted import Wanted, Writes
+from tests.proof.api_user import SECRET, headers_with
+from tests.proof.crashes.flow_run import Run
+from tests.proof.expectations import Wanted, Writes
 
 Step = Callable[[Run], Awaitable[None]]
 CHANGED: Final = "https://siem.example.com/changed"

@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
+from tests.proof.api_user import CANARIES
 from tests.proof.crashes.explorer import Explorer
 from tests.proof.crashes.flows import FLOWS, Flow
-from tests.proof.user import CANARIES
 
 MOST_MISSED: Final = 0.2
 """The share of strikes that may find nothing to strike."""

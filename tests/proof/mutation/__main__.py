@@ -12,7 +12,7 @@ from collections import Counter
 from fnmatch import fnmatch
 from typing import Final
 
-from tests.proof.mutation import changes, explanations, workbench
+from tests.proof.mutation import changes, explanations, mutated_tree
 from tests.proof.mutation.changes import Change
 from tests.proof.mutation.explanations import Place
 
@@ -29,18 +29,18 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="changes, by their names or patterns of them (all)")
     parser.add_argument("--width", type=int, default=os.cpu_count() or 1, help="how many at once (%(default)s)")
     options = parser.parse_args()
-    workbench.prepare()
-    again = [name for name, result in workbench.results().items() if result in workbench.SURVIVED]
-    ended = workbench.mutate(options.names, options.width)
+    mutated_tree.prepare()
+    again = [name for name, result in mutated_tree.results().items() if result in mutated_tree.SURVIVED]
+    ended = mutated_tree.mutate(options.names, options.width)
     if ended == 0 and again and not options.names:
-        ended = workbench.mutate(again, options.width)
+        ended = mutated_tree.mutate(again, options.width)
     return ended or _report(options.names)
 
 
 def _report(names: list[str]) -> int:
     """Say what became of the changes of these names, of all where there are none; answer the exit status."""
-    results, explained = workbench.results(), explanations.read(explanations.PATH.read_text())
-    found = [each for each in changes.read(workbench.CORE) if not names or any(fnmatch(each.name, n) for n in names)]
+    results, explained = mutated_tree.results(), explanations.read(explanations.PATH.read_text())
+    found = [each for each in changes.read(mutated_tree.CORE) if not names or any(fnmatch(each.name, n) for n in names)]
     verdicts: Counter[str] = Counter()
     survived: set[Place] = set()
     for change in found:
@@ -60,11 +60,11 @@ def _report(names: list[str]) -> int:
 
 
 def _verdict(change: Change, result: str, *, is_explained: bool) -> str:
-    if result not in workbench.SURVIVED:
+    if result not in mutated_tree.SURVIVED:
         return NOTICED.get(result, result)
     if change.is_wording:
         return WORDING
-    if workbench.is_noticed_by_stories(change.name):
+    if mutated_tree.is_noticed_by_stories(change.name):
         return STORIES
     return EXPLAINED if is_explained else "unexplained"
 

@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 
 from netbird_streaming.core.netbird.endpoints import authority
-from tests.doubles.netbird.journal import Entry
 from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.request_log import Entry
 from tests.doubles.netbird.wire import Caller, Operation, Request
-from tests.proof.user import User
-from tests.proof.verdict import MOST_AT_ONCE, MOST_BYTES, Verdict, most_at_once
-from tests.proof.wanted import Writes, url_of
+from tests.proof.api_user import User
+from tests.proof.expectations import Writes, url_of
+from tests.proof.promises import MOST_AT_ONCE, MOST_BYTES, Verdict, most_at_once
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVER = "http://127.0.0.1:8080"

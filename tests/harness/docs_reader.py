@@ -1,0 +1,233 @@
+"""A reader of the documentation, who does what it says on a real API server: for tests/controlplane/test_docs.py."""
+
+import os
+import shutil
+import subprocess
+from contextlib import ExitStack
+from typing import Final
+
+import yaml
+
+from netbird_streaming.api.types import GROUP, VERSION
+from tests.doubles.netbird.process import RunningNetBird
+from tests.doubles.netbird.records import Draft
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.harness import pages
+from tests.harness.controlplane import ControlPlane
+from tests.harness.end_to_end import QUICK_LEASE, Objects
+from tests.harness.fake_rollout import rolling_out
+from tests.harness.foreign_objects import OTHER_TEAM, ForeignObjects, changes, with_other_key
+from tests.harness.kubectl_team import secret
+from tests.harness.manifests import Manifest, integration
+from tests.harness.operator import LEASE, NAMESPACE, Operator
+from tests.harness.pages import Block
+from tests.harness.release import Release
+
+PROGRAMS: Final = frozenset({"helm", "kubectl"})
+"""What the pages' commands may use, beside the shell and what every system has."""
+NETBIRDS: Final = ("https://api.netbird.io", "https://netbird.example.com")
+"""The APIs that the pages name; the simulated one takes their place."""
+TEAM: Final = "team-a"
+BASH: Final = ("bash", "-euo", "pipefail")
+POSIX: Final = ("dash", "-eu")
+"""A shell without bash's extensions."""
+FIRST_ID: Final = 4711
+"""The id of an integration that somebody made by hand, of which the pages speak."""
+
+_WHAT_PAGES_DECLARE: Final = {
+    f"apis/{GROUP}/{VERSION}": ("eventstreamingintegrations", "netbirdconnections"),
+    "api/v1": ("secrets", "configmaps"),
+}
+_FOLDERS: Final = ("crds", "deploy", "examples")
+_CHART: Final = "deploy/chart/netbird-streaming-operator"
+_CERTIFICATE: Final = pages.ROOT / "tests" / "contract" / "netbird_tls" / "certificate.pem"
+_BLOCK_SECONDS: Final = 60.0
+_BEGIN_SECONDS: Final = 20
+_NOT_IN_BSD: Final = {
+    "base64": "-w*|--wrap*",
+    "date": "-d|-I*|--*",
+    "grep": "-P|--perl*",
+    "readlink": "-f|-e",
+    "sed": "-i|--*",
+    "xargs": "-r|--*|-d",
+}
+"""Options of GNU's programs that those of macOS and the BSDs refuse, as patterns of `inputs`."""
+_STUB: Final = """#!/bin/sh
+for option in "$@"; do
+  case "$option" in
+    {options}) echo "illegal option -- $option" >&2; exit 64 ;;
+  esac
+done
+exec {program} "$@"
+"""
+_VARIABLES: Final = {
+    "NETBIRD_TOKEN": "nbp_company",
+    "TEAM_NETBIRD_TOKEN": "nbp_team",
+    "DATADOG_API_KEY": "made-up-datadog-key",
+    "NEW_DATADOG_API_KEY": "made-up-datadog-key-after-its-rotation",
+    "AWS_ACCESS_KEY_ID": "AKIAMADEUPMADEUPMADE",
+    "AWS_SECRET_ACCESS_KEY": "made-up-aws-secret-key",
+    "WEBHOOK_TOKEN": "made-up-webhook-token",
+    "TEAM_KEY": "made-up-team-key",
+    "DESTINATION_TOKEN": "made-up-destination-token",
+}
+"""The values that the pages take from the shell's environment."""
+
+
+def given_to_a_team() -> list[Manifest]:
+    """What a page may speak of without saying how to make it: the README's Secrets, and its first integration."""
+    keys = {"access_key": _VARIABLES["AWS_ACCESS_KEY_ID"], "secret_key": _VARIABLES["AWS_SECRET_ACCESS_KEY"]}
+    return [
+        with_other_key(secret("datadog", api_key=_VARIABLES["DATADOG_API_KEY"])),
+        with_other_key(secret("aws", **keys)),
+        secret("webhook", token=_VARIABLES["WEBHOOK_TOKEN"], team_key=_VARIABLES["TEAM_KEY"]),
+        # What a page may have changed is written out, so that applying this takes it back.
+        integration(
+            "datadog",
+            "datadog",
+            connectionRef={"kind": "ClusterNetBirdConnection", "name": "default"},
+            deletionPolicy="Delete",
+            driftPolicy="Correct",
+            suspend=False,
+        ),
+    ]
+
+
+class ReaderError(Exception):
+    """What a page says does not work; the message names the place, and what was printed."""
+
+
+class Reader:
+    """Somebody with a cluster, a NetBird and a checkout; their operator runs between install and uninstall."""
+
+    def __init__(
+        self, plane: ControlPlane, netbird: RunningNetBird, stack: ExitStack, *, shell: tuple[str, ...] = BASH
+    ) -> None:
+        """Make what every page takes for granted: the accounts in NetBird, and files of one's own."""
+        self._plane: Final = plane
+        self._shell: Final = shell
+        self._url: Final = netbird.url
+        self._folder: Final = plane.folder / "checkout"
+        self._stack: Final = stack
+        self._objects: Final = Objects(plane)
+        self._foreign: Final = ForeignObjects(plane, self._objects)
+        stack.callback(self._objects.close)
+        self._operator: Operator | None = None
+        self._prepare(netbird)
+
+    def read(self, page: str) -> int:
+        """Do what a page says, from its beginning to its end, and answer how many blocks that were.
+
+        Raises:
+            ReaderError: something that it says does not work.
+        """
+        found = [block for block in pages.blocks(page) if block.runs]
+        for block in found:
+            before = self._foreign.snapshot()
+            self._do(block)
+            changed = changes(before, self._foreign.snapshot())
+            if changed and "--all-namespaces" not in block.script:
+                message = f"{block.place}: changes what belongs to others: {', '.join(changed)}"
+                raise ReaderError(message)
+        return len(found)
+
+    def create_team(self) -> None:
+        """Create the namespace that most pages speak of without saying how to make it."""
+        self._plane.kubectl("create", "namespace", TEAM)
+
+    def share_the_cluster(self) -> None:
+        """Let a second team use the connection from now on, so that commands meet objects of others."""
+        access = f"--set=connection.access.namespaces={{{TEAM},{OTHER_TEAM}}}"
+        self._call(f"helm upgrade {LEASE} {_CHART} --namespace={NAMESPACE} --reset-then-reuse-values '{access}'")
+        self._foreign.create()
+
+    def begin(self, *given: Manifest) -> None:
+        """Leave nothing of what former pages declared but these, and wait until they work."""
+        wanted = {f"{each['kind'].lower()}s/{each['metadata']['name']}" for each in given}
+        # Integrations first: they need their connections and Secrets to go.
+        for group, plurals in _WHAT_PAGES_DECLARE.items():
+            left = {name for plural in plurals for name in self._names(group, plural)} - wanted
+            if left:
+                self._plane.kubectl("delete", f"--namespace={TEAM}", *left, f"--timeout={_BEGIN_SECONDS}s")
+        if not given:
+            return
+        self._plane.kubectl("apply", f"--namespace={TEAM}", "-f", "-", input=self._here(yaml.safe_dump_all(given)))
+        declared = [each for each in wanted if each.startswith("eventstreamingintegrations/")]
+        self._plane.kubectl(
+            "wait", "--for=condition=Ready", f"--namespace={TEAM}", f"--timeout={_BEGIN_SECONDS}s", *declared
+        )
+
+    def _names(self, group: str, plural: str) -> list[str]:
+        listed = self._objects.read(f"/{group}/namespaces/{TEAM}/{plural}") or {"items": []}
+        return [f"{plural}/{each['metadata']['name']}" for each in listed["items"]]
+
+    def _do(self, block: Block) -> None:
+        if block.language == pages.MANIFESTS:
+            self._run(block, "kubectl apply -f -", block.text)
+            self._run(block, "kubectl diff -f -", block.text)
+            return
+        if "helm install " not in block.script:
+            self._run(block, block.script)
+        else:
+            # There is no node for its pod.
+            with rolling_out(self._plane, NAMESPACE):
+                self._run(block, block.script)
+            self._operator = self._stack.enter_context(Operator(self._release().installation(), *QUICK_LEASE))
+            self._operator.leading()
+        if "helm uninstall " in block.script and self._operator is not None:
+            self._operator.kill()
+
+    def _run(self, block: Block, script: str, given: str = "") -> None:
+        done = self._call(script, given)
+        if done.returncode != 0:
+            tail = "" if self._operator is None else f"\nthe operator's log ends:\n{self._operator.log_tail(8)}"
+            message = f"{block.place}: {script}{done.stdout}{done.stderr}{tail}"
+            raise ReaderError(message)
+
+    def _call(self, script: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {
+            "HOME": str(self._plane.folder),
+            "KUBECONFIG": str(self._plane.kubeconfig),
+            "PATH": f"{self._folder / 'bin'}:{os.defpath}",
+            **_VARIABLES,
+        }
+        return subprocess.run(
+            [*self._shell, "-c", self._here(script)],
+            input=self._here(given),
+            cwd=self._folder,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_BLOCK_SECONDS,
+        )
+
+    def _here(self, text: str) -> str:
+        for netbird in NETBIRDS:
+            text = text.replace(netbird, self._url)
+        return text
+
+    def _release(self) -> Release:
+        return Release(self._plane, NAMESPACE, LEASE)
+
+    def _prepare(self, netbird: RunningNetBird) -> None:
+        for account in ("company", "team", "tenant-a", "tenant-b"):
+            netbird.control.add_account(Account(account))
+        tenants = frozenset({"tenant-a", "tenant-b"})
+        netbird.control.add_token(Token("company", _VARIABLES["NETBIRD_TOKEN"], "company", tenants=tenants))
+        netbird.control.add_token(Token("team", _VARIABLES["TEAM_NETBIRD_TOKEN"], "team"))
+        by_hand = {"stream_name": "made-by-hand", "region": "eu-central-1", "access_key": "old", "secret_key": "old"}
+        netbird.control.create("company", [Draft("firehose", by_hand)])
+        for folder in _FOLDERS:
+            if (pages.ROOT / folder).exists():
+                shutil.copytree(pages.ROOT / folder, self._folder / folder)
+        for path in self._folder.rglob("*.yaml"):
+            path.write_text(self._here(path.read_text()))
+        shutil.copy(_CERTIFICATE, self._folder / "ca.crt")
+        (self._folder / "bin").mkdir()
+        for program in PROGRAMS:
+            (self._folder / "bin" / program).symlink_to(self._plane.binaries.find(program))
+        for program, options in _NOT_IN_BSD.items():
+            stub = self._folder / "bin" / program
+            stub.write_text(_STUB.format(options=options, program=shutil.which(program, path=os.defpath)))
+            stub.chmod(0o755)

@@ -1,0 +1,152 @@
+"""What is remembered of each integration, each resource and each write, to hold the promises against."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from netbird_streaming.api.status import Condition, Former, Status
+from netbird_streaming.api.types import EventStreamingIntegration, IntegrationSpec, ObjectKey
+from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.endpoints import authority
+from tests.doubles.netbird.wire import Operation, Request
+from tests.simulation.host import KEY
+from tests.simulation.network import Process
+
+CANARY: Final = re.compile(r"CANARY-([a-z0-9]+)-v[0-9]+")
+SECRET_WORD: Final = "CANARY"
+TENANT: Final = "tenant"
+"""The namespace of a hostile tenant."""
+HONEST: Final = authority("https://api.netbird.io", trusted_by=None)
+
+Key = tuple[str, str, bool]
+"""What tells two payloads of these stories apart: the URL, the secret's value, and `enabled`."""
+
+
+def key_of(config: Mapping[str, str], *, enabled: bool) -> Key:
+    """The key of a configuration as NetBird is sent it, or keeps it."""
+    url = config.get("api_url") or config.get("url") or ""
+    found = CANARY.search(config.get("api_key", "") + config.get("headers", ""))
+    return url.lower().rstrip("/"), found.group() if found else "", enabled
+
+
+def url_of(spec: IntegrationSpec) -> str:
+    """The URL that a spec of these stories declares."""
+    return _declared_url(spec).lower().rstrip("/")
+
+
+def _declared_url(spec: IntegrationSpec) -> str:
+    url = spec.datadog.api_url if spec.datadog is not None else spec.generic_http.url if spec.generic_http else ""
+    return url or ""
+
+
+def _signature(spec: IntegrationSpec, uid: str) -> dict[str, str]:
+    """The digest of the URL, as an intent holds it."""
+    name = "api_url" if spec.datadog is not None else "url"
+    digests = compare.signature(spec.platform, {name: _declared_url(spec)}, KEY.of(uid))
+    return {name: digests[name]}
+
+
+@dataclass(slots=True)
+class Remote:
+    """What is known of one integration in NetBird; `maker` is the uid of the resource that it was made for.
+
+    `disguised`: somebody set it back to what had just been undone, before the first look at that.
+    """
+
+    id: int
+    account_id: str
+    maker: str | None
+    key: Key
+    live: bool = True
+    touched: bool = False
+    foreign_writes: int = 0
+    foreign_urls: set[str] = field(default_factory=set)
+    disguised: bool = False
+    answered: Key | None = None
+    answered_at: float = float("-inf")
+    possible: list[Key] = field(default_factory=list)
+    overtaken: bool = False
+    excused: bool = False
+    unsaved: bool = False
+    born: float = float("-inf")
+    """When it, or another integration with its id, was put there by somebody else."""
+    corrected_forms: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Life:
+    """One resource, from its creation to its end: by uid, so that a namesake has a life of its own."""
+
+    uid: str
+    identity: ObjectKey
+    resource: EventStreamingIntegration
+    specs: dict[int, tuple[float, IntegrationSpec]] = field(default_factory=dict)
+    gone: bool = False
+    torn: bool = False
+    orphaned: bool = False
+    unknown_posts: int = 0
+    hostile: bool = False
+    made: int = 0
+    """How many POSTs were carried out for it."""
+    lost: int = 0
+    """How many of its integrations somebody else deleted, or a restored database forgot."""
+    hidden_posts: int = 0
+    """How many of those while NetBird had shown nothing for long."""
+    held: Remote | None = None
+    taken: set[int] = field(default_factory=set)
+
+    def former(self) -> tuple[Former, ...]:
+        """Return what it owned and gave up as absent."""
+        return self.resource.status.internal.former
+
+    def holds(self, integration_id: int) -> bool:
+        """Whether its own status names this integration of the simulated NetBird."""
+        status = self.resource.status
+        return status.id == integration_id and is_honest(status) and status.internal.owner_uid == self.uid
+
+    def intends(self, url: str) -> bool:
+        """Whether its status holds an intent for this URL: it may declare another one by now."""
+        intent = self.resource.status.internal.creation
+        if intent is None:
+            return False
+        declared = (spec for _, spec in self.specs.values() if url_of(spec) == url)
+        return any(_signature(spec, self.uid).items() <= intent.signature.items() for spec in declared)
+
+    def may_share_account(self, other: "Life") -> bool:
+        """Whether both intend something through one connection and in one account, as far as their intents say."""
+        intents = [each.resource.status.internal.creation for each in (self, other)]
+        endpoints = {each.endpoint for each in intents if each is not None}
+        accounts = {each.account_id for each in intents if each is not None} - {None}
+        return len(endpoints) <= 1 and len(accounts) <= 1
+
+
+@dataclass(slots=True)
+class Pending:
+    """A write: `over` once it can't be applied any more, `settled` once its sender has an answer, or none."""
+
+    process: Process
+    request: Request
+    life: Life | None
+    over: bool = False
+    settled: bool = False
+
+    @property
+    def threatens(self) -> bool:
+        """Whether an integration may still come of it."""
+        return not self.over and self.request.operation is Operation.CREATE
+
+
+def is_honest(status: Status) -> bool:
+    """Whether the status' id is one of the simulated NetBird's, and not of a server of a tenant's own."""
+    return status.internal.authority == HONEST
+
+
+def ready_of(status: Status) -> Condition | None:
+    """The condition `Ready`."""
+    return next((each for each in status.conditions if each.type == "Ready"), None)
+
+
+def key_of_request(request: Request) -> Key:
+    body: Any = request.body
+    return key_of(body["config"], enabled=body["enabled"])

@@ -1,0 +1,156 @@
+"""A tenant's own server: it may answer anything, at any time, for any account.
+
+It stands in for every client of an endpoint whose server a tenant controls: another URL, or a CA of the tenant's own.
+"""
+
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Self
+
+from netbird_streaming.core.netbird.types import (
+    Applicant,
+    Integration,
+    IntegrationRequest,
+    Listing,
+    PathFamily,
+    Priority,
+    RateLimitState,
+    Slot,
+)
+from netbird_streaming.errors import Effect, NotFoundError, RetryError, WaitError
+from netbird_streaming.reasons import Reason
+from tests.simulation.host import SimClock
+from tests.simulation.network import Process
+
+URL: Final = "https://hostile.example"
+ACCOUNTS: Final = ("acc-a", "acc-a", "acc-b", "acc-hostile", None)
+LATENCY: Final = 0.05
+
+
+class HostileServer:
+    """Answers that a tenant's server makes up: it knows all ids and accounts, and what it was asked to create."""
+
+    def __init__(self, seed: int, ids: Callable[[], list[int]], now: Callable[[], datetime]) -> None:
+        """`ids` are the integrations of the honest server."""
+        self.draw = random.Random(seed)
+        self.silent = False
+        self.asked: IntegrationRequest | None = None
+        self._account = self.draw.choice(ACCOUNTS)
+        self._ids = ids
+        self._now = now
+
+    def fail(self) -> None:
+        """Answer nothing at all, now and then, and always once it is silent. Raises RetryError."""
+        if self.silent or self.draw.random() < 0.15:
+            raise RetryError(Reason.UNAVAILABLE, "The server did not answer.", effect=Effect.UNKNOWN)
+
+    @property
+    def account(self) -> str | None:
+        """The account that it claims: mostly one, and another one now and then."""
+        if self.draw.random() < 0.1:
+            self._account = self.draw.choice(ACCOUNTS)
+        return self._account
+
+    def integration(self, integration_id: int | None = None) -> Integration:
+        """Return something that looks like what was asked for."""
+        known = [*self._ids(), 9000 + self.draw.randint(0, 2)]
+        asked, stamp = self.asked, self._now().isoformat()
+        return Integration(
+            id=integration_id or self.draw.choice(known),
+            account_id=self.account,
+            platform=asked.platform if asked is not None else "datadog",
+            enabled=asked.enabled if asked is not None else True,
+            config=dict(asked.config) if asked is not None else {},
+            created_at=stamp,
+            updated_at=stamp,
+        )
+
+    def listing(self) -> Listing:
+        """All there is, or some of it, in one account or in several."""
+        ids = [each for each in self._ids() if self.draw.random() < 0.7]
+        items = [self.integration(each) for each in ids]
+        return Listing(tuple(items), self._now() if self.draw.random() < 0.7 else None)
+
+
+class HostileNetBird:
+    """A client for such a server, in one process."""
+
+    waited = 0.0
+
+    def __init__(self, server: HostileServer, process: Process) -> None:
+        """A client has nothing of its own."""
+        self._server = server
+        self._process = process
+        self._clock = SimClock(process)
+        self.path_family: PathFamily | None = PathFamily.INTEGRATIONS
+
+    @property
+    def rate_limit_state(self) -> RateLimitState:
+        """No limit."""
+        return RateLimitState(1.0, 1)
+
+    def wait(self, priority: Priority, depth: int) -> float:  # noqa: ARG002  # there is no limit
+        """No limit."""
+        return 0.0
+
+    async def slot(self, applicant: Applicant) -> Slot:  # noqa: ARG002  # there is no limit
+        """No limit."""
+        return self
+
+    def holding(self, slot: Slot) -> Self:  # noqa: ARG002  # there is no limit
+        """No limit."""
+        return self
+
+    def give_back(self) -> None:
+        """Return nothing: there is no limit."""
+
+    def spend(self, limiter: object) -> bool:  # noqa: ARG002  # there is no limit
+        """Any number of requests may be sent."""
+        return True
+
+    async def list_integrations(self, priority: Priority) -> Listing:
+        """LIST."""
+        await self._travel(priority)
+        return self._server.listing()
+
+    async def get(self, integration_id: int, priority: Priority) -> Integration:
+        """GET by id."""
+        await self._travel(priority)
+        self._deny()
+        return self._server.integration(integration_id)
+
+    async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
+        """POST: what was sent is remembered, so that a LIST can show it."""
+        self._server.asked = request
+        await self._travel(priority)
+        return self._server.integration()
+
+    async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
+        """PUT."""
+        self._server.asked = request
+        await self._travel(priority)
+        self._deny()
+        return self._server.integration(integration_id)
+
+    async def delete(self, integration_id: int, priority: Priority) -> None:  # noqa: ARG002  # it forgets nothing
+        """DELETE."""
+        await self._travel(priority)
+        self._deny()
+
+    async def account_id(self, priority: Priority) -> str:
+        """GET /api/accounts."""
+        await self._travel(priority)
+        account = self._server.account
+        if account is None:
+            raise WaitError(Reason.PERMISSION_DENIED, "NetBird answered 403.")
+        return account
+
+    def _deny(self) -> None:
+        if self._server.draw.random() < 0.2:
+            raise NotFoundError(Reason.REMOTE_DELETED, "NetBird answered 404.")
+
+    async def _travel(self, priority: Priority) -> None:  # noqa: ARG002  # all priorities are equal
+        self._process.guard()
+        await self._clock.sleep(LATENCY)
+        self._server.fail()

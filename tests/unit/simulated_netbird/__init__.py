@@ -1,1 +1,0 @@
-"""The simulated NetBird API, without any I/O."""
