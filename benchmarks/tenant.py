@@ -221,8 +221,8 @@ async def resources() -> object:
 
     kept = []
     for number in range(RESOURCES):
-        record = record_for(made(number))
-        record.compress()
+        record = record_for(made(number), 0.0)
+        record.cache.compress()
         kept.append(record)
         await asyncio.sleep(0)
     return kept

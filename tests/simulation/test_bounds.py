@@ -53,7 +53,7 @@ def test_a_large_resource_that_is_not_in_order_is_read_again_instead_of_kept() -
     assert scene.ready().reason == Reason.CONNECTION_NOT_FOUND
     record = scene.controllers[-1]._context.store.get(scene.identity())
     assert record is not None
-    assert (record.resource, record.compressed) == (None, None)
+    assert record.cache.is_empty
     scene.edit("r0", connection_ref=MAIN)
     scene.wait(30)
     assert scene.ready().reason == Reason.SYNCED

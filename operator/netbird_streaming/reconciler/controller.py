@@ -138,7 +138,7 @@ class Controller:
         """A list completed for the first time: requeue the resources that waited for one."""
         logger.debug("listed", extra={"kind": scope.kind, "namespace": scope.namespace})
         for record in self._context.store:
-            if record.readiness.reason is Reason.KUBERNETES_REFUSED:
+            if record.summary.readiness.reason is Reason.KUBERNETES_REFUSED:
                 self._context.queue.add(record.key)
 
     async def _work(self, key: ObjectKey, priority: Priority) -> bool:
@@ -170,7 +170,7 @@ class Controller:
     def _fields(self, key: ObjectKey) -> dict[str, str]:
         """What all lines of one reconcile carry; `reconcile` tells it from all others."""
         record = self._context.store.get(key)
-        connection = key if key.kind in CONNECTION_KINDS else None if record is None else record.connection
+        connection = key if key.kind in CONNECTION_KINDS else None if record is None else record.summary.connection
         fields = {"kind": key.kind, "resource": key.label}
         if connection is not None:
             fields["connection"] = connection.label

@@ -76,7 +76,7 @@ class Poller:
         if self._last[namespace] == before:
             return
         for record in self._context.store:
-            if record.key.namespace == namespace and record.connection.kind == ConnectionKind.CLUSTER:
+            if record.key.namespace == namespace and record.summary.connection.kind == ConnectionKind.CLUSTER:
                 self._context.queue.add(record.key, Priority.HIGH)
 
 

@@ -1,10 +1,10 @@
-"""What is said where a status has landed: Events for people, and one log line where the state changed."""
+"""The Events and log lines that follow a status write."""
 
 import logging
-from typing import Final, TypeVar
+from typing import Final
 
 from netbird_streaming.api.connection_status import ConnectionStatus
-from netbird_streaming.api.status import Status
+from netbird_streaming.api.status import Condition, Status
 from netbird_streaming.api.types import Connection, EventStreamingIntegration
 from netbird_streaming.core.status.events import EventNote, Reported, events_for, refusal_note, summarize
 from netbird_streaming.errors import NotInChargeError, OperatorError
@@ -13,48 +13,57 @@ from netbird_streaming.reconciler.ports import Cluster
 
 logger = logging.getLogger(__name__)
 
-R = TypeVar("R", bound=EventStreamingIntegration | Connection)
 INFORMATIONAL: Final = frozenset({Reason.SYNCED, Reason.SUSPENDED, Reason.DELETING})
-"""States that nobody has to do anything about: as the user wants it, or on the way there."""
+"""Reasons that need no action by a user."""
 
 
-def status_changed(
-    cluster: Cluster, resource: R, before: Status | ConnectionStatus, last_notified: Reported | None
-) -> Reported:
-    """Say what changed with the status that the API server now has; answers what was said, for the next time.
+class Published:
+    """What was last published about one object.
 
-    Args:
-        cluster: Where Events go.
-        resource: The resource as it was written.
-        before: Its status until then.
-        last_notified: What was said last; None for one that was not written yet since this process leads.
+    `reported` is how it stood when its status was last written; None before the first write of this process.
     """
-    was = summarize(before.conditions) if last_notified is None else last_notified
-    now = summarize(resource.status.conditions, was)
-    published = events_for(before, resource.status, was)
-    if published:
-        cluster.publish(resource, published)
-    if now != was:
-        _log(resource.status, now)
-    return now
+
+    __slots__ = ("_refusal", "reported")
+
+    def __init__(self) -> None:
+        """Start with nothing published."""
+        self.reported: Reported | None = None
+        self._refusal: str | None = None
+
+    def assume(self, conditions: tuple[Condition, ...]) -> None:
+        """Take these conditions as reported if nothing was: a write whose answer is lost may have changed them."""
+        self.reported = self.reported or summarize(conditions)
+
+    def status_changed(
+        self, cluster: Cluster, resource: EventStreamingIntegration | Connection, before: Status | ConnectionStatus
+    ) -> None:
+        """Publish what changed with the status that was written: Events, and a log line if the state changed.
+
+        Args:
+            cluster: Where Events go.
+            resource: The resource as it was written.
+            before: Its status until then.
+        """
+        was = summarize(before.conditions) if self.reported is None else self.reported
+        self.reported, self._refusal = summarize(resource.status.conditions, was), None
+        events = events_for(before, resource.status, was)
+        if events:
+            cluster.publish(resource, events)
+        if self.reported != was:
+            _log(resource.status, self.reported)
+
+    def write_refused(
+        self, cluster: Cluster, resource: EventStreamingIntegration | Connection, problem: OperatorError
+    ) -> None:
+        """Publish an Event for a status write that Kubernetes refuses, once for each cause."""
+        if problem.reason is Reason.KUBERNETES_REFUSED and problem.message != self._refusal:
+            cluster.publish(resource, [refusal_note(problem.message)])
+            self._refusal = problem.message
 
 
-def refused(cluster: Cluster, resource: R, problem: OperatorError, published: str | None) -> str | None:
-    """Publish an Event for a status write that Kubernetes refuses, once for each cause.
-
-    Args:
-        cluster: Where Events go.
-        resource: The resource that was to be written.
-        problem: What the write met.
-        published: What the last call returned; None after a write that succeeded.
-    """
-    if problem.reason is not Reason.KUBERNETES_REFUSED or problem.message == published:
-        return published
-    cluster.publish(resource, [refusal_note(problem.message)])
-    return problem.message
-
-
-def not_in_charge(cluster: Cluster, resource: R, problem: NotInChargeError, informed: set[str]) -> None:
+def not_in_charge(
+    cluster: Cluster, resource: EventStreamingIntegration | Connection, problem: NotInChargeError, informed: set[str]
+) -> None:
     """Publish, once for each object, that another installation manages it. The status is that installation's."""
     if resource.metadata.uid in informed:
         return

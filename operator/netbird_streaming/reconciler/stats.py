@@ -37,7 +37,7 @@ class ControllerStats:
 
 def stats_of(context: Context) -> ControllerStats:
     """Take one; nothing is asked of anybody."""
-    standing = Counter((EventStreamingIntegration.__name__, record.readiness) for record in context.store)
+    standing = Counter((EventStreamingIntegration.__name__, record.summary.readiness) for record in context.store)
     for state in context.connections:
         standing[state.connection.key.kind, readiness(state.connection.status.conditions)] += 1
     now = context.ports.clock.monotonic()

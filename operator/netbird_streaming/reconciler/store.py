@@ -71,15 +71,15 @@ class ResourceStore:
 
     def _index(self, record: ResourceRecord) -> None:
         namespace = record.key.namespace or ""
-        for name in record.secrets:
+        for name in record.summary.secrets:
             self._by_secret.setdefault((namespace, name), {})[record.key] = None
-        self._by_connection.setdefault(record.connection, {})[record.key] = None
+        self._by_connection.setdefault(record.summary.connection, {})[record.key] = None
 
     def _unindex(self, record: ResourceRecord) -> None:
         namespace = record.key.namespace or ""
-        for name in record.secrets:
+        for name in record.summary.secrets:
             _drop(self._by_secret, (namespace, name), record.key)
-        _drop(self._by_connection, record.connection, record.key)
+        _drop(self._by_connection, record.summary.connection, record.key)
 
 
 def _drop(index: _Index[K], key: K, resource: ObjectKey) -> None:

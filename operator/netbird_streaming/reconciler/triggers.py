@@ -66,7 +66,7 @@ class Triggers:
             return
         else:
             self._replace(record, resource)
-        record.compress()
+        record.cache.compress()
         self._queue.add(key, priority_of(resource))
 
     @contextmanager
@@ -105,10 +105,10 @@ class Triggers:
         return record
 
     def _replace(self, record: ResourceRecord, resource: EventStreamingIntegration) -> None:
-        before = record.connection
+        before = record.summary.connection
         self._store.replace(record, resource)
         self.versions.add(record.known.version)
-        if record.connection != before:
+        if record.summary.connection != before:
             self._connection_released(before)
 
     def _connection_released(self, key: ObjectKey) -> None:
@@ -126,16 +126,16 @@ class Triggers:
         if record is None or record.uid != uid:
             return
         self._store.remove(record)
-        if record.id is not None and not record.memory.write.deleted and not record.releasing:
+        if record.summary.id is not None and not record.memory.write.deleted and not record.releasing:
             # Its finalizer was removed by hand. Whether the integration is still wanted is unknown, so it stays.
-            fields = {"kind": key.kind, "resource": key.label, "integration": record.id}
+            fields = {"kind": key.kind, "resource": key.label, "integration": record.summary.id}
             logger.warning("deleted without finalizer: its integration may be left in NetBird", extra=fields)
         self.cancel(record)
         self.clean_up_deleted(record)
-        state = self._connections.get(record.connection)
+        state = self._connections.get(record.summary.connection)
         for account in state.accounts.values() if state is not None else ():
             account.forget(key)
-        self._connection_released(record.connection)
+        self._connection_released(record.summary.connection)
 
     def clean_up_deleted(self, record: ResourceRecord) -> None:
         """Release what a deleted resource owned, and delete an integration whose id was never written."""

@@ -129,9 +129,9 @@ def resource(data: bytes) -> None:
     if not isinstance(read, EventStreamingIntegration):
         return
     record = record_for(read, 0.0)
-    record.compress()
-    assert record.compressed is None or len(record.compressed) <= MAX_PACKED
-    assert record.decompress() in (None, read)  # a tuple: a resource has no hash
+    record.cache.compress()
+    assert (record.cache.size or 0) <= MAX_PACKED
+    assert record.cache.get() in (None, read)  # a tuple: a resource has no hash
     readiness(read.status.conditions)
     summarize(read.status.conditions)
     assert merge_patch(document(read.status), document(read.status)) == {}

@@ -26,10 +26,10 @@ def test_a_packed_version_comes_back_whole() -> None:
     spec = {"genericHTTP": {"url": URL, "headers": [header]}, "connectionRef": connection}
     resource = integration(spec, STATUS, annotations={"a": "ü"}, deletionTimestamp="2026-05-01T10:30:00Z")
     record = record_for(resource, 0.0)
-    record.compress()
-    assert record.resource is None
-    assert record.decompress() == resource
-    assert record.compressed is None
+    record.cache.compress()
+    assert record.cache.size
+    assert record.cache.get() == resource
+    assert record.cache.size is None
 
 
 @pytest.mark.parametrize("size", [10, 2**20])
@@ -37,22 +37,22 @@ def test_a_large_version_is_not_kept(size: int) -> None:
     """Random text can't be packed: 750 resources of the largest size took all memory."""
     text = random.Random(1).randbytes(size).hex()
     record = record_for(integration({"genericHTTP": {"url": URL, "bodyTemplate": text}}), 0.0)
-    record.compress()
-    assert len(record.compressed or b"") <= MAX_PACKED
-    assert (record.decompress() is None) == (size > MAX_PACKED)
+    record.cache.compress()
+    assert (record.cache.size or 0) <= MAX_PACKED
+    assert (record.cache.get() is None) == (size > MAX_PACKED)
 
 
 def test_a_newer_version_replaces_a_packed_one() -> None:
     record = record_for(integration(), 0.0)
-    record.compress()
+    record.cache.compress()
     newer = integration(resourceVersion="8")
     record.use_version(newer, 1.0)
-    assert record.decompress() is newer
+    assert record.cache.get() is newer
 
 
 def test_resources_of_one_connection_share_what_names_it() -> None:
     first, second = (record_for(integration(name=name, uid=name), 0.0) for name in ("a", "b"))
-    assert first.connection is second.connection
+    assert first.summary.connection is second.summary.connection
 
 
 def test_a_namespace_is_one_lane_however_many_connections_it_has() -> None:

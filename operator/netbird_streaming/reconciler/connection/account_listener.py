@@ -29,7 +29,7 @@ class AccountListener:
         shown_since = account.known_since + self._timeouts.list_lag
         account.missed(
             frozenset(
-                record.id or 0
+                record.summary.id or 0
                 for record in self._store.dependents(account.connection)
                 if record.account is account and record.is_missed(snapshot, shown_since)
             )

@@ -16,7 +16,6 @@ from netbird_streaming.core.status.connection_status import (
     connection_status,
     shown,
 )
-from netbird_streaming.core.status.events import summarize
 from netbird_streaming.errors import ConflictError, EditError, ObjectGoneError, OperatorError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import reporting
@@ -73,7 +72,7 @@ async def _is_managed_elsewhere(context: Context, state: ConnectionState) -> boo
     try:
         state.not_in_charge = await context.connections.installations.take_charge(state)
     except OperatorError as problem:
-        state.refused = reporting.refused(context.ports.cluster, state.connection, problem, state.refused)
+        state.published.write_refused(context.ports.cluster, state.connection, problem)
         raise
     key = state.connection.key
     if state.not_in_charge is None:
@@ -104,9 +103,9 @@ def _can_delete(state: ConnectionState, record: ResourceRecord) -> bool:
     if created is not None and created.authority == authority:
         return True
     accounts = {account.account_id for account in state.accounts.values()}
-    known = bool(accounts) and None not in accounts and record.origin.account_id is not None
-    here = record.origin.authority == authority and (not known or record.origin.account_id in accounts)
-    return here and (record.id is not None or record.create_pending)
+    known = bool(accounts) and None not in accounts and record.summary.origin.account_id is not None
+    here = record.summary.origin.authority == authority and (not known or record.summary.origin.account_id in accounts)
+    return here and (record.summary.id is not None or record.summary.create_pending)
 
 
 def _is_unconfirmed(context: Context, state: ConnectionState) -> bool:
@@ -122,8 +121,7 @@ async def _write_status(context: Context, state: ConnectionState, *, confirming:
         observation = replace(await _observation(context, state), confirming=confirming)
         status = connection_status(state.connection, observation, ports.key, ports.clock.now())
         before = state.connection.status
-        # Before the write, whose answer may be lost though it lands.
-        state.last_notified = state.last_notified or summarize(before.conditions)
+        state.published.assume(before.conditions)
         try:
             written = await ports.cluster.write_connection_status(state.connection, status)
             state.take(written, ports.clock.monotonic())
@@ -131,11 +129,10 @@ async def _write_status(context: Context, state: ConnectionState, *, confirming:
             if not await read_again(context, state):
                 return
         except OperatorError as problem:
-            state.refused = reporting.refused(ports.cluster, state.connection, problem, state.refused)
+            state.published.write_refused(ports.cluster, state.connection, problem)
             raise
         else:
-            state.refused = None
-            state.last_notified = reporting.status_changed(ports.cluster, state.connection, before, state.last_notified)
+            state.published.status_changed(ports.cluster, state.connection, before)
             return
     context.queue.add(state.connection.key)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from netbird_streaming.api.types import Connection, ConnectionKind, EventStreamingIntegration, ObjectKey
-from netbird_streaming.core.status.events import Reported
 from netbird_streaming.errors import NotInChargeError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account
+from netbird_streaming.reconciler.reporting import Published
 from netbird_streaming.reconciler.versions import Known, version_of
 
 
@@ -16,10 +16,9 @@ from netbird_streaming.reconciler.versions import Known, version_of
 class ConnectionState:
     """One connection at work: what was read for it, and an account for each tenant in use.
 
-    `token_account_id` is the token's own account, or why NetBird does not tell it; None until it was asked for, which
-    it is only where tenants are in use; `last_notified` is how the connection stood when its status was last written,
-    `refused` the last published refusal of such a write. The token stays in memory while the link lives: in a namespace
-    that is deleted whole, the Secret goes first.
+    `token_account_id` is the token's own account, or why NetBird does not tell it. It is None until it is needed, which
+    it is only for tenants. `published` is what was last published about the connection. The token stays in memory until
+    the connection is gone: if the whole namespace is deleted, the Secret goes first.
     """
 
     connection: Connection
@@ -30,8 +29,7 @@ class ConnectionState:
     loaded: bool = False
     token_account_id: str | OperatorError | None = None
     accounts: dict[str | None, Account] = field(default_factory=dict)
-    last_notified: Reported | None = None
-    refused: str | None = None
+    published: Published = field(default_factory=Published)
     not_in_charge: NotInChargeError | None = None
     """Set while another installation manages the connection."""
     informed: set[str] = field(default_factory=set)

@@ -63,8 +63,8 @@ async def _requeue_changed(context: Context, account: Account, snapshot: Account
     async for record in yielding_every(context.store.dependents(account.connection)):
         if record.account is not account:
             continue
-        item = snapshot.by_id.get(record.id) if record.id is not None else None
-        if item is None or record.in_sync_digest != integration_digest(item) or record.create_pending:
+        item = snapshot.by_id.get(record.summary.id) if record.summary.id is not None else None
+        if item is None or record.in_sync_digest != integration_digest(item) or record.summary.create_pending:
             context.queue.add(record.key)
 
 

@@ -116,7 +116,7 @@ def note_missing(run: Reconciliation) -> None:
 def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
     """Keep little of what is in order; look again at what is not."""
     record = run.record
-    record.in_sync_digest, record.may_be_stale = None, True
+    record.in_sync_digest, record.cache.may_be_stale = None, True
     if action.drifted is not None:
         run.mark_drift()
     if action.state is ReadyState.READY:

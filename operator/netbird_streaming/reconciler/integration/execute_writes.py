@@ -148,7 +148,7 @@ async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> 
         # Refused, perhaps for the intent alone: by definitions that are older than it.
         return await _report_write_error(run, inputs, problem)
     except OperatorError:
-        run.record.resource = None
+        run.record.cache.put(None)
         run.record.memory = memory.create_unsent(action.intent)
         raise
     run.context.ownership.own(run.record.at(None, None), None)
@@ -221,7 +221,7 @@ async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> 
         return True
     # Of the account that the decision rests on, though the token may change while the status is written.
     bound = run.resolved.account.client
-    if run.record.may_be_stale:
+    if run.record.cache.may_be_stale:
         run.use_version(await read_latest(run.context, run.record))
         return False
     if run.is_dirty and not await run.write_status():

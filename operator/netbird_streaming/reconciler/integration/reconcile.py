@@ -54,7 +54,7 @@ async def reconcile(context: Context, key: ObjectKey, priority: Priority) -> Out
         return Outcome.SUCCESS
     turn, outcome = record.take_turn(), Outcome.SUCCESS
     try:
-        resource = record.decompress() or await read_latest(context, record)
+        resource = record.cache.get() or await read_latest(context, record)
         run = _start(context, record, resource, priority)
         run.turn = turn
         outcome = await _advance(run)
@@ -66,7 +66,7 @@ async def reconcile(context: Context, key: ObjectKey, priority: Priority) -> Out
             record.account.gate.forget(key)
         if not context.store.holds(record):
             context.triggers.clean_up_deleted(record)
-        record.compress()
+        record.cache.compress()
     return outcome
 
 
@@ -103,7 +103,7 @@ async def _report_limit(run: Reconciliation) -> Outcome:
 
 def _inform(run: Reconciliation, problem: NotInChargeError) -> None:
     """Publish that another installation manages the resource; write nothing."""
-    ports, state = run.context.ports, run.context.connections.get(run.record.connection)
+    ports, state = run.context.ports, run.context.connections.get(run.record.summary.connection)
     ports.recorder.requeued(run.record.key.kind, problem.reason)
     if state is not None:
         reporting.not_in_charge(ports.cluster, run.resource, problem, state.informed)

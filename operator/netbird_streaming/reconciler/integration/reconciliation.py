@@ -13,7 +13,6 @@ from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.errors import ConflictError, ObjectGoneError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler import reporting
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
 from netbird_streaming.reconciler.context import Context
 from netbird_streaming.reconciler.gate import Turn
@@ -115,9 +114,8 @@ class Reconciliation:
         try:
             return await self._write()
         except OperatorError as problem:
-            record = self.record
-            record.resource = None
-            record.refused = reporting.refused(self.context.ports.cluster, self.resource, problem, record.refused)
+            self.record.cache.put(None)
+            self.record.published.write_refused(self.context.ports.cluster, self.resource, problem)
             raise
 
     async def _write(self) -> bool:
@@ -133,7 +131,7 @@ class Reconciliation:
     def status_written(self, written: EventStreamingIntegration) -> None:
         """The status is with the server."""
         self.notify(written, self.stored_status)
-        self.record.unwritten_status = self.record.refused = None
+        self.record.unwritten_status = None
         self.stored_status = self.desired_status = own(written.status)
         self.resource = written
         self.context.triggers.apply_response(self.record, written)
@@ -141,9 +139,7 @@ class Reconciliation:
 
     def notify(self, written: EventStreamingIntegration, before: Status) -> None:
         """Say what changed with this status."""
-        self.record.last_notified = reporting.status_changed(
-            self.context.ports.cluster, written, before, self.record.last_notified
-        )
+        self.record.published.status_changed(self.context.ports.cluster, written, before)
 
     def mark_drift(self) -> None:
         """Count a change by another client once, until it is corrected or in sync again."""
@@ -160,4 +156,4 @@ class Reconciliation:
     def remember_version(self, resource: EventStreamingIntegration | None) -> None:
         """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""
         if version_of(self.resource) == self.record.known.version:
-            self.record.resource = resource
+            self.record.cache.put(resource)
