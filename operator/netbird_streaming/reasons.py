@@ -27,6 +27,10 @@ class Reason(StrEnum):
     )
     PROGRESSING = "Progressing", "Nothing to do: the operator is working on it."
     SUSPENDED = "Suspended", "Set spec.suspend to false."
+    OBSERVE_ONLY = (
+        "ObserveOnly",
+        "Set spec.managementPolicy of the connection to Manage to let the operator do it.",
+    )
     DELETING = "Deleting", "Nothing to do: the operator is removing the integration from NetBird."
 
     CONNECTION_NOT_FOUND = "ConnectionNotFound", "Create the connection that spec.connectionRef names, or correct it."

@@ -39,6 +39,7 @@ JUDGED: Final[dict[str, Seen]] = {
     Reason.SYNCED: DONE,
     Reason.DRIFTED: DONE,
     Reason.SUSPENDED: SUSPENDED,
+    Reason.OBSERVE_ONLY: SUSPENDED,
     **dict.fromkeys(
         (
             Reason.CONNECTION_INVALID,

@@ -18,7 +18,6 @@ from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.netbird.client import ClientContext, NetBirdClient
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
-from netbird_streaming.netbird.read_only import ReadOnlyNetBirdClient
 
 REQUEST: Final = IntegrationRequest("datadog", {"api_url": "https://a.example", "api_key": "k"}, enabled=True)
 WRITES: Final[dict[str, Callable[[NetBirdClient], Awaitable[object]]]] = {
@@ -55,9 +54,7 @@ async def sent(call: Callable[[str], Awaitable[object]]) -> tuple[OperatorError,
 async def ask_netbird(url: str, call: Callable[[NetBirdClient], Awaitable[object]]) -> None:
     context = ClientContext(SystemClock(), random.Random(1), lambda: None)
     http = EnvironmentHttpClients({})
-    async with ClientFactory(
-        context, timeout=5, initial_fraction=1.0, http=http, kind=ReadOnlyNetBirdClient
-    ) as factory:
+    async with ClientFactory(context, timeout=5, initial_fraction=1.0, http=http, read_only=True) as factory:
         await call(factory.client(Endpoint(url, "nbp_made_up", TokenType.PERSONAL_ACCESS_TOKEN), RateLimit()))
 
 

@@ -174,6 +174,10 @@ class SimNetBird:
         return str(body[0]["id"])
 
     async def _ask(self, request: Request, priority: Priority) -> tuple[Answer, datetime]:
+        if self._endpoint.read_only and request.operation in WRITES:
+            # As the shipped client does. The decision must not come so far.
+            self._factory.held_back.append(request.operation.upper())
+            raise WaitError(Reason.OBSERVE_ONLY, "nothing is written to NetBird.")
         rate_limiter = self._budget
         async with nullcontext() if rate_limiter is None else rate_limiter.request(priority, self._slot):
             answer, at = await self._factory.send(request)
@@ -202,6 +206,8 @@ class SimNetBirdFactory:
         self._witness = witness
         self.hostile: HostileServer | None = None
         """The server of a tenant's own, behind every URL but the default one and every CA."""
+        self.held_back: list[str] = []
+        """The writes that a client of a read-only endpoint refused."""
         self.calls: list[str] = []
         """The calls that were answered by the server itself, by name."""
 

@@ -36,6 +36,13 @@ class TokenType(StrEnum):
     OAUTH2 = "OAuth2"
 
 
+class ManagementPolicy(StrEnum):
+    """Whether the operator writes to NetBird with a connection."""
+
+    MANAGE = "Manage"
+    OBSERVE = "Observe"
+
+
 _URL_RULE: Final = first_fault(
     ".url",
     (
@@ -123,6 +130,14 @@ class ConnectionSpec(Model):
             " in the same network only."
         ),
     ] = Field(default=False, alias="allowPlainHTTPDestinations")
+    management_policy: Annotated[
+        ManagementPolicy,
+        doc(
+            "What the operator does with this connection. Manage: it creates, updates and deletes integrations."
+            " Observe: it writes nothing to NetBird, and the condition Ready of each resource says what it would do."
+            " Use Observe to evaluate the operator with an account in production."
+        ),
+    ] = ManagementPolicy.MANAGE
     rate_limit: Annotated[
         RateLimit,
         doc(

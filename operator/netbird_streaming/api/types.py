@@ -12,7 +12,13 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import Field
 
 from netbird_streaming.api.access import Access, LabelSelector, LabelSelectorRequirement
-from netbird_streaming.api.connection import ClusterConnectionSpec, ConnectionSpec, RateLimit, TokenType
+from netbird_streaming.api.connection import (
+    ClusterConnectionSpec,
+    ConnectionSpec,
+    ManagementPolicy,
+    RateLimit,
+    TokenType,
+)
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.destinations import S3, Datadog, Firehose, GenericHTTP
 from netbird_streaming.api.http_auth import Auth, BasicAuth, BearerAuth, Header, HeaderAuth, HeaderSource
@@ -61,6 +67,7 @@ __all__ = [
     "KeyReference",
     "LabelSelector",
     "LabelSelectorRequirement",
+    "ManagementPolicy",
     "Metadata",
     "NetBirdConnection",
     "ObjectKey",

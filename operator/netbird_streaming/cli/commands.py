@@ -13,7 +13,7 @@ from netbird_streaming.version import PROGRAM, program_version
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of a command: its parsed arguments, the process's environment, and the standard streams."""
+    """Call of a command: its parsed arguments, the process's environment, and the standard streams."""
 
     arguments: argparse.Namespace
     environment: Mapping[str, str]
@@ -25,7 +25,7 @@ class CommandModule(Protocol):
     """Module that implements a command."""
 
     DESCRIPTION: str
-    """What the command does, for `--help`."""
+    """Sentences about the command, for `--help`."""
     EXAMPLES: Sequence[str]
     """Command lines without the program's name, for `--help`."""
 

@@ -39,7 +39,7 @@ _SYMBOLS: Final = {State.OK: "✔", State.PROBLEM: "✘", State.NOTE: "•"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a command's output: the subject, what is the matter with it, and the fix if it is a problem."""
+    """Line of a command's output: the subject, what is the matter with it, and the fix if it is a problem."""
 
     subject: str
     state: State

@@ -15,10 +15,9 @@ from netbird_streaming.cluster.namespace import own_namespace
 from netbird_streaming.cluster.read_only import ReadOnlyKubernetesClient
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.config.settings import Settings, read_settings
-from netbird_streaming.netbird.client import ClientContext, NetBirdClient
+from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
-from netbird_streaming.netbird.read_only import ReadOnlyNetBirdClient
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +46,7 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command works with."""
+    """Values and clients that a command works with."""
 
     output: Output
     settings: Settings
@@ -108,7 +107,7 @@ def environment_of(invocation: Invocation) -> Mapping[str, str]:
 
 
 def netbird_clients(
-    invocation: Invocation, settings: Settings, clock: SystemClock, kind: type[NetBirdClient] = ReadOnlyNetBirdClient
+    invocation: Invocation, settings: Settings, clock: SystemClock, *, read_only: bool = True
 ) -> ClientFactory:
     """Return a factory of NetBird clients, which is also the context in which they work; by default they only read."""
     context = ClientContext(clock, random.Random(), _always)  # noqa: S311  # jitter only
@@ -117,7 +116,7 @@ def netbird_clients(
         timeout=settings.request_timeout,
         initial_fraction=settings.initial_burst_fraction,
         http=EnvironmentHttpClients(invocation.environment),
-        kind=kind,
+        read_only=read_only,
     )
 
 

@@ -18,5 +18,5 @@ class ReadOnlyKubernetesClient(KubernetesClient):
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout, guard: Callable[[], None] | None) -> Answer:
         if request.is_write and not request.path.startswith(REVIEWS):
-            raise WaitError(Reason.SUSPENDED, f"{request.subject}: this command writes nothing to Kubernetes.")
+            raise WaitError(Reason.OBSERVE_ONLY, f"{request.subject}: this command writes nothing to Kubernetes.")
         return await super()._send(request, limits, guard)

@@ -112,7 +112,8 @@ class DeleteFormer:
 class Report:
     """Nothing (more) to do now: say how it stands. `retry_at` is a monotonic second at which to look again.
 
-    `absent` is when the LIST began that showed nothing: the first of two observations.
+    `absent` is when the LIST began that showed nothing: the first of two observations. `planned` is the write that
+    would be made if the connection were not observed only.
     """
 
     state: ReadyState
@@ -123,6 +124,7 @@ class Report:
     item: Integration | None = None
     normalized: tuple[tuple[str, str], ...] | None = None
     absent: float | None = None
+    planned: "Write | None" = None
 
 
 @dataclass(frozen=True, slots=True)

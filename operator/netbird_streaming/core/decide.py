@@ -11,7 +11,7 @@ from netbird_streaming.api.status import Origin
 from netbird_streaming.core import former
 from netbird_streaming.core.actions import Action, Delete, ReadyState, RecordId, Report, Update, WaitForList, report_of
 from netbird_streaming.core.inputs import DecisionInput
-from netbird_streaming.core.policies import create_outcome, creation, deletion, drift, existing
+from netbird_streaming.core.policies import create_outcome, creation, deletion, drift, existing, observation
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
@@ -89,6 +89,10 @@ _LIVE: Final[tuple[Policy, ...]] = (
 
 def decide(inputs: DecisionInput) -> Action:
     """Return the next action for this resource. Every input has one, and no policy raises."""
+    return observation.hold_back(inputs, _decide_to_write(inputs))
+
+
+def _decide_to_write(inputs: DecisionInput) -> Action:
     action = _decide(inputs)
     if isinstance(action, Update | Delete):
         return existing.before_write(inputs) or action

@@ -103,6 +103,7 @@ class Target:
     keyed digest of connection, URL and tenant, `credential_digest` one of URL, token and tenant: what an intent can be
     held against. `account` is the confirmed account's id, an error where confirming failed in this reconcile, None
     where it was not tried; `account_checked` says that NetBird was asked for it before and did not tell.
+    `observe_only` says that nothing may be written to NetBird.
     """
 
     authority: str
@@ -112,6 +113,7 @@ class Target:
     allow_adoption: bool
     tenant_id: str | None = None
     account_checked: bool = False
+    observe_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

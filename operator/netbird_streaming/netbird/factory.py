@@ -12,6 +12,7 @@ from netbird_streaming.netbird.client import ClientContext, NetBirdClient, Share
 from netbird_streaming.netbird.http_clients import HttpClients
 from netbird_streaming.netbird.path_discovery import PathDiscovery
 from netbird_streaming.netbird.rate_limiter import RateLimiters
+from netbird_streaming.netbird.read_only import ReadOnlyNetBirdClient
 from netbird_streaming.netbird.transport import Transport
 from netbird_streaming.proxies import Proxy
 
@@ -31,7 +32,7 @@ class ClientFactory:
         timeout: float,
         initial_fraction: float,
         http: HttpClients,
-        kind: type[NetBirdClient] = NetBirdClient,
+        read_only: bool = False,
     ) -> None:
         """Open nothing yet.
 
@@ -40,9 +41,9 @@ class ClientFactory:
             timeout: The deadline of a whole request in seconds, its answer's body included.
             initial_fraction: What part of a burst, 0 to 1, a process takes to be left of a token when it first uses it.
             http: Opens the HTTP clients.
-            kind: The class of all clients, such as one that can only read.
+            read_only: Whether no client writes, whatever its endpoint says.
         """
-        self._kind = kind
+        self._read_only = read_only
         self._context = context
         self._timeout = timeout
         self._http = http
@@ -60,7 +61,8 @@ class ClientFactory:
         if transport is None:
             transport = Transport(self._http, endpoint.ca_bundle, proxy, self._timeout)
             self._transports[endpoint.ca_bundle, proxy] = transport
-        return self._kind(
+        kind = ReadOnlyNetBirdClient if self._read_only or endpoint.read_only else NetBirdClient
+        return kind(
             endpoint, limit, self._context, SharedResources(self._bodies, self._rate_limiters, paths, transport)
         )
 

@@ -11,5 +11,5 @@ class ReadOnlyNetBirdClient(NetBirdClient):
 
     async def _send(self, attempt: Attempt, path: str) -> Response | NoResponse:
         if attempt.call.operation.is_write:
-            raise WaitError(Reason.SUSPENDED, f"{attempt.call.operation.value}: nothing is written to NetBird.")
+            raise WaitError(Reason.OBSERVE_ONLY, f"{attempt.call.operation.value}: nothing is written to NetBird.")
         return await super()._send(attempt, path)

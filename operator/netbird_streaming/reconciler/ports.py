@@ -239,3 +239,5 @@ class ControllerSettings:
     allowed_urls: tuple[str, ...] = ()
     namespaced_connections: bool = True
     connections_per_namespace: int = 5
+    observe_only: bool = False
+    """Whether all connections are observed only."""

@@ -13,7 +13,7 @@ from netbird_streaming.reconciler.ports import Cluster
 
 logger = logging.getLogger(__name__)
 
-INFORMATIONAL: Final = frozenset({Reason.SYNCED, Reason.SUSPENDED, Reason.DELETING})
+INFORMATIONAL: Final = frozenset({Reason.SYNCED, Reason.SUSPENDED, Reason.OBSERVE_ONLY, Reason.DELETING})
 """Reasons that need no action by a user."""
 
 

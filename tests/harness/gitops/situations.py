@@ -177,6 +177,7 @@ SITUATIONS: Final = (
     Situation("progressing-binding", memory=_POSTED),
     Situation("suspended", SUSPENDED, {"snapshot": view()}),
     Situation("suspended-drifted", SUSPENDED, {"snapshot": view(item(5, **_FOREIGN))}, held),
+    Situation("observe-only", observed={"snapshot": view(), "target": replace(route_of(), observe_only=True)}),
     Situation("connection-not-found", observed={"target": told(WaitError, Reason.CONNECTION_NOT_FOUND)}),
     Situation(
         "connection-not-found-suspended", SUSPENDED, observed={"target": told(WaitError, Reason.CONNECTION_NOT_FOUND)}

@@ -16,6 +16,7 @@ from netbird_streaming.core.actions import (
     ConfirmAccount,
     Create,
     Delete,
+    DeleteFormer,
     Ignore,
     ProveAbsence,
     ReadyState,
@@ -858,3 +859,13 @@ def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: Decision
             assert action.message
         case _:
             pass
+
+
+@given(cases())
+def test_with_an_observed_connection_no_decision_writes_to_netbird(this: DecisionInput) -> None:
+    target = this.observed.target
+    if isinstance(target, Target):
+        this = replace(this, observed=replace(this.observed, target=replace(target, observe_only=True)))
+        action = decide(this)
+        assert not isinstance(action, Create | Update | Delete | DeleteFormer)
+        assert not isinstance(action, RecordId) or action.origin is not Origin.ADOPTED

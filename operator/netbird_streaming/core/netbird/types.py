@@ -96,7 +96,7 @@ class PathFamily(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One NetBird API with one token acting in one tenant."""
+    """One NetBird API with one token acting in one tenant. With `read_only` no client writes to it."""
 
     url: str
     token: str
@@ -104,6 +104,7 @@ class Endpoint:
     tenant_id: str | None = None
     ca_bundle: str | None = None
     path_family: PathFamily | None = None
+    read_only: bool = False
 
     def __repr__(self) -> str:
         """Leave the token out: a repr ends up in logs."""

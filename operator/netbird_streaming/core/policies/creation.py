@@ -190,7 +190,7 @@ def _prepare(inputs: DecisionInput, target: Target, what: str) -> Action | None:
     """Return what comes before an integration becomes the resource's: the finalizer, and the tenant's account."""
     if inputs.desired.resource.spec.suspend:
         return suspended(what)
-    if not inputs.desired.resource.has_finalizer:
+    if not inputs.desired.resource.has_finalizer and not target.observe_only:
         return AddFinalizer()
     return _confirm_tenant(target)
 

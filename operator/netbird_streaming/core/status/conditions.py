@@ -21,6 +21,10 @@ class Readiness(NamedTuple):
 
 NOT_REPORTED: Final = Readiness(ready=False, reason=Reason.PENDING)
 """Of what has no condition yet, or has one whose reason this version does not know."""
+_SUSPENDED: Final = {
+    Reason.SUSPENDED: "The resource is suspended; only deletion acts.",
+    Reason.OBSERVE_ONLY: "The connection is observed only; nothing is written to NetBird.",
+}
 _READINESS: Final = {(each, reason.value): Readiness(each, reason) for each in (True, False) for reason in Reason}
 
 
@@ -40,7 +44,7 @@ class ConditionInput:
     reason: Reason
     message: str
     drifted: str | None = None
-    suspended: bool = False
+    suspended: Reason | None = None
 
 
 def conditions(
@@ -75,5 +79,5 @@ def _conditions_of(condition_input: ConditionInput) -> Iterator[tuple[str, Condi
         yield "Stalled", "True", condition_input.reason, condition_input.message
     if condition_input.drifted is not None:
         yield "Drifted", "True", Reason.DRIFTED, condition_input.drifted
-    if condition_input.suspended:
-        yield "Suspended", "True", Reason.SUSPENDED, "The resource is suspended; only deletion acts."
+    if condition_input.suspended is not None:
+        yield "Suspended", "True", condition_input.suspended, _SUSPENDED[condition_input.suspended]

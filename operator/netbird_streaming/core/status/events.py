@@ -27,6 +27,7 @@ TRANSIENT: Final = frozenset(
         Reason.PENDING,
         Reason.PROGRESSING,
         Reason.SUSPENDED,
+        Reason.OBSERVE_ONLY,
         Reason.DELETING,
         Reason.RATE_LIMITED,
         Reason.UNAVAILABLE,

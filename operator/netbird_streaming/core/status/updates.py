@@ -236,5 +236,8 @@ def _about(wait: timedelta) -> str:
 
 
 def _conditions(resource: EventStreamingIntegration, report: Report, wall: datetime) -> tuple[Condition, ...]:
-    condition_input = ConditionInput(report.state, report.reason, report.message, report.drifted, resource.spec.suspend)
+    suspended = Reason.SUSPENDED if resource.spec.suspend else None
+    if report.planned is not None:
+        suspended = Reason.OBSERVE_ONLY
+    condition_input = ConditionInput(report.state, report.reason, report.message, report.drifted, suspended)
     return conditions(condition_input, resource.status.conditions, resource.metadata.generation, wall)

@@ -9,6 +9,7 @@ from netbird_streaming.api.types import (
     ConnectionKind,
     EventStreamingIntegration,
     KeyReference,
+    ManagementPolicy,
     ObjectKey,
     RateLimit,
 )
@@ -134,9 +135,9 @@ class ConnectionRegistry:
         await self.load(state)
         if state.problem is not None and not (resource.deleting and state.token is not None):
             return state.problem
-        account = self.account(state, tenant_id)
+        account, observe_only = self.account(state, tenant_id), self._observes(state.connection)
         return (
-            ResolvedConnection(state, account, allow_adoption, tenant_id)
+            ResolvedConnection(state, account, allow_adoption, tenant_id, observe_only)
             if account is not None
             else _not_found(key, "has no token yet")
         )
@@ -328,7 +329,12 @@ class ConnectionRegistry:
             tenant_id=tenant_id,
             ca_bundle=state.ca_bundle,
             path_family=_family(state.connection),
+            read_only=self._observes(state.connection),
         )
+
+    def _observes(self, connection: Connection) -> bool:
+        """Return whether nothing may be written to NetBird with this connection."""
+        return self._settings.observe_only or connection.spec.management_policy is ManagementPolicy.OBSERVE
 
     def _share_rate_limits(self) -> None:
         limits: dict[tuple[str, str], RateLimit] = {}

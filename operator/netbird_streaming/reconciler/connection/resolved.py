@@ -56,6 +56,7 @@ class ResolvedConnection:
     account: Account
     allow_adoption: bool
     tenant_id: str | None = None
+    observe_only: bool = False
 
     @property
     def account_id(self) -> str | OperatorError | None:

@@ -167,7 +167,9 @@ def _remember_first_seen(run: Reconciliation) -> None:
     """Remember when things were first known, and forget a POST whose id has landed."""
     memory, now = run.record.memory, run.context.ports.clock.monotonic()
     memory = memory.id_recorded(run.stored_status.id)
-    if run.resource.has_finalizer and memory.finalizer_seen_at is None:
+    # Where nothing is created, a LIST does not have to begin after the finalizer.
+    ready = run.resource.has_finalizer or (isinstance(run.resolved, ResolvedConnection) and run.resolved.observe_only)
+    if ready and memory.finalizer_seen_at is None:
         memory = memory.finalizer_seen(now)
     if run.desired_status.internal.creation is not None and memory.create.ended_at is None:
         # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
@@ -212,6 +214,7 @@ def _target(run: Reconciliation, resolved: ResolvedConnection) -> Target:
         allow_adoption=resolved.allow_adoption,
         tenant_id=resolved.tenant_id,
         account_checked=account.account_checked,
+        observe_only=resolved.observe_only,
     )
 
 
