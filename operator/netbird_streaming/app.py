@@ -236,6 +236,7 @@ class Operator:
             allowed_urls=settings.allowed_urls,
             namespaced_connections=settings.namespaced_connections,
             connections_per_namespace=settings.connections_per_namespace,
+            token_expiry=settings.token_expiry,
         )
 
     async def _trim_memory_periodically(self, controller: Controller) -> None:

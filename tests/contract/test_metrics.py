@@ -12,7 +12,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.telemetry.metrics import Build, Metrics
 from netbird_streaming.telemetry.metrics.definitions import ALL, Type
-from tests.unit.telemetry.metrics.given import sight, snapshot
+from tests.unit.telemetry.metrics.given import connection, sight, snapshot
 from tools.metrics_docs import PAGE, with_metrics
 
 # What alerts, dashboards and people's own rules are written against: a change here breaks them.
@@ -32,6 +32,7 @@ drifts_found_total counter
 drifts_corrected_total counter
 resync_age_seconds gauge connection
 resync_interval_seconds gauge connection
+token_expiration_timestamp_seconds gauge connection
 synced gauge
 watch_failing gauge kind watched_namespace
 watch_restarts_total counter watch
@@ -39,7 +40,7 @@ watch_restarts_total counter watch
 
 
 def scraped(accept: str = "") -> Mapping[str, Metric]:
-    leading = sight(snapshot(), {"resources": 1}, failing=[("Secret", "a")])
+    leading = sight(snapshot(connection("a", expiry=2e9)), {"resources": 1}, failing=[("Secret", "a")])
     metrics = Metrics(Build("1", "3"), lambda: leading, per_connection=False)
     metrics.recorder.reconciled("EventStreamingIntegration", Outcome.SUCCESS, 0.1)
     metrics.recorder.requeued("EventStreamingIntegration", Reason.UNAVAILABLE)

@@ -39,7 +39,7 @@ from tests.doubles.netbird.model import NetBird
 from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.request_log import Entry
 from tests.doubles.netbird.server import SimulatedNetBird
-from tests.doubles.netbird.tenancy import Account, Token, TokenKind
+from tests.doubles.netbird.tenancy import FAR, Account, Token, TokenKind
 from tests.doubles.netbird.wire import Operation
 from tests.harness.certificates import AUTHORITY, NEXT_AUTHORITY, serving
 
@@ -176,6 +176,35 @@ async def test_all_operations_by_each_path_with_each_token_in_each_tenant(
     for entry in server.journal.entries:
         assert_described(entry)
     assert sum(entry.status == 404 for entry in server.journal.entries) == 12 + (offered is Offered.PLAIN)
+
+
+@pytest.mark.parametrize("family", [Offered.INTEGRATIONS, Offered.PLAIN])
+async def test_the_expiry_of_the_token_in_use_is_found_with_two_requests(
+    server: SimulatedNetBird, family: Offered
+) -> None:
+    behave(server, path_family=family, fraction_digits=9)
+    mine = replace(PERSONAL, user="google-oauth2|a b", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
+    server.model.directory.add_token(mine)
+    server.model.directory.add_token(replace(mine, id="unused", value="nbp_unused", expires_at=FAR))
+    async with connected(server) as client:
+        assert await client.token_expiry(Priority.LOW) == mine.expires_at
+    assert [entry.path for entry in server.journal.entries] == [
+        "/api/users/current",
+        "/api/users/google-oauth2|a b/tokens",
+    ]
+    assert not any(entry.query for entry in server.journal.entries)
+
+
+@pytest.mark.parametrize("operation", [Operation.USER, Operation.TOKENS])
+@pytest.mark.parametrize("failure", [error_reply(503), error_reply(403), error_reply(404), html_reply(200)])
+async def test_the_expiry_is_not_asked_for_again_at_once(
+    server: SimulatedNetBird, operation: Operation, failure: faults.Reply
+) -> None:
+    server.exchange.faults.add(Fault(failure, Moment.BEFORE, operation, times=None))
+    async with connected(server) as client:
+        with pytest.raises(OperatorError):
+            await client.token_expiry(Priority.LOW)
+    assert len(server.journal.since(0, operation)) == 1
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -5,7 +5,7 @@ It stands in for every client of an endpoint whose server a tenant controls: ano
 
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from netbird_streaming.core.netbird.types import (
@@ -145,6 +145,12 @@ class HostileNetBird:
         if account is None:
             raise WaitError(Reason.PERMISSION_DENIED, "NetBird answered 403.")
         return account
+
+    async def token_expiry(self, priority: Priority) -> datetime | None:
+        """GET the user and its tokens: the expiry is anything."""
+        await self._travel(priority)
+        days = self._server.draw.choice((None, 0.5, 20.0, 365.0))
+        return None if days is None else datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=days)
 
     def _deny(self) -> None:
         if self._server.draw.random() < 0.2:

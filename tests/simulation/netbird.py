@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from netbird_streaming.api.types import RateLimit
 from netbird_streaming.core.netbird.compare import COMPARABLE
+from netbird_streaming.core.netbird.token_expiry import expiry_of
 from netbird_streaming.core.netbird.types import (
     Applicant,
     Endpoint,
@@ -26,7 +27,7 @@ from netbird_streaming.core.netbird.types import (
     Slot,
 )
 from netbird_streaming.errors import EditError, Effect, NotFoundError, OperatorError, RetryError, WaitError
-from netbird_streaming.netbird.codec import parse_listing
+from netbird_streaming.netbird.codec import parse_listing, parse_tokens, parse_user_id
 from netbird_streaming.netbird.rate_limiter import RateLimiter, RateLimiters
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.model import NetBird as Server
@@ -172,6 +173,12 @@ class SimNetBird:
         """GET /api/accounts."""
         body: Any = (await self._ask(Request(Operation.ACCOUNTS, self._caller), priority))[0].body
         return str(body[0]["id"])
+
+    async def token_expiry(self, priority: Priority) -> datetime | None:
+        """GET /api/users/current and the tokens of that user."""
+        user = parse_user_id((await self._ask(Request(Operation.USER, self._caller), priority))[0].content)
+        tokens = Request(Operation.TOKENS, self._caller, user_id=user)
+        return expiry_of(parse_tokens((await self._ask(tokens, priority))[0].content))
 
     async def _ask(self, request: Request, priority: Priority) -> tuple[Answer, datetime]:
         if self._endpoint.read_only and request.operation in WRITES:

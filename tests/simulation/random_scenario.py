@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -131,7 +132,8 @@ def draw_plan(seed: int) -> Plan:
     deeds = _draw_deeds(draw, cast, elects=climate.election is not None)
     if hostile:
         deeds += _draw_tenant(tenants)
-    climate, habits = draw_habits(seed, draw_lag(draw, climate), cast.resources)
+    climate = replace(draw_lag(draw, climate), token_expiry=seed % 3 == 0)
+    climate, habits = draw_habits(seed, climate, cast.resources)
     return Plan(seed, cast, climate, (*deeds, *habits), tuple(crashes))
 
 

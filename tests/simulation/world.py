@@ -56,6 +56,8 @@ class Climate:
     reads_accounts: bool = True
     limited: bool = False
     """Whether processes keep to the connections' rate limit, as the shipped client does."""
+    token_expiry: bool = False
+    """Whether processes ask when tokens expire."""
 
 
 class World:
@@ -156,6 +158,7 @@ class World:
             installation=installation,
             has_lease=has_lease,
             late_commit_window=LATE_COMMIT,
+            token_expiry=self.climate.token_expiry,
         )
         self.processes.append(process)
         self.clusters.append(cluster)

@@ -1,5 +1,6 @@
 """The `status` of both kinds of connections, which the operator reads back after a restart."""
 
+from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -17,7 +18,7 @@ from netbird_streaming.api.status import (
     Condition,
 )
 from netbird_streaming.api.tenant import MAX_TENANT
-from netbird_streaming.api.validation.fields import ATOMIC_LIST, doc
+from netbird_streaming.api.validation.fields import ATOMIC_LIST, TIME, doc
 
 MAX_ACCOUNTS: Final = MAX_ENTRIES + 1
 """One for each tenant of `spec.access`, and the connection's own."""
@@ -60,6 +61,10 @@ class ConnectionInternal(Model):
             maxLength=MAX_INSTALLATION,
         ),
     ] = None
+    expiry_notice: Annotated[
+        int | None,
+        doc("How many days before the token's expiry the last Event about it was due.", minimum=0),
+    ] = None
     owner_uid: Annotated[
         str | None, doc("The uid of the connection that this status was written for.", maxLength=MAX_UID)
     ] = Field(default=None, alias="ownerUID")
@@ -80,6 +85,13 @@ class ConnectionStatus(Model):
             **ATOMIC_LIST,
         ),
     ] = ()
+    token_expires_at: Annotated[
+        datetime | None,
+        doc(
+            "When the personal access token expires; absent for an OAuth2 token, and while NetBird does not tell.",
+            **TIME,
+        ),
+    ] = None
     observed_generation: Annotated[
         int | None, doc("The generation of the connection that the rest of the status is about.", minimum=0)
     ] = None

@@ -144,6 +144,15 @@ class Settings:
             "and each answer may take up to 20 MiB of memory.",
         ),
     )
+    token_expiry: bool = setting(
+        True,  # noqa: FBT003 # the default value of a flag, not a call's mode
+        options.boolean(
+            Group.NETBIRD,
+            "Ask NetBird when each personal access token expires, until it is known: two requests per token and day at "
+            "most. The connection's status, an Event and a metric then warn before that. It takes the right to read "
+            "the token's own user; where that is denied, nothing is reported.",
+        ),
+    )
     workers: int = setting(
         8,
         options.integer(

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from random import Random
 from typing import Final, Self, TypeVar
 
 from netbird_streaming.api.types import RateLimit
 from netbird_streaming.cooperative import yielding_every
+from netbird_streaming.core.netbird.token_expiry import expiry_of
 from netbird_streaming.core.netbird.types import (
     Applicant,
     Endpoint,
@@ -36,12 +38,13 @@ from netbird_streaming.reasons import Reason
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-ACCOUNTS_PATH: Final = "/api/accounts"
 MAX_LIST: Final = 16 * 2**20
 """Bytes; an integration takes about 300, so this is fifty thousand of them."""
 PAUSES: Final = (0.25, 0.5)
 """Seconds, give or take half, before each repetition of a read; a write is never repeated."""
 
+_ONCE: Final = frozenset({Operation.USER, Operation.TOKENS})
+"""Reads that can wait until the next day."""
 _METHODS: Final = {Operation.CREATE: "POST", Operation.UPDATE: "PUT", Operation.DELETE: "DELETE"}
 
 
@@ -156,6 +159,12 @@ class NetBirdClient:
         """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
         return await self._request_and_parse(Call(Operation.ACCOUNT), None, priority, codec.parse_account_id)
 
+    async def token_expiry(self, priority: Priority) -> datetime | None:
+        """Return when the personal access token in use expires; None if NetBird's answers do not tell."""
+        user_id = await self._request_and_parse(Call(Operation.USER), None, priority, codec.parse_user_id)
+        call = Call(Operation.TOKENS, user_id=user_id)
+        return expiry_of(await self._request_and_parse(call, None, priority, codec.parse_tokens))
+
     async def _request_and_parse(
         self, call: Call, body: bytes | None, priority: Priority, parse: Callable[[Encoded], T]
     ) -> T:
@@ -201,7 +210,7 @@ class NetBirdClient:
             return problem
         if self._paths.is_token_rejected is None:
             question = Attempt(Call(Operation.ACCOUNT), None, attempt.priority, attempt.answer)
-            account = await self._send(question, ACCOUNTS_PATH)
+            account = await self._send(question, question.call.path or "")
             if isinstance(account, NoResponse) or account.status >= HTTPStatus.TOO_MANY_REQUESTS:
                 return problem
             self._paths.is_token_rejected = account.status == HTTPStatus.UNAUTHORIZED
@@ -209,8 +218,8 @@ class NetBirdClient:
 
     async def _send_with_fallback(self, attempt: "Attempt") -> tuple[PathFamily | None, Response | NoResponse]:
         """Try the likelier path, and the other where a 404 leaves it open; a 404 proves that nothing was done."""
-        if attempt.call.operation is Operation.ACCOUNT:
-            return None, await self._send(attempt, ACCOUNTS_PATH)
+        if attempt.call.path is not None:
+            return None, await self._send(attempt, attempt.call.path)
         family, other = self._paths.order
         outcome = await self._send(attempt, attempt.path(family))
         if isinstance(outcome, NoResponse):
@@ -298,7 +307,7 @@ class Attempt:
 
 def _is_worth_repeating(call: Call, outcome: Response | NoResponse) -> bool:
     """A read whose connection broke, or that a server failed on without saying when to come again."""
-    if call.operation.is_write:
+    if call.operation.is_write or call.operation in _ONCE:
         return False
     if isinstance(outcome, NoResponse):
         return outcome.failure in responses.TRANSIENT

@@ -11,13 +11,14 @@ the answer may be.
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic_core import from_json
 
-from netbird_streaming.api.timestamps import as_rfc_3339
+from netbird_streaming.api.timestamps import as_rfc_3339, parse_time
 from netbird_streaming.core.netbird.compare import COMPARABLE
-from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration, IntegrationRequest
+from netbird_streaming.core.netbird.types import UNKNOWN_ID, AccessToken, Integration, IntegrationRequest
 from netbird_streaming.netbird.json_list import Encoded, TooLargeError, is_list, pieces
 
 MAX_ITEMS: Final = 20_000
@@ -133,6 +134,47 @@ def parse_account_id(body: Encoded) -> str:
         message = "the account has no id"
         raise UnreadableError(message)
     return account_id
+
+
+def parse_user_id(body: Encoded) -> str:
+    """Return the id of the user that `GET /api/users/current` shows."""
+    parsed = _parse(body)
+    user_id = _text(parsed, "id", _Interner()) if isinstance(parsed, dict) else None
+    if user_id is None or user_id in {".", ".."}:
+        message = "a user with an id was expected"
+        raise UnreadableError(message)
+    return user_id
+
+
+def parse_tokens(body: Encoded) -> tuple[AccessToken, ...]:
+    """Return the tokens that `GET /api/users/{id}/tokens` lists; `null` is an empty list."""
+    parsed = _parse(body)
+    return tuple(_token(item) for item in _list_of_objects(parsed))
+
+
+def _list_of_objects(parsed: object) -> list[Mapping[str, object]]:
+    items = [] if parsed is None else parsed
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        message = "a list of objects was expected"
+        raise UnreadableError(message)
+    return items
+
+
+def _token(item: Mapping[str, object]) -> AccessToken:
+    expires_at = _moment(item, "expiration_date")
+    if expires_at is None:
+        message = "a token has no expiration_date"
+        raise UnreadableError(message)
+    return AccessToken(expires_at, _moment(item, "last_used"))
+
+
+def _moment(item: Mapping[str, object], key: str) -> datetime | None:
+    """Return a field's time in UTC; None if there is none, or if it is out of range."""
+    moment = parse_time(_text(item, key, _Interner()))
+    try:
+        return None if moment is None else moment.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def check_deletion(body: Encoded) -> None:

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum, StrEnum
 from http import HTTPStatus
 from typing import Final, Self
+from urllib.parse import quote
 
 from netbird_streaming.errors import (
     EditError,
@@ -39,6 +40,8 @@ class Operation(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     ACCOUNT = "account"
+    USER = "user"
+    TOKENS = "tokens"
 
     @property
     def is_write(self) -> bool:
@@ -60,15 +63,30 @@ _WORDS: Final = {
     Operation.UPDATE: "Updating integration {id}",
     Operation.DELETE: "Deleting integration {id}",
     Operation.ACCOUNT: "Reading the token's account",
+    Operation.USER: "Reading the token's user",
+    Operation.TOKENS: "Listing the tokens of the user",
 }
+_PATHS: Final = {
+    Operation.ACCOUNT: "/api/accounts",
+    Operation.USER: "/api/users/current",
+    Operation.TOKENS: "/api/users/{user}/tokens",
+}
+"""The paths of what is not event streaming; each server has the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a request is about; `integration_id` where its path names one."""
+    """What a request is about; `integration_id` or `user_id` where its path names one."""
 
     operation: Operation
     integration_id: int | None = None
+    user_id: str = ""
+
+    @property
+    def path(self) -> str | None:
+        """Return the path if it is the same on each server; None for the operations of event streaming."""
+        path = _PATHS.get(self.operation)
+        return None if path is None else path.format(user=quote(self.user_id, safe=""))
 
     def __str__(self) -> str:
         """As messages begin: `Updating integration 7`."""
@@ -240,7 +258,7 @@ def token_rejected(call: Call) -> WaitError:
 
 def _not_found(call: Call, response: Response) -> OperatorError:
     """A router's page says that the path is unknown; only JSON can say that an integration is."""
-    if call.operation is Operation.ACCOUNT:
+    if call.path is not None:
         return _wait(call, Reason.ACCOUNT_UNCONFIRMED, "this NetBird server does not tell it (404)")
     if response.fault is not None:
         # Its body would tell whose it is; either way nothing was done.

@@ -82,6 +82,10 @@ class NetBird(Protocol):
         """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
         ...
 
+    async def token_expiry(self, priority: Priority) -> datetime | None:
+        """Return when the personal access token in use expires; None if NetBird's answers do not tell."""
+        ...
+
 
 class NetBirdFactory(Protocol):
     """Gives clients for endpoints; those of one URL and token share one budget, the lowest limit set for it wins."""
@@ -241,3 +245,4 @@ class ControllerSettings:
     connections_per_namespace: int = 5
     observe_only: bool = False
     """Whether all connections are observed only."""
+    token_expiry: bool = True

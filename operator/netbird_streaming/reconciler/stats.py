@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core.netbird.endpoints import resync_interval
@@ -24,6 +25,7 @@ class ConnectionStats:
     rate_limit_state: RateLimitState
     resync_age: float
     resync_interval: float
+    token_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +55,5 @@ def _connection_stats(state: ConnectionState, now: float) -> ConnectionStats:
         rate_limit_state=accounts[0].client.rate_limit_state,
         resync_age=now - min(account.last_list_at for account in accounts),
         resync_interval=resync_interval(state.connection.spec, len(accounts)),
+        token_expires_at=state.connection.status.token_expires_at,
     )

@@ -30,6 +30,7 @@ class Directory:
         self._tokens: dict[str, Token] = {}
         self._by_value: dict[str, str] = {}
         self._budgets: dict[str, Budget] = {}
+        self._last_used: dict[str, datetime] = {}
         self._over_budget: dict[str, int] = {}
 
     @property
@@ -46,6 +47,10 @@ class Directory:
     def over_budget(self) -> dict[str, int]:
         """How many requests of each token were answered 429 because its budget was spent."""
         return dict(self._over_budget)
+
+    def token(self, token_id: str | None) -> Token | None:
+        """Find a token by its id."""
+        return self._tokens.get(token_id or "")
 
     def account(self, account_id: str) -> Account | None:
         """Find an account."""
@@ -71,6 +76,14 @@ class Directory:
         self._tokens[token.id] = token
         self._by_value[token.value] = token.id
 
+    def tokens_of(self, user: str) -> tuple[tuple[Token, datetime | None], ...]:
+        """Return a user's personal access tokens, each with the time of its last use."""
+        return tuple(
+            (token, self._last_used.get(token.id))
+            for token in self._tokens.values()
+            if token.owner == user and token.kind is TokenKind.PERSONAL and not token.revoked
+        )
+
     def revoke_token(self, token_id: str) -> None:
         """Make a token invalid from now on.
 
@@ -90,8 +103,9 @@ class Directory:
             return Admission(refusal=refusal(401, text))
         if not self._charge(token.id, behaviour, now):
             return Admission(token.id, refusal=_too_many(behaviour))
-        if token.revoked:
+        if token.revoked or token.expires_at < now:
             return Admission(token.id, refusal=refusal(401, "token invalid"))
+        self._last_used[token.id] = now
         account_id = self._account_of(token, caller.account, behaviour)
         if account_id is None:
             return Admission(token.id, refusal=refusal(403, "permission denied"))
@@ -132,6 +146,10 @@ def _allowed(token: Token, operation: Operation) -> bool:
     """Check a token's right to an operation."""
     if operation is Operation.ACCOUNTS:
         return token.may_read_accounts
+    if operation is Operation.USER:
+        return True
+    if operation is Operation.TOKENS:
+        return token.may_read_tokens
     return token.may_write if operation in _WRITES else token.may_read
 
 

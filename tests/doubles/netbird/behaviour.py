@@ -94,7 +94,8 @@ class Behaviour:
     `immutable` names keys that a PUT accepts and does not change. `stamps` moves `updated_at` at every list.
     `form` is the form in which values are shown, `list_limit` how many integrations a list shows at most,
     `strange_items` whether lists also show integrations of an unknown shape, `database_skew` by how many seconds the
-    clock of `created_at` and `updated_at` differs from that of `Date`.
+    clock of `created_at` and `updated_at` differs from that of `Date`, `users` whether there are
+    paths for users and their tokens.
     """
 
     path_family: PathFamily = PathFamily.INTEGRATIONS
@@ -135,6 +136,7 @@ class Behaviour:
     list_limit: int | None = None
     strange_items: bool = False
     database_skew: float = 0.0
+    users: bool = True
 
     def __post_init__(self) -> None:
         """Refuse settings that no server could have.

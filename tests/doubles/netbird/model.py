@@ -11,7 +11,7 @@ from tests.doubles.netbird.admission import Admission, Directory
 from tests.doubles.netbird.behaviour import Behaviour
 from tests.doubles.netbird.integration_store import FIRST_ID, Mark, Shelf
 from tests.doubles.netbird.records import DASHBOARD, Draft, Effect, Integration, Tombstone
-from tests.doubles.netbird.wire import Answer, Operation, Request, encode, no_such_path, refusal
+from tests.doubles.netbird.wire import EVENT_STREAMING, Answer, Operation, Request, encode, no_such_path, refusal
 
 _NOT_FOUND = "event streaming integration not found"
 
@@ -101,7 +101,7 @@ class NetBird:
         """
         self.advance(now)
         behaviour = self._behaviour
-        if request.operation is not Operation.ACCOUNTS and not (
+        if request.operation in EVENT_STREAMING and not (
             behaviour.licensed and behaviour.path_family.offers(request.family)
         ):
             return Admission(refusal=no_such_path(behaviour.unknown_path))
@@ -124,10 +124,23 @@ class NetBird:
             case Operation.ACCOUNTS:
                 account = self.directory.account(account_id)
                 return Answer(200, rendering.account(account)) if account else refusal(404, "account not found")
+            case Operation.USER | Operation.TOKENS:
+                return self._own(request, admission)
             case Operation.CREATE:
                 return self._create(request, account_id, mark)
             case _:
                 return self._on_one(request, account_id, mark)
+
+    def _own(self, request: Request, admission: Admission) -> Answer:
+        """Answer for the token's user; the tokens of another one are not shown."""
+        token = self.directory.token(admission.token_id)
+        if token is None or not self._behaviour.users:
+            return no_such_path(self._behaviour.unknown_path)
+        if request.operation is Operation.USER:
+            return Answer(200, rendering.user(token.owner))
+        if request.user_id != token.owner:
+            return refusal(403, "permission denied")
+        return Answer(200, rendering.tokens(self.directory.tokens_of(token.owner), self._behaviour))
 
     def _list(self, account_id: str, now: datetime) -> bytes:
         """Serialise what a LIST shows."""

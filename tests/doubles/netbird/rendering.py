@@ -1,13 +1,14 @@
 """How the server shows an integration: masked secrets, and timestamps in the forms that NetBird's answers have."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from tests.doubles.netbird.behaviour import Behaviour, Form, HeaderMask, TimeForm
 from tests.doubles.netbird.records import Integration
-from tests.doubles.netbird.tenancy import Account
+from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import encode
 
 MASK: Final = "****"
@@ -109,6 +110,26 @@ def thin(integration: Integration) -> bytes:
             "enabled": integration.enabled,
         },
     )
+
+
+def user(user_id: str) -> bytes:
+    """Serialise the user that a token belongs to."""
+    return encode({"id": user_id, "email": "", "role": "admin", "is_current": True, "is_service_user": True})
+
+
+def tokens(shown: Sequence[tuple[Token, datetime | None]], behaviour: Behaviour) -> bytes:
+    """Serialise a user's tokens, without their values; a Go server writes `null` for none."""
+    items = [
+        {
+            "id": token.id,
+            "name": token.id,
+            "expiration_date": timestamp(token.expires_at, behaviour, in_list=True),
+            "created_by": token.owner,
+            "last_used": None if last_used is None else timestamp(last_used, behaviour, in_list=True),
+        }
+        for token, last_used in shown
+    ]
+    return encode(items or None)
 
 
 def account(shown: Account) -> bytes:

@@ -1,8 +1,11 @@
 """Accounts, the tokens that act in them, and each token's budget of requests."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
+
+FAR: Final = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 class TokenKind(StrEnum):
@@ -24,7 +27,9 @@ class Account:
 class Token:
     """An API token: `id` names it wherever its value must not appear.
 
-    It acts in its `home` account and, where `?account=` asks for it, in the accounts of `tenants`.
+    It acts in its `home` account and, where `?account=` asks for it, in the accounts of `tenants`. An access token of
+    OAuth2 is in no list of tokens, and `expires_at` is then not known here; a personal one without `expires_at` expires
+    long after any test. Without a `user` it belongs to one that has no other token.
     """
 
     id: str
@@ -35,7 +40,15 @@ class Token:
     may_read: bool = True
     may_write: bool = True
     may_read_accounts: bool = True
+    may_read_tokens: bool = True
     revoked: bool = False
+    user: str = ""
+    expires_at: datetime = FAR
+
+    @property
+    def owner(self) -> str:
+        """The id of the token's user, of a form that a path has to escape."""
+        return self.user or f"google-oauth2|{self.id}"
 
     @property
     def authorization(self) -> str:

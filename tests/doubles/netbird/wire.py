@@ -21,6 +21,8 @@ _BASES: Final = {
     "/api/integrations/event-streaming": PathFamily.INTEGRATIONS,
     "/api/event-streaming": PathFamily.PLAIN,
 }
+_ONLY_GET: Final = (("Allow", "GET"),)
+_TOKENS_PATH: Final = re.compile(r"/api/users/([^/]+)/tokens")
 _PAGE: Final = "<!doctype html><html><head><title>NetBird</title></head><body><div id=root></div></body></html>"
 
 
@@ -33,8 +35,11 @@ class Operation(StrEnum):
     UPDATE = "update"
     DELETE = "delete"
     ACCOUNTS = "accounts"
+    USER = "user"
+    TOKENS = "tokens"
 
 
+EVENT_STREAMING: Final = frozenset(Operation) - {Operation.ACCOUNTS, Operation.USER, Operation.TOKENS}
 COLLECTION_METHODS: Final = {"GET": Operation.LIST, "POST": Operation.CREATE}
 ITEM_METHODS: Final = {"GET": Operation.GET, "PUT": Operation.UPDATE, "DELETE": Operation.DELETE}
 
@@ -61,6 +66,7 @@ class Request:
     integration_id: int | None = None
     body: object = field(default=None, repr=False)
     family: PathFamily = PathFamily.INTEGRATIONS
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +125,9 @@ def read_body(content: bytes) -> object:
 
 def route(method: str, path: str, caller: Caller, content: bytes) -> Route:
     """Find the operation that a method and a path mean; the server's settings decide later whether it is offered."""
-    if path == "/api/accounts":
-        if method != "GET":
-            return Route(refusal=Answer(405, b"", PLAIN_TYPE, headers=(("Allow", "GET"),)))
-        return Route(Request(Operation.ACCOUNTS, caller))
+    own = _own(path, caller)
+    if own is not None:
+        return Route(own) if method == "GET" else Route(refusal=Answer(405, b"", PLAIN_TYPE, headers=_ONLY_GET))
     base, identifier = _split(path)
     family = _BASES.get(base)
     if family is None:
@@ -133,6 +138,16 @@ def route(method: str, path: str, caller: Caller, content: bytes) -> Route:
         return Route(refusal=Answer(405, b"", PLAIN_TYPE, headers=(("Allow", ", ".join(methods)),)))
     body = read_body(content) if operation in {Operation.CREATE, Operation.UPDATE} else None
     return Route(Request(operation, caller, None if identifier is None else _int64(identifier), body, family))
+
+
+def _own(path: str, caller: Caller) -> Request | None:
+    """Read a path outside of event streaming."""
+    if path == "/api/accounts":
+        return Request(Operation.ACCOUNTS, caller)
+    if path == "/api/users/current":
+        return Request(Operation.USER, caller)
+    user = _TOKENS_PATH.fullmatch(path)
+    return None if user is None else Request(Operation.TOKENS, caller, user_id=user[1])
 
 
 def _split(path: str) -> tuple[str, str | None]:

@@ -10,8 +10,9 @@ from tests.proof.answers.answers import ANSWERS, PLACES, Answer
 from tests.proof.answers.flows import FLOWS, Flow
 
 EVERY_CALL: Final = "every call"
-CALLS: Final = (*(operation.value for operation in Operation), EVERY_CALL)
-"""What is answered, as the page names it."""
+_CALLED: Final = frozenset(call for flow in FLOWS for call in flow.calls)
+CALLS: Final = (*(operation.value for operation in Operation if operation in _CALLED), EVERY_CALL)
+"""The calls of the flows, as the page names them."""
 OUTAGES: Final = frozenset(
     {"401", "403", "404 as HTML", "429", "500", "503, Retry-After 2", "307 elsewhere", "200, a page of HTML"}
     | {"none in time", "a reset"}

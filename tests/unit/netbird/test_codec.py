@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration, IntegrationRequest
 from netbird_streaming.netbird import codec
 from netbird_streaming.netbird.codec import UnreadableError
+from tests.harness.cases import WALL
 
 WHOLE = {
     "id": 7,
@@ -190,12 +192,36 @@ def test_the_account_is_read() -> None:
     assert codec.parse_account_id(b'[{"id":"acc-1","domain":"example.com"}]') == "acc-1"
 
 
+def test_the_user_and_its_tokens_are_read() -> None:
+    assert codec.parse_user_id(b'{"id":"google-oauth2|1"}') == "google-oauth2|1"
+    assert codec.parse_tokens(b"null") == ()
+    item = {"id": "t", "expiration_date": "2026-05-01T14:00:00+02:00", "last_used": "2026-04-01T12:00:00.123456789Z"}
+    (token,) = codec.parse_tokens(encoded([item]))
+    assert (token.expires_at, token.last_used) == (WALL, datetime(2026, 4, 1, 12, 0, 0, 123456, UTC))
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"id":""}', b'{"id":".."}', b'{"id":1}'])
+def test_a_user_without_a_usable_id_is_unreadable(body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        codec.parse_user_id(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b"[1]", b"[{}]", b'[{"expiration_date":"soon"}]', b'[{"expiration_date":"0001-01-01T00:00:00+01:00"}]'],
+)
+def test_tokens_without_a_time_are_unreadable(body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        codec.parse_tokens(body)
+
+
 @settings(max_examples=60)
 @given(
     st.binary(max_size=200) | json_values.map(encoded) | near_misses.map(encoded) | st.lists(near_misses).map(encoded)
 )
 def test_any_body_is_read_or_unreadable(body: bytes) -> None:
-    for parse in (listed, codec.parse_integration, codec.parse_account_id, codec.check_deletion):
+    parsers = (listed, codec.parse_integration, codec.parse_account_id, codec.parse_user_id, codec.parse_tokens)
+    for parse in (*parsers, codec.check_deletion):
         problem = complaint(parse, body)
         assert problem is None or problem.__cause__ is None
         assert problem is None or problem.__suppress_context__ or problem.__context__ is None

@@ -112,6 +112,14 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A personal access token as NetBird lists it for its user: no answer contains the token's value."""
+
+    expires_at: datetime
+    last_used: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationRequest:
     """The body of a POST or PUT: the full configuration, secrets included."""
 

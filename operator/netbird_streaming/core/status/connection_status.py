@@ -10,6 +10,7 @@ from netbird_streaming.api.connection_status import ConfirmedAccount, Connection
 from netbird_streaming.api.types import CONFIRM_ANNOTATION, ClusterNetBirdConnection, Connection
 from netbird_streaming.core.actions import ReadyState, state_of
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
+from netbird_streaming.core.netbird.token_expiry import notice_for
 from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration
 from netbird_streaming.core.status.conditions import ConditionInput, conditions
 from netbird_streaming.errors import OperatorError
@@ -54,7 +55,7 @@ class ConnectionObservation:
 
     `proof` is a keyed digest of the URL and token in use, None before the token was read; `dependents` are the
     resources that still need a connection that is being deleted. While `confirming`, the URL and token in use were not
-    tried yet.
+    tried yet. `token_expires_at` is None while it is not known.
     """
 
     accounts: tuple[AccountObservation, ...]
@@ -63,6 +64,7 @@ class ConnectionObservation:
     dependents: tuple[str, ...]
     proof: str | None = None
     confirming: bool = False
+    token_expires_at: datetime | None = None
 
 
 def connection_status(
@@ -74,6 +76,7 @@ def connection_status(
     return ConnectionStatus(
         path_family=observation.path_family or before.path_family,
         accounts=_accounts(connection, observation, key),
+        token_expires_at=observation.token_expires_at,
         observed_generation=metadata.generation,
         last_handled_reconcile_at=_handled(connection, observation),
         conditions=conditions(condition_input, before.conditions, metadata.generation, wall),
@@ -81,6 +84,7 @@ def connection_status(
             proof=observation.proof or before.internal.proof,
             key_id=key.id if observation.proof is not None else before.internal.key_id,
             installation=before.internal.installation,
+            expiry_notice=notice_for(observation.token_expires_at, wall),
             owner_uid=metadata.uid,
         ),
     )

@@ -59,6 +59,7 @@ class EventReason(StrEnum):
     ORPHANED = "Orphaned", "Orphan"
     RECOVERED = "Recovered", "Reconcile"
     SEVERAL_ENABLED = "SeveralEnabled", "Resync"
+    TOKEN_EXPIRES = "TokenExpires", "CheckToken"
 
 
 _UNDECIDED: Final = frozenset({Reason.PENDING, Reason.PROGRESSING})
@@ -101,7 +102,10 @@ def events_for(
         after: The status that was written.
         reported: How the resource stood before, by `summarize`.
     """
-    happened = _changes(before, after) if isinstance(before, Status) and isinstance(after, Status) else ()
+    if isinstance(before, ConnectionStatus) and isinstance(after, ConnectionStatus):
+        happened: Iterable[EventNote] = _expiry(before, after)
+    else:
+        happened = _changes(before, after) if isinstance(before, Status) and isinstance(after, Status) else ()
     return (*happened, *_problems(after.conditions, reported, summarize(after.conditions, reported)))
 
 
@@ -165,6 +169,21 @@ def _changes(before: Status, after: Status) -> Iterator[EventNote]:
     if after.id is not None:
         happening, sentence = _BOUND[after.origin or Origin.CREATED]
         yield _note(happening, sentence.format(id=after.id))
+
+
+def _expiry(before: ConnectionStatus, after: ConnectionStatus) -> Iterator[EventNote]:
+    """Yield the Event for a token whose expiry comes closer than it was when the last one was published."""
+    notice, expires_at = after.internal.expiry_notice, after.token_expires_at
+    if notice is None or expires_at is None:
+        return
+    same = before.token_expires_at == expires_at
+    if same and before.internal.expiry_notice is not None and before.internal.expiry_notice <= notice:
+        return
+    sentence = (
+        f"The token expires on {expires_at:%Y-%m-%d at %H:%M} UTC, within {notice} day{'s' * (notice > 1)}. Create a "
+        "token in NetBird and put it into the connection's Secret."
+    )
+    yield EventNote(EventReason.TOKEN_EXPIRES, EventReason.TOKEN_EXPIRES.action, sentence, warning=True)
 
 
 def _replaced(before: Status, after: Status) -> EventNote:

@@ -23,6 +23,7 @@ from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.connection.finalizer import ensure_finalizer, read_again, remove_finalizer
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
 from netbird_streaming.reconciler.connection.resync import is_due, resync_account, schedule_resync
+from netbird_streaming.reconciler.connection.token_expiry import check_token_expiry
 from netbird_streaming.reconciler.context import Context
 from netbird_streaming.reconciler.installations import CHECK_INTERVAL
 from netbird_streaming.reconciler.ownership import Place
@@ -58,6 +59,7 @@ async def reconcile_connection(context: Context, key: ObjectKey, priority: Prior
     }
     if Outcome.WAITING in outcomes:
         return Outcome.WAITING
+    check_token_expiry(context, state)
     await _write_status(context, state)
     schedule_resync(context, state)
     if state.problem is not None:
@@ -159,7 +161,9 @@ async def _observation(context: Context, state: ConnectionState) -> ConnectionOb
     families = [account.client.path_family for account in state.accounts.values()]
     family = next((each.value for each in families if each is not None), None)
     users = await _users(context, state) if state.connection.deleting else ()
-    return ConnectionObservation(reached, state.problem, family, users, context.connections.proof(state))
+    proof, expiry = context.connections.proof(state), state.token_expiry
+    expires_at = expiry.at if expiry is not None and proof in (None, expiry.proof) else None
+    return ConnectionObservation(reached, state.problem, family, users, proof, token_expires_at=expires_at)
 
 
 def _dependents_of_another_account(context: Context, state: ConnectionState) -> dict[Account, OperatorError]:

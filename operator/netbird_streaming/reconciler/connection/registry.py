@@ -30,7 +30,7 @@ from netbird_streaming.reconciler.connection.account import Account, AccountEven
 from netbird_streaming.reconciler.connection.resolved import ConnectionState, ResolvedConnection, connection_key
 from netbird_streaming.reconciler.installations import Installations
 from netbird_streaming.reconciler.listing import Lists
-from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.ports import ControllerSettings, NetBird, Ports
 from netbird_streaming.reconciler.quota import Quota
 from netbird_streaming.reconciler.versions import Known, version_of
 
@@ -51,6 +51,7 @@ class ConnectionRegistry:
         self._lists = lists
         self._namespace = settings.operator_namespace
         self._settings = settings
+        self.checks_token_expiry: Final = settings.token_expiry
         self._quota = Quota(settings.connections_per_namespace)
         self.installations = Installations(
             ports.cluster, ports.clock, settings.installation, has_lease=settings.has_lease
@@ -144,11 +145,8 @@ class ConnectionRegistry:
 
     async def check_token_account(self, state: ConnectionState, priority: Priority) -> OperatorError | None:
         """Learn the token's own account; return why NetBird does not tell it. A request that failed is sent again."""
-        endpoint = self._endpoint(state, None)
         try:
-            state.token_account_id = await self._ports.netbird.client(
-                endpoint, state.connection.spec.rate_limit
-            ).account_id(priority)
+            state.token_account_id = await self.client(state).account_id(priority)
         except RetryError as problem:
             return problem
         except OperatorError as problem:
@@ -159,6 +157,10 @@ class ConnectionRegistry:
             state.token_account_id = WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
             return state.token_account_id
         return None
+
+    def client(self, state: ConnectionState) -> NetBird:
+        """Return a client that acts in the token's own account."""
+        return self._ports.netbird.client(self._endpoint(state, None), state.connection.spec.rate_limit)
 
     async def serves(self, state: ConnectionState, namespace: str) -> bool:
         """Whether a namespace may use a connection; it may where that is not known at the moment."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 
 from netbird_streaming.api.types import Connection, ConnectionKind, EventStreamingIntegration, ObjectKey
@@ -10,6 +11,16 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account
 from netbird_streaming.reconciler.reporting import Published
 from netbird_streaming.reconciler.versions import Known, version_of
+
+
+@dataclass(slots=True)
+class TokenExpiry:
+    """What is known of one token's expiry: `at` is None while NetBird has not told; it is asked again at `due_at`."""
+
+    proof: str
+    due_at: float
+    at: datetime | None = None
+    check: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)
@@ -34,6 +45,7 @@ class ConnectionState:
     """Set while another installation manages the connection."""
     informed: set[str] = field(default_factory=set)
     """The uids of the objects that an Event told so."""
+    token_expiry: TokenExpiry | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def take(self, connection: Connection, now: float) -> None:
@@ -43,6 +55,8 @@ class ConnectionState:
     def close(self) -> None:
         """Keep nothing that was read for it, and let those look again that wait for a LIST."""
         self.loaded, self.token, self.ca_bundle = False, None, None
+        if self.token_expiry is not None and self.token_expiry.check is not None:
+            self.token_expiry.check.cancel()
         for account in self.accounts.values():
             account.close()
         self.accounts.clear()

@@ -66,9 +66,8 @@ REQUEST_DURATION: Final = MetricDefinition(
     Type.HISTOGRAM,
     "netbird_request_duration_seconds",
     "How long requests to NetBird took, the wait for the rate limiter not included. Operations: list, get, "
-    "create, update, "
-    "delete, account. The code is the HTTP status (other if HTTP knows no such status), or why no answer came: dns, "
-    "refused, timeout, tls, proxy, reset.",
+    "create, update, delete, account, user, tokens. The code is the HTTP status (other if HTTP knows no such status), "
+    "or why no answer came: dns, refused, timeout, tls, proxy, reset.",
     labels=("operation", "code"),
 )
 RATE_LIMIT_REMAINING: Final = MetricDefinition(
@@ -112,6 +111,12 @@ RESYNC_INTERVAL: Final = MetricDefinition(
     "How long it should be at most between two of them, give or take a tenth: the longest.",
     labels=("connection",),
 )
+TOKEN_EXPIRATION: Final = MetricDefinition(
+    Type.GAUGE,
+    "token_expiration_timestamp_seconds",
+    "When a connection's token expires, in Unix time: of the one that expires first. No series while it is not known.",
+    labels=("connection",),
+)
 SYNCED: Final = MetricDefinition(
     Type.GAUGE,
     "synced",
@@ -148,6 +153,7 @@ ALL: Final = (
     DRIFTS_CORRECTED,
     RESYNC_AGE,
     RESYNC_INTERVAL,
+    TOKEN_EXPIRATION,
     SYNCED,
     WATCH_FAILING,
     WATCH_RESTARTS,

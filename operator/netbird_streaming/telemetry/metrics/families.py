@@ -90,6 +90,12 @@ def _of_connections(groups: Groups) -> Iterator[Metric]:
     yield _family(definitions.RESYNC_AGE, ages)
     intervals = (((label,), max(each.resync_interval for each in group)) for label, group in groups.items())
     yield _family(definitions.RESYNC_INTERVAL, intervals)
+    expiries = {
+        label: [each.token_expires_at for each in group if each.token_expires_at] for label, group in groups.items()
+    }
+    yield _family(
+        definitions.TOKEN_EXPIRATION, (((label,), min(each).timestamp()) for label, each in expiries.items() if each)
+    )
 
 
 def _remaining(allowance: RateLimitState) -> float:

@@ -41,6 +41,7 @@ class TestTenancy:
         ("change", "refused"),
         [
             ({"may_read_accounts": False}, {Operation.ACCOUNTS}),
+            ({"may_read_tokens": False}, {Operation.TOKENS}),
             ({"may_read": False}, {Operation.LIST, Operation.GET}),
             ({"may_write": False}, {Operation.CREATE, Operation.UPDATE, Operation.DELETE}),
         ],
@@ -48,8 +49,27 @@ class TestTenancy:
     def test_rights_are_checked_by_operation(self, change: dict[str, Any], refused: set[Operation]) -> None:
         model = server()
         model.directory.add_token(replace(OWN, **change))
-        statuses = {each: model.handle(Request(each, CALLER, 1, body(DATADOG)), NOW).status for each in Operation}
+        statuses = {
+            each: model.handle(Request(each, CALLER, 1, body(DATADOG), user_id=OWN.owner), NOW).status
+            for each in Operation
+        }
         assert {operation for operation, status in statuses.items() if status == 403} == refused
+
+    def test_a_user_sees_its_own_tokens_without_their_values(self) -> None:
+        model = server()
+        model.directory.add_token(replace(OWN, id="second", value="nbp_second", user=OWN.owner))
+        shown: Any = model.handle(Request(Operation.TOKENS, CALLER, user_id=OWN.owner), NOW).body
+        assert [(each["id"], each["last_used"] is None) for each in shown] == [("own", False), ("second", True)]
+        assert "nbp_" not in str(shown)
+        assert model.handle(Request(Operation.TOKENS, CALLER, user_id="another"), NOW).status == 403
+        model.behaviour = replace(model.behaviour, users=False)
+        assert model.handle(Request(Operation.USER, CALLER), NOW).status == 404
+
+    def test_an_expired_token_is_401(self) -> None:
+        model = server()
+        model.directory.add_token(replace(OWN, expires_at=NOW))
+        assert model.handle(Request(Operation.LIST, CALLER), NOW).status == 200
+        assert model.handle(Request(Operation.LIST, CALLER), NOW + timedelta(seconds=1)).status == 401
 
     @pytest.mark.parametrize(
         "authorization", [None, "", "nbp_own", "Bearer nbp_own", "Token nbp_other", "Token nbp_own ", "Token oauth"]

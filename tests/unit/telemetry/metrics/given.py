@@ -1,6 +1,7 @@
 """A leader's resources at one moment."""
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 
 from netbird_streaming.core.netbird.types import RateLimitState
 from netbird_streaming.core.status.conditions import Readiness
@@ -15,8 +16,16 @@ DRIFTED = Readiness(ready=True, reason=Reason.DRIFTED)
 REJECTED = Readiness(ready=False, reason=Reason.TOKEN_REJECTED)
 
 
-def connection(label: str, *, remaining: float = 100.0, burst: int = 1200, age: float = 10.0) -> ConnectionStats:
-    return ConnectionStats(label, RateLimitState(remaining, burst), resync_age=age, resync_interval=300.0 + age)
+def connection(
+    label: str, *, remaining: float = 100.0, burst: int = 1200, age: float = 10.0, expiry: float | None = None
+) -> ConnectionStats:
+    return ConnectionStats(
+        label,
+        RateLimitState(remaining, burst),
+        resync_age=age,
+        resync_interval=300.0 + age,
+        token_expires_at=None if expiry is None else datetime.fromtimestamp(expiry, UTC),
+    )
 
 
 def snapshot(*connections: ConnectionStats) -> ControllerStats:

@@ -73,6 +73,18 @@ def test_without_names_the_worst_of_all_connections_is_told() -> None:
     assert told["resync_interval_seconds{connection=}"] == 350
 
 
+def test_the_token_that_expires_first_counts_and_an_unknown_expiry_has_no_series() -> None:
+    given = snapshot(connection("a"), connection("b", expiry=2e9), connection("c", expiry=3e9))
+    name = "token_expiration_timestamp_seconds"
+    assert series(metrics(sight(given, {})))[f"{name}{{connection=}}"] == 2e9
+    named = series(metrics(sight(given, {}), per_connection=True))
+    assert {key: value for key, value in named.items() if key.startswith(name)} == {
+        f"{name}{{connection=b}}": 2e9,
+        f"{name}{{connection=c}}": 3e9,
+    }
+    assert not any(key.startswith(name) for key in series(metrics(sight(snapshot(connection("a")), {}))))
+
+
 def test_with_names_at_most_a_hundred_are_told_and_the_rest_together() -> None:
     many = [connection(f"team-{number:03}/netbird", remaining=number + 5, age=number) for number in range(103)]
     told = series(metrics(sight(snapshot(*reversed(many)), {}), per_connection=True))
