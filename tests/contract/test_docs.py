@@ -11,6 +11,7 @@ from netbird_streaming.core.status.events import TRANSIENT, EventReason
 from netbird_streaming.reasons import Reason
 from tests.harness import pages
 from tests.harness.docs_reader import PROGRAMS
+from tests.harness.mistakes import MISTAKES, NOT_WRONG, Mistake, verifying
 from tests.harness.pages import COMMANDS, ROOT, Block
 from tests.proof.answers import faults_page as faults
 from tests.proof.answers.cells import CELLS
@@ -128,6 +129,25 @@ def test_a_command_can_be_run_or_says_why_not(block: Block) -> None:
 def test_a_block_that_is_run_on_another_page_stands_there_word_for_word(block: Block) -> None:
     assert block.run_in in PAGES
     assert block.text in [each.text for each in pages.blocks(block.run_in) if each.runs]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_block_that_verifies_something_is_also_read_after_a_mistake(page: str) -> None:
+    seen = [each.verifies for each in MISTAKES if each.page == page]
+    unseen = [block.place for block in verifying(page) if not any(text in block.text for text in seen)]
+    assert (unseen == []) is (page not in NOT_WRONG), unseen
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{place} {each.page}" for place, each in enumerate(MISTAKES)])
+def test_a_mistake_is_made_in_one_block_and_seen_in_one(mistake: Mistake) -> None:
+    blocks = [block for block in pages.blocks(mistake.page) if block.runs]
+    begins = [block for block in blocks if mistake.begins_at(block)]
+    seen = [block for block in blocks if mistake.verifies in block.text]
+    assert len(seen) == 1
+    assert begins
+    assert begins[0].line <= seen[0].line
+    typed = "".join(mistake.typed(block).text for block in blocks if begins[0].line <= block.line <= seen[0].line)
+    assert all(wrong in typed for wrong in mistake.instead.values())
 
 
 def test_most_blocks_are_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,12 @@
 """A reader of the documentation, who does what it says on a real API server: for tests/controlplane/test_docs.py."""
 
 import os
+import re
 import shutil
 import subprocess
+import time
 from contextlib import ExitStack
+from itertools import takewhile
 from typing import Final
 
 import yaml
@@ -19,6 +22,7 @@ from tests.harness.fake_rollout import rolling_out
 from tests.harness.foreign_objects import OTHER_TEAM, ForeignObjects, changes, with_other_key
 from tests.harness.kubectl_team import secret
 from tests.harness.manifests import Manifest, integration
+from tests.harness.mistakes import MISTAKES, REJECTED, Mistake
 from tests.harness.operator import LEASE, NAMESPACE, Operator
 from tests.harness.pages import Block
 from tests.harness.release import Release
@@ -43,6 +47,8 @@ _CHART: Final = "deploy/chart/netbird-streaming-operator"
 _CERTIFICATE: Final = pages.ROOT / "tests" / "contract" / "netbird_tls" / "certificate.pem"
 _BLOCK_SECONDS: Final = 60.0
 _BEGIN_SECONDS: Final = 20
+_SHOWN_SECONDS: Final = 20.0
+_POLL_SECONDS: Final = 0.2
 _NOT_IN_BSD: Final = {
     "base64": "-w*|--wrap*",
     "date": "-d|-I*|--*",
@@ -116,20 +122,56 @@ class Reader:
         self._prepare(netbird)
 
     def read(self, page: str) -> int:
-        """Do what a page says, from its beginning to its end, and answer how many blocks that were.
+        """Do what a page says, from its beginning to its end, and return how many blocks that were.
+
+        On the way the reader makes each mistake of `MISTAKES`, once.
 
         Raises:
             ReaderError: something that it says does not work.
         """
         found = [block for block in pages.blocks(page) if block.runs]
-        for block in found:
-            before = self._foreign.snapshot()
-            self._do(block)
-            changed = changes(before, self._foreign.snapshot())
-            if changed and "--all-namespaces" not in block.script:
-                message = f"{block.place}: changes what belongs to others: {', '.join(changed)}"
-                raise ReaderError(message)
+        pending = [each for each in MISTAKES if each.page == page]
+        position = 0
+        while position < len(found):
+            mistake = next((each for each in pending if each.begins_at(found[position])), None)
+            if mistake is None:
+                self._do_beside_others(found[position])
+                position += 1
+            else:
+                pending.remove(mistake)
+                position += self._err(mistake, found[position:])
         return len(found)
+
+    def _err(self, mistake: Mistake, blocks: list[Block]) -> int:
+        """Make a mistake in these blocks, see that the last one shows it, and return where to read on."""
+        steps = list(takewhile(lambda each: mistake.verifies not in each.text, blocks))
+        verifying = blocks[len(steps)]
+        for block in steps:
+            self._do(mistake.typed(block))
+        self._run(verifying, mistake.make)
+        self._see(mistake, verifying)
+        self._run(verifying, mistake.undo)
+        return 0 if mistake.again else len(steps)
+
+    def _see(self, mistake: Mistake, block: Block) -> None:
+        done = self._call(mistake.typed(block).script)
+        deadline = time.monotonic() + _SHOWN_SECONDS
+        while mistake.shows and not re.search(mistake.shows, done.stdout) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+            done = self._call(mistake.typed(block).script)
+        right = re.search(mistake.shows, done.stdout) if mistake.shows else done.returncode != 0
+        if not right:
+            wanted = f"does not show {mistake.shows!r}" if mistake.shows else "does not fail"
+            message = f"{block.place}: {wanted} after a mistake: {mistake}\n{done.stdout}{done.stderr}"
+            raise ReaderError(message)
+
+    def _do_beside_others(self, block: Block) -> None:
+        before = self._foreign.snapshot()
+        self._do(block)
+        changed = changes(before, self._foreign.snapshot())
+        if changed and "--all-namespaces" not in block.script:
+            message = f"{block.place}: changes what belongs to others: {', '.join(changed)}"
+            raise ReaderError(message)
 
     def create_team(self) -> None:
         """Create the namespace that most pages speak of without saying how to make it."""
@@ -218,6 +260,7 @@ class Reader:
         netbird.control.add_token(Token("team", _VARIABLES["TEAM_NETBIRD_TOKEN"], "team"))
         by_hand = {"stream_name": "made-by-hand", "region": "eu-central-1", "access_key": "old", "secret_key": "old"}
         netbird.control.create("company", [Draft("firehose", by_hand)])
+        netbird.control.change_behaviour(rejected_secrets=frozenset({REJECTED}))
         for folder in _FOLDERS:
             if (pages.ROOT / folder).exists():
                 shutil.copytree(pages.ROOT / folder, self._folder / folder)

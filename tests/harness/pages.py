@@ -140,6 +140,33 @@ def links(page: str) -> Iterator[Link]:
                 yield Link(page, target)
 
 
+def code(page: str) -> Iterator[str]:
+    """Return what a page writes as code within its text."""
+    for token in _tokens(page):
+        yield from (child.content for child in token.children or () if child.type == "code_inline")
+
+
+def tables(page: str) -> list[list[list[str]]]:
+    """Return the tables of a page as rows of cells; the first row is the head."""
+    found: list[list[list[str]]] = []
+    for token, following in pairwise(_tokens(page)):
+        if token.type == "table_open":
+            found.append([])
+        elif token.type == "tr_open":
+            found[-1].append([])
+        elif token.type in {"th_open", "td_open"}:
+            found[-1][-1].append(following.content)
+    return found
+
+
+def column(page: str, head: re.Pattern[str]) -> Iterator[str]:
+    """Return the cells of each column of a page's tables whose head matches."""
+    for title, *rows in tables(page):
+        for place, name in enumerate(title):
+            if head.fullmatch(name):
+                yield from (row[place] for row in rows)
+
+
 def anchors(page: str) -> set[str]:
     """The anchors of a page's headings, as forges make them."""
     seen: Counter[str] = Counter()

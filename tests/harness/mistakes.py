@@ -1,0 +1,259 @@
+"""Wrong inputs of a reader: what a block of a page that verifies something must fail for, or show.
+
+The reader makes each mistake before the block ran for the first time. A block that waits must then fail, at the first
+try: one that accepts the state before the mistake is wrong. A block that shows something must show the mistake.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tests.harness import pages
+from tests.harness.pages import Block
+
+REJECTED: Final = "rejected-by-the-destination"
+"""A value that every destination rejects."""
+VERIFIES: Final = re.compile(r"\bkubectl (wait|get|describe|auth can-i)\b")
+"""Commands that tell the reader whether something worked."""
+
+_RELEASE: Final = "netbird-streaming-operator"
+_TYPO: Final = "nbp_typo"
+_ACCESS: Final = (
+    f"helm upgrade {_RELEASE} deploy/chart/{_RELEASE} --namespace netbird-system --reset-then-reuse-values"
+    " --set 'connection.access.namespaces={{{}}}'"
+)
+
+
+def _put(secret: str, namespace: str, key: str, value: str) -> str:
+    # The value may be a variable of the shell.
+    patch = rf'"{{\"stringData\": {{\"{key}\": \"{value}\"}}}}"'
+    return f"kubectl patch secret {secret} --namespace {namespace} --type=merge --patch {patch}"
+
+
+def _put_token(value: str) -> str:
+    return _put("netbird", "netbird-system", "token", value)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One wrong input, from the block before which it is made to the block that must show it."""
+
+    page: str
+    verifies: str
+    """Text of the block that must fail or show the mistake; no other block of the page contains it."""
+    begins: str = ""
+    """Text of the block that the reader does wrong first; empty: the block that verifies."""
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """What the reader types, by what the page says."""
+    make: str = ""
+    """Commands that make the mistake, where none of the page's commands does."""
+    undo: str = ""
+    """Commands that undo it."""
+    shows: str = ""
+    """A pattern of what the block prints in the end. Empty: the block must fail at once."""
+    again: bool = False
+    """After the mistake, the reader does all blocks again, not only the one that verifies."""
+
+    def begins_at(self, block: Block) -> bool:
+        """Return whether the reader makes the mistake in a block, or right before it."""
+        return (self.begins or self.verifies) in block.text
+
+    def typed(self, block: Block) -> Block:
+        """Return a block as the reader types it."""
+        text = block.text
+        for right, wrong in self.instead.items():
+            text = text.replace(right, wrong)
+        return replace(block, text=re.sub(r"--timeout=\w+", "--timeout=3s", text))
+
+
+def _wrong_token(page: str, verifies: str, shows: str = "TokenRejected") -> Mistake:
+    return Mistake(page, verifies, make=_put_token(_TYPO), undo=_put_token("$NETBIRD_TOKEN"), shows=shows)
+
+
+def _wrong_key(page: str, verifies: str) -> Mistake:
+    make, undo = (_put("datadog", "team-a", "api-key", value) for value in (REJECTED, "$DATADOG_API_KEY"))
+    return Mistake(page, verifies, make=make, undo=undo, shows="DestinationRejected")
+
+
+def _missing_right(runbook: str, verifies: str) -> Mistake:
+    other = {f":{_RELEASE}": ":without-rights"}
+    return Mistake(f"docs/runbooks/NetBirdStreaming{runbook}.md", verifies, instead=other)
+
+
+_ADOPTION: Final = "docs/adoption-and-backup.md"
+_CONNECTIONS: Final = "docs/connections.md"
+_GETTING_STARTED: Final = "docs/getting-started.md"
+_ROTATION: Final = "docs/rotation.md"
+_UPGRADE: Final = "docs/upgrade-and-uninstall.md"
+_WAIT_DEFAULT: Final = "--timeout=60s clusternetbirdconnection/default"
+
+MISTAKES: Final = (
+    # The README's resource is there before its Secret.
+    Mistake("README.md", "kubectl get esi -n team-a", shows="False +SecretNotFound"),
+    Mistake(
+        "README.md",
+        "kubectl wait",
+        instead={"$DATADOG_API_KEY": REJECTED},
+        undo="kubectl delete secret datadog --namespace team-a",
+    ),
+    _wrong_key("README.md", "kubectl describe"),
+    Mistake(
+        _ADOPTION,
+        "esi/adopted",
+        begins="name: adopted",
+        instead={"id: 4711": "id: 4799"},
+        undo="kubectl delete esi adopted --namespace team-a --timeout=20s",
+        again=True,
+    ),
+    Mistake(_ADOPTION, "kubectl get events", instead={"Orphan": "Orphn"}),
+    # The page says that `Match` creates an integration if none is identical.
+    Mistake(
+        _ADOPTION,
+        "esi/restored --namespace",
+        begins="name: restored",
+        instead={"made-by-hand": "another-stream"},
+        undo="kubectl delete esi restored --namespace team-a --timeout=20s",
+        shows="Created: ",
+        again=True,
+    ),
+    _wrong_token(_CONNECTIONS, "kubectl get clusternetbirdconnections"),
+    Mistake(
+        _CONNECTIONS,
+        "kubectl wait",
+        begins="$TEAM_NETBIRD_TOKEN",
+        instead={"$TEAM_NETBIRD_TOKEN": _TYPO},
+        undo="kubectl delete secret netbird --namespace team-a",
+        again=True,
+    ),
+    Mistake(
+        "docs/destinations.md",
+        "kubectl wait",
+        begins="$DESTINATION_TOKEN",
+        instead={"$DESTINATION_TOKEN": REJECTED},
+        undo="kubectl delete secret siem --namespace team-a",
+        again=True,
+    ),
+    Mistake(
+        _GETTING_STARTED,
+        _WAIT_DEFAULT,
+        begins="$NETBIRD_TOKEN",
+        instead={"$NETBIRD_TOKEN": _TYPO},
+        undo=_put_token("$NETBIRD_TOKEN"),
+    ),
+    Mistake(
+        _GETTING_STARTED,
+        "esi/datadog",
+        begins="$DATADOG_API_KEY",
+        instead={"$DATADOG_API_KEY": REJECTED},
+        undo=_put("datadog", "team-a", "api-key", "$DATADOG_API_KEY"),
+    ),
+    _wrong_key(_GETTING_STARTED, "kubectl describe esi"),
+    Mistake(
+        _GETTING_STARTED,
+        "kubectl get events",
+        make=_ACCESS.format("team-x"),
+        undo=_ACCESS.format("team-a"),
+        shows="NamespaceNotAllowed",
+    ),
+    Mistake(
+        "docs/install.md",
+        _WAIT_DEFAULT,
+        begins="$NETBIRD_TOKEN",
+        instead={"$NETBIRD_TOKEN": _TYPO},
+        undo=_put_token("$NETBIRD_TOKEN"),
+    ),
+    _wrong_token("docs/logs-and-events.md", "kubectl get events -A", "Warning +TokenRejected"),
+    _wrong_token("docs/operations.md", "kubectl get lease"),
+    _wrong_token("docs/operations.md", "--no-headers", "False +TokenRejected"),
+    Mistake(
+        "docs/platforms.md",
+        "kubectl wait",
+        begins="$AWS_SECRET_ACCESS_KEY",
+        instead={"$AWS_SECRET_ACCESS_KEY": REJECTED},
+        undo=_put("aws", "team-a", "secret-key", "$AWS_SECRET_ACCESS_KEY"),
+    ),
+    Mistake(
+        _ROTATION,
+        "kubectl annotate esi",
+        begins="$NEW_DATADOG_API_KEY",
+        instead={"$NEW_DATADOG_API_KEY": REJECTED},
+        again=True,
+    ),
+    Mistake(
+        _ROTATION,
+        "kubectl annotate clusternetbirdconnection",
+        begins="$NETBIRD_TOKEN",
+        instead={"$NETBIRD_TOKEN": _TYPO},
+        again=True,
+    ),
+    Mistake(
+        _ROTATION,
+        "kubectl annotate clusternetbirdconnection",
+        begins="$NETBIRD_TOKEN",
+        instead={"$NETBIRD_TOKEN": "$TEAM_NETBIRD_TOKEN"},
+        again=True,
+    ),
+    _wrong_token("docs/runbooks/NetBirdStreamingNotReady.md", "kubectl describe netbird"),
+    _missing_right("NotSynced", "can-i list"),
+    Mistake(
+        "docs/runbooks/NetBirdStreamingRateLimitExhausted.md",
+        "custom-columns",
+        make="""kubectl apply -f - <<'END'
+apiVersion: integrations.netbird.io/v1alpha1
+kind: NetBirdConnection
+metadata: {name: slow, namespace: team-a}
+spec: {tokenSecretRef: {name: slow, key: token}, rateLimit: {requestsPerMinute: 7, burst: 7}}
+END
+""",
+        undo="kubectl delete netbirdconnection slow --namespace team-a",
+        shows="slow +.*requestsPerMinute:7",
+    ),
+    _wrong_token("docs/runbooks/NetBirdStreamingResyncStale.md", "kubectl get nbc,cnbc"),
+    _missing_right("StatusRefused", "can-i patch"),
+    _missing_right("Unreadable", "can-i list"),
+    _missing_right("WatchRestarts", "can-i watch"),
+    Mistake(
+        "docs/security.md",
+        "can-i --list",
+        instead={f":{_RELEASE}": ":without-rights"},
+        shows=r"(?s)\A(?!.*eventstreamingintegrations)",
+    ),
+    _wrong_key("docs/statuses.md", "kubectl describe"),
+    Mistake(
+        "docs/statuses.md",
+        "kubectl annotate",
+        instead={"reconcile-requested-at": "reconcile-request-at"},
+        undo="kubectl annotate esi datadog --namespace team-a integrations.netbird.io/reconcile-request-at-",
+    ),
+    Mistake(
+        _UPGRADE,
+        "{.spec.url} {.spec.access}",
+        make=_ACCESS.format("team-a,team-b,team-x"),
+        undo=_ACCESS.format("team-a,team-b"),
+        shows='"team-x"',
+    ),
+    # The next block would delete the resources of another team.
+    Mistake(_UPGRADE, "kubectl get eventstreamingintegrations", shows="team-b +other"),
+    Mistake(
+        _UPGRADE,
+        "kubectl get customresourcedefinitions",
+        make="kubectl apply --server-side --filename=crds",
+        undo="kubectl delete --filename=crds",
+        shows="eventstreamingintegrations",
+    ),
+)
+
+NOT_WRONG: Final = {
+    "docs/runbooks/NetBirdStreamingNoLeader.md": "its commands show pods, and an API server without nodes has none",
+}
+"""Pages whose blocks show what no input of a reader changes, and why."""
+
+
+def verifying(page: str) -> list[Block]:
+    """Return the blocks of a page that tell the reader whether something worked."""
+    return [
+        block
+        for block in pages.blocks(page)
+        if block.runs and block.language in pages.COMMANDS and VERIFIES.search(block.script)
+    ]
