@@ -120,7 +120,16 @@ MISTAKES: Final = (
     _wrong_token(_CONNECTIONS, "kubectl get clusternetbirdconnections"),
     Mistake(
         _CONNECTIONS,
-        "kubectl wait",
+        "condition=Suspended",
+        begins="managementPolicy: Observe",
+        instead={"managementPolicy: Observe": "managementPolicy: Manage"},
+        undo="kubectl delete esi observed --namespace team-a --timeout=20s",
+        again=True,
+    ),
+    Mistake(_CONNECTIONS, "kubectl patch clusternetbirdconnection", instead={"Manage": "manage"}),
+    Mistake(
+        _CONNECTIONS,
+        "netbirdconnection/own esi/own",
         begins="$TEAM_NETBIRD_TOKEN",
         instead={"$TEAM_NETBIRD_TOKEN": _TYPO},
         undo="kubectl delete secret netbird --namespace team-a",

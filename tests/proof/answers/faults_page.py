@@ -1,5 +1,6 @@
 """docs/faults.md: its tables are what the cells showed, and what the next run is held to."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -9,9 +10,10 @@ from tests.proof.answers.cells import CALLS, CELLS, Cell, Seen
 PAGE: Final = Path(__file__).parents[3] / "docs" / "faults.md"
 BEGIN: Final = "<!-- faults: written by `python -m tests.proof.answers` -->\n"
 END: Final = "<!-- end of faults -->\n"
-HEAD: Final = "| answer | while | reason | message | and | ended by |\n|---|---|---|---|---|---|\n"
 ANY_FLOW: Final = "any"
 UNNOTICED: Final = "not noticed"
+_ITEM: Final = re.compile(r"^- (.+)\n  - while: (.+)\n  - (.+)\n(?:  - ended by: (.+)\n)?", re.MULTILINE)
+_SHOWN: Final = re.compile(r"`(\w+)`(?: and (\w+))?: (.+)")
 TITLES: Final = {
     "list": "The list of integrations",
     "get": "One integration",
@@ -24,15 +26,15 @@ TITLES: Final = {
 
 
 def tables(found: Mapping[Cell, Seen]) -> str:
-    """One table for each call; cells that a user can't tell apart share a row."""
+    """Return one list for each call; cells that a user can't tell apart share an item."""
     parts = []
     for call in CALLS:
-        rows = "".join(_rows({cell: seen for cell, seen in found.items() if cell.called == call}))
-        parts.append(f"### {TITLES[call]}\n\n{HEAD}{rows}")
+        items = "".join(_items({cell: seen for cell, seen in found.items() if cell.called == call}))
+        parts.append(f"### {TITLES[call]}\n\n{items}")
     return "\n".join(parts)
 
 
-def _rows(found: Mapping[Cell, Seen]) -> Iterator[str]:
+def _items(found: Mapping[Cell, Seen]) -> Iterator[str]:
     """First the flows of each answer that show the same, then the answers that show the same in the same flows."""
     answers: dict[tuple[str, Seen], list[str]] = {}
     for answer in dict.fromkeys(cell.answer for cell in found):
@@ -44,9 +46,11 @@ def _rows(found: Mapping[Cell, Seen]) -> Iterator[str]:
             shown = ANY_FLOW if len(names) == len(mine) else "; ".join(names)
             answers.setdefault((shown, seen), []).append(str(answer))
     for (flows_shown, seen), names in answers.items():
-        reason = f"`{seen.reason}`" if seen.reason else UNNOTICED
-        cells = ("; ".join(names), flows_shown, reason, seen.message, seen.state, seen.ended)
-        yield f"| {' | '.join(cells)} |\n"
+        state = f" and {seen.state}" if seen.state else ""
+        shown = f"`{seen.reason}`{state}: {seen.message}" if seen.reason else UNNOTICED
+        yield f"- {'; '.join(names)}\n  - while: {flows_shown}\n  - {shown}\n"
+        if seen.ended:
+            yield f"  - ended by: {seen.ended}\n"
 
 
 def read(page: str) -> dict[Cell, Seen]:
@@ -62,15 +66,12 @@ def read(page: str) -> dict[Cell, Seen]:
 
 def _lines(page: str) -> Iterator[tuple[str, list[str], list[str], Seen]]:
     calls = {title: call for call, title in TITLES.items()}
-    call = ""
-    for line in page.partition(BEGIN)[2].partition(END)[0].splitlines():
-        if line.startswith("### "):
-            call = calls[line.removeprefix("### ")]
-        elif line.startswith("| ") and not line.startswith("| answer |"):
-            answers, flows, reason, *rest = (part.strip() for part in line.strip("|").split("|"))
-            message, state, ended = rest
-            shown = "" if reason == UNNOTICED else reason.strip("`")
-            yield call, answers.split("; "), flows.split("; "), Seen(shown, message, state, ended)
+    for section in page.partition(BEGIN)[2].partition(END)[0].split("### ")[1:]:
+        title, _, items = section.partition("\n")
+        for answers, flows, shown, ended in _ITEM.findall(items):
+            found = _SHOWN.fullmatch(shown)
+            reason, state, message = ("", "", "") if found is None else found.groups("")
+            yield calls[title], answers.split("; "), flows.split("; "), Seen(reason, message, state, ended)
 
 
 def with_tables(page: str, found: Mapping[Cell, Seen]) -> str:
