@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import pytest
 from pydantic.fields import FieldInfo
 
-from netbird_streaming.api.integration import Platform
+from netbird_streaming.api.destinations import Platform
 from netbird_streaming.api.model import Model
 from netbird_streaming.api.validation.fields import EXAMPLES, TIME, doc, examples
 from netbird_streaming.api.validation.structural import structural

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final, Self
 
 from netbird_streaming.api.types import RateLimit
-from netbird_streaming.core.netbird.compare import COMPARABLE
+from netbird_streaming.core.netbird.destinations import COMPARABLE
 from netbird_streaming.core.netbird.token_expiry import expiry_of
 from netbird_streaming.core.netbird.types import (
     Applicant,

@@ -1,14 +1,46 @@
-"""Where events go: a block of settings for each platform."""
+"""The platforms, and the block of settings of each."""
 
-from typing import Annotated, Final
+from enum import StrEnum
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from netbird_streaming.api.http_auth import Auth, Header
 from netbird_streaming.api.model import Model
 from netbird_streaming.api.references import KeyReference
 from netbird_streaming.api.validation.fields import ATOMIC_LIST, MAX_URL, doc, examples, url_rule
 from netbird_streaming.api.validation.rules import Cause, Rule, first_fault, matches, one_of_two, rules
+
+
+class Platform(StrEnum):
+    """The platforms that NetBird streams events to, by the names of its API."""
+
+    DATADOG = "datadog"
+    S3 = "s3"
+    FIREHOSE = "firehose"
+    GENERIC_HTTP = "generic_http"
+
+
+class Block(NamedTuple):
+    """The field of a spec that holds the settings of a platform, and what they are the settings of."""
+
+    name: str
+    title: str
+
+
+BLOCKS: Final = {
+    Platform.DATADOG: Block("datadog", "Datadog's log intake"),
+    Platform.S3: Block("s3", "an Amazon S3 bucket"),
+    Platform.FIREHOSE: Block("firehose", "an Amazon Data Firehose stream"),
+    Platform.GENERIC_HTTP: Block("genericHTTP", "any HTTP endpoint"),
+}
+
+
+def block_doc(platform: Platform) -> FieldInfo:
+    """Return the description of the field that holds the settings of a platform."""
+    return doc(f"The settings of {BLOCKS[platform].title}. Required if platform is {platform}, forbidden otherwise.")
+
 
 DATADOG_SITES: Final = {
     "us3.datadoghq.com": "US3",

@@ -5,20 +5,11 @@ from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
-from netbird_streaming.api.destinations import S3, Datadog, Firehose, GenericHTTP
+from netbird_streaming.api.destinations import BLOCKS, S3, Datadog, Firehose, GenericHTTP, Platform, block_doc
 from netbird_streaming.api.model import Model
 from netbird_streaming.api.references import ConnectionKind, ConnectionReference
 from netbird_streaming.api.validation.fields import doc
 from netbird_streaming.api.validation.rules import Cause, Rule, literal, rules
-
-
-class Platform(StrEnum):
-    """Where NetBird streams events to, in the API's own words."""
-
-    DATADOG = "datadog"
-    S3 = "s3"
-    FIREHOSE = "firehose"
-    GENERIC_HTTP = "generic_http"
 
 
 class AdoptionPolicy(StrEnum):
@@ -81,14 +72,8 @@ class Adoption(Model):
     ] = None
 
 
-_BLOCKS: Final = {
-    Platform.DATADOG: "datadog",
-    Platform.S3: "s3",
-    Platform.FIREHOSE: "firehose",
-    Platform.GENERIC_HTTP: "genericHTTP",
-}
 _BLOCK_OF_PLATFORM: Final = (
-    "{" + ", ".join(f"{literal(platform)}: {literal(block)}" for platform, block in _BLOCKS.items()) + "}"
+    "{" + ", ".join(f"{literal(platform)}: {literal(block)}" for platform, (block, _) in BLOCKS.items()) + "}"
 )
 
 
@@ -101,7 +86,7 @@ def _block_rules() -> tuple[Rule, ...]:
             f".{block}",
             Cause.REQUIRED,
         )
-        for platform, block in _BLOCKS.items()
+        for platform, (block, _) in BLOCKS.items()
     )
     forbidden = (
         Rule(
@@ -112,7 +97,7 @@ def _block_rules() -> tuple[Rule, ...]:
             "'must be removed: platform is ' + self.platform + ', whose settings are under '"
             f" + {_BLOCK_OF_PLATFORM}[self.platform]",
         )
-        for platform, block in _BLOCKS.items()
+        for platform, (block, _) in BLOCKS.items()
     )
     return (*required, *forbidden)
 
@@ -155,22 +140,12 @@ class IntegrationSpec(Model):
             " dashboard allows one enabled integration per account."
         ),
     ] = True
-    datadog: Annotated[
-        Datadog | None,
-        doc("The settings of Datadog's log intake. Required if platform is datadog, forbidden otherwise."),
-    ] = None
-    s3: Annotated[
-        S3 | None,
-        doc("The settings of an Amazon S3 bucket. Required if platform is s3, forbidden otherwise."),
-    ] = None
-    firehose: Annotated[
-        Firehose | None,
-        doc("The settings of an Amazon Data Firehose stream. Required if platform is firehose, forbidden otherwise."),
-    ] = None
-    generic_http: Annotated[
-        GenericHTTP | None,
-        doc("The settings of any HTTP endpoint. Required if platform is generic_http, forbidden otherwise."),
-    ] = Field(default=None, alias="genericHTTP")
+    datadog: Annotated[Datadog | None, block_doc(Platform.DATADOG)] = None
+    s3: Annotated[S3 | None, block_doc(Platform.S3)] = None
+    firehose: Annotated[Firehose | None, block_doc(Platform.FIREHOSE)] = None
+    generic_http: Annotated[GenericHTTP | None, block_doc(Platform.GENERIC_HTTP)] = Field(
+        default=None, alias="genericHTTP"
+    )
     adoption: Annotated[
         Adoption,
         doc(
@@ -202,3 +177,9 @@ class IntegrationSpec(Model):
             " still deletes the integration of a deleted resource."
         ),
     ] = False
+
+    @property
+    def block(self) -> Model | None:
+        """The settings of the chosen platform. The attribute has the name of the platform."""
+        block: Model | None = getattr(self, self.platform.value)
+        return block

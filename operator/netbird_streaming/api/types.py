@@ -20,7 +20,7 @@ from netbird_streaming.api.connection import (
     TokenType,
 )
 from netbird_streaming.api.connection_status import ConnectionStatus
-from netbird_streaming.api.destinations import S3, Datadog, Firehose, GenericHTTP
+from netbird_streaming.api.destinations import S3, Datadog, Firehose, GenericHTTP, Platform
 from netbird_streaming.api.http_auth import Auth, BasicAuth, BearerAuth, Header, HeaderAuth, HeaderSource
 from netbird_streaming.api.integration import (
     Adoption,
@@ -28,7 +28,6 @@ from netbird_streaming.api.integration import (
     DeletionPolicy,
     DriftPolicy,
     IntegrationSpec,
-    Platform,
 )
 from netbird_streaming.api.model import Model
 from netbird_streaming.api.references import ConnectionKind, ConnectionReference, KeyReference

@@ -11,6 +11,7 @@ from netbird_streaming.api.timestamps import CREATED_ROUNDING, is_apart
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core.memory import Memory
 from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.destinations import COMPARABLE
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration, Listing
@@ -84,12 +85,12 @@ def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
 
 
 def _first_text(platform: str, config: Mapping[str, str]) -> str:
-    names = compare.COMPARABLE.get(platform)
+    names = COMPARABLE.get(platform)
     return "" if names is None else config.get(names[0], "")
 
 
 def _looked_up_by(platform: str, text: str) -> str | None:
-    names = compare.COMPARABLE.get(platform)
+    names = COMPARABLE.get(platform)
     if names is None or compare.is_masked(text) or compare.has_masked_part(text):
         return None
     return compare.identifying(names[0], text)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from netbird_streaming.api.timestamps import as_rfc_3339, parse_time
-from netbird_streaming.core.netbird.compare import COMPARABLE
+from netbird_streaming.core.netbird.destinations import COMPARABLE
 from netbird_streaming.core.netbird.types import UNKNOWN_ID, AccessToken, Integration, IntegrationRequest
 from netbird_streaming.netbird.json_list import Encoded, TooLargeError, is_list, pieces
 

@@ -18,7 +18,7 @@ from netbird_streaming.reconciler.unowned import UnownedIntegrations
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a reconcile may use. Each part owns its state."""
+    """The parts that a reconcile may use. Each part owns its state."""
 
     ports: Ports
     timeouts: Timeouts

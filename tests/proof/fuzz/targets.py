@@ -22,8 +22,10 @@ from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.memory import Absence, LastWrite, Memory
 from netbird_streaming.core.namespace_access import access_of, needs_labels
 from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.destinations import COMPARABLE
 from netbird_streaming.core.netbird.endpoints import resync_interval, seconds, url_fault
-from netbird_streaming.core.netbird.payload import SecretData, resolve, secret_names
+from netbird_streaming.core.netbird.payload import resolve, secret_names
+from netbird_streaming.core.netbird.secret_reader import SecretData  # noqa: TC001  # the only import that would be for types alone
 from netbird_streaming.core.netbird.types import Endpoint, Integration
 from netbird_streaming.core.status import updates
 from netbird_streaming.core.status.conditions import readiness
@@ -41,7 +43,7 @@ from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SHOWN, chang
 Target = Callable[[bytes], None]
 SMALL: Final = 64
 """Bytes of an element: a fuzzer's inputs are too short for the limit that ships."""
-COMPARED: Final = frozenset(name for names in compare.COMPARABLE.values() for name in names)
+COMPARED: Final = frozenset(name for names in COMPARABLE.values() for name in names)
 
 
 def netbird_body(data: bytes) -> None:

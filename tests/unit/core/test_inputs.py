@@ -10,6 +10,7 @@ from netbird_streaming.api.status import MAX_REQUEST
 from netbird_streaming.api.types import RECONCILE_ANNOTATION
 from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.destinations import COMPARABLE
 from netbird_streaming.core.netbird.types import Integration, Listing
 from tests.harness.cases import NOW, URL, case, integration, item, view
 
@@ -41,9 +42,9 @@ def test_of_an_unknown_platform_nothing_is_identical() -> None:
 
 
 VALUES = st.sampled_from(["", "*", "****", "https://a.example", "https://A.example:443/", "https://b.example", "{}"])
-KEYS = sorted({key for keys in compare.COMPARABLE.values() for key in keys})
+KEYS = sorted({key for keys in COMPARABLE.values() for key in keys})
 CONFIGS = st.dictionaries(st.sampled_from(KEYS), VALUES)
-PLATFORMS = st.sampled_from([*sorted(compare.COMPARABLE), "new"])
+PLATFORMS = st.sampled_from([*sorted(COMPARABLE), "new"])
 
 
 @example("generic_http", {}, [("generic_http", {"url": ""}), ("generic_http", {})])

@@ -10,19 +10,10 @@ from functools import cache
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from netbird_streaming.api.types import Platform
+from netbird_streaming.core.netbird.destinations import COMPARABLE, KINDS, Kind
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import Integration
 
-COMPARABLE: Final[Mapping[str, tuple[str, ...]]] = {
-    Platform.DATADOG: ("api_url",),
-    Platform.S3: ("bucket_name", "region"),
-    Platform.FIREHOSE: ("stream_name", "region"),
-    Platform.GENERIC_HTTP: ("url", "headers", "body_template"),
-}
-"""The keys of each platform that are no secrets by themselves; the first is the one to look up by."""
-
-_URLS: Final = ("url", "api_url")
 _MASKED_PART: Final = re.compile(r"\*{3,}")
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -70,14 +61,18 @@ def _names(value: str) -> str:
 
 def identifying(key: str, value: str) -> str:
     """Return what of a value tells integrations apart: the names of headers, else all of it, in one form."""
-    if key in _URLS:
-        return canonical_url(value.strip()).rstrip("/")
-    return _names(value) if key == "headers" else " ".join(value.split())
+    match KINDS.get(key):
+        case Kind.URL:
+            return canonical_url(value.strip()).rstrip("/")
+        case Kind.HEADERS:
+            return _names(value)
+        case _:
+            return " ".join(value.split())
 
 
 def _is_shown_as(key: str, wanted: str, shown: str) -> bool:
     """Return whether a server may show the wanted value so: in another form, with a masked part, with more headers."""
-    if key != "headers":
+    if KINDS.get(key) is not Kind.HEADERS:
         return _fits(identifying(key, wanted), identifying(key, shown))
     return _are_shown_as(parse_headers(wanted), wanted, shown)
 

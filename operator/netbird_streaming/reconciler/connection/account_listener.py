@@ -1,4 +1,4 @@
-"""What follows from the LIST and the identification of an account."""
+"""The effects of an account's LIST and identification on the resources that use it."""
 
 from collections.abc import Iterable
 

@@ -23,7 +23,8 @@ from netbird_streaming.core.actions import (
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.inputs import DecisionInput, Desired, Observed, Recorded, Target, own_status_of
 from netbird_streaming.core.netbird.compare import is_identical, signature
-from netbird_streaming.core.netbird.payload import Payload, SecretData, referenced, resolve, secret_keys
+from netbird_streaming.core.netbird.payload import Payload, referenced, resolve, secret_keys
+from netbird_streaming.core.netbird.secret_reader import SecretData  # noqa: TC001  # the only import that would be for types alone
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.core.policies import existing
 from netbird_streaming.errors import EditError, NotInChargeError, OperatorError, RetryError, WaitError

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netbird_streaming.core.netbird import compare
+from netbird_streaming.core.netbird.destinations import COMPARABLE
 from netbird_streaming.core.netbird.types import Integration
 from tests.harness.cases import KEY
 
@@ -175,7 +176,7 @@ def test_any_header_text_is_parsed_or_refused(value: str) -> None:
 
 @given(*[st.sampled_from(["https://siem.example/in", "https://SIEM.example/in/", "https://other.example", ""])] * 2)
 def test_configurations_have_one_identity_where_each_could_be_taken_for_the_other(one: str, other: str) -> None:
-    for platform, keys in compare.COMPARABLE.items():
+    for platform, keys in COMPARABLE.items():
         first, second = (dict.fromkeys(keys, "same") | {keys[0]: value} for value in (one, other))
         identical = compare.is_identical(platform, first, Integration(id=1, platform=platform, config=second))
         assert (compare.natural_key(platform, first) == compare.natural_key(platform, second)) is identical

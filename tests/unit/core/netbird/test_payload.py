@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from netbird_streaming.api.status import MAX_PUBLIC
 from netbird_streaming.api.types import IntegrationSpec, TokenType
-from netbird_streaming.core.netbird.payload import (
-    MAX_CONFIGURATION,
-    Payload,
-    referenced,
-    resolve,
-    secret_keys,
-    secret_names,
-    url_fault,
-)
+from netbird_streaming.core.netbird.payload import Payload, referenced, resolve, secret_keys, secret_names
+from netbird_streaming.core.netbird.secret_reader import MAX_CONFIGURATION, url_fault
 from netbird_streaming.core.netbird.types import Endpoint
 from netbird_streaming.core.values import MAX_VALUE, value_fault
 from netbird_streaming.errors import EditError, WaitError
@@ -259,7 +252,7 @@ def test_all_values_together_have_a_limit_before_anything_is_made_of_them() -> N
     ],
 )
 def test_a_resource_older_than_the_schema_s_limits_is_told_of_them(block: dict[str, Any]) -> None:
-    with pytest.raises(EditError, match="headers and bodyTemplate have more than 64 KiB together; shorten them"):
+    with pytest.raises(EditError, match="its values have more than 64 KiB together; shorten them"):
         http(**block)
 
 
