@@ -220,8 +220,8 @@ $(MUTATION): requirements/mutation.lock | $(VENV)
 	@touch $@
 
 .PHONY: monitoring
-monitoring: $(VENV) $(RUNTIME) ## The alerts under promtool, and a real Prometheus that scrapes the operator
-	@$(PYTHON) -m pytest tests/monitoring $(ARGS)
+monitoring: $(VENV) $(RUNTIME) ## The alerts under promtool, and under a real Prometheus while incidents last
+	@$(PYTHON) -m pytest tests/monitoring --numprocesses=3 --dist=loadfile $(ARGS)
 
 .PHONY: lock
 lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)

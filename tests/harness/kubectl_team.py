@@ -19,7 +19,7 @@ from tests.doubles.netbird.wire import Operation
 from tests.harness import manifests
 from tests.harness.end_to_end import PATIENCE, USER, Json, Scene, eventually
 from tests.harness.manifests import Manifest, reference, to_yaml
-from tests.harness.operator import NAMESPACE
+from tests.harness.operator import NAMESPACE, apply
 
 SECRETS: Final[dict[str, dict[str, str]]] = {
     "datadog": {"api-key": "first-api-key"},
@@ -45,14 +45,14 @@ class Team:
     """What a test does as a user and sees as one, and what the servers of both sides counted meanwhile."""
 
     def __init__(self, scene: Scene, name: str) -> None:
-        """Make the namespace and the account; nothing is connected yet."""
+        """Make the account, and the namespace where it does not exist; nothing is connected yet."""
         self.scene: Final = scene
         self.namespace: Final = name
         self.account: Final = f"account-{name}"
         self.token: Final = f"nbp_{name}"
         scene.netbird.add_account(Account(self.account))
         scene.netbird.add_token(self.netbird_token())
-        scene.kubectl("create", "namespace", name)
+        apply(scene.plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def netbird_token(self, **changes: Any) -> Token:
         """The team's token, for NetBird."""

@@ -1,6 +1,7 @@
 """What the chart has for Prometheus and Grafana: the alerts as it renders them, the dashboard; and the runbooks."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ ALERTS: Final = CHART / "files" / "monitoring" / "alerts.yaml"
 DASHBOARD: Final = CHART / "files" / "monitoring" / "dashboard.json"
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
 _NAMESPACE: Final = "netbird-system"
+_MINUTES: Final = re.compile(r"(\d+)m\b")
+_SECONDS: Final = re.compile(r"\b\d{2,}\b(?!m)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,23 @@ def alerts(groups: list[Manifest]) -> list[Alert]:
         for group in groups
         for each in group["rules"]
     ]
+
+
+def compressed(groups: list[Manifest], factor: float) -> list[Manifest]:
+    """Divide every time in the rules by a factor: how long a condition holds, ranges, and thresholds in seconds.
+
+    Thresholds of two digits or more are seconds.
+    """
+
+    def milliseconds(found: re.Match[str]) -> str:
+        return f"{int(found[1]) * 60_000 / factor:.0f}ms"
+
+    def seconds(found: re.Match[str]) -> str:
+        return f"{int(found[0]) / factor:g}"
+
+    def shorter(rule: Manifest) -> Manifest:
+        expression = _MINUTES.sub(milliseconds, _SECONDS.sub(seconds, rule["expr"]))
+        times = {"for": _MINUTES.sub(milliseconds, rule["for"])} if "for" in rule else {}
+        return {**rule, "expr": expression, **times}
+
+    return [{**group, "rules": [shorter(rule) for rule in group["rules"]]} for group in groups]

@@ -32,6 +32,26 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class ActiveAlert:
+    """An alert whose expression holds now."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    fires: bool
+    """False while it is pending."""
+
+    @property
+    def name(self) -> str:
+        """The name of its rule."""
+        return self.labels["alertname"]
+
+    @property
+    def text(self) -> str:
+        """What the receiver reads."""
+        return "\n".join(self.annotations.values())
+
+
 class Prometheus:
     """A server that runs from its making to the end of the block, or of this process."""
 
@@ -77,6 +97,16 @@ class Prometheus:
         """Read its alerts by their names, each with its `health`, its `lastError` and its `state`."""
         groups = self._ask("rules", type="alert")["groups"]
         return {rule["name"]: rule for group in groups for rule in group["rules"]}
+
+    def active(self) -> list[ActiveAlert]:
+        """Read the alerts that are pending or fire."""
+        found = self._ask("alerts")["alerts"]
+        return [ActiveAlert(each["labels"], each["annotations"], each["state"] == "firing") for each in found]
+
+    def fired(self, seconds: float) -> list[Mapping[str, str]]:
+        """Read the labels of the alerts that have fired within the last seconds, also those that have ended."""
+        found = self.query(f'last_over_time(ALERTS{{alertstate="firing"}}[{max(seconds, 1.0) * 1000:.0f}ms])')
+        return [each.labels for each in found]
 
     def _ask(self, what: str, **parameters: str) -> Any:
         answer = self._client.get(f"/api/v1/{what}", params=parameters)

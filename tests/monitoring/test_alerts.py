@@ -19,7 +19,7 @@ RULES: Final[list[Manifest]] = [
 ]
 NAMES: Final = [rule["alert"] for rule in RULES]
 # Not those of a range, as `[5m]`, nor of a label's value.
-NUMBER: Final = re.compile(r"(?<![\w\[\"])\d+(?:\.\d+)?(?![\w\]])")
+NUMBER: Final = re.compile(r"(?<![\w\[\"$])\d+(?:\.\d+)?(?![\w\]])")
 MINUTES: Final = re.compile(r"(\d+)m")
 
 
@@ -52,11 +52,15 @@ def variants(rule: Manifest) -> Iterator[Any]:
     for match in NUMBER.finditer(text):
         for other in neighbours(match[0]):
             changed = text[: match.start()] + other + text[match.end() :]
-            yield pytest.param({**rule, "expr": changed}, id=f"{rule['alert']}: {match[0]} is {other}")
+            yield pytest.param(
+                {**rule, "expr": changed}, id=f"{rule['alert']}: {match[0]} at {match.start()} is {other}"
+            )
     # Nobody can tell of a rate, which is no whole number.
     for match in () if "rate(" in text else re.finditer("[<>](?!=)", text):
         changed = f"{text[: match.end()]}={text[match.end() :]}"
-        yield pytest.param({**rule, "expr": changed}, id=f"{rule['alert']}: {match[0]} is {match[0]}=")
+        yield pytest.param(
+            {**rule, "expr": changed}, id=f"{rule['alert']}: {match[0]} at {match.start()} is {match[0]}="
+        )
     for minutes in MINUTES.findall(rule.get("for", "")):
         for moved in (int(minutes) - 1, int(minutes) + 1):
             yield pytest.param({**rule, "for": f"{moved}m"}, id=f"{rule['alert']}: for {moved}m")

@@ -144,7 +144,8 @@ def test_what_is_wrong_is_about_to_be_told_and_nothing_else(stage: Stage, groups
         "QueueStuck",
         "InternalError",
         "Unreadable",
-        "StatusRefused",
+        "KubernetesRefused",
+        "Restarts",
         "WatchRestarts",
     )
     assert {rules[f"NetBirdStreaming{name}"]["state"] for name in quiet} == {"inactive"}

@@ -22,6 +22,7 @@ class ConnectionStats:
     """
 
     label: str
+    ready: bool
     rate_limit_state: RateLimitState
     resync_age: float
     resync_interval: float
@@ -51,6 +52,7 @@ def _connection_stats(state: ConnectionState, now: float) -> ConnectionStats:
     accounts = list(state.accounts.values())
     return ConnectionStats(
         label=state.connection.key.label,
+        ready=readiness(state.connection.status.conditions).ready,
         # All of its accounts are asked with one token.
         rate_limit_state=accounts[0].client.rate_limit_state,
         resync_age=now - min(account.last_list_at for account in accounts),

@@ -250,6 +250,8 @@ class KopfWatcher:
             return
         self._activity[path] = now
         if event is RequestEvent.FAILED:
+            # One that fails again and again counts once: `failing` reports it.
+            self.restarts += path not in self._failing
             self._failing.add(path)
         elif event is not RequestEvent.SENT:
             self._failing.discard(path)

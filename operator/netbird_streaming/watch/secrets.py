@@ -67,7 +67,7 @@ class WatchTiming:
     idle: float = 90.0
     first_retry: float = 0.1
     longest_retry: float = 2.0
-    denied_retry: float = 180.0
+    denied_retry: float = 30.0
 
 
 class WatchState(Enum):
@@ -77,7 +77,7 @@ class WatchState(Enum):
     WATCHING = auto()
     """Every change since the first list is or will be told, also while the connection is broken."""
     DENIED = auto()
-    """RBAC does not allow it; it is tried again every few minutes."""
+    """RBAC does not allow it; it is tried again every half minute."""
 
 
 class Versions:
@@ -153,7 +153,7 @@ class SecretWatch:
 
     @property
     def restarts(self) -> int:
-        """How often a watch that worked has failed and was begun anew, however many tries that took."""
+        """How often a watch has failed or was refused; tries that fail in a row count once."""
         return sum(scope.restarts for scope in self._watches.values())
 
     def failing(self) -> frozenset[str | None]:
@@ -214,6 +214,7 @@ class _NamespaceWatch:
 
     async def _denied(self, error: DeniedError) -> None:
         if self.state is not WatchState.DENIED:
+            self.restarts += not self._broken
             logger.warning("%s The Secrets in use are read by name instead.", error.message)
         self.state, self._version, self._failures = WatchState.DENIED, None, 0
         self.first_list_done.set()

@@ -5,12 +5,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from netbird_streaming.cluster.client import Request
 from netbird_streaming.cluster.errors import DeniedError
-from netbird_streaming.errors import RetryError
+from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.watch.secrets import SecretWatch, Versions, WatchTiming
 from tests.unit.cluster.fakes import ScriptedApi
@@ -134,13 +135,15 @@ def test_failures_of_every_kind_end_in_another_list() -> None:
     assert [request.query.get("watch") for request in api.requests] == [None, None, None, "true", None, "true"]
 
 
-def test_a_watch_that_fails_counts_once_however_many_tries_it_takes() -> None:
-    down = RetryError(Reason.UNAVAILABLE, "down")
+@pytest.mark.parametrize(
+    "down", [RetryError(Reason.UNAVAILABLE, "down"), DeniedError(Reason.KUBERNETES_REFUSED, "denied")], ids=str
+)
+def test_a_watch_that_fails_or_is_refused_counts_once_however_many_tries_it_takes(down: OperatorError) -> None:
     script = iter((page(), down, down, down, page(), lines()))
     api = ScriptedApi(lambda _: next(script))
 
     async def scenario() -> None:
-        timing = WatchTiming(first_retry=0, longest_retry=0)
+        timing = WatchTiming(first_retry=0, longest_retry=0, denied_retry=0)
         watch = SecretWatch(api.api, lambda _, __: None, lambda: 0.0, timing=timing)
         running = asyncio.create_task(watch.run())
         while len(api.requests) < 6:  # noqa: ASYNC110 - the watch has no such event to offer

@@ -1,5 +1,7 @@
 """Policies for a resource that is being deleted: delete its integration, orphan it, or prove that it is absent."""
 
+from dataclasses import replace
+
 from netbird_streaming.api.status import Former
 from netbird_streaming.api.types import DeletionPolicy
 from netbird_streaming.core import former
@@ -12,6 +14,7 @@ from netbird_streaming.core.actions import (
     RemoveFinalizer,
     Report,
     WaitForList,
+    report_of,
 )
 from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.policies import create_outcome
@@ -67,9 +70,15 @@ def report_blocked_deletion(inputs: DecisionInput) -> Action | None:
     problem = inputs.observed.target
     if not isinstance(problem, OperatorError):
         return None
-    return Report(
-        ReadyState.RECONCILING, problem.reason, f"{problem.message.removesuffix('.')}. {DELETION_BLOCKED_HELP}"
-    )
+    return replace(report_problem(inputs, problem), state=ReadyState.RECONCILING)
+
+
+def report_problem(inputs: DecisionInput, problem: OperatorError) -> Report:
+    """Return the report of an error. Of a deletion it names the remedies."""
+    found = report_of(problem)
+    if not inputs.desired.resource.deleting:
+        return found
+    return replace(found, message=f"{problem.message.removesuffix('.')}. {DELETION_BLOCKED_HELP}")
 
 
 def resolve_before_delete(inputs: DecisionInput) -> Action | None:

@@ -6,9 +6,8 @@ from typing import Final
 
 from netbird_streaming.backoff import Backoff
 from netbird_streaming.core.actions import ProveAbsence, ReadyState, Report, WaitForList
-from netbird_streaming.core.actions import report_of as standing
 from netbird_streaming.core.inputs import DecisionInput
-from netbird_streaming.core.policies import existing
+from netbird_streaming.core.policies import deletion, existing
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import NotFoundError, OperatorError, RetryError
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
@@ -35,7 +34,7 @@ async def report(run: Reconciliation, inputs: DecisionInput, action: Report) -> 
 async def report_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> bool:
     """Report a problem that an action met; after a conflict it is said of the newest version, by the next decision."""
     run.retry_after = problem.retry_after if isinstance(problem, RetryError) else None
-    return await report(run, inputs, standing(problem))
+    return await report(run, inputs, deletion.report_problem(inputs, problem))
 
 
 async def wait_for_list(run: Reconciliation, inputs: DecisionInput, action: WaitForList) -> bool:

@@ -102,7 +102,8 @@ DRIFTS_CORRECTED: Final = MetricDefinition(
 RESYNC_AGE: Final = MetricDefinition(
     Type.GAUGE,
     "resync_age_seconds",
-    "Time since the last full LIST of an account began, or since it became known if there was none: of the oldest.",
+    "Time since the last full LIST of an account began, or since it became known if there was none: of the oldest. "
+    "Connections that are not Ready are left out, since resources has their reason.",
     labels=("connection",),
 )
 RESYNC_INTERVAL: Final = MetricDefinition(
@@ -133,7 +134,8 @@ WATCH_FAILING: Final = MetricDefinition(
 WATCH_RESTARTS: Final = MetricDefinition(
     Type.COUNTER,
     "watch_restarts_total",
-    "Watches that were begun anew since they had failed or ended (watch: resources or secrets).",
+    "Lists and watches that failed, were refused, or ended and began again (watch: resources or secrets). One that "
+    "fails again and again counts once: watch_failing shows it.",
     labels=("watch",),
 )
 

@@ -86,8 +86,8 @@ def _of_connections(groups: Groups) -> Iterator[Metric]:
     budgets = {label: min((each.rate_limit_state for each in group), key=_remaining) for label, group in groups.items()}
     yield _family(definitions.RATE_LIMIT_REMAINING, (((label,), each.remaining) for label, each in budgets.items()))
     yield _family(definitions.RATE_LIMIT_BURST, (((label,), each.burst) for label, each in budgets.items()))
-    ages = (((label,), max(each.resync_age for each in group)) for label, group in groups.items())
-    yield _family(definitions.RESYNC_AGE, ages)
+    ages = {label: [each.resync_age for each in group if each.ready] for label, group in groups.items()}
+    yield _family(definitions.RESYNC_AGE, (((label,), max(each)) for label, each in ages.items() if each))
     intervals = (((label,), max(each.resync_interval for each in group)) for label, group in groups.items())
     yield _family(definitions.RESYNC_INTERVAL, intervals)
     expiries = {

@@ -21,7 +21,8 @@ def connection(
 ) -> ConnectionStats:
     return ConnectionStats(
         label,
-        RateLimitState(remaining, burst),
+        ready=True,
+        rate_limit_state=RateLimitState(remaining, burst),
         resync_age=age,
         resync_interval=300.0 + age,
         token_expires_at=None if expiry is None else datetime.fromtimestamp(expiry, UTC),

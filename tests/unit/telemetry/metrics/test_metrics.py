@@ -1,5 +1,7 @@
 """/metrics as a page: the format that is asked for, and nothing of what only a leader knows while another one leads."""
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -83,6 +85,16 @@ def test_the_token_that_expires_first_counts_and_an_unknown_expiry_has_no_series
         f"{name}{{connection=c}}": 3e9,
     }
     assert not any(key.startswith(name) for key in series(metrics(sight(snapshot(connection("a")), {}))))
+
+
+def test_a_connection_that_is_not_ready_has_no_age_but_a_rate_limit() -> None:
+    given = snapshot(replace(connection("a", age=900, remaining=3), ready=False), connection("b", age=9))
+    told = series(metrics(sight(given, {})))
+    assert told["resync_age_seconds{connection=}"] == 9
+    assert told["rate_limit_remaining_requests{connection=}"] == 3
+    alone = series(metrics(sight(snapshot(replace(connection("a"), ready=False)), {})))
+    assert "resync_age_seconds{connection=}" not in alone
+    assert alone["resync_interval_seconds{connection=}"] == 310
 
 
 def test_with_names_at_most_a_hundred_are_told_and_the_rest_together() -> None:

@@ -1,0 +1,275 @@
+"""Incidents at NetBird, in Secrets and in connections: each raises one alert, and ends by its runbook.
+
+The rules of the chart take a sixtieth of their time here: a minute is a second. Nothing of the operator is changed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.doubles.netbird.faults import error_reply, html_reply
+from tests.doubles.netbird.process import running_netbird
+from tests.doubles.netbird.tenancy import Account, Token
+from tests.doubles.netbird.wire import Operation
+from tests.harness.certificates import AUTHORITY, KEY, certificate
+from tests.harness.controlplane import Binaries, ControlPlane
+from tests.harness.controlplane.commands import LOOPBACK, free_port
+from tests.harness.end_to_end import QUICK_LEASE, Scene, raised
+from tests.harness.kubectl_team import INTEGRATIONS, Team, new_team, secret
+from tests.harness.manifests import reference
+from tests.harness.monitoring import compressed
+from tests.harness.prometheus import Prometheus
+from tests.harness.runbooks import Runbook
+from tests.monitoring.incident import incident
+from tools.chart import Manifest
+
+pytestmark = pytest.mark.timeout(300)
+
+FACTOR: Final = 60.0
+NOT_READY: Final = 16.0
+"""Minutes. The rule waits for 15."""
+CONNECTIONS: Final = "netbirdconnections"
+Remedy = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs, and what a case needs to bring about its incident."""
+
+    scene: Scene
+    prometheus: Prometheus
+    stack: ExitStack
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An incident that makes resources not Ready.
+
+    `begin` brings it about and returns what the runbook says to do. `row` is in the row of the runbook, `message` in
+    the condition of the resource or connection `where`.
+    """
+
+    name: str
+    begin: Callable[[Team, Stage], Remedy]
+    cause: str
+    reason: str
+    row: str
+    message: tuple[str, ...]
+    where: tuple[str, str] = ("esi", "events")
+
+
+def netbird_is_down(team: Team, _: Stage) -> Remedy:
+    fault = team.fault(error_reply(503, "away"), times=None)
+    team.patch("events", enabled=False)
+    team.ask("netbird", "now", "nbc")
+    return lambda: team.scene.netbird.remove_fault(fault)
+
+
+def token_is_dead(team: Team, _: Stage) -> Remedy:
+    team.apply(secret("netbird", token="nbp_revoked"))
+    return lambda: team.apply(secret("netbird", token=team.token))
+
+
+def token_of_another_account(team: Team, _: Stage) -> Remedy:
+    other = f"other-{team.namespace}"
+    team.scene.netbird.add_account(Account(other))
+    team.scene.netbird.add_token(Token(other, f"nbp_{other}", other))
+    team.apply(secret("netbird", token=f"nbp_{other}"))
+    return lambda: team.apply(secret("netbird", token=team.token))
+
+
+def destination_rejects(team: Team, _: Stage) -> Remedy:
+    fault = team.fault(error_reply(412, "the test event was refused"), Operation.UPDATE, times=None)
+    team.patch("events", enabled=False)
+    return lambda: team.scene.netbird.remove_fault(fault)
+
+
+def secret_is_deleted(team: Team, _: Stage) -> Remedy:
+    team.kubectl("delete", "secret", "datadog")
+    return lambda: team.apply(secret("datadog", **{"api-key": "second-api-key"}))
+
+
+def token_secret_is_deleted(team: Team, _: Stage) -> Remedy:
+    team.kubectl("delete", "secret", "netbird")
+    return lambda: team.apply(secret("netbird", token=team.token))
+
+
+def deletion_without_token(team: Team, _: Stage) -> Remedy:
+    team.apply(secret("netbird", token="nbp_revoked"))
+    team.kubectl("delete", "esi", "events", "--wait=false")
+
+    def let_go() -> None:
+        team.patch("events", deletionPolicy="Orphan")
+        team.gone()
+        team.apply(secret("netbird", token=team.token))
+
+    return let_go
+
+
+def list_is_html(team: Team, _: Stage) -> Remedy:
+    fault = team.fault(html_reply(), Operation.LIST, times=None)
+    team.ask("netbird", "now", "nbc")
+    return lambda: team.scene.netbird.remove_fault(fault)
+
+
+def certificate_expires(team: Team, stage: Stage) -> Remedy:
+    """The certificate of a server of one's own expires; who runs it renews it."""
+    url = f"https://{LOOPBACK}:{(port := free_port())}"
+    state = f"--state={stage.scene.plane.folder / team.namespace}"
+    with running_netbird([state]) as prepared:
+        prepared.control.add_account(Account(team.account))
+        prepared.control.add_token(team.netbird_token())
+    serving = stage.stack.enter_context(ExitStack())
+
+    def serve(name: str) -> None:
+        serving.close()
+        files = (f"--certificate={certificate(name)}", f"--key={KEY}")
+        serving.enter_context(running_netbird([state, f"--port={port}", *files]))
+
+    serve("expired")
+    team.kubectl("delete", "esi", "events")
+    team.kubectl("create", "configmap", "company-ca", f"--from-file=ca.crt={AUTHORITY}")
+    bundle = reference("company-ca", "ca.crt")
+    team.apply(team.connection(url=url, caBundleConfigMapRef=bundle), team.integration())
+    return lambda: serve("server")
+
+
+CASES: Final = {
+    each.name: each
+    for each in (
+        Case(
+            "1 NetBird answers 503", netbird_is_down, "Unavailable", "Unavailable", "`CreateOutcomeUnknown`", ("503",)
+        ),
+        Case("2 token revoked", token_is_dead, "TokenRejected", "TokenRejected", "`TokenRejected`", ("token",)),
+        Case(
+            "3 token of another account",
+            token_of_another_account,
+            "AccountMismatch",
+            "AccountMismatch",
+            "`AccountMismatch`",
+            ("token",),
+        ),
+        Case(
+            "4 certificate expired",
+            certificate_expires,
+            "Unavailable",
+            "Unavailable",
+            '"certificate"',
+            ("expired",),
+        ),
+        Case(
+            "5 destination refuses the test event",
+            destination_rejects,
+            "DestinationRejected",
+            "DestinationRejected",
+            "`DestinationRejected`",
+            ("destination",),
+        ),
+        Case(
+            "8 Secret deleted", secret_is_deleted, "SecretNotFound", "SecretNotFound", "`SecretNotFound`", ("datadog",)
+        ),
+        Case(
+            "9 token Secret deleted",
+            token_secret_is_deleted,
+            "SecretNotFound",
+            "SecretNotFound",
+            "`SecretNotFound`",
+            ("netbird",),
+        ),
+        Case(
+            "12 LIST is a page of HTML",
+            list_is_html,
+            "Unavailable",
+            "UnexpectedAnswer",
+            "`CreateOutcomeUnknown`",
+            ("JSON",),
+            ("nbc", "netbird"),
+        ),
+        Case(
+            "13 deletion without a token",
+            deletion_without_token,
+            "TokenRejected",
+            "TokenRejected",
+            "`TokenRejected`",
+            ("Orphan",),
+        ),
+    )
+}
+BATCHES: Final = (("1", "2", "3", "5", "8"), ("4", "9", "13"), ("12",))
+"""Those of one batch last at the same time: each raises its own alert, and none raises two."""
+
+
+@pytest.fixture(scope="module")
+def stage(binaries: Binaries, groups: list[Manifest], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    port = free_port()
+    folder = tmp_path_factory.mktemp("prometheus")
+    with (
+        ControlPlane.start() as plane,
+        raised(plane, f"--metrics-port={port}", *QUICK_LEASE) as scene,
+        Prometheus(binaries.find("prometheus"), folder, {"operator-a": port}, compressed(groups, FACTOR)) as prometheus,
+        ExitStack() as stack,
+    ):
+        yield Stage(scene, prometheus, stack)
+
+
+@pytest.fixture
+def log(stage: Stage) -> Path:
+    return stage.scene.operator.log
+
+
+@pytest.mark.parametrize("numbers", BATCHES, ids=" ".join)
+def test_each_raises_one_alert_and_ends_by_its_runbook(stage: Stage, log: Path, numbers: tuple[str, ...]) -> None:
+    cases = [next(case for case in CASES.values() if case.name.split()[0] == number) for number in numbers]
+    with ExitStack() as teams:
+        acting = [(case, teams.enter_context(new_team(stage.scene))) for case in cases]
+        for _, team in acting:
+            team.connect(team.integration())
+            team.ready()
+        with incident(stage.prometheus, FACTOR) as lasting:
+            remedies = [case.begin(team, stage) for case, team in acting]
+            for case, _ in acting:
+                kind = "EventStreamingIntegration" if case.where[0] == "esi" else "NetBirdConnection"
+                lasting.fires("NotReady", f"{kind}: {case.reason}.", within=NOT_READY, cause=case.cause)
+            runbook = Runbook("NetBirdStreamingNotReady")
+            seen = runbook.look(stage.scene.plane, log)
+            for case, team in acting:
+                follow(runbook, seen, case, team)
+            for remedy in remedies:
+                remedy()
+        for case, team in acting:
+            if "deletion" in case.name:
+                team.gone()
+            else:
+                team.ready()
+
+
+def follow(runbook: Runbook, seen: str, case: Case, team: Team) -> None:
+    """See that the commands show the reason and its message, and that a row says who has to act."""
+    assert team.namespace in seen
+    kind, name = case.where
+    plural = CONNECTIONS if kind == "nbc" else INTEGRATIONS
+    message = team.because(case.reason, name, plural)
+    for word in case.message:
+        assert word in message, f"{case.name}: {message}"
+    assert message.split(": ")[0][:60] in seen
+    assert runbook.remedy(case.row)
+
+
+def test_11_a_rate_limit_that_is_used_up_raises_one_alert_while_requests_wait(stage: Stage, log: Path) -> None:
+    with new_team(stage.scene) as team:
+        team.connect(rateLimit={"requestsPerMinute": 60, "burst": 12})
+        names = [f"hook-{number}" for number in range(60)]
+        with incident(stage.prometheus, FACTOR) as lasting:
+            team.apply(*(team.webhook(name) for name in names))
+            lasting.fires("RateLimitExhausted", "status", within=21)
+            runbook = Runbook("NetBirdStreamingRateLimitExhausted")
+            assert "hook-59" in runbook.look(stage.scene.plane, log)
+            waiting = (team.condition(name, "Reconciling").get("message", "") for name in names)
+            assert [message for message in waiting if "rate limit" in message], "a status says what it waits for"
+            assert "rateLimit" in runbook.remedy("NetBird allows the token more")
+            team.apply(team.connection(rateLimit={"requestsPerMinute": 6000, "burst": 1000}))
+            team.ready(*names)

@@ -1,0 +1,149 @@
+"""Incidents of processes and of the API server, with two replicas. The rules take a thirtieth of their time.
+
+A leader that is gone is replaced after 2 s here, and after 15 s with the chart's values. Measured by the rules, it
+takes four times as long here.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+
+from tests.harness.controlplane import Binaries, ControlPlane
+from tests.harness.controlplane.commands import free_port
+from tests.harness.end_to_end import Scene, eventually, raised
+from tests.harness.kubectl_team import new_team, secret
+from tests.harness.manifests import reference
+from tests.harness.monitoring import compressed
+from tests.harness.operator import LEASE as NAME
+from tests.harness.operator import NAMESPACE, Operator
+from tests.harness.prometheus import Prometheus
+from tests.harness.runbooks import Runbook
+from tests.monitoring.incident import incident
+from tools.chart import Manifest
+
+pytestmark = pytest.mark.timeout(300)
+
+FACTOR: Final = 30.0
+LEASE: Final = ("--lease-duration=2", "--lease-renew-deadline=1.5", "--lease-retry-period=0.3")
+RENEWALS: Final = 20
+AHEAD: Final = "tests.harness.ahead"
+
+
+@dataclass(slots=True)
+class Replica:
+    """A pod whose container is started again in place: its address stays."""
+
+    scene: Scene
+    module: str = "netbird_streaming"
+    port: int = field(default_factory=free_port)
+    operator: Operator | None = None
+
+    def start(self) -> Operator:
+        """Start it, and wait until it leads or follows."""
+        self.operator = Operator(self.scene.installation, f"--metrics-port={self.port}", *LEASE, module=self.module)
+        return self.operator.ready()
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self.operator is not None:
+            self.operator.kill()
+
+    @property
+    def leads(self) -> bool:
+        """Whether it says that it leads."""
+        return self.operator is not None and "netbird_streaming_leader 1.0" in self.operator.metrics()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Two replicas; the clock of the second is an hour ahead."""
+
+    scene: Scene
+    prometheus: Prometheus
+    replicas: tuple[Replica, Replica]
+
+    def leader(self) -> Replica:
+        """Wait until one leads, and return it."""
+        return eventually(lambda: next((each for each in self.replicas if each.leads), None), "a replica leads")
+
+    def lease(self) -> dict[str, Any]:
+        """Read the Lease's spec."""
+        text = self.scene.kubectl("get", "lease", NAME, f"--namespace={NAMESPACE}", "--output=json")
+        spec: dict[str, Any] = json.loads(text)["spec"]
+        return spec
+
+    def crash(self) -> None:
+        """Kill the leader, wait for the other to lead, and start the first again."""
+        gone = self.leader()
+        gone.kill()
+        self.leader()
+        gone.start()
+
+
+@pytest.fixture(scope="module")
+def stage(binaries: Binaries, groups: list[Manifest], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("prometheus")
+    with ControlPlane.start() as plane, raised(plane, *LEASE) as scene:
+        scene.stop()
+        replicas = Replica(scene), Replica(scene, AHEAD)
+        targets = {f"operator-{number}": each.port for number, each in enumerate(replicas)}
+        try:
+            for each in replicas:
+                each.start()
+            with Prometheus(binaries.find("prometheus"), folder, targets, compressed(groups, FACTOR)) as prometheus:
+                yield Stage(scene, prometheus, replicas)
+        finally:
+            for each in replicas:
+                each.kill()
+
+
+def test_10_and_16_a_killed_leader_and_a_clock_that_is_wrong_raise_nothing(stage: Stage) -> None:
+    first, ahead = stage.replicas
+    with incident(stage.prometheus, FACTOR):
+        # By the clock of the follower the Lease has always expired, and it looks as often as the leader renews.
+        renewed: set[str] = set()
+        while len(renewed) < RENEWALS:
+            renewed.add(stage.lease()["renewTime"])
+            assert first.leads
+            assert not ahead.leads
+        first.kill()
+        assert stage.leader() is ahead
+        first.start()
+        assert stage.leader() is ahead
+        ahead.kill()
+        assert stage.leader() is first
+        ahead.start()
+
+
+def test_6_an_api_server_that_hangs_raises_nothing(stage: Stage) -> None:
+    with incident(stage.prometheus, FACTOR):
+        stage.scene.plane.pause()
+        eventually(lambda: not any(each.leads for each in stage.replicas), "nobody leads")
+        stage.scene.plane.resume()
+        stage.leader()
+
+
+def test_10b_a_crash_loop_is_an_alert_and_delays_no_other(stage: Stage) -> None:
+    with new_team(stage.scene) as team:
+        lacking = {"site": "datadoghq.eu", "apiKeySecretRef": reference("nowhere", "key")}
+        with incident(stage.prometheus, FACTOR) as lasting:
+            team.connect(team.integration(name="lacking", datadog=lacking))
+            team.because("SecretNotFound", "lacking")
+
+            def both_fire() -> bool:
+                stage.crash()
+                return {"Restarts", "NotReady"} <= lasting.firing()
+
+            eventually(both_fire, "both fire while the leader crashes", 150)
+            restarts = lasting.fires("Restarts", "kubectl get pods", within=0)
+            lasting.fires("NotReady", "1 EventStreamingIntegration: SecretNotFound.", within=0, cause="SecretNotFound")
+            assert restarts.labels["severity"] == "warning"
+            runbook = Runbook("NetBirdStreamingRestarts")
+            runbook.look(stage.scene.plane, stage.scene.operator.log)
+            assert "resources.limits.memory" in runbook.remedy("OOMKilled")
+            # The remedy: from here on nothing kills them.
+            team.apply(secret("nowhere", key="first-key"))
+            team.ready("lacking")
