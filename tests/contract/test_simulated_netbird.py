@@ -28,9 +28,9 @@ from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation
 from tests.simulation.host import EPOCH
 from tests.simulation.loop import BEGIN, VirtualLoop
-from tests.simulation.netbird import NOBODY, SimNetBirdFactory
-from tests.simulation.network import Line, Mishap, Process
-from tests.simulation.random_faults import Fate, Script, Weather
+from tests.simulation.netbird import NO_OBSERVER, SimNetBirdFactory
+from tests.simulation.network import InjectedFault, Network, Process
+from tests.simulation.random_faults import NetworkFaults, RequestFault, ScriptedFaults
 
 TOKEN: Final = Token("robot", "nbp_personal", "acc-1", tenants=frozenset({"acc-2"}))
 PLENTY: Final = RateLimit(requests_per_minute=60_000, burst=60_000)
@@ -146,12 +146,12 @@ class Virtual:
     def __init__(self, habits: Behaviour = PLAIN) -> None:
         self.loop = VirtualLoop()
         self.server = model(habits)
-        self.line = Line(self.loop, Script({}), Weather(), lambda _: None, 0.0)
+        self.line = Network(self.loop, ScriptedFaults({}), NetworkFaults(), lambda _: None, 0.0)
 
     def client(self, tenant: str | None = None) -> Client:
         process = Process("p0", self.loop)
         clients = SimNetBirdFactory(
-            self.server, lambda: EPOCH + timedelta(seconds=self.loop.now), self.line, process, NOBODY
+            self.server, lambda: EPOCH + timedelta(seconds=self.loop.now), self.line, process, NO_OBSERVER
         )
         return clients.client(Endpoint("", TOKEN.value, TokenType.PERSONAL_ACCESS_TOKEN, tenant_id=tenant), PLENTY)
 
@@ -180,18 +180,18 @@ async def test_both_answer_the_same_to_every_operation(habits: str, tenant: str 
 
 
 @pytest.mark.parametrize(
-    ("fate", "failure", "moment"),
+    ("fault", "failure", "moment"),
     [
-        (Fate.DROPPED, faults.Hang(), Moment.BEFORE),
-        (Fate.UNANSWERED, faults.Hang(), Moment.AFTER),
-        (Fate.BROKEN, error_reply(503), Moment.BEFORE),
-        (Fate.BROKEN_APPLIED, error_reply(500), Moment.AFTER),
-        (Fate.LIMITED, error_reply(429), Moment.BEFORE),
+        (RequestFault.DROPPED, faults.Hang(), Moment.BEFORE),
+        (RequestFault.UNANSWERED, faults.Hang(), Moment.AFTER),
+        (RequestFault.BROKEN, error_reply(503), Moment.BEFORE),
+        (RequestFault.BROKEN_APPLIED, error_reply(500), Moment.AFTER),
+        (RequestFault.LIMITED, error_reply(429), Moment.BEFORE),
         # The first of the refusals that the simulation chooses from.
-        (Fate.REFUSED, error_reply(401), Moment.BEFORE),
+        (RequestFault.REFUSED, error_reply(401), Moment.BEFORE),
     ],
 )
-async def test_both_tell_the_same_of_a_failure(fate: Fate, failure: Any, moment: Moment) -> None:
+async def test_both_tell_the_same_of_a_failure(fault: RequestFault, failure: Any, moment: Moment) -> None:
     real, simulated = Told(), Told()
     async with SimulatedNetBird(model(PLAIN)) as server, factory(timeout=0.3) as clients:
         for operation in (Operation.CREATE, Operation.LIST):
@@ -201,7 +201,7 @@ async def test_both_tell_the_same_of_a_failure(fate: Fate, failure: Any, moment:
         await fail(client, real)
         made = len(server.model.integrations)
     virtual = Virtual()
-    virtual.line.mishaps = [Mishap("CREATE", fate), Mishap("LIST", fate)]
+    virtual.line.injected_faults = [InjectedFault("CREATE", fault), InjectedFault("LIST", fault)]
     await asyncio.to_thread(virtual.run, fail(virtual.client(), simulated))
     assert simulated.lines == real.lines
     assert len(virtual.server.integrations) == made

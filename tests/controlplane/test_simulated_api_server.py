@@ -82,7 +82,7 @@ async def real(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Rea
     await asyncio.sleep(0.1)
 
 
-async def watched(kubernetes: Kubernetes, side: RealSide, version: str, told: Transcript) -> list[str]:
+async def watched(kubernetes: Kubernetes, side: RealSide, version: str, transcript: Transcript) -> list[str]:
     """What a watch from that version says, until it tells of an object that is made for its end."""
     await side.create("end")
     lines = []
@@ -90,7 +90,7 @@ async def watched(kubernetes: Kubernetes, side: RealSide, version: str, told: Tr
         if event["object"]["metadata"]["name"] == "end":
             break
         what = {"ADDED": "stored", "MODIFIED": "stored", "DELETED": "gone"}[event["type"]]
-        lines.append(f"{what}: {told.shown(parse(event['object']))}")
+        lines.append(f"{what}: {transcript.shown(parse(event['object']))}")
     return lines
 
 
@@ -98,10 +98,10 @@ async def watched(kubernetes: Kubernetes, side: RealSide, version: str, told: Tr
 async def test_both_tell_the_same(
     real: RealSide, control_plane: ControlPlane, scenario: Callable[[Side, Transcript], Awaitable[None]]
 ) -> None:
-    told = Transcript()
+    transcript = Transcript()
     async with connect(control_plane.kubeconfig) as kubernetes:
         version = (await kubernetes.call("GET", real.path))["metadata"]["resourceVersion"]
-        await scenario(real, told)
-        told.lines += await watched(kubernetes, real, version, told)
+        await scenario(real, transcript)
+        transcript.lines += await watched(kubernetes, real, version, transcript)
     simulated = await asyncio.to_thread(SimulatedSide(real.namespace).play, scenario)
-    assert told.lines == simulated
+    assert transcript.lines == simulated

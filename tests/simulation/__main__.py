@@ -1,7 +1,7 @@
 """Run seeds from the command line.
 
-`python -m tests.simulation --seed 7` tells a whole story, and shrinks it where it breaks a promise. Without a seed,
-very many are run on all processors until one fails, and that one is shrunk.
+`python -m tests.simulation --seed 7` prints a whole scenario, and shrinks it if it breaks a promise. Without a seed,
+seeds run on all processors until one fails. That one is shrunk.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from tests.simulation.shrink import shrink_seed
 
 
 def main() -> int:
-    """Answer the exit status: 1 where a promise was broken."""
+    """Return the exit status: 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, help="tell the whole story of this seed")
+    parser.add_argument("--seed", type=int, help="print the whole scenario of this seed")
     parser.add_argument("--first", type=int, default=0, help="the first of many seeds (%(default)s)")
-    parser.add_argument("--fresh", action="store_true", help="begin with a seed that nobody has tried, by the clock")
+    parser.add_argument("--fresh", action="store_true", help="begin with a new seed, from the clock")
     parser.add_argument("--count", type=int, help="how many seeds at most")
     parser.add_argument("--seconds", type=float, help="begin no more seeds after so many seconds")
     parser.add_argument(
@@ -27,7 +27,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        return _tell(arguments.seed)
+        return _print_seed(arguments.seed)
     first = time.time_ns() // 1_000_000 if arguments.fresh else arguments.first
     report = run_many(arguments.workers, first, most=arguments.count, seconds=arguments.seconds)
     if report.failed:
@@ -36,7 +36,7 @@ def main() -> int:
     return 1 if report.failed else 0
 
 
-def _tell(seed: int) -> int:
+def _print_seed(seed: int) -> int:
     result = run_seed(seed, output=sys.stdout)
     sys.stdout.write("\n".join(result.breaches or ("all promises were kept",)) + "\n")
     if result.breaches:

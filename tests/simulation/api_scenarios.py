@@ -1,7 +1,7 @@
-"""Scenarios for an API server, simulated or real: what users and the operator ask of it, and what it answers.
+"""Scenarios for an API server, simulated or real: requests of users and the operator, and the responses.
 
-Both tell the same transcript or one of them is wrong. In it versions and uids are numbered as they first come up, and
-moments are left out; everything else of an object is there.
+Both servers have to give the same transcript. Versions and uids are numbered in order of appearance, and times are left
+out. All other fields of an object are included.
 """
 
 import json
@@ -42,15 +42,13 @@ _BRANCHES: Final = (ConflictError, ObjectGoneError, RetryError, EditError, WaitE
 
 
 class LeaseClient(Protocol):
-    """What the elector asks of its connection."""
+    """The part of the API client that the elector uses."""
 
-    async def call(self, request: Request, *, seconds: float, urgent: bool) -> Json:
-        """As `KubernetesClient.call`."""
-        ...
+    async def call(self, request: Request, *, seconds: float, urgent: bool) -> Json: ...
 
 
 class Side(Protocol):
-    """One API server, and who acts there: users, and the operator by its `cluster` and its `lease`."""
+    """An API server with its clients: users, and the operator by its `cluster` and its `lease`."""
 
     namespace: str
 
@@ -61,48 +59,47 @@ class Side(Protocol):
 
     @property
     def lease(self) -> LeaseClient:
-        """The operator's way to its Lease."""
+        """The operator's client for its Lease."""
         ...
 
     async def create(self, name: str) -> None:
-        """A user creates an integration of `SPEC`."""
+        """Create an integration of `SPEC` as a user."""
         ...
 
     async def edit(self, name: str, *, enabled: bool) -> None:
-        """A user changes the spec."""
+        """Change the spec as a user."""
         ...
 
     async def annotate(self, name: str, value: str) -> None:
-        """Somebody sets the annotation `NOISE`."""
+        """Set the annotation `NOISE`."""
         ...
 
     async def set_finalizers(self, name: str, finalizers: tuple[str, ...]) -> None:
-        """Somebody sets all finalizers."""
+        """Set all finalizers."""
         ...
 
     async def delete(self, name: str) -> None:
-        """A user deletes the integration."""
+        """Delete the integration as a user."""
         ...
 
     async def put_secret(self, name: str, value: str) -> None:
-        """A user creates or changes a Secret."""
+        """Create or change a Secret as a user."""
         ...
 
     async def delete_secret(self, name: str) -> None:
-        """A user deletes it."""
+        """Delete the Secret as a user."""
         ...
 
 
 class Transcript:
-    """What was answered, a line each."""
+    """The responses, one line each."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.lines: list[str] = []
         self._numbers: dict[str, int] = {}
 
     async def says(self, what: str, asked: Awaitable[T]) -> T | None:
-        """Write down what comes of it; None where it is refused."""
+        """Record the result, or None if the request is refused."""
         try:
             answer = await asked
         except OperatorError as error:
@@ -113,7 +110,7 @@ class Transcript:
         return answer
 
     def shown(self, answer: object) -> str:
-        """An answer, without what differs from run to run."""
+        """Return a response without the fields that differ from run to run."""
         if isinstance(answer, EventStreamingIntegration):
             return self._object(answer)
         if isinstance(answer, dict) and "spec" in answer:
@@ -150,96 +147,96 @@ async def _read(side: Side, name: str = "r0") -> EventStreamingIntegration:
     return found
 
 
-async def a_life(side: Side, told: Transcript) -> None:
-    """Versions and generations, from the creation to the end."""
-    await told.says("nothing yet", side.cluster.read(_identity(side)))
+async def lifecycle(side: Side, transcript: Transcript) -> None:
+    """Versions and generations from creation to deletion."""
+    await transcript.says("nothing yet", side.cluster.read(_identity(side)))
     await side.create("r0")
-    fresh = await told.says("created", _read(side))
+    fresh = await transcript.says("created", _read(side))
     assert fresh is not None
-    held = await told.says("finalizer", side.cluster.add_finalizer(fresh))
+    held = await transcript.says("finalizer", side.cluster.add_finalizer(fresh))
     assert held is not None
-    written = await told.says("status", side.cluster.write_status(held, STATUS))
+    written = await transcript.says("status", side.cluster.write_status(held, STATUS))
     assert written is not None
-    await told.says("the same status", side.cluster.write_status(written, STATUS))
+    await transcript.says("the same status", side.cluster.write_status(written, STATUS))
     await side.edit("r0", enabled=False)
-    await told.says("edited", _read(side))
+    await transcript.says("edited", _read(side))
     await side.edit("r0", enabled=False)
-    await told.says("edited to the same", _read(side))
+    await transcript.says("edited to the same", _read(side))
     await side.annotate("r0", "1")
-    await told.says("annotated", _read(side))
+    await transcript.says("annotated", _read(side))
     await side.annotate("r0", "1")
-    await told.says("annotated the same", _read(side))
+    await transcript.says("annotated the same", _read(side))
     await side.delete("r0")
-    ending = await told.says("deleted", _read(side))
+    ending = await transcript.says("deleted", _read(side))
     assert ending is not None
     await side.delete("r0")
-    await told.says("deleted twice", _read(side))
-    ending = await told.says("status in deletion", side.cluster.write_status(ending, Status()))
+    await transcript.says("deleted twice", _read(side))
+    ending = await transcript.says("status in deletion", side.cluster.write_status(ending, Status()))
     assert ending is not None
-    await told.says("released", side.cluster.remove_finalizer(ending))
-    await told.says("gone", side.cluster.read(_identity(side)))
+    await transcript.says("released", side.cluster.remove_finalizer(ending))
+    await transcript.says("gone", side.cluster.read(_identity(side)))
 
 
-async def stale_versions(side: Side, told: Transcript) -> None:
+async def stale_versions(side: Side, transcript: Transcript) -> None:
     """A write names the newest version, or is refused."""
     await side.create("r0")
     stale = await _read(side)
     await side.annotate("r0", "1")
-    await told.says("finalizer", side.cluster.add_finalizer(stale))
-    await told.says("status", side.cluster.write_status(stale, STATUS))
-    held = await told.says("finalizer again", side.cluster.add_finalizer(await _read(side)))
+    await transcript.says("finalizer", side.cluster.add_finalizer(stale))
+    await transcript.says("status", side.cluster.write_status(stale, STATUS))
+    held = await transcript.says("finalizer again", side.cluster.add_finalizer(await _read(side)))
     assert held is not None
     await side.edit("r0", enabled=False)
-    await told.says("release", side.cluster.remove_finalizer(held))
-    await told.says("status of an old generation", side.cluster.write_status(held, STATUS))
-    await told.says("untouched", _read(side))
+    await transcript.says("release", side.cluster.remove_finalizer(held))
+    await transcript.says("status of an old generation", side.cluster.write_status(held, STATUS))
+    await transcript.says("untouched", _read(side))
 
 
-async def namesakes(side: Side, told: Transcript) -> None:
-    """What was read before an object went is neither it nor its namesake."""
+async def namesakes(side: Side, transcript: Transcript) -> None:
+    """A version that was read before a deletion matches neither the object nor a new one with its name."""
     await side.create("r0")
-    former = await told.says("former", _read(side))
+    former = await transcript.says("former", _read(side))
     assert former is not None
     held = former.model_copy(update={"metadata": former.metadata.model_copy(update={"finalizers": (FINALIZER,)})})
     await side.delete("r0")
-    await told.says("gone", side.cluster.read(_identity(side)))
-    await told.says("status of none", side.cluster.write_status(former, STATUS))
-    await told.says("finalizer of none", side.cluster.add_finalizer(former))
-    await told.says("release of none", side.cluster.remove_finalizer(held))
+    await transcript.says("gone", side.cluster.read(_identity(side)))
+    await transcript.says("status of none", side.cluster.write_status(former, STATUS))
+    await transcript.says("finalizer of none", side.cluster.add_finalizer(former))
+    await transcript.says("release of none", side.cluster.remove_finalizer(held))
     await side.create("r0")
-    await told.says("namesake", _read(side))
-    await told.says("status of the namesake", side.cluster.write_status(former, STATUS))
-    await told.says("finalizer of the namesake", side.cluster.add_finalizer(former))
-    await told.says("release of the namesake", side.cluster.remove_finalizer(held))
-    await told.says("untouched", _read(side))
+    await transcript.says("namesake", _read(side))
+    await transcript.says("status of the namesake", side.cluster.write_status(former, STATUS))
+    await transcript.says("finalizer of the namesake", side.cluster.add_finalizer(former))
+    await transcript.says("release of the namesake", side.cluster.remove_finalizer(held))
+    await transcript.says("untouched", _read(side))
 
 
-async def finalizers(side: Side, told: Transcript) -> None:
-    """Those of others, those that go in the middle, and none that comes after deletion has begun."""
+async def finalizers(side: Side, transcript: Transcript) -> None:
+    """Finalizers of others, removal in steps, and no new one after deletion has begun."""
     await side.create("r0")
     await side.set_finalizers("r0", (THEIRS,))
-    both = await told.says("ours beside theirs", side.cluster.add_finalizer(await _read(side)))
+    both = await transcript.says("ours beside theirs", side.cluster.add_finalizer(await _read(side)))
     assert both is not None
     await side.set_finalizers("r0", ())
-    await told.says("stripped", _read(side))
-    await told.says("put back on an old version", side.cluster.remove_finalizer(both))
+    await transcript.says("stripped", _read(side))
+    await transcript.says("put back on an old version", side.cluster.remove_finalizer(both))
     await side.set_finalizers("r0", (THEIRS,))
     await side.delete("r0")
-    await told.says("too late for ours", side.cluster.add_finalizer(await _read(side)))
-    await told.says("held by theirs", _read(side))
+    await transcript.says("too late for ours", side.cluster.add_finalizer(await _read(side)))
+    await transcript.says("held by theirs", _read(side))
     await side.set_finalizers("r0", ())
-    await told.says("gone with the last one", side.cluster.read(_identity(side)))
+    await transcript.says("gone with the last one", side.cluster.read(_identity(side)))
     await side.create("r1")
     await side.set_finalizers("r1", (THEIRS, FINALIZER))
     await side.delete("r1")
-    await told.says("ours goes first", side.cluster.remove_finalizer(await _read(side, "r1")))
-    await told.says("theirs holds it", _read(side, "r1"))
+    await transcript.says("ours goes first", side.cluster.remove_finalizer(await _read(side, "r1")))
+    await transcript.says("theirs holds it", _read(side, "r1"))
     await side.set_finalizers("r1", ())
-    await told.says("gone too", side.cluster.read(_identity(side, "r1")))
+    await transcript.says("gone too", side.cluster.read(_identity(side, "r1")))
 
 
-async def lists_and_secrets(side: Side, told: Transcript) -> None:
-    """What a list shows, and what a Secret is."""
+async def lists_and_secrets(side: Side, transcript: Transcript) -> None:
+    """The contents of a list and of a Secret."""
     for name in ("b", "a", "c"):
         await side.create(name)
     await side.delete("c")
@@ -247,18 +244,18 @@ async def lists_and_secrets(side: Side, told: Transcript) -> None:
     await side.cluster.list_resources(
         KIND, None, lambda key, _uid, _version: key.namespace == side.namespace, seen.append
     )
-    told.lines += [f"listed: {told.shown(each)}" for each in seen]
-    await told.says("no Secret", side.cluster.secret(side.namespace, "s"))
+    transcript.lines += [f"listed: {transcript.shown(each)}" for each in seen]
+    await transcript.says("no Secret", side.cluster.secret(side.namespace, "s"))
     await side.put_secret("s", "one")
-    await told.says("a Secret", side.cluster.secret(side.namespace, "s"))
+    await transcript.says("a Secret", side.cluster.secret(side.namespace, "s"))
     await side.put_secret("s", "two")
-    await told.says("another value", side.cluster.secret(side.namespace, "s"))
+    await transcript.says("another value", side.cluster.secret(side.namespace, "s"))
     await side.delete_secret("s")
-    await told.says("gone", side.cluster.secret(side.namespace, "s"))
+    await transcript.says("gone", side.cluster.secret(side.namespace, "s"))
 
 
-async def a_lease(side: Side, told: Transcript) -> None:
-    """Created once, and written by whoever names its newest version."""
+async def lease(side: Side, transcript: Transcript) -> None:
+    """A Lease is created once, and written by the client that names its newest version."""
     path = f"/apis/coordination.k8s.io/v1/namespaces/{side.namespace}/leases"
 
     async def ask(what: str, method: str, holder: str = "", version: str = "") -> str:
@@ -270,7 +267,7 @@ async def a_lease(side: Side, told: Transcript) -> None:
             "POST": Request("Lease", path, "POST", body=body),
             "PATCH": Request("Lease", f"{path}/l", "PATCH", body=body),
         }[method]
-        answer = await told.says(what, side.lease.call(request, seconds=10, urgent=True))
+        answer = await transcript.says(what, side.lease.call(request, seconds=10, urgent=True))
         return str(answer["metadata"]["resourceVersion"]) if answer is not None else ""
 
     await ask("none", "GET")
@@ -284,10 +281,10 @@ async def a_lease(side: Side, told: Transcript) -> None:
 
 
 SCENARIOS: Final[tuple[Callable[[Side, Transcript], Awaitable[None]], ...]] = (
-    a_life,
+    lifecycle,
     stale_versions,
     namesakes,
     finalizers,
     lists_and_secrets,
-    a_lease,
+    lease,
 )

@@ -1,11 +1,11 @@
-"""A simulated Kubernetes API server, as far as the reconciler can tell it from a real one.
+"""A simulated Kubernetes API server, as the reconciler can observe it.
 
-What it keeps to was measured on kube-apiserver: every change counts one resource version up, a write that names
-another version than the newest is refused (409), a spec change or the beginning of a deletion counts the generation
-up while status and metadata do not, nothing can add a finalizer to an object in deletion, and the object goes when
-its last finalizer does. A write that changes nothing leaves the version alone. Objects are the pydantic models
-themselves; a status goes through JSON, as on the wire, so that what would not survive that does not survive here
-either.
+The rules were measured on kube-apiserver. Every change increments one resource version. A write that names an old
+version is refused (409). A spec change or the start of a deletion increments the generation. Status and metadata
+changes do not. No request can add a finalizer to an object in deletion. Removing the last finalizer removes the object.
+A write without a change keeps the version.
+
+Objects are the pydantic models themselves. A status is serialized to JSON and parsed, as on the wire.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ R = TypeVar("R", bound=Resource)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a watch would say: an object as it is now, or that it is gone, or that a Secret changed."""
+    """A watch event: an object was stored or removed, or a Secret changed."""
 
     version: int
     resource: Resource | None = None
@@ -35,13 +35,13 @@ class Change:
 
     @property
     def label(self) -> str:
-        """What changed, as a person would name it."""
+        """Return a readable label of the changed object."""
         return f"secret {'/'.join(self.secret or ())}" if self.resource is None else self.resource.key.label
 
 
 @dataclass(frozen=True, slots=True)
 class SecretObject:
-    """A Secret (or ConfigMap): its data, and the version of its last change."""
+    """A Secret or ConfigMap with its data and the version of its last change."""
 
     version: int
     data: Mapping[str, bytes]
@@ -49,7 +49,7 @@ class SecretObject:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was stored at a moment."""
+    """The stored objects at one moment."""
 
     version: int
     objects: Mapping[ObjectKey, Resource]
@@ -57,12 +57,11 @@ class Snapshot:
 
 
 class ApiServer:
-    """The objects and their history; `told` hears of every change, in order."""
+    """The objects and their history. `on_change` receives every change, in order."""
 
-    def __init__(self, now: Callable[[], datetime], told: Callable[[Change], None]) -> None:
-        """Start empty; `now` is the server's wall clock in UTC."""
+    def __init__(self, now: Callable[[], datetime], on_change: Callable[[Change], None]) -> None:
         self._now = now
-        self._told = told
+        self._on_change = on_change
         self.version = 100
         self._uids = 0
         self.objects: dict[ObjectKey, Resource] = {}
@@ -70,23 +69,22 @@ class ApiServer:
         self.leases: dict[str, str] = {}
         """The resourceVersion of the Lease of each installation, as `namespace/name`."""
         self.refused_leases = False
-        """Whether RBAC refuses to read them."""
+        """If set, RBAC denies reading the Leases."""
         self.unreadable: set[ObjectKey] = set()
         """Objects that the operator's version can't parse."""
         self.scope: tuple[str | None, ...] = (None,)
         """The namespaces that the operator watches; None is all of them."""
         self.unlistable: set[str] = set()
-        """Namespaces in which RBAC refuses a list."""
+        """Namespaces in which RBAC denies a list."""
         self.refused_kinds: set[str] = set()
-        """Kinds of which RBAC refuses each list."""
+        """Kinds of which RBAC denies each list."""
         self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
         self.labels: dict[str, dict[str, str]] = {}
         """The labels of namespaces."""
 
-    # What users do.
+    # Requests of users.
 
     def create(self, kind: Callable[..., R], namespace: str | None, name: str, spec: Model) -> R:
-        """Create an object."""
         self._uids += 1
         metadata = Metadata(
             name=name,
@@ -101,7 +99,7 @@ class ApiServer:
         resource = resource.model_copy(update=filled_in)
         assert resource.key not in self.objects, f"{resource.key} exists already"
         self.objects[resource.key] = resource
-        self._told(Change(self.version, resource))
+        self._on_change(Change(self.version, resource))
         return resource
 
     def edit(self, key: ObjectKey, **spec: object) -> None:
@@ -113,12 +111,12 @@ class ApiServer:
             self._store(resource, spec=after, generation=resource.metadata.generation + 1)
 
     def annotate(self, key: ObjectKey, name: str, value: str) -> None:
-        """Set an annotation; the generation stays."""
+        """Set an annotation. The generation does not change."""
         resource = self.objects[key]
         self._store(resource, annotations={**resource.metadata.annotations, name: value})
 
     def set_finalizers(self, key: ObjectKey, finalizers: tuple[str, ...]) -> None:
-        """What a person or another controller makes of the finalizers."""
+        """Replace the finalizers, as a user or another controller does."""
         resource = self.objects[key]
         if resource.deleting and not finalizers:
             self._remove(resource)
@@ -126,11 +124,11 @@ class ApiServer:
             self._store(resource, finalizers=finalizers)
 
     def restore_status(self, key: ObjectKey, status: Status) -> None:
-        """What a backup tool does after it created the object: write the status that it had saved."""
+        """Write a saved status, as a backup tool does after it created the object."""
         self._store(self.objects[key], status=status)
 
     def delete(self, key: ObjectKey) -> None:
-        """Begin a deletion, or do it where nothing holds the object."""
+        """Begin a deletion. Without finalizers the object is removed at once."""
         resource = self.objects.get(key)
         if resource is None or resource.deleting:
             return
@@ -140,28 +138,29 @@ class ApiServer:
         self._store(resource, deletion_timestamp=self._now(), generation=resource.metadata.generation + 1)
 
     def put_secret(self, namespace: str, name: str, data: Mapping[str, bytes]) -> None:
-        """Create or change a Secret; the same values are no change."""
+        """Create or change a Secret. Equal values are no change."""
         known = self.secrets.get((namespace, name))
         if known is None or known.data != data:
             self.secrets[namespace, name] = SecretObject(int(self._next()), dict(data))
-            self._told(Change(self.version, secret=(namespace, name)))
+            self._on_change(Change(self.version, secret=(namespace, name)))
 
     def delete_secret(self, namespace: str, name: str) -> None:
-        """Delete a Secret."""
         if self.secrets.pop((namespace, name), None) is not None:
             self._next()
-            self._told(Change(self.version, secret=(namespace, name)))
+            self._on_change(Change(self.version, secret=(namespace, name)))
 
-    # What an administrator does to etcd.
+    # Backup and restore of etcd.
 
     def snapshot(self) -> Snapshot:
-        """Save everything."""
+        """Return all stored objects."""
         return Snapshot(self.version, dict(self.objects), dict(self.secrets))
 
     def restore(self, snapshot: Snapshot, *, jump: int | None) -> list[Change]:
-        """Put everything back; with a jump, versions go on so far above the last one. No watch reports any of it.
+        """Restore the stored objects.
 
-        Returns what differs from before.
+        With a jump, versions continue that far above the last one. No watch reports the restore.
+
+        Return the objects that differ from before.
         """
         before, secrets = self.objects, self.secrets
         self.objects, self.secrets = dict(snapshot.objects), dict(snapshot.secrets)
@@ -175,18 +174,18 @@ class ApiServer:
             *(Change(self.version, secret=name) for name in changed),
         ]
 
-    # What a client can ask for.
+    # Requests of a client.
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
-        """All objects of one kind, by name."""
+        """Return all objects of one kind, by name."""
         return iter([each for key, each in sorted(self.objects.items(), key=_order) if key.kind == kind])
 
     def compare_and_swap(self, read: Resource) -> Resource:
-        """The object as it is, if it is as it was read.
+        """Return the stored object if its version is the one that was read.
 
         Raises:
-            ObjectGoneError: There is no such object.
-            ConflictError: It has changed, or is a namesake.
+            ObjectGoneError: The object does not exist.
+            ConflictError: It has changed, or is another object with the same name.
         """
         current = self.objects.get(read.key)
         if current is None:
@@ -196,14 +195,14 @@ class ApiServer:
         return current
 
     def add_finalizer(self, read: R) -> R:
-        """Add ours; refused once deletion has begun."""
+        """Add the operator's finalizer. Refused once deletion has begun."""
         current = self.compare_and_swap(read)
         if current.deleting:
             raise WaitError(Reason.KUBERNETES_REFUSED, f"{read.key.label}: Kubernetes refuses the request (422).")
         return self._store(current, finalizers=(*current.metadata.finalizers, FINALIZER))  # type: ignore[return-value]
 
     def remove_finalizer(self, read: Resource) -> None:
-        """Remove ours; with the last one of an object in deletion the object goes."""
+        """Remove the operator's finalizer. Removing the last one of an object in deletion removes the object."""
         current = self.compare_and_swap(read)
         left = tuple(each for each in current.metadata.finalizers if each != FINALIZER)
         if current.deleting and not left:
@@ -212,7 +211,7 @@ class ApiServer:
             self._store(current, finalizers=left)
 
     def write_status(self, read: R, status: Status | ConnectionStatus) -> R:
-        """Replace the status, by way of JSON; nothing else can change by this."""
+        """Replace the status, serialized to JSON and parsed. Other fields stay as they are."""
         current = self.compare_and_swap(read)
         kept = type(status).model_validate_json(status.model_dump_json(by_alias=True))
         return self._store(current, status=kept)  # type: ignore[return-value]  # the same kind as what was read
@@ -226,13 +225,13 @@ class ApiServer:
         metadata = resource.metadata.model_copy(update={**changes, "resource_version": self._next()})
         stored = resource.model_copy(update={**outer, "metadata": metadata})
         self.objects[resource.key] = stored
-        self._told(Change(self.version, stored))
+        self._on_change(Change(self.version, stored))
         return stored
 
     def _remove(self, resource: Resource) -> None:
         del self.objects[resource.key]
         metadata = resource.metadata.model_copy(update={"resource_version": self._next()})
-        self._told(Change(self.version, resource.model_copy(update={"metadata": metadata}), gone=True))
+        self._on_change(Change(self.version, resource.model_copy(update={"metadata": metadata}), gone=True))
 
     def _next(self) -> str:
         self.version += 1

@@ -1,4 +1,4 @@
-"""What is remembered of each integration, each resource and each write, to hold the promises against."""
+"""Records of each integration, resource and write, against which the promises are checked."""
 
 import re
 from collections.abc import Mapping
@@ -20,18 +20,18 @@ TENANT: Final = "tenant"
 HONEST: Final = authority("https://api.netbird.io", trusted_by=None)
 
 Key = tuple[str, str, bool]
-"""What tells two payloads of these stories apart: the URL, the secret's value, and `enabled`."""
+"""The key of a payload in these scenarios: URL, secret value and `enabled`."""
 
 
 def key_of(config: Mapping[str, str], *, enabled: bool) -> Key:
-    """The key of a configuration as NetBird is sent it, or keeps it."""
+    """Return the key of a configuration as it is sent to or stored in NetBird."""
     url = config.get("api_url") or config.get("url") or ""
     found = CANARY.search(config.get("api_key", "") + config.get("headers", ""))
     return url.lower().rstrip("/"), found.group() if found else "", enabled
 
 
 def url_of(spec: IntegrationSpec) -> str:
-    """The URL that a spec of these stories declares."""
+    """Return the URL that a spec of these scenarios declares."""
     return _declared_url(spec).lower().rstrip("/")
 
 
@@ -41,17 +41,17 @@ def _declared_url(spec: IntegrationSpec) -> str:
 
 
 def _signature(spec: IntegrationSpec, uid: str) -> dict[str, str]:
-    """The digest of the URL, as an intent holds it."""
+    """Return the digest of the URL, as an intent holds it."""
     name = "api_url" if spec.datadog is not None else "url"
     digests = compare.signature(spec.platform, {name: _declared_url(spec)}, KEY.of(uid))
     return {name: digests[name]}
 
 
 @dataclass(slots=True)
-class Remote:
-    """What is known of one integration in NetBird; `maker` is the uid of the resource that it was made for.
+class IntegrationHistory:
+    """The history of one integration in NetBird. `maker` is the uid of the resource that it was created for.
 
-    `disguised`: somebody set it back to what had just been undone, before the first look at that.
+    `disguised`: another client restored a value that the operator had just corrected, before the next read.
     """
 
     id: int
@@ -70,13 +70,16 @@ class Remote:
     excused: bool = False
     unsaved: bool = False
     born: float = float("-inf")
-    """When it, or another integration with its id, was put there by somebody else."""
+    """Time at which another client created it, or another integration with its id."""
     corrected_forms: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
-class Life:
-    """One resource, from its creation to its end: by uid, so that a namesake has a life of its own."""
+class ResourceHistory:
+    """The history of one resource, from creation to removal.
+
+    The key is the uid, so that a resource with the same name has its own.
+    """
 
     uid: str
     identity: ObjectKey
@@ -88,33 +91,33 @@ class Life:
     unknown_posts: int = 0
     hostile: bool = False
     made: int = 0
-    """How many POSTs were carried out for it."""
+    """The number of applied POSTs for it."""
     lost: int = 0
-    """How many of its integrations somebody else deleted, or a restored database forgot."""
+    """The number of its integrations that other clients deleted or a restored database lost."""
     hidden_posts: int = 0
-    """How many of those while NetBird had shown nothing for long."""
-    held: Remote | None = None
+    """The number of those while NetBird showed nothing for a long time."""
+    held: IntegrationHistory | None = None
     taken: set[int] = field(default_factory=set)
 
     def former(self) -> tuple[Former, ...]:
-        """Return what it owned and gave up as absent."""
+        """Return the integrations that it owned and gave up as absent."""
         return self.resource.status.internal.former
 
     def holds(self, integration_id: int) -> bool:
-        """Whether its own status names this integration of the simulated NetBird."""
+        """Return whether its own status names this integration of the simulated NetBird."""
         status = self.resource.status
         return status.id == integration_id and is_honest(status) and status.internal.owner_uid == self.uid
 
     def intends(self, url: str) -> bool:
-        """Whether its status holds an intent for this URL: it may declare another one by now."""
+        """Return whether its status holds an intent for this URL. The spec may declare another one by now."""
         intent = self.resource.status.internal.creation
         if intent is None:
             return False
         declared = (spec for _, spec in self.specs.values() if url_of(spec) == url)
         return any(_signature(spec, self.uid).items() <= intent.signature.items() for spec in declared)
 
-    def may_share_account(self, other: "Life") -> bool:
-        """Whether both intend something through one connection and in one account, as far as their intents say."""
+    def may_share_account(self, other: "ResourceHistory") -> bool:
+        """Return whether both have an intent through one connection and, as far as the intents say, in one account."""
         intents = [each.resource.status.internal.creation for each in (self, other)]
         endpoints = {each.endpoint for each in intents if each is not None}
         accounts = {each.account_id for each in intents if each is not None} - {None}
@@ -122,28 +125,31 @@ class Life:
 
 
 @dataclass(slots=True)
-class Pending:
-    """A write: `over` once it can't be applied any more, `settled` once its sender has an answer, or none."""
+class PendingWrite:
+    """A write.
+
+    `over` means that it can't be applied any more, `settled` that its client has a response or has given up.
+    """
 
     process: Process
     request: Request
-    life: Life | None
+    history: ResourceHistory | None
     over: bool = False
     settled: bool = False
 
     @property
     def threatens(self) -> bool:
-        """Whether an integration may still come of it."""
+        """Return whether it may still create an integration."""
         return not self.over and self.request.operation is Operation.CREATE
 
 
 def is_honest(status: Status) -> bool:
-    """Whether the status' id is one of the simulated NetBird's, and not of a server of a tenant's own."""
+    """Return whether the id in the status is from the simulated NetBird and not from a tenant's server."""
     return status.internal.authority == HONEST
 
 
 def ready_of(status: Status) -> Condition | None:
-    """The condition `Ready`."""
+    """Return the condition `Ready`."""
     return next((each for each in status.conditions if each.type == "Ready"), None)
 
 

@@ -1,4 +1,4 @@
-"""Controllers that break one promise each: what the checks are worth is how surely they catch these."""
+"""Controllers that break one promise each. The checks have to catch all of them."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ POLL: Final = 5.0
 
 
 class NaiveController:
-    """What a first draft does: look every few seconds, POST where the status has no id, write the id down after."""
+    """A naive controller: poll every few seconds, POST if the status has no id, then write the id."""
 
     def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
         self._ports = ports
@@ -80,8 +80,8 @@ class NaiveController:
         await self._ports.cluster.write_status(resource, Status(id=made.id, conditions=ready))
 
 
-class Around:
-    """A port that does as another does, but for what a subclass says."""
+class PortWrapper:
+    """A wrapper of a port that delegates what its subclass does not override."""
 
     def __init__(self, port: Any) -> None:
         self.port = port
@@ -90,53 +90,55 @@ class Around:
         return getattr(self.port, name)
 
 
-class AroundClient(Around):
-    """A client; what holds a slot is as wrong."""
+class ClientWrapper(PortWrapper):
+    """A wrapped client. The client of a slot is wrapped too."""
 
     def holding(self, slot: Slot) -> Any:
         return type(self)(self.port.holding(slot))
 
 
 def with_cluster(wrong: Callable[[Any], Any]) -> MakeController:
-    """The shipped controller, with a sabotaged API server."""
+    """Return the shipped controller with a broken API server."""
     return lambda ports, settings: Controller(replace(ports, cluster=wrong(ports.cluster)), settings)
 
 
 def with_netbird(wrong: Callable[[Any], Any]) -> MakeController:
-    """The shipped controller, with a sabotaged NetBird client."""
+    """Return the shipped controller with a broken NetBird client."""
 
-    class Factory(Around):
+    class Factory(PortWrapper):
         def client(self, endpoint: Endpoint, limit: RateLimit) -> Any:
             return wrong(self.port.client(endpoint, limit))
 
     return lambda ports, settings: Controller(replace(ports, netbird=Factory(ports.netbird)), settings)
 
 
-class WritesNoIntent(Around):
-    """The intent stays in memory."""
+class WritesNoIntent(PortWrapper):
+    """Keeps the intent in memory only."""
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> Any:
         kept = status.evolve(creation=None)
         return await self.port.write_status(resource, kept)
 
 
-class ClaimsReady(Around):
-    """Everything is always fine."""
+class ClaimsReady(PortWrapper):
+    """Always reports Ready."""
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> Any:
-        told = tuple(each.model_copy(update={"status": "True"}) for each in status.conditions if each.type == "Ready")
-        return await self.port.write_status(resource, status.model_copy(update={"conditions": told}))
+        conditions = tuple(
+            each.model_copy(update={"status": "True"}) for each in status.conditions if each.type == "Ready"
+        )
+        return await self.port.write_status(resource, status.model_copy(update={"conditions": conditions}))
 
 
-class SaysNothing(Around):
-    """No reason is ever given."""
+class ReportsNoReason(PortWrapper):
+    """Never reports a reason."""
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> Any:
         return await self.port.write_status(resource, status.model_copy(update={"conditions": ()}))
 
 
-class TellsSecrets(Around):
-    """A value finds its way into an event."""
+class LeaksSecrets(PortWrapper):
+    """Puts a secret value into an Event."""
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         data: Mapping[str, bytes] | None = await self.port.secret(namespace, name)
@@ -144,8 +146,8 @@ class TellsSecrets(Around):
         return data
 
 
-class CountsInStatus(Around):
-    """A counter in the connection's status: a write for each resync."""
+class CountsInStatus(PortWrapper):
+    """Counts resyncs in the connection's status: a write for each resync."""
 
     async def write_connection_status(self, resource: NetBirdConnection, status: ConnectionStatus) -> Any:
         count = str(int(resource.status.last_handled_reconcile_at or "0") + 1)
@@ -154,31 +156,31 @@ class CountsInStatus(Around):
         )
 
 
-class LosesNotes(Around):
-    """A broken publisher."""
+class LosesEvents(PortWrapper):
+    """Fails to publish Events."""
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
         self.port.publish(resource, notes)
         raise ZeroDivisionError
 
 
-class DeletesNothing(AroundClient):
-    """A DELETE that was never sent, and is believed to be accepted."""
+class DeletesNothing(ClientWrapper):
+    """Reports a DELETE as accepted without sending it."""
 
     async def delete(self, integration_id: int, priority: Priority) -> None:
         log.debug("not deleted: %s, %s", integration_id, priority)
 
 
-class DeletesTheFirst(AroundClient):
-    """The wrong id."""
+class DeletesTheFirst(ClientWrapper):
+    """Deletes the wrong id."""
 
     async def delete(self, integration_id: int, priority: Priority) -> None:
         listing = await self.port.list_integrations(priority)
         await self.port.delete(min((each.id for each in listing.items), default=integration_id), priority)
 
 
-class PutsTwice(AroundClient):
-    """To be on the safe side."""
+class PutsTwice(ClientWrapper):
+    """Sends each PUT twice."""
 
     async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
         await self.port.update(integration_id, request, priority)
@@ -187,8 +189,8 @@ class PutsTwice(AroundClient):
         return answer
 
 
-class PostsAgain(AroundClient):
-    """An unanswered POST is repeated at once."""
+class PostsAgain(ClientWrapper):
+    """Repeats an unanswered POST at once."""
 
     async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
         try:
@@ -200,16 +202,16 @@ class PostsAgain(AroundClient):
         return made
 
 
-class SeesNothing(AroundClient):
-    """A LIST that is always empty, as a wrong tenant's."""
+class ListsNothing(ClientWrapper):
+    """Returns an empty LIST, as for a wrong tenant."""
 
     async def list_integrations(self, priority: Priority) -> Any:
         listing = await self.port.list_integrations(priority)
         return replace(listing, items=())
 
 
-def impatient(ports: Ports, settings: ControllerSettings) -> ControllerLike:
-    """The shipped controller with an operator who does not believe in late commits."""
+def without_late_commit_wait(ports: Ports, settings: ControllerSettings) -> ControllerLike:
+    """Return the shipped controller without a wait for late commits."""
     return Controller(ports, replace(settings, late_commit_window=0.0))
 
 
@@ -221,7 +223,7 @@ class Ends(NaiveController):
 
 
 class Hangs(NaiveController):
-    """Waits for what never comes."""
+    """Waits for an event that never comes."""
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -236,7 +238,7 @@ class Spins(NaiveController):
 
 
 class LeavesTasks(NaiveController):
-    """A task fails and nobody looks."""
+    """Leaves a failed task whose exception no code retrieves."""
 
     async def run(self) -> None:
         await asyncio.wait({asyncio.create_task(self._fail())})

@@ -1,4 +1,4 @@
-"""The reconciler's `Cluster` port for one process, over the simulated API server and a network that fails."""
+"""The reconciler's `Cluster` port for one process, over the simulated API server and a faulty network."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,45 +17,48 @@ from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import Effect, ObjectGoneError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.apiserver import ApiServer
-from tests.simulation.network import Errand, Line, Process
-from tests.simulation.random_faults import Fate
+from tests.simulation.network import Network, Process, RequestSpec
+from tests.simulation.random_faults import RequestFault
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 
 TIMEOUT: Final = 10.0
-FATES: Final = frozenset({Fate.DROPPED, Fate.UNANSWERED, Fate.BROKEN, Fate.BROKEN_APPLIED})
-"""A late write to the API server is as good as a lost one: it names a version."""
+FATES: Final = frozenset(
+    {RequestFault.DROPPED, RequestFault.UNANSWERED, RequestFault.BROKEN, RequestFault.BROKEN_APPLIED}
+)
+"""A late write to the API server counts as lost, because it names a version."""
 
 
 class SimCluster:
-    """What one process sees of the API server. `acting` hears whose write is being applied, and when it is over."""
+    """The API server as one process sees it.
+
+    `acting` receives the process whose write is being applied, and None afterwards.
+    """
 
     def __init__(
         self,
         api: ApiServer,
-        line: Line,
+        network: Network,
         process: Process,
         acting: Callable[[Process | None], None],
         published: Callable[[Resource, EventNote], None],
     ) -> None:
-        """`published` hears of each Event."""
         self._api = api
-        self._line = line
+        self._network = network
         self._process = process
         self._acting = acting
         self._published = published
         self.writes: list[str] = []
-        """The writes that were answered, by name: what an audit log counts."""
+        """The answered writes, by name, as an audit log counts them."""
         self.secrets: list[str] = []
         """The names of the Secrets that were read."""
 
     async def read(self, key: ObjectKey) -> Resource | None:
-        """The object as it is now."""
         return await self._read(f"GET {key.label}", lambda: self._api.objects.get(key))
 
     def scopes(self, kind: str) -> Sequence[str | None]:
-        """Namespaced kinds in each watched namespace, if not in the whole cluster at once."""
+        """Return each watched namespace for a namespaced kind, or the whole cluster."""
         return (None,) if kind == ClusterNetBirdConnection.__name__ else self._api.scope
 
     async def list_resources(
@@ -65,59 +68,56 @@ class SimCluster:
         is_newer: Callable[[ObjectKey, str, str], bool],
         handle: Callable[[Resource], None],
     ) -> str:
-        """All objects of one kind in a namespace, or in all."""
+        """List all objects of one kind in a namespace, or in all."""
         version, listed = await self._read(f"LIST {kind}", lambda: (self._api.version, self._listed(kind, namespace)))
         for each in listed:
-            is_told = is_newer(each.key, each.metadata.uid, each.metadata.resource_version)
-            if is_told and each.key not in self._api.unreadable:
+            is_reported = is_newer(each.key, each.metadata.uid, each.metadata.resource_version)
+            if is_reported and each.key not in self._api.unreadable:
                 handle(each)
         return str(version)
 
     async def add_finalizer(self, resource: R) -> R:
-        """Add ours; no request where it is there."""
+        """Add the operator's finalizer, without a request if it is present."""
         if resource.has_finalizer:
             return resource
         return await self._write("ADD FINALIZER", resource, lambda: self._api.add_finalizer(resource))
 
     async def remove_finalizer(self, resource: Resource) -> None:
-        """Remove ours; no request where it is not there, and fine where the object is gone."""
+        """Remove the operator's finalizer. Send no request if it is absent, and succeed if the object is gone."""
         if resource.has_finalizer:
             with suppress(ObjectGoneError):
                 await self._write("REMOVE FINALIZER", resource, lambda: self._api.remove_finalizer(resource))
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
-        """Replace the status; no request where it is that already."""
+        """Replace the status, without a request if it is unchanged."""
         if status == resource.status:
             return resource
         return await self._write("WRITE STATUS", resource, lambda: self._api.write_status(resource, status))
 
     async def write_connection_status(self, resource: Connection, status: ConnectionStatus) -> Connection:
-        """The same for a connection."""
         if status == resource.status:
             return resource
         return await self._write("WRITE STATUS", resource, lambda: self._api.write_status(resource, status))
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """The data of a Secret."""
         self.secrets.append(name)
         return await self._read(f"GET secret {namespace}/{name}", lambda: self._data(namespace, name))
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        """The data of a ConfigMap."""
         return await self._read(
             f"GET configmap {namespace}/{name}", lambda: self._api.config_maps.get((namespace, name))
         )
 
     async def lease_version(self, namespace: str, name: str) -> str | None:
-        """What each renewal changes."""
+        """Return the value that each renewal changes."""
         return await self._read(f"GET lease {namespace}/{name}", lambda: self._lease(f"{namespace}/{name}"))
 
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """The labels of a namespace, none where a story sets none."""
+        """Return the labels of a namespace; none unless a scenario sets them."""
         return await self._read(f"GET namespace {name}", lambda: dict(self._api.labels.get(name, {})))
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        """Events are told to whoever watches them."""
+        """Report the Events to the observers of the scenario."""
         for note in notes:
             self._published(resource, note)
 
@@ -136,8 +136,8 @@ class SimCluster:
         return None if known is None else known.data
 
     async def _read(self, label: str, apply: Callable[[], T]) -> T:
-        errand = Errand(f"k8s {label}", possible=FATES, timeout=TIMEOUT, fail=_read_failure)
-        return await self._line.call(self._process, errand, apply)
+        request_spec = RequestSpec(f"k8s {label}", possible=FATES, timeout=TIMEOUT, fail=_read_failure)
+        return await self._network.call(self._process, request_spec, apply)
 
     async def _write(self, what: str, resource: Resource, apply: Callable[[], T]) -> T:
         def acted() -> T:
@@ -149,16 +149,18 @@ class SimCluster:
 
         label = f"{what} {resource.key.label}"
         self._process.guard()
-        errand = Errand(f"k8s {label}", possible=FATES, timeout=TIMEOUT, fail=_write_failure)
-        answer = await self._line.call(self._process, errand, acted)
+        request_spec = RequestSpec(f"k8s {label}", possible=FATES, timeout=TIMEOUT, fail=_write_failure)
+        answer = await self._network.call(self._process, request_spec, acted)
         self.writes.append(label)
         return answer
 
 
-def _read_failure(fate: Fate, _: float) -> OperatorError:
-    return RetryError(Reason.UNAVAILABLE, f"the Kubernetes API server did not answer ({fate.name}); it is asked again.")
+def _read_failure(fault: RequestFault, _: float) -> OperatorError:
+    return RetryError(
+        Reason.UNAVAILABLE, f"the Kubernetes API server did not answer ({fault.name}); it is asked again."
+    )
 
 
-def _write_failure(fate: Fate, _: float) -> OperatorError:
-    message = f"the Kubernetes API server did not answer ({fate.name}); it is asked again."
+def _write_failure(fault: RequestFault, _: float) -> OperatorError:
+    message = f"the Kubernetes API server did not answer ({fault.name}); it is asked again."
     return RetryError(Reason.UNAVAILABLE, message, effect=Effect.UNKNOWN)

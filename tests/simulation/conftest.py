@@ -1,4 +1,4 @@
-"""The scenes of the single stories."""
+"""Fixtures of the single scenarios."""
 
 from collections.abc import Iterator
 

@@ -1,7 +1,7 @@
-"""A cluster of which nothing is simulated but its Lease: who leads, and when, while machines, network and people fail.
+"""A cluster with nothing but a Lease: leader election under failures of machines, network and users.
 
-The shipped elector runs unchanged, on a clock of its own for each process. What it leads to is a worker that asks the
-guard again and again, as the clients do before each request.
+The shipped elector runs unchanged, on its own clock for each process. The leader is a worker that asks the guard before
+each action, as the clients do before each request.
 """
 
 import asyncio
@@ -17,84 +17,82 @@ from netbird_streaming.errors import LeaseLostError
 from tests.simulation.host import EPOCH
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
 from tests.simulation.loop import BEGIN, VirtualLoop
-from tests.simulation.network import WORLD, Line, Process
-from tests.simulation.random_faults import Dice, Fate, Weather
+from tests.simulation.network import WORLD, Network, Process
+from tests.simulation.random_faults import NetworkFaults, RandomFaults, RequestFault
 
 LATEST: Final = 20.0
 """Seconds after which a write to the API server is applied or never will be."""
-HUNG: Final = Weather(1.0, float("inf"), (Fate.DROPPED, Fate.UNANSWERED, Fate.LATE))
+HUNG: Final = NetworkFaults(1.0, float("inf"), (RequestFault.DROPPED, RequestFault.UNANSWERED, RequestFault.LATE))
 
 
 @dataclass(slots=True, eq=False)
 class Replica:
-    """One run of the operator's process."""
+    """A run of the operator's process."""
 
     process: Process
-    line: Line
+    line: Network
     elector: LeaderElector
     identity: str
     terms: int = 0
 
     @property
     def may_act(self) -> bool:
-        """Whether the guard would let it act now, were it not frozen."""
+        """Return whether the guard would let it act now, if it were not frozen."""
         return self.process.owner.alive and self.elector.is_leader
 
 
 @dataclass(slots=True)
-class Electorate:
-    """Some replicas and their Lease. What they break of "at most one acts" is in `breaches`."""
+class Election:
+    """Some replicas and their Lease. Violations of "at most one replica acts" are in `breaches`."""
 
     random: random.Random
-    weather: Weather = field(default_factory=Weather)
+    network_faults: NetworkFaults = field(default_factory=NetworkFaults)
     loop: VirtualLoop = field(default_factory=VirtualLoop)
     server: LeaseServer = field(default_factory=LeaseServer)
     replicas: list[Replica] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
-    story: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
     acts: list[tuple[float, str]] = field(default_factory=list)
-    chance: Dice = field(init=False)
+    fault_source: RandomFaults = field(init=False)
 
     def __post_init__(self) -> None:
-        """Draw the requests' luck from what everything is drawn from."""
-        self.chance = Dice(self.random.getrandbits(32))
+        self.fault_source = RandomFaults(self.random.getrandbits(32))
 
     @property
     def now(self) -> float:
-        """Seconds since the beginning."""
+        """Return the seconds since the beginning."""
         return self.loop.now - BEGIN
 
     @property
     def alive(self) -> list[Replica]:
-        """The processes that run, frozen ones too."""
+        """Return the running processes, including frozen ones."""
         return [each for each in self.replicas if each.process.owner.alive]
 
     @property
     def leaders(self) -> list[Replica]:
-        """Those that may act."""
+        """Return the processes that may act."""
         return [each for each in self.replicas if each.may_act]
 
     def tell(self, line: str) -> None:
-        """One line of the story."""
-        self.story.append(f"{self.now:9.3f}  {line}")
+        """Add one line to the log of the scenario."""
+        self.log.append(f"{self.now:9.3f}  {line}")
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
-        """Something that happens in the world outside, so many seconds after the beginning."""
+        """Schedule an external event so many seconds after the beginning."""
         self.loop.call_at(BEGIN + moment, action, context=WORLD)
 
     def run_until(self, moment: float) -> None:
-        """Let it happen until that many seconds after the beginning."""
+        """Run until that many seconds after the beginning."""
         self.loop.run_until(BEGIN + moment)
 
     def dispose(self) -> None:
-        """Drop all that goes on."""
+        """Drop all tasks."""
         self.loop.dispose()
 
     def start(self, timing: LeaseTiming | None = None) -> Replica:
-        """Start a process."""
         name = f"p{len(self.replicas)}"
         process = Process(name=name, loop=self.loop)
-        line = Line(self.loop, self.chance, self.weather, self.tell, LATEST)
+        line = Network(self.loop, self.fault_source, self.network_faults, self.tell, LATEST)
         process.monotonic_base = self.random.uniform(0, 10_000)
         process.rate = 1 + self.random.uniform(-DRIFT, DRIFT)
         # A wall clock that jumps: nothing may depend on it.
@@ -126,34 +124,34 @@ class Electorate:
     def thaw(self, replica: Replica) -> None:
         """SIGCONT."""
         if replica.process.owner.alive and replica.process.owner.frozen:
-            self.tell(f"{replica.identity} goes on")
+            self.tell(f"{replica.identity} continues")
             self.loop.thaw(replica.process.owner)
 
     def hang(self, replica: Replica) -> None:
-        """The API server does not answer this process any more."""
+        """Let the API server stop responding to this process."""
         self.tell(f"{replica.identity} gets no answers")
-        replica.line.weather = HUNG
+        replica.line.network_faults = HUNG
 
-    def mend(self, replica: Replica) -> None:
-        """It does again."""
+    def reconnect(self, replica: Replica) -> None:
+        """Let the API server respond to this process again."""
         self.tell(f"{replica.identity} gets answers")
-        replica.line.weather = self.weather
+        replica.line.network_faults = self.network_faults
 
     def delete(self) -> None:
-        """Somebody deletes the Lease."""
-        self.tell("somebody deletes the Lease")
+        """A user deletes the Lease."""
+        self.tell("a user deletes the Lease")
         self.server.stored = None
 
     def edit(self, **spec: object) -> None:
-        """Somebody edits the Lease."""
-        self.tell(f"somebody edits the Lease: {spec}")
+        """A user edits the Lease."""
+        self.tell(f"a user edits the Lease: {spec}")
         self.server.edit(**spec)
 
     def _spawn(self, replica: Replica) -> Any:
         return self.loop.create_task(replica.elector.run(lambda: self._lead(replica)), name=replica.identity)
 
     async def _lead(self, replica: Replica) -> None:
-        """Act, as often as the guard lets us; and for a while yet when asked to end."""
+        """Act as often as the guard allows, and for a while after a cancellation."""
         replica.terms += 1
         self.tell(f"{replica.identity} leads")
         try:

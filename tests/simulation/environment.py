@@ -1,4 +1,4 @@
-"""How the machines, the network and NetBird are in one story, drawn from its seed."""
+"""The environment of one scenario, drawn from its seed: processes, network and NetBird."""
 
 import random
 from dataclasses import replace
@@ -7,25 +7,25 @@ from typing import Final
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from tests.doubles.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
 from tests.simulation.loop import BEGIN
-from tests.simulation.random_faults import Fate, Weather
+from tests.simulation.random_faults import NetworkFaults, RequestFault
 from tests.simulation.watches import Watch
-from tests.simulation.world import Climate
+from tests.simulation.world import Environment
 
 ACTIVE: Final = 120.0
-"""Seconds in which users, strangers and faults act."""
+"""Seconds in which users, other clients and faults act."""
 REPAIRED: Final = 150.0
 SETTLED: Final = 1_500.0
 END: Final = 2_110.0
-"""From `SETTLED` on nothing is written any more."""
+"""Seconds after which nothing writes any more."""
 ELECTIONS: Final = (LeaseTiming(), LeaseTiming(30, 20, 5), *(LeaseTiming(60, 40, 10),) * 4)
 ELECTED: Final = 0.1
-"""The part of the stories with two replicas and an election: to look at the Lease for half an hour costs the most."""
+"""The share of scenarios with two replicas and an election. Polling the Lease for half an hour costs the most."""
 LIST_LAGS: Final = (0.0, 0.0, 0.3, 4.0)
 RESYNC: Final = "5m"
 
 
-def draw_climate(draw: random.Random) -> Climate:
-    """How the machines, the network and NetBird are in one story; any kind of fault may be absent from it."""
+def draw_environment(draw: random.Random) -> Environment:
+    """Draw the environment of one scenario. Any kind of fault may be absent from it."""
     behaviour = Behaviour(
         post_ignores_enabled=draw.random() < 0.3,
         update_form=draw.choice(list(UpdateForm)),
@@ -45,18 +45,22 @@ def draw_climate(draw: random.Random) -> Climate:
         begin = draw.uniform(0, 60)
         watch = replace(watch, gaps=((begin, begin + draw.uniform(1, 60)),))
     election = draw.choice(ELECTIONS) if draw.random() < ELECTED else None
-    return Climate(_weather(draw), _weather(draw), watch, election, behaviour, reads_accounts=draw.random() < 0.7)
+    return Environment(
+        _network_faults(draw), _network_faults(draw), watch, election, behaviour, reads_accounts=draw.random() < 0.7
+    )
 
 
-def draw_lag(draw: random.Random, climate: Climate) -> Climate:
-    """For how many seconds NetBird's LIST does not show what was changed."""
-    return replace(climate, behaviour=replace(climate.behaviour, list_lag=draw.choice(LIST_LAGS)))
+def draw_lag(draw: random.Random, environment: Environment) -> Environment:
+    """Return for how many seconds NetBird's LIST does not show a change."""
+    return replace(environment, behaviour=replace(environment.behaviour, list_lag=draw.choice(LIST_LAGS)))
 
 
-def _weather(draw: random.Random) -> Weather:
-    fates = [each for each in Fate if each is not Fate.FINE and draw.random() < 0.5] or [Fate.UNANSWERED]
+def _network_faults(draw: random.Random) -> NetworkFaults:
+    faults = [each for each in RequestFault if each is not RequestFault.FINE and draw.random() < 0.5] or [
+        RequestFault.UNANSWERED
+    ]
     chance = draw.choice((0.0, 0.02, 0.1, 0.3))
     until, latency = BEGIN + draw.uniform(30, REPAIRED), draw.choice((0.005, 0.05, 0.5))
     begin = BEGIN + draw.uniform(0, ACTIVE)
     outages = ((begin, begin + draw.uniform(1, 30)),) if draw.random() < 0.1 else ()
-    return Weather(chance, until, tuple(fates), latency, outages)
+    return NetworkFaults(chance, until, tuple(faults), latency, outages)

@@ -1,4 +1,4 @@
-"""Strangers: what others do in NetBird's dashboard."""
+"""Changes of other clients, in NetBird's dashboard."""
 
 from datetime import timedelta
 
@@ -7,49 +7,49 @@ from tests.simulation.unspecified_behaviour import BLANKS
 from tests.simulation.users import Users
 
 
-class Strangers(Users):
-    """They know nothing of Kubernetes, and the operator knows nothing of them."""
+class ExternalChanges(Users):
+    """Changes of other clients, which know nothing of Kubernetes."""
 
-    def stranger_edits(self, name: str) -> None:
-        """Somebody changes the integration in the dashboard."""
+    def dashboard_edits(self, name: str) -> None:
+        """Another client changes the integration in the dashboard."""
         if (integration_id := self._held(name)) is not None:
             if self.draw.random() < 0.6:
-                self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
+                self.world.dashboard_edits(integration_id, url=f"https://elsewhere.example/{name}")
             else:
-                self.world.stranger_edits(integration_id, enabled=self.draw.random() < 0.5)
+                self.world.dashboard_edits(integration_id, enabled=self.draw.random() < 0.5)
 
-    def fight(self, name: str) -> None:
-        """Somebody's script sets the integration back again and again."""
+    def restore_repeatedly(self, name: str) -> None:
+        """A script of another client restores the integration again and again."""
         for number in range(4):
-            self.later(number * 150.0, lambda: self._quarrel(name))
+            self.later(number * 150.0, lambda: self._restore_once_more(name))
 
-    def _quarrel(self, name: str) -> None:
+    def _restore_once_more(self, name: str) -> None:
         if (integration_id := self._held(name)) is not None:
-            self.world.stranger_edits(integration_id, url=f"https://elsewhere.example/{name}")
+            self.world.dashboard_edits(integration_id, url=f"https://elsewhere.example/{name}")
 
-    def stranger_deletes(self, name: str) -> None:
-        """Somebody deletes the integration in the dashboard."""
+    def dashboard_deletes(self, name: str) -> None:
+        """Another client deletes the integration in the dashboard."""
         if (integration_id := self._held(name)) is not None:
-            self.world.stranger_deletes(integration_id)
+            self.world.dashboard_deletes(integration_id)
 
-    def stranger_creates(self, name: str) -> None:
-        """Somebody makes an integration in the dashboard, some of them just like a resource's; the secret is theirs."""
+    def dashboard_creates(self, name: str) -> None:
+        """Another client creates an integration in the dashboard, sometimes with a resource's settings."""
         same = self.draw.random() < 0.5
         url = self.url(name) if same else "https://stranger.example/1"
         if "datadog" in self.block(name, url):
             draft = Draft("datadog", {"api_url": url, "api_key": "CANARY-stranger-v1"})
         else:
             draft = Draft("generic_http", {"url": url, "headers": '{"Authorization": "x"}', "body_template": ""})
-        self.world.stranger_creates("acc-a", draft)
+        self.world.dashboard_creates("acc-a", draft)
 
     def take_id(self, name: str) -> None:
-        """Somebody deletes the integration and makes another one, which gets its id where ids are reused."""
+        """Another client deletes the integration and creates one, which gets its id if ids are reused."""
         integration_id = self._held(name)
         found = self.world.netbird.integrations.get(integration_id or 0)
-        # Within a second of its creation nothing tells the one from the other.
+        # Within a second of the creation the two look the same.
         if found is not None and self.world.now() - found.created_at > timedelta(seconds=2):
-            self.world.stranger_deletes(found.id)
-            self.stranger_creates(name)
+            self.world.dashboard_deletes(found.id)
+            self.dashboard_creates(name)
 
     def blank(self, _name: str) -> None:
         """NetBird shows nothing for a while, as behind an empty read replica."""
@@ -57,7 +57,7 @@ class Strangers(Users):
         self.later(self.draw.choice(BLANKS), lambda: self.world.hide(blank=False))
 
     def revert(self, _name: str) -> None:
-        """NetBird's database is put back to what it was some seconds ago."""
+        """NetBird's database is restored to its state some seconds ago."""
         restore = self.world.back_up()
         self.later(self.draw.uniform(5, 60), restore)
 

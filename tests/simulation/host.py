@@ -1,4 +1,4 @@
-"""What a process has of its machine: the time, and the installation's key."""
+"""The host of a process: its clocks and the installation's key."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self, cast
@@ -10,25 +10,22 @@ EPOCH: Final = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
 class RememberingKey(FingerprintKey):
-    """The shipped key; what it digested before it looks up, since thousands of stories digest the same few strings."""
+    """The shipped key with a cache, because thousands of scenarios digest the same few strings."""
 
     __slots__ = ("_keys", "_known")
 
     def __init__(self, key: bytes) -> None:
-        """Take the 32 bytes."""
         self._known: dict[tuple[str, ...], str] = {}
         self._keys: dict[str, RememberingKey] = {}
         super().__init__(key)
 
     def of(self, uid: str) -> Self:
-        """The same key."""
         known = self._keys.get(uid)
         if known is None:
             known = self._keys[uid] = super().of(uid)
         return cast("Self", known)
 
     def digest(self, *parts: str) -> str:
-        """The same digest."""
         known = self._known.get(parts)
         if known is None:
             known = self._known[parts] = super().digest(*parts)
@@ -36,24 +33,22 @@ class RememberingKey(FingerprintKey):
 
 
 KEY: Final = RememberingKey(bytes(range(32)))
-"""One installation's."""
+"""Return the key of one installation."""
 
 
 class SimClock:
-    """Time for one process: its own monotonic zero, and a wall clock that goes a little wrong."""
+    """The clock of one process: a monotonic clock with its own zero, and an inaccurate wall clock."""
 
     def __init__(self, process: Process) -> None:
-        """Take the zero and the error from the process."""
         self._loop = process.loop
         self._zero = process.monotonic_base
         self._epoch = EPOCH + timedelta(seconds=process.skew)
 
     def monotonic(self) -> float:
-        """Seconds since this process' own zero."""
         return self._loop.now + self._zero
 
     def now(self) -> datetime:
-        """UTC, as far as this machine knows."""
+        """Return UTC as this machine knows it."""
         return self._epoch + timedelta(seconds=self._loop.now)
 
     async def sleep(self, seconds: float) -> None:

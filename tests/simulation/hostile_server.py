@@ -1,6 +1,6 @@
-"""A tenant's own server: it may answer anything, at any time, for any account.
+"""A server that a tenant controls: it may answer anything, at any time, for any account.
 
-It stands in for every client of an endpoint whose server a tenant controls: another URL, or a CA of the tenant's own.
+It stands for every endpoint with a URL or a CA of the tenant's own.
 """
 
 import random
@@ -29,10 +29,9 @@ LATENCY: Final = 0.05
 
 
 class HostileServer:
-    """Answers that a tenant's server makes up: it knows all ids and accounts, and what it was asked to create."""
+    """Invented responses of a tenant's server. It knows all ids and accounts, and the creates that it received."""
 
     def __init__(self, seed: int, ids: Callable[[], list[int]], now: Callable[[], datetime]) -> None:
-        """`ids` are the integrations of the honest server."""
         self.draw = random.Random(seed)
         self.silent = False
         self.asked: IntegrationRequest | None = None
@@ -41,19 +40,19 @@ class HostileServer:
         self._now = now
 
     def fail(self) -> None:
-        """Answer nothing at all, now and then, and always once it is silent. Raises RetryError."""
+        """Sometimes answer nothing, and always once it is silent. Raises RetryError."""
         if self.silent or self.draw.random() < 0.15:
             raise RetryError(Reason.UNAVAILABLE, "The server did not answer.", effect=Effect.UNKNOWN)
 
     @property
     def account(self) -> str | None:
-        """The account that it claims: mostly one, and another one now and then."""
+        """Return the account that the server claims: mostly one, sometimes another."""
         if self.draw.random() < 0.1:
             self._account = self.draw.choice(ACCOUNTS)
         return self._account
 
     def integration(self, integration_id: int | None = None) -> Integration:
-        """Return something that looks like what was asked for."""
+        """Return an integration that resembles the requested one."""
         known = [*self._ids(), 9000 + self.draw.randint(0, 2)]
         asked, stamp = self.asked, self._now().isoformat()
         return Integration(
@@ -67,7 +66,7 @@ class HostileServer:
         )
 
     def listing(self) -> Listing:
-        """All there is, or some of it, in one account or in several."""
+        """Return all or some integrations, in one account or in several."""
         ids = [each for each in self._ids() if self.draw.random() < 0.7]
         items = [self.integration(each) for each in ids]
         return Listing(tuple(items), self._now() if self.draw.random() < 0.7 else None)
@@ -79,7 +78,6 @@ class HostileNetBird:
     waited = 0.0
 
     def __init__(self, server: HostileServer, process: Process) -> None:
-        """A client has nothing of its own."""
         self._server = server
         self._process = process
         self._clock = SimClock(process)
@@ -91,37 +89,31 @@ class HostileNetBird:
         return RateLimitState(1.0, 1)
 
     def wait(self, priority: Priority, depth: int) -> float:  # noqa: ARG002  # there is no limit
-        """No limit."""
         return 0.0
 
     async def slot(self, applicant: Applicant) -> Slot:  # noqa: ARG002  # there is no limit
-        """No limit."""
         return self
 
     def holding(self, slot: Slot) -> Self:  # noqa: ARG002  # there is no limit
-        """No limit."""
         return self
 
     def give_back(self) -> None:
         """Return nothing: there is no limit."""
 
     def spend(self, limiter: object) -> bool:  # noqa: ARG002  # there is no limit
-        """Any number of requests may be sent."""
         return True
 
     async def list_integrations(self, priority: Priority) -> Listing:
-        """LIST."""
         await self._travel(priority)
         return self._server.listing()
 
     async def get(self, integration_id: int, priority: Priority) -> Integration:
-        """GET by id."""
         await self._travel(priority)
         self._deny()
         return self._server.integration(integration_id)
 
     async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
-        """POST: what was sent is remembered, so that a LIST can show it."""
+        """POST. The request is remembered, so that a LIST can show it."""
         self._server.asked = request
         await self._travel(priority)
         return self._server.integration()

@@ -1,4 +1,4 @@
-"""A hostile tenant: a namespace that may use the administrator's connection and has a server of its own."""
+"""A hostile tenant: a namespace that may use the administrator's connection and has its own server."""
 
 from typing import Final
 
@@ -28,11 +28,11 @@ _ROOT: Final = "-----BEGIN CERTIFICATE-----"
 _CA: Final = KeyReference(name="own-ca", key="ca.crt")
 
 
-class Tenants(Operators):
-    """Deeds of the tenant; each is skipped where it makes no sense."""
+class HostileTenant(Operators):
+    """Actions of the tenant. Impossible ones are skipped."""
 
     def tenant_creates(self, _name: str) -> None:
-        """The tenant creates a connection to a server of its own, and a resource that uses it."""
+        """The tenant creates a connection to its own server, and a resource that uses it."""
         if self._find() is not None:
             return
         self.world.token("tok-own", "acc-b", "CANARY-own-v0")
@@ -55,14 +55,14 @@ class Tenants(Operators):
         self._edit(datadog=self._block())
 
     def tenant_adopts(self, _name: str) -> None:
-        """The tenant asks for another one's integration."""
+        """The tenant requests the adoption of another owner's integration."""
         ids = [*self.world.promises.remotes, 9000]
         policy = self.draw.choice((AdoptionPolicy.OVERRIDE, AdoptionPolicy.MATCH, AdoptionPolicy.NEVER))
         adopting = policy is not AdoptionPolicy.NEVER
         self._edit(adoption=Adoption(policy=policy, id=self.draw.choice(ids) if adopting else None))
 
     def tenant_redirects(self, _name: str) -> None:
-        """The tenant lets its connection lead to another server: its own, NetBird, or what its CA takes for NetBird."""
+        """The tenant points its connection to another server: its own, NetBird, or one behind its own CA."""
         if self._connection() in self.world.api.objects:
             url, ca = self.draw.choice(((URL, None), (URL, _CA), (DEFAULT_URL, None), (DEFAULT_URL, _CA)))
             self.world.api.edit(self._connection(), url=url, ca_bundle_config_map_ref=ca)

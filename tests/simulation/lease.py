@@ -1,4 +1,4 @@
-"""A simulated Lease, and the shipped elector of one process before it."""
+"""A simulated Lease and the shipped elector of one process."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,24 +9,23 @@ from netbird_streaming.cluster.leader_election.elector import LeaderElector, Lea
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.errors import ConflictError, Effect, ObjectGoneError, OperatorError, RetryError
 from netbird_streaming.reasons import Reason
-from tests.simulation.network import Errand, Line, Process
-from tests.simulation.random_faults import Fate
+from tests.simulation.network import Network, Process, RequestSpec
+from tests.simulation.random_faults import RequestFault
 
-FATES: Final = frozenset(Fate) - {Fate.FINE, Fate.LIMITED, Fate.REFUSED}
+FATES: Final = frozenset(RequestFault) - {RequestFault.FINE, RequestFault.LIMITED, RequestFault.REFUSED}
 DRIFT: Final = 200e-6
-"""How much faster or slower than the true one a machine's clock may go."""
+"""Bound of a machine's clock drift, as a factor."""
 
 
 class LeaseServer:
-    """The Lease as the API server keeps it: a write names the newest version, or is refused."""
+    """The Lease in the API server. A write that does not name the newest version is refused."""
 
     def __init__(self) -> None:
-        """Start without one."""
         self.stored: Json | None = None
         self._version = 100
 
     def serve(self, request: Request) -> Json:
-        """Carry a request out. Raises what the client would."""
+        """Apply a request. Raises the errors that the client would raise."""
         if request.method == "POST":
             if self.stored is not None:
                 raise ConflictError(Reason.PROGRESSING, "the Lease is there")
@@ -40,7 +39,7 @@ class LeaseServer:
         return self._store(request.body)
 
     def edit(self, **spec: object) -> None:
-        """What a person does with `kubectl edit`."""
+        """Change the Lease as `kubectl edit` does."""
         if self.stored is not None:
             self._store({"spec": {**self.stored["spec"], **spec}})
 
@@ -51,31 +50,29 @@ class LeaseServer:
 
 
 class LeaseApi:
-    """The part of `KubernetesClient` that the elector uses, over a network that fails."""
+    """The part of `KubernetesClient` that the elector uses, over a faulty network."""
 
-    def __init__(self, server: LeaseServer, line: Line, process: Process) -> None:
-        """Take one process' line to the server."""
+    def __init__(self, server: LeaseServer, network: Network, process: Process) -> None:
         self._server = server
-        self._line = line
+        self._network = network
         self._process = process
 
     async def call(self, request: Request, *, seconds: float, urgent: bool) -> Json:
-        """As `KubernetesClient.call`."""
         assert urgent, "a renewal must not wait behind others"
         label = f"{request.method} {request.subject}"
         self._process.renewals += 1
-        errand = Errand(label, FATES, timeout=seconds, fail=_unanswered)
-        return await self._line.call(self._process, errand, lambda: self._server.serve(request))
+        request_spec = RequestSpec(label, FATES, timeout=seconds, fail=_unanswered)
+        return await self._network.call(self._process, request_spec, lambda: self._server.serve(request))
 
 
-def _unanswered(fate: Fate, _: float) -> OperatorError:
-    return RetryError(Reason.UNAVAILABLE, f"no answer ({fate.name})", effect=Effect.UNKNOWN)
+def _unanswered(fault: RequestFault, _: float) -> OperatorError:
+    return RetryError(Reason.UNAVAILABLE, f"no answer ({fault.name})", effect=Effect.UNKNOWN)
 
 
 def elector_of(
     api: LeaseApi, process: Process, wall: Callable[[], datetime], timing: LeaseTiming | None
 ) -> LeaderElector:
-    """The shipped elector, on the process' own clock; `wall` is for people only."""
+    """Return the shipped elector on the clock of the process. `wall` is informational only."""
     base, rate, loop = process.monotonic_base, process.rate, process.loop
     name = LeaseLock("operator", "lease", process.name)
     return LeaderElector(cast("KubernetesClient", api), name, wall, clock=lambda: base + rate * loop.now, timing=timing)

@@ -1,11 +1,11 @@
-"""A deterministic event loop with virtual time: the shipped coroutines run on it unchanged.
+"""A deterministic event loop with virtual time. The shipped coroutines run on it unchanged.
 
-Nothing blocks and nothing sleeps: where a real loop would wait, the clock jumps to the next timer. So half an hour of a
-quiet operator costs what its few timers cost, and one seed always gives one story.
+Nothing blocks or sleeps. Where a real loop would wait, the clock jumps to the next timer. So half an hour of an idle
+operator costs only its few timers, and one seed always gives one scenario.
 
-A process of the simulated cluster is an `Owner`. Everything that a coroutine schedules carries the context of its
-task, and with it the owner: a killed owner's callbacks are never run again (no `finally`, no last write, as after
-SIGKILL), a frozen one's are kept until it thaws (as after SIGSTOP, or a long pause of the virtual machine).
+A process of the simulated cluster is an `Owner`. Each callback carries the context of its task and so its owner.
+Callbacks of a killed owner never run again (no `finally`, no last write, as after SIGKILL). Those of a frozen owner
+wait until it is thawed (as after SIGSTOP, or a long pause of the virtual machine).
 """
 
 import asyncio
@@ -19,30 +19,29 @@ from typing import Any, Final, TypeVar, cast
 T = TypeVar("T")
 
 BEGIN: Final = 1_000.0
-"""Where the virtual clock starts: at a moment other than zero, so that nobody takes zero for the beginning."""
+"""The start of the virtual clock, other than zero, so that no code can mistake zero for the start."""
 CALLBACKS_PER_MOMENT: Final = 20_000
-"""Callbacks run without time passing before the loop calls it spinning; a busy moment of a story has some hundred."""
+"""The number of callbacks at one moment after which the loop counts as spinning. Busy moments have some hundred."""
 
 
 MOST_UNWINDINGS: Final = 20
-"""Nested `finally` blocks that await; no coroutine here has half as many."""
+"""The limit of nested `finally` blocks that await. No coroutine here has half as many."""
 
 
 class SpinningError(AssertionError):
-    """Callbacks follow callbacks and time does not pass: somebody waits for something without waiting."""
+    """Callbacks follow callbacks and time does not advance."""
 
 
 class DeadlockError(AssertionError):
-    """Nothing is scheduled, and so nothing will ever happen again."""
+    """No callback is scheduled, so nothing will ever happen again."""
 
 
 class Owner:
-    """Who scheduled a callback: one process, which may be alive, frozen or dead."""
+    """The process that scheduled a callback: alive, frozen or dead."""
 
     __slots__ = ("alive", "blow", "frozen", "fuse", "name", "stash")
 
     def __init__(self, name: str) -> None:
-        """Start alive."""
         self.name = name
         self.alive = True
         self.frozen = False
@@ -51,11 +50,11 @@ class Owner:
         self.blow: Callable[[], None] = lambda: None
 
     def burn(self, steps: int, blow: Callable[[], None]) -> None:
-        """Call `blow` instead of the callback that comes after so many: between any two awaits, that is."""
+        """Call `blow` in place of the callback after so many steps, so between any two awaits."""
         self.fuse, self.blow = steps, blow
 
     def is_blown(self) -> bool:
-        """Whether that happens now, before the next callback."""
+        """Return whether that happens now, before the next callback."""
         if self.fuse is None:
             return False
         self.fuse -= 1
@@ -67,16 +66,15 @@ class Owner:
 
 
 OWNER: Final[ContextVar[Owner | None]] = ContextVar("owner", default=None)
-"""The process on whose behalf the current callback runs; None is the world outside."""
+"""The process of the current callback. None means that it is external."""
 
 
 class Callback:
-    """What `call_soon` and its kin answer: the part of asyncio's own handles that tasks and timeouts use."""
+    """The result of `call_soon` and similar calls: the part of asyncio's handles that tasks and timeouts use."""
 
     __slots__ = ("call", "due", "given", "void", "within")
 
     def __init__(self, due: float, call: Callable[..., object], given: tuple[object, ...], within: Context) -> None:
-        """Keep what to call, with what, and in which context."""
         self.due = due
         self.call = call
         self.given = given
@@ -84,7 +82,6 @@ class Callback:
         self.void = False
 
     def cancel(self) -> None:
-        """Never call it."""
         self.void = True
 
 
@@ -92,7 +89,6 @@ class VirtualLoop:
     """The part of an event loop that tasks, futures, locks and timeouts need, on virtual time."""
 
     def __init__(self) -> None:
-        """Start at the beginning."""
         self.now = BEGIN
         """The virtual clock, seconds."""
         self._ready: deque[Callback] = deque()
@@ -102,26 +98,24 @@ class VirtualLoop:
         self._running = False
         self._as_asyncio = cast("asyncio.AbstractEventLoop", self)
         self.failures: list[str] = []
-        """What the loop was told of exceptions that nobody caught."""
+        """Exceptions that reached the loop uncaught."""
 
     def time(self) -> float:
-        """The virtual clock, as asyncio asks for it."""
         return self.now
 
     def get_debug(self) -> bool:
-        """Never: debugging would read the real clock."""
+        """False: debugging would read the real clock."""
         return False
 
     def is_running(self) -> bool:
-        """Whether a callback is being run."""
+        """Return whether a callback is running."""
         return self._running
 
     def is_closed(self) -> bool:
-        """Never: a loop is dropped, not closed."""
+        """False: a loop is dropped, not closed."""
         return False
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Callback:
-        """Run after all that is ready already."""
         handle = Callback(self.now, callback, args, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
@@ -129,7 +123,7 @@ class VirtualLoop:
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Callback:
-        """Run at that moment; of one moment, the one that was asked for first goes first."""
+        """Run at that moment. Callbacks of one moment run in the order of their calls."""
         self._serial += 1
         handle = Callback(when, callback, args, copy_context() if context is None else context)
         heapq.heappush(self._timers, (when, self._serial, handle))
@@ -138,11 +132,9 @@ class VirtualLoop:
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Callback:
-        """Run after that many seconds."""
         return self.call_at(self.now + delay if delay > 0 else self.now, callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
-        """A future of this loop."""
         return asyncio.Future(loop=self._as_asyncio)
 
     def create_task(
@@ -152,21 +144,21 @@ class VirtualLoop:
         name: str | None = None,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
-        """A task of this loop; the loop keeps it, so that a dead process' tasks are never collected in mid-story."""
+        """Create a task and keep it, so that a dead process' tasks are never collected while the scenario runs."""
         task: asyncio.Task[T] = asyncio.Task(coro, loop=self._as_asyncio, name=name, context=context)
         self._tasks.append(task)
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Keep what nobody caught."""
+        """Keep an uncaught exception."""
         self.failures.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def run_until(self, moment: float, *, alive: Callable[[], bool] = lambda: False) -> None:
         """Run everything that is due up to that moment, and stop there.
 
         Raises:
-            DeadlockError: Nothing is scheduled though `alive` says that somebody is to act.
-            SpinningError: Time does not pass.
+            DeadlockError: Nothing is scheduled though `alive` says that a process is to act.
+            SpinningError: Time does not advance.
         """
         asyncio.events._set_running_loop(self._as_asyncio)
         self._running = True
@@ -200,7 +192,7 @@ class VirtualLoop:
             handle.within.run(handle.call, *handle.given)
 
     def _advance(self, latest: float) -> bool:
-        """Let time pass until the next timer is due; answers whether one is by the latest moment."""
+        """Advance to the next timer; return whether there is one by the latest moment."""
         timers = self._timers
         while timers and timers[0][2].void:
             heapq.heappop(timers)
@@ -212,19 +204,19 @@ class VirtualLoop:
         return True
 
     def unseen_failures(self) -> list[str]:
-        """Exceptions of tasks that ended, and that nobody ever looked at."""
+        """Return exceptions of ended tasks that no code has retrieved."""
         ended = [each for each in self._tasks if each.done() and not each.cancelled()]
         unseen = [each for each in ended if each._log_traceback]
         return [f"{each.get_coro()}: {each.exception()!r}" for each in unseen]
 
     def thaw(self, owner: Owner) -> None:
-        """Let a frozen process go on: all that came due meanwhile is run at once."""
+        """Continue a frozen process. All callbacks that became due run at once."""
         owner.frozen = False
         stash, owner.stash = owner.stash, []
         self._ready.extend(stash)
 
     def dispose(self) -> None:
-        """Drop all tasks without a word: those of dead processes never ended."""
+        """Drop all tasks silently: those of dead processes never ended."""
         asyncio.events._set_running_loop(self._as_asyncio)
         try:
             for task in self._tasks:
@@ -241,7 +233,7 @@ class VirtualLoop:
 
 
 def _unwind(coroutine: object) -> None:
-    """Close a coroutine of a killed process: from within, since each may await something yet as it ends."""
+    """Close a coroutine of a killed process from within, because it may still await as it ends."""
     for _ in range(MOST_UNWINDINGS):
         if not inspect.iscoroutine(coroutine):
             return
@@ -254,7 +246,7 @@ def _unwind(coroutine: object) -> None:
 
 
 def within(owner: Owner) -> Context:
-    """A context in which everything is scheduled on behalf of a process."""
+    """Return a context in which everything is scheduled on behalf of a process."""
     context = copy_context()
     context.run(OWNER.set, owner)
     return context

@@ -1,7 +1,7 @@
-"""The reconciler's `NetBird` port for one process, over the simulated NetBird and a network that fails.
+"""The reconciler's `NetBird` port for one process, over the simulated NetBird and a faulty network.
 
-The simulated server's own answers (401, 404, 422 and so on) become the branches of the error tree that the shipped
-client makes of them; what the network does to a request is drawn by the `Line`.
+Error responses of the simulated server (401, 404, 422 and so on) become the errors that the shipped client raises. The
+`Network` decides what happens to a request on its way.
 """
 
 import asyncio
@@ -34,15 +34,17 @@ from tests.doubles.netbird.model import NetBird as Server
 from tests.doubles.netbird.validation import delivery_seconds
 from tests.doubles.netbird.wire import Answer, Caller, Operation, Request
 from tests.simulation.hostile_server import HostileNetBird, HostileServer
-from tests.simulation.network import Errand, Line, Process
-from tests.simulation.random_faults import Fate
+from tests.simulation.network import Network, Process, RequestSpec
+from tests.simulation.random_faults import RequestFault
 
 DEFAULT_URL: Final = "https://api.netbird.io"
 TIMEOUT: Final = 30.0
 """Seconds: the client's total deadline of one request."""
 WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
-READ_FATES: Final = frozenset({Fate.DROPPED, Fate.UNANSWERED, Fate.BROKEN, Fate.LIMITED, Fate.REFUSED})
-WRITE_FATES: Final = frozenset(Fate)
+READ_FATES: Final = frozenset(
+    {RequestFault.DROPPED, RequestFault.UNANSWERED, RequestFault.BROKEN, RequestFault.LIMITED, RequestFault.REFUSED}
+)
+WRITE_FATES: Final = frozenset(RequestFault)
 REFUSALS: Final = (
     (WaitError, Reason.TOKEN_REJECTED),
     (WaitError, Reason.PERMISSION_DENIED),
@@ -61,44 +63,43 @@ _BY_STATUS: Final[Mapping[int, tuple[type[OperatorError], Reason]]] = {
 }
 
 
-class Witness:
-    """Who hears of each write, on its way there, when it is applied, and when its answer is handed over."""
+class WriteObserver:
+    """An observer of each write: when it is sent, when it is applied and when its response arrives."""
 
     def sent(self, process: Process, request: Request) -> None:
-        """The process sends this now."""
+        """The process sends the request."""
 
     def applying(self, request: Request) -> None:
-        """The server is about to carry it out."""
+        """The server is about to apply the request."""
 
     def applied(self, request: Request, answer: Answer) -> None:
-        """The server carried it out."""
+        """The server applied the request."""
 
     def answered(self, request: Request, answer: Answer) -> None:
-        """The process has the answer."""
+        """The process received the response."""
 
     def failed(self, request: Request, *, unknown: bool) -> None:
-        """The process was told that it failed, or that nobody knows."""
+        """The request failed for the process, or its outcome is unknown."""
 
     def over(self, request: Request) -> None:
-        """It can't be applied any more: it was, or it never will be."""
+        """The request was applied, or never will be."""
 
 
 _COMPARED: Final = frozenset(name for names in COMPARABLE.values() for name in names)
-"""The shipped client keeps these keys of a configuration and drops the others."""
-NOBODY: Final = Witness()
-"""Reads need no witness."""
+"""The keys of a configuration that the shipped client keeps. It drops the others."""
+NO_OBSERVER: Final = WriteObserver()
+"""Reads need no observer."""
 
 
-class Free:
-    """A slot where there is no rate limit."""
+class UnlimitedSlot:
+    """A slot without a rate limit."""
 
     waited = 0.0
 
     def give_back(self) -> None:
-        """Nothing to return."""
+        """No slot to return."""
 
     def spend(self, limiter: object) -> bool:  # noqa: ARG002  # there is none
-        """Any number of requests may be sent."""
         return True
 
 
@@ -106,7 +107,6 @@ class SimNetBird:
     """A client for one endpoint."""
 
     def __init__(self, factory: "SimNetBirdFactory", endpoint: Endpoint, limit: RateLimit) -> None:
-        """Clients are made by the factory."""
         self._factory = factory
         self._endpoint, self._limit = endpoint, limit
         self._slot: Slot | None = None
@@ -123,22 +123,19 @@ class SimNetBird:
 
     @property
     def rate_limit_state(self) -> RateLimitState:
-        """As the budget says."""
         rate_limiter = self._budget
         return RateLimitState(1.0, 1) if rate_limiter is None else rate_limiter.state
 
     def wait(self, priority: Priority, depth: int) -> float:
-        """As the budget says."""
         rate_limiter = self._budget
         return 0.0 if rate_limiter is None else rate_limiter.wait(priority, depth)
 
     async def slot(self, applicant: Applicant) -> Slot:
-        """As the budget says."""
         rate_limiter = self._budget
-        return Free() if rate_limiter is None else await rate_limiter.slot(applicant)
+        return UnlimitedSlot() if rate_limiter is None else await rate_limiter.slot(applicant)
 
     def holding(self, slot: Slot) -> Self:
-        """The same client, whose next request has the slot."""
+        """Return the same client, whose next request uses the slot."""
         client = copy(self)
         client._slot = slot
         return client
@@ -199,27 +196,25 @@ class SimNetBirdFactory:
         self,
         server: Server,
         now: Callable[[], datetime],
-        line: Line,
+        network: Network,
         process: Process,
-        witness: Witness,
+        observer: WriteObserver,
     ) -> None:
-        """`now` is the server's clock."""
         self.budgets: RateLimiters | None = None
-        """With them, the clients keep to the connections' rate limits."""
+        """If set, the clients keep to the connections' rate limits."""
         self.server = server
         self._now = now
-        self._line = line
+        self._network = network
         self._process = process
-        self._witness = witness
+        self._observer = observer
         self.hostile: HostileServer | None = None
-        """The server of a tenant's own, behind every URL but the default one and every CA."""
+        """The server of a tenant, behind every URL but the default one and every CA."""
         self.held_back: list[str] = []
         """The writes that a client of a read-only endpoint refused."""
         self.calls: list[str] = []
-        """The calls that were answered by the server itself, by name."""
+        """The calls that the server answered, by name."""
 
     def client(self, endpoint: Endpoint, limit: RateLimit) -> SimNetBird | HostileNetBird:
-        """A client for this endpoint."""
         if self.hostile is not None and (endpoint.url != DEFAULT_URL or endpoint.ca_bundle is not None):
             return HostileNetBird(self.hostile, self._process)
         if self.budgets is not None:
@@ -232,44 +227,46 @@ class SimNetBirdFactory:
             self.budgets.set_limits(limits)
 
     async def send(self, request: Request) -> tuple[Answer, datetime]:
-        """Send a request and hand over its answer; raises the branch of the error tree for any other than 200."""
+        """Send a request and return its response. Raises the matching error for any status but 200."""
         write = request.operation in WRITES
-        witness = self._witness if write else NOBODY
+        observer = self._observer if write else NO_OBSERVER
         label = request.operation.upper() + (f" {request.integration_id}" if request.integration_id else "")
         self._process.guard()
-        witness.sent(self._process, request)
-        errand = Errand(
+        observer.sent(self._process, request)
+        request_spec = RequestSpec(
             label=f"netbird {label}",
             possible=WRITE_FATES if write else READ_FATES,
             timeout=TIMEOUT,
-            fail=lambda fate, choice: _failure(fate, write=write, which=int(choice * len(REFUSALS))),
-            over=lambda: witness.over(request),
+            fail=lambda fault, choice: _failure(fault, write=write, which=int(choice * len(REFUSALS))),
+            over=lambda: observer.over(request),
             seconds=delivery_seconds(request.body, self.server.behaviour) if write else 0.0,
         )
         try:
-            answer, at = await self._line.call(self._process, errand, lambda: self._carry_out(request, witness))
+            answer, at = await self._network.call(
+                self._process, request_spec, lambda: self._carry_out(request, observer)
+            )
         except OperatorError as problem:
-            witness.failed(request, unknown=problem.effect is Effect.UNKNOWN)
+            observer.failed(request, unknown=problem.effect is Effect.UNKNOWN)
             raise
         except asyncio.CancelledError:
-            witness.failed(request, unknown=True)
+            observer.failed(request, unknown=True)
             raise
         self.calls.append(label)
         if answer.status != HTTPStatus.OK:
-            witness.failed(request, unknown=False)
+            observer.failed(request, unknown=False)
             raise _refused(answer.status)
-        witness.answered(request, answer)
+        observer.answered(request, answer)
         return answer, at
 
-    def _carry_out(self, request: Request, witness: Witness) -> tuple[Answer, datetime]:
+    def _carry_out(self, request: Request, observer: WriteObserver) -> tuple[Answer, datetime]:
         at = self._now()
         admission = self.server.admit(request, at)
         answer = admission.refusal
         if answer is None:
-            witness.applying(request)
+            observer.applying(request)
             answer = self.server.apply(request, admission, at)
-            witness.applied(request, answer)
-        witness.over(request)
+            observer.applied(request, answer)
+        observer.over(request)
         return answer, at
 
 
@@ -278,17 +275,17 @@ def _refused(status: int) -> OperatorError:
     return kind(reason, f"NetBird answered {status}. {reason.remedy}")
 
 
-def _failure(fate: Fate, *, write: bool, which: int) -> OperatorError:
-    match fate:
-        case Fate.LIMITED:
+def _failure(fault: RequestFault, *, write: bool, which: int) -> OperatorError:
+    match fault:
+        case RequestFault.LIMITED:
             retry_after = (None, 1.0, 20.0, None)[which]
             return RetryError(Reason.RATE_LIMITED, "NetBird answered 429.", retry_after=retry_after)
-        case Fate.REFUSED:
+        case RequestFault.REFUSED:
             kind, reason = REFUSALS[which] if write else REFUSALS[which % 2]
             return kind(reason, f"NetBird refused. {reason.remedy}")
         case _:
             effect = Effect.UNKNOWN if write else Effect.NONE
-            return RetryError(Reason.UNAVAILABLE, f"NetBird did not answer ({fate.name}).", effect=effect)
+            return RetryError(Reason.UNAVAILABLE, f"NetBird did not answer ({fault.name}).", effect=effect)
 
 
 def _body(request: IntegrationRequest) -> dict[str, object]:

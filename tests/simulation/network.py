@@ -1,8 +1,8 @@
-"""What happens to a request between a process and a server: latency, loss, lateness, and the crash of the process.
+"""The network between a process and a server: latency, loss, delay, and crashes of the process.
 
-Servers belong to the world outside, so what was sent goes on when its sender is dead or frozen. A late commit keeps
-to the operator's one assumption about time: it comes at most `late_commit_window` seconds after the request ended for
-its sender, be it by an answer, a timeout, a cancellation or the sender's death.
+Servers are external, so a sent request continues when its process is dead or frozen. A late commit keeps to the
+operator's one assumption about time: it happens at most `late_commit_window` seconds after the request ended for its
+client, by a response, a timeout, a cancellation or the client's death.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from netbird_streaming.cluster.leader_election.elector import LeaderElector
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.reasons import Reason
 from tests.simulation.loop import Callback, Owner, VirtualLoop, within
-from tests.simulation.random_faults import Chance, Fate, Luck, Outlook, Phase, Weather
+from tests.simulation.random_faults import FaultSource, NetworkFaults, Phase, RequestContext, RequestDraw, RequestFault
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ WORLD: Final = Context()
 
 @dataclass(slots=True)
 class Process:
-    """One run of the operator's process, from its start to its death."""
+    """A run of the operator's process, from its start to its death."""
 
     name: str
     loop: VirtualLoop
@@ -39,25 +39,24 @@ class Process:
     context: Context = field(init=False)
     calls: int = 0
     renewals: int = 0
-    """How many of the calls were about the Lease."""
-    underway: dict["Trip[Any]", None] = field(default_factory=dict)
+    """The number of calls about the Lease."""
+    underway: dict["InFlightRequest[Any]", None] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
     on_death: Callable[[], None] = field(default=lambda: None)
     acting: Callable[[], None] = field(default=lambda: None)
-    """Hears of each write that the guard let through."""
+    """Receives each write that the guard allowed."""
 
     def __post_init__(self) -> None:
-        """Give it an owner of its own, and the context that carries it."""
         self.owner = Owner(self.name)
         self.context = within(self.owner)
 
     @property
     def may_act(self) -> bool:
-        """Whether the guard would let it act now, were it not frozen."""
+        """Return whether the guard would let it act now, if it were not frozen."""
         return self.owner.alive and (self.elector is None or self.elector.is_leader)
 
     def guard(self) -> None:
-        """What is asked at the last moment before a write leaves. Raises LeaseLostError."""
+        """Check the Lease immediately before a write is sent. Raises LeaseLostError."""
         if self.elector is not None:
             self.elector.ensure_leading()
             self.acting()
@@ -66,67 +65,67 @@ class Process:
 
 
 @dataclass(slots=True)
-class Mishap:
-    """What befalls the next request whose line holds `text`, once."""
+class InjectedFault:
+    """A fault for the next request whose log line contains `text`, once."""
 
     text: str
-    fate: Fate = Fate.FINE
+    fault: RequestFault = RequestFault.FINE
     phase: Phase | None = None
     meanwhile: Callable[[], None] = lambda: None
 
 
-class Errand(NamedTuple):
-    """What a request is: its line in the story, what can become of it, its sender's patience, and the errors it meets.
+class RequestSpec(NamedTuple):
+    """The properties of a request: its log line, possible outcomes, the client's timeout, and its errors.
 
-    `fail` takes a number below 1 that chooses among several. `over` is called once the request can't be applied any
-    more because it was lost; `apply` tells that for itself.
+    `fail` takes a number below 1 that selects one of several errors. `over` is called if the request is lost and can't
+    be applied any more; `apply` reports that itself.
     """
 
     label: str
-    possible: frozenset[Fate]
+    possible: frozenset[RequestFault]
     timeout: float
-    fail: Callable[[Fate, float], OperatorError]
+    fail: Callable[[RequestFault, float], OperatorError]
     over: Callable[[], None] = lambda: None
     seconds: float = 0.0
-    """How long the server takes before it carries the request out."""
+    """Seconds until the server applies the request."""
 
 
-NONE: Final = Mishap("")
-QUICK: Final = frozenset({Fate.BROKEN, Fate.BROKEN_APPLIED, Fate.LIMITED, Fate.REFUSED})
-"""The sender has an answer at once."""
-ARRIVING: Final = frozenset({Fate.UNANSWERED, Fate.LATE, Fate.BROKEN_APPLIED})
+NONE: Final = InjectedFault("")
+QUICK: Final = frozenset({RequestFault.BROKEN, RequestFault.BROKEN_APPLIED, RequestFault.LIMITED, RequestFault.REFUSED})
+"""The client receives a response without delay."""
+ARRIVING: Final = frozenset({RequestFault.UNANSWERED, RequestFault.LATE, RequestFault.BROKEN_APPLIED})
 """The faults of requests that arrive."""
 
 
 @dataclass(slots=True, eq=False)
-class Trip(Generic[T]):
-    """One request on its way, and its answer on the way back."""
+class InFlightRequest(Generic[T]):
+    """A request on its way, and its response on the way back."""
 
-    line: "Line"
+    line: "Network"
     process: Process
-    errand: Errand
+    request_spec: RequestSpec
     apply: Callable[[], T]
-    luck: Luck
+    request_draw: RequestDraw
     answer: "asyncio.Future[T]"
     arrival: Callback = field(init=False)
 
     def arrive(self) -> None:
-        """The server carries it out."""
+        """The server applies it."""
         self.process.underway.pop(self, None)
         outcome: T | OperatorError
         try:
             outcome = self.apply()
         except OperatorError as error:
             outcome = error
-        if self.luck.phase is Phase.APPLIED:
-            self.line.crash(self.process, self.errand.label + " (applied)")
-        if self.luck.fate is Fate.FINE:
-            self.line.later(self.luck.back, self.settle, outcome)
+        if self.request_draw.phase is Phase.APPLIED:
+            self.line.crash(self.process, self.request_spec.label + " (applied)")
+        if self.request_draw.fault is RequestFault.FINE:
+            self.line.later(self.request_draw.back, self.settle, outcome)
 
     def settle(self, outcome: T | OperatorError) -> None:
-        """The sender is told."""
-        if self.luck.phase is Phase.ANSWERED:
-            self.line.crash(self.process, self.errand.label + " (answered)")
+        """The client receives the outcome."""
+        if self.request_draw.phase is Phase.ANSWERED:
+            self.line.crash(self.process, self.request_spec.label + " (answered)")
         if self.answer.done():
             return
         if isinstance(outcome, OperatorError):
@@ -135,105 +134,111 @@ class Trip(Generic[T]):
             self.answer.set_result(outcome)
 
     def cancel(self) -> None:
-        """It is lost on the way."""
+        """Lose it on the way."""
         self.arrival.cancel()
         self.process.underway.pop(self, None)
-        self.errand.over()
+        self.request_spec.over()
 
 
-class Line:
+class Network:
     """All requests of all processes to one server."""
 
     def __init__(
-        self, loop: VirtualLoop, chance: Chance, weather: Weather, tell: Callable[[str], None], window: float
+        self,
+        loop: VirtualLoop,
+        fault_source: FaultSource,
+        network_faults: NetworkFaults,
+        tell: Callable[[str], None],
+        window: float,
     ) -> None:
-        """`window` is how long after its end a request may still be applied, seconds."""
         self._loop = loop
-        self._chance = chance
-        self.weather = weather
+        self._fault_source = fault_source
+        self.network_faults = network_faults
         self._tell = tell
         self._window = window
-        self.mishaps: list[Mishap] = []
+        self.injected_faults: list[InjectedFault] = []
         self.tells_requests = False
 
-    async def call(self, process: Process, errand: Errand, apply: Callable[[], T]) -> T:
-        """Send a request: `apply` is what the server does with it; answers what it answers, or raises what failed."""
+    async def call(self, process: Process, request_spec: RequestSpec, apply: Callable[[], T]) -> T:
+        """Send a request. `apply` is the server's action. Return its result, or raise the failure."""
         process.calls += 1
-        mishap = self._befalls(errand.label)
-        phase = mishap.phase or process.crash_at.get(process.calls)
-        outlook = Outlook(self._loop.now, self.weather, errand.possible, phase)
-        luck = self._chance.luck(process.name, errand.label, outlook)
-        if mishap.fate is not Fate.FINE:
-            luck = luck._replace(fate=mishap.fate)
-        phase = luck.phase
+        inject_fault = self._take_injected(request_spec.label)
+        phase = inject_fault.phase or process.crash_at.get(process.calls)
+        request_context = RequestContext(self._loop.now, self.network_faults, request_spec.possible, phase)
+        request_draw = self._fault_source.request_draw(process.name, request_spec.label, request_context)
+        if inject_fault.fault is not RequestFault.FINE:
+            request_draw = request_draw._replace(fault=inject_fault.fault)
+        phase = request_draw.phase
         if phase is Phase.BEFORE:
-            errand.over()
-            self.crash(process, errand.label + " (not sent)")
+            request_spec.over()
+            self.crash(process, request_spec.label + " (not sent)")
             await self._loop.create_future()
         if self.tells_requests:
-            self._tell(f"{process.name} -> {errand.label}")
-        trip = Trip(self, process, errand, apply, luck, self._loop.create_future())
-        self._send(trip)
+            self._tell(f"{process.name} -> {request_spec.label}")
+        in_flight = InFlightRequest(self, process, request_spec, apply, request_draw, self._loop.create_future())
+        self._send(in_flight)
         if phase is Phase.UNDERWAY:
-            self.crash(process, errand.label + " (underway)")
+            self.crash(process, request_spec.label + " (underway)")
         try:
-            answer: T = await trip.answer
+            answer: T = await in_flight.answer
         except asyncio.CancelledError:
-            self._end(process, trip)
+            self._end(process, in_flight)
             raise
         return answer
 
-    def _send(self, trip: "Trip[T]") -> None:
-        """Plan when it arrives, if it does, and when its sender is told what."""
-        call_later, errand, luck = self._loop.call_later, trip.errand, trip.luck
-        fate, latency = luck.fate, self.weather.latency
-        wait = there = latency * luck.there + errand.seconds
-        if fate is not Fate.FINE:
-            self._tell(f"{trip.process.name} {errand.label}: {fate.name}")
-            patience, back = errand.timeout * luck.patience, latency * luck.back
-            delay = there if fate in QUICK else patience
-            call_later(delay + back, trip.settle, errand.fail(fate, luck.refusal), context=WORLD)
-            if fate is Fate.LATE:
-                wait = patience + back + luck.lateness * self._window
-        if fate is Fate.FINE or fate in ARRIVING:
-            trip.arrival = call_later(wait, trip.arrive, context=WORLD)
-            trip.process.underway[trip] = None
+    def _send(self, in_flight: "InFlightRequest[T]") -> None:
+        """Plan the arrival of the request and the outcome for the client."""
+        call_later, request_spec, request_draw = self._loop.call_later, in_flight.request_spec, in_flight.request_draw
+        fault, latency = request_draw.fault, self.network_faults.latency
+        wait = there = latency * request_draw.there + request_spec.seconds
+        if fault is not RequestFault.FINE:
+            self._tell(f"{in_flight.process.name} {request_spec.label}: {fault.name}")
+            patience, back = request_spec.timeout * request_draw.patience, latency * request_draw.back
+            delay = there if fault in QUICK else patience
+            call_later(delay + back, in_flight.settle, request_spec.fail(fault, request_draw.refusal), context=WORLD)
+            if fault is RequestFault.LATE:
+                wait = patience + back + request_draw.lateness * self._window
+        if fault is RequestFault.FINE or fault in ARRIVING:
+            in_flight.arrival = call_later(wait, in_flight.arrive, context=WORLD)
+            in_flight.process.underway[in_flight] = None
         else:
-            errand.over()
+            request_spec.over()
 
     def later(self, latencies: float, action: Callable[[Any], None], given: object) -> None:
-        """In the world outside, after so many times the latency."""
-        self._loop.call_later(self.weather.latency * latencies, action, given, context=WORLD)
+        """Schedule an external action after so many times the latency."""
+        self._loop.call_later(self.network_faults.latency * latencies, action, given, context=WORLD)
 
     def kill(self, process: Process) -> None:
-        """End a process at once: what it sent may arrive or not, and not later than a late commit can."""
+        """End a process at once. Sent requests may arrive or not, within the window for late commits."""
         process.owner.alive = False
         process.owner.stash.clear()
-        for trip in list(process.underway):
-            if trip.luck.arrives:
-                self._end(process, trip)
+        for in_flight in list(process.underway):
+            if in_flight.request_draw.arrives:
+                self._end(process, in_flight)
             else:
-                trip.cancel()
+                in_flight.cancel()
         process.on_death()
 
     def crash(self, process: Process, where: str) -> None:
-        """Kill it at a certain point of a request."""
+        """Kill the process at a certain point of a request."""
         if process.owner.alive:
             self._tell(f"{process.name} CRASHES at {where}")
             self.kill(process)
 
-    def _end(self, process: Process, trip: "Trip[T]") -> None:
-        """The request has ended for its sender: it is applied by the end of the window, or never."""
+    def _end(self, process: Process, in_flight: "InFlightRequest[T]") -> None:
+        """End the request for its client. It is applied by the end of the window, or never."""
         latest = self._window * 0.99
-        if trip in process.underway and trip.arrival.due > self._loop.now + latest:
-            trip.arrival.cancel()
-            trip.arrival = self._loop.call_later(trip.luck.lateness * latest, trip.arrive, context=WORLD)
+        if in_flight in process.underway and in_flight.arrival.due > self._loop.now + latest:
+            in_flight.arrival.cancel()
+            in_flight.arrival = self._loop.call_later(
+                in_flight.request_draw.lateness * latest, in_flight.arrive, context=WORLD
+            )
 
-    def _befalls(self, label: str) -> Mishap:
-        if not self.mishaps:
+    def _take_injected(self, label: str) -> InjectedFault:
+        if not self.injected_faults:
             return NONE
-        found = next((each for each in self.mishaps if each.text in label), NONE)
+        found = next((each for each in self.injected_faults if each.text in label), NONE)
         if found is not NONE:
-            self.mishaps.remove(found)
+            self.injected_faults.remove(found)
             found.meanwhile()
         return found

@@ -1,27 +1,27 @@
-"""The operator's processes in a story: how they start, die, are updated, and stand still."""
+"""The operator's processes in a scenario: start, crash, update and pause."""
 
 import random
 from functools import partial
 
 from tests.simulation.environment import REPAIRED
-from tests.simulation.external_changes import Strangers
+from tests.simulation.external_changes import ExternalChanges
 from tests.simulation.loop import BEGIN
 from tests.simulation.network import WORLD, Process
 
 
-class Operators(Strangers):
-    """Processes, one after another or two at once; another one follows each that dies."""
+class Operators(ExternalChanges):
+    """The processes, one at a time or two at once. A new one follows each that dies."""
 
     @property
     def leader(self) -> Process | None:
-        """The one that acts; the newest where several may."""
+        """Return the process that leads; the newest if several may."""
         able = [each for each in self.world.processes if each.may_act and not each.owner.frozen]
         return able[-1] if able else None
 
     def lead(self, _name: str) -> None:
-        """The operator is installed: two replicas where there is an election."""
+        """Install the operator: two replicas if there is an election."""
         self._start()
-        if self.plan.climate.election is not None:
+        if self.plan.environment.election is not None:
             self.world.loop.call_later(self.draw.uniform(0, 5), self._start, context=WORLD)
 
     def _start(self) -> None:
@@ -35,7 +35,7 @@ class Operators(Strangers):
         self.world.start(crashes, follow)
 
     def roll(self, _name: str) -> None:
-        """A rolling update: each old one ends, and a new one begins."""
+        """Roll out an update: each old process ends and a new one starts."""
         for each in self.world.processes:
             if each.owner.alive:
                 self.world.loop.call_later(self.draw.uniform(0, 20), self._stop, each, context=WORLD)
@@ -45,17 +45,17 @@ class Operators(Strangers):
             self.world.stop(process)
 
     def crash(self, _name: str) -> None:
-        """The leader dies between two steps of its own, wherever it is then."""
+        """Kill the leader between two of its steps."""
         if (old := self.leader) is not None:
             old.owner.burn(self.draw.randint(0, 60), partial(self.world.kill, old))
 
     def overlap(self, _name: str) -> None:
-        """The leader stands still for a while; another one leads by the time that it goes on."""
+        """Freeze the leader for a while. Another process leads when it continues."""
         old = self.leader
         if old is None:
             return
         self.world.freeze(old)
-        if self.plan.climate.election is None:
+        if self.plan.environment.election is None:
             old.on_death = lambda: self.world.promises.died(old)
             self.world.loop.call_later(self.draw.uniform(15.5, 25), self._start, context=WORLD)
         self.world.loop.call_later(self.draw.uniform(12, 45), self.world.thaw, old, context=WORLD)

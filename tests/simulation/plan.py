@@ -1,31 +1,31 @@
-"""What a story is made of, before it begins: who there is, how servers and network are, and who does what when."""
+"""The plan of a scenario: participants, servers, network and scheduled actions."""
 
 from dataclasses import dataclass, field
 
 from netbird_streaming.api.types import ConnectionKind, ConnectionReference
 from tests.simulation.random_faults import Phase
-from tests.simulation.world import Climate
+from tests.simulation.world import Environment
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """The names of one story; twins all declare the same, and a hostile tenant shares the connection."""
+class Participants:
+    """The names of one scenario. Identical resources declare the same, and a hostile tenant shares the connection."""
 
     resources: tuple[str, ...] = ("r0",)
     kind: ConnectionKind = ConnectionKind.NAMESPACED
-    twins: bool = False
+    identical: bool = False
     datadog: bool = True
     allow_adoption: bool = True
     hostile: bool = False
 
     def reference(self, name: str = "main") -> ConnectionReference:
-        """A reference to a connection; the second and the foreign one are namespaced always."""
+        """Return a reference to a connection. The second and the foreign one are always namespaced."""
         return ConnectionReference(kind=self.kind if name == "main" else ConnectionKind.NAMESPACED, name=name)
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """What somebody does: when, in seconds after the beginning, to which resource, and the seed of all details."""
+class PlannedAction:
+    """A planned action: its time in seconds, its resource, and the seed of its details."""
 
     at: float
     what: str
@@ -35,10 +35,10 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One story; `crashes` says at which of its requests each process dies, the first process first."""
+    """The plan of one scenario. `crashes` lists the request at which each process dies, the first process first."""
 
     seed: int
-    cast: Cast = Cast()
-    climate: Climate = field(default_factory=Climate)
-    deeds: tuple[Deed, ...] = ()
+    participants: Participants = Participants()
+    environment: Environment = field(default_factory=Environment)
+    planned_actions: tuple[PlannedAction, ...] = ()
     crashes: tuple[tuple[int, Phase], ...] = ()

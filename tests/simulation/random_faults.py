@@ -1,7 +1,7 @@
-"""What chance decides while a story goes on: the luck of each request, and of each event of a watch.
+"""Random faults of a scenario, drawn for each request and each watch event.
 
-What people and machines do is planned before a story begins. Chance is asked while it goes on, by the occasion's name:
-so a story that is told again with one deed less can keep all of its other luck.
+Actions of users and processes are planned before a scenario begins. Faults are drawn while it runs, by the name of the
+occasion. So a scenario that is repeated with one action fewer keeps all other faults.
 """
 
 import random
@@ -12,28 +12,28 @@ from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
 
-class Fate(Enum):
-    """What becomes of one request."""
+class RequestFault(Enum):
+    """The outcome of one request."""
 
     FINE = auto()
     DROPPED = auto()
-    """It never arrives; its sender is left waiting until its timeout."""
+    """The request never arrives. The client waits until its timeout."""
     UNANSWERED = auto()
-    """It is applied, and the answer is lost."""
+    """The request is applied and the response is lost."""
     LATE = auto()
-    """Its sender is left waiting, and it is applied after that."""
+    """The client times out, and the request is applied later."""
     BROKEN = auto()
-    """A 5xx, and nothing was applied: which the sender can't know."""
+    """A 5xx without effect, which the client can't know."""
     BROKEN_APPLIED = auto()
-    """A 5xx (or an answer that can't be read), though it was applied."""
+    """A 5xx or an unreadable response to a request that was applied."""
     LIMITED = auto()
-    """A 429: nothing was applied."""
+    """A 429 without effect."""
     REFUSED = auto()
-    """401, 403, 412 or 422 for a while: nothing was applied."""
+    """A 401, 403, 412 or 422 for a while, without effect."""
 
 
 class Phase(Enum):
-    """Where in a request its process dies."""
+    """The point of a request at which its process dies."""
 
     BEFORE = auto()
     UNDERWAY = auto()
@@ -41,13 +41,16 @@ class Phase(Enum):
     ANSWERED = auto()
 
 
-class Luck(NamedTuple):
-    """One request's. Parts are of 1: of the sender's timeout, of the window for late commits, of the refusals.
+class RequestDraw(NamedTuple):
+    """The draw for one request.
 
-    `there` and `back` are multiples of the network's latency; `arrives` is whether it does after its sender's death.
+    Fractions refer to the client's timeout, the window for late commits and the list of refusals.
+
+    `there` and `back` are multiples of the network's latency. `arrives` says whether the request arrives after its
+    client's death.
     """
 
-    fate: Fate = Fate.FINE
+    fault: RequestFault = RequestFault.FINE
     phase: Phase | None = None
     there: float = 0.7
     back: float = 0.7
@@ -57,84 +60,83 @@ class Luck(NamedTuple):
     refusal: float = 0.0
 
 
-class Passage(NamedTuple):
-    """One watch event's: a multiple of the watch's lag, and after how many seconds an old copy comes, if one does."""
+class EventDraw(NamedTuple):
+    """The draw for one watch event: a multiple of the watch's lag, and the delay of an old copy, if there is one."""
 
     lag: float = 0.7
     again: float | None = None
 
 
-EVEN_LUCK: Final = Luck()
-EVEN_PASSAGE: Final = Passage()
+PLAIN_REQUEST: Final = RequestDraw()
+PLAIN_EVENT: Final = EventDraw()
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
-    """How bad the network is: the chance of a fault for each request, until when, and which faults there are.
+class NetworkFaults:
+    """The fault rate: the probability of a fault for each request, its end, and the possible faults.
 
     In an outage (from, to) no request arrives.
     """
 
     chance: float = 0.0
     until: float = 0.0
-    fates: tuple[Fate, ...] = ()
+    faults: tuple[RequestFault, ...] = ()
     latency: float = 0.02
     outages: tuple[tuple[float, float], ...] = ()
 
-    def draw(self, source: random.Random, now: float, possible: frozenset[Fate]) -> Fate:
-        """The fate of a request that is sent now."""
+    def draw(self, source: random.Random, now: float, possible: frozenset[RequestFault]) -> RequestFault:
+        """Return the outcome of a request that is sent now."""
         if any(begin <= now < end for begin, end in self.outages):
-            return Fate.DROPPED
+            return RequestFault.DROPPED
         if now >= self.until or source.random() >= self.chance:
-            return Fate.FINE
-        fate = self.fates[int(source.random() * len(self.fates))]
-        return fate if fate in possible else Fate.FINE
+            return RequestFault.FINE
+        fault = self.faults[int(source.random() * len(self.faults))]
+        return fault if fault in possible else RequestFault.FINE
 
 
-class Outlook(NamedTuple):
-    """What the luck of a request depends on: when it is sent, through what, and what can become of it at all."""
+class RequestContext(NamedTuple):
+    """The context of a request: its time, its network and the outcomes that it can have."""
 
     now: float
-    weather: Weather
-    possible: frozenset[Fate]
+    network_faults: NetworkFaults
+    possible: frozenset[RequestFault]
     phase: Phase | None
 
 
 class Occasion(NamedTuple):
-    """Whose, what, and the how-manieth of these: how a request, or an event of a watch, is known again."""
+    """The identity of a request or watch event: process, name and ordinal."""
 
     who: str
     what: str
     number: int
 
 
-class Chance(Protocol):
-    """Asked once for each occasion."""
+class FaultSource(Protocol):
+    """A source of faults, asked once for each occasion."""
 
-    def luck(self, who: str, what: str, outlook: Outlook) -> Luck:
-        """Of a request that is about to be sent."""
+    def request_draw(self, who: str, what: str, request_context: RequestContext) -> RequestDraw:
+        """Return the draw for a request that is about to be sent."""
         ...
 
-    def passage(self, who: str, what: str, now: float, stale: float) -> Passage:
-        """Of a watch event; `stale` is the chance of an old copy."""
+    def event_draw(self, who: str, what: str, now: float, stale: float) -> EventDraw:
+        """Return the draw for a watch event. `stale` is the probability of an old copy."""
         ...
 
 
-class Dice:
-    """Drawn from a seed."""
+class RandomFaults:
+    """Faults drawn from a seed."""
 
     def __init__(self, seed: int) -> None:
-        """Take the seed."""
         self._source = random.Random(seed)
 
-    def luck(self, who: str, what: str, outlook: Outlook) -> Luck:  # noqa: ARG002  # dice know no names
-        """Draw all that may be needed, so that what is drawn next does not depend on what was needed."""
+    def request_draw(self, who: str, what: str, request_context: RequestContext) -> RequestDraw:  # noqa: ARG002  # dice know no names
+        """Draw all values, so that later draws do not depend on which values were used."""
         source = self._source
         one = source.random
-        fate = outlook.weather.draw(source, outlook.now, outlook.possible)
-        return Luck(
-            fate,
-            outlook.phase,
+        fault = request_context.network_faults.draw(source, request_context.now, request_context.possible)
+        return RequestDraw(
+            fault,
+            request_context.phase,
             0.2 + one(),
             0.2 + one(),
             1.0 if one() < 0.5 else 0.1,
@@ -143,58 +145,51 @@ class Dice:
             one(),
         )
 
-    def passage(self, who: str, what: str, now: float, stale: float) -> Passage:  # noqa: ARG002  # dice know no names
-        """Draw it."""
+    def event_draw(self, who: str, what: str, now: float, stale: float) -> EventDraw:  # noqa: ARG002  # dice know no names
         one = self._source.random
-        return Passage(0.2 + one(), one() * 5 if one() < stale else None)
+        return EventDraw(0.2 + one(), one() * 5 if one() < stale else None)
 
 
-class Script:
-    """Given: what is not in it is even."""
+class ScriptedFaults:
+    """Given faults. Any other occasion has none."""
 
-    def __init__(self, given: Mapping[Occasion, Luck | Passage]) -> None:
-        """Take what is given."""
+    def __init__(self, given: Mapping[Occasion, RequestDraw | EventDraw]) -> None:
         self._given = given
         self._counts: Counter[tuple[str, str]] = Counter()
 
-    def luck(self, who: str, what: str, outlook: Outlook) -> Luck:  # noqa: ARG002  # whatever the weather
-        """Look it up."""
+    def request_draw(self, who: str, what: str, request_context: RequestContext) -> RequestDraw:  # noqa: ARG002  # whatever the network_faults
         found = self._find(who, what)
-        return found if isinstance(found, Luck) else EVEN_LUCK
+        return found if isinstance(found, RequestDraw) else PLAIN_REQUEST
 
-    def passage(self, who: str, what: str, now: float, stale: float) -> Passage:  # noqa: ARG002  # whatever the watch
-        """Look it up."""
+    def event_draw(self, who: str, what: str, now: float, stale: float) -> EventDraw:  # noqa: ARG002  # whatever the watch
         found = self._find(who, what)
-        return found if isinstance(found, Passage) else EVEN_PASSAGE
+        return found if isinstance(found, EventDraw) else PLAIN_EVENT
 
-    def _find(self, who: str, what: str) -> Luck | Passage | None:
+    def _find(self, who: str, what: str) -> RequestDraw | EventDraw | None:
         number = self._counts[who, what] = self._counts[who, what] + 1
         return self._given.get(Occasion(who, what, number))
 
 
-class Record:
-    """Keeps all that another chance says, and when it did."""
+class RecordedFaults:
+    """A recorder of the draws of another source, with their times."""
 
-    def __init__(self, chance: Chance) -> None:
-        """Take the other one."""
-        self._chance = chance
+    def __init__(self, source: FaultSource) -> None:
+        self._fault_source = source
         self._counts: Counter[tuple[str, str]] = Counter()
-        self.kept: dict[Occasion, Luck | Passage] = {}
+        self.kept: dict[Occasion, RequestDraw | EventDraw] = {}
         self.moments: dict[Occasion, float] = {}
 
-    def luck(self, who: str, what: str, outlook: Outlook) -> Luck:
-        """Ask, and keep the answer."""
-        luck = self._chance.luck(who, what, outlook)
-        self._keep(who, what, luck, outlook.now)
-        return luck
+    def request_draw(self, who: str, what: str, request_context: RequestContext) -> RequestDraw:
+        request_draw = self._fault_source.request_draw(who, what, request_context)
+        self._keep(who, what, request_draw, request_context.now)
+        return request_draw
 
-    def passage(self, who: str, what: str, now: float, stale: float) -> Passage:
-        """Ask, and keep the answer."""
-        passage = self._chance.passage(who, what, now, stale)
-        self._keep(who, what, passage, now)
-        return passage
+    def event_draw(self, who: str, what: str, now: float, stale: float) -> EventDraw:
+        event_draw = self._fault_source.event_draw(who, what, now, stale)
+        self._keep(who, what, event_draw, now)
+        return event_draw
 
-    def _keep(self, who: str, what: str, said: Luck | Passage, now: float) -> None:
+    def _keep(self, who: str, what: str, said: RequestDraw | EventDraw, now: float) -> None:
         number = self._counts[who, what] = self._counts[who, what] + 1
         occasion = Occasion(who, what, number)
         self.kept[occasion] = said

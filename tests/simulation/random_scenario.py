@@ -1,4 +1,4 @@
-"""From a seed to a story: what users, strangers, the network and the machines do, and when; then a long quiet time."""
+"""Draw a scenario from a seed: the actions of users, other clients, network and processes, then a long idle time."""
 
 import random
 from collections.abc import Callable
@@ -7,24 +7,24 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from netbird_streaming.api.types import ConnectionKind
-from tests.simulation.environment import ACTIVE, END, REPAIRED, SETTLED, draw_climate, draw_lag
-from tests.simulation.hostile_tenant import Tenants
-from tests.simulation.plan import Cast, Deed, Plan
+from tests.simulation.environment import ACTIVE, END, REPAIRED, SETTLED, draw_environment, draw_lag
+from tests.simulation.hostile_tenant import HostileTenant
+from tests.simulation.plan import Participants, Plan, PlannedAction
 from tests.simulation.random_faults import Phase
-from tests.simulation.unspecified_behaviour import draw_habits
+from tests.simulation.unspecified_behaviour import draw_unspecified_behaviour
 from tests.simulation.world import World
 
 
-class Story(Tenants):
-    """A world with users in it, and what happens there."""
+class RandomScenario(HostileTenant):
+    """A simulated world with users and scheduled actions."""
 
     def run(self) -> World:
-        """Let it happen, all of it."""
+        """Run the whole scenario."""
         world = self.world
         world.token("tok-acc-a", self.account, self.token)
         self.connect("main")
-        for deed in self.plan.deeds:
-            world.at(deed.at, partial(self._do, deed))
+        for planned in self.plan.planned_actions:
+            world.at(planned.at, partial(self._do, planned))
         world.at(REPAIRED, self._repair)
         world.run_until(SETTLED)
         before = self._calls()
@@ -33,18 +33,18 @@ class Story(Tenants):
         return world
 
     def _calls(self) -> int:
-        """Requests so far, but for those about the Lease: they never end."""
+        """Return the number of requests so far, except those for the Lease, which never end."""
         return sum(each.calls - each.renewals for each in self.world.processes)
 
-    def _do(self, deed: Deed) -> None:
-        """Each deed draws its details from a seed of its own, so that it is the same whatever else happens."""
-        self.draw = random.Random(deed.seed)
-        act = ACTS[deed.what]
-        self.world.tell(act.words.format(name=deed.name))
-        act.do(self, deed.name)
+    def _do(self, planned: PlannedAction) -> None:
+        """Draw the details of each action from its own seed, so that they do not depend on other actions."""
+        self.draw = random.Random(planned.seed)
+        act = ACTS[planned.what]
+        self.world.tell(act.words.format(name=planned.name))
+        act.do(self, planned.name)
 
     def _repair(self) -> None:
-        """Most users mend what they broke, in the end; the machines and the network are well from now on."""
+        """Let most users fix their errors. Processes and network have no faults from now on."""
         self.world.tell("--- everything works from now on ---")
         for process in self.world.processes:
             process.crash_at.clear()
@@ -52,15 +52,15 @@ class Story(Tenants):
         if random.Random(self.plan.seed).random() < 0.7:
             for name in sorted(self.lost_secrets):
                 self.set_value(name)
-            for name in self.plan.cast.resources:
+            for name in self.plan.participants.resources:
                 if (found := self.find(name)) is not None and found.spec.suspend:
                     self.suspend(name)
 
 
 class Act(NamedTuple):
-    """Something that can happen: how, how often among all that happens by the way, and its line in the story."""
+    """A possible action: its method, its weight, and its line in the log."""
 
-    do: Callable[[Story, str], None]
+    do: Callable[[RandomScenario, str], None]
     weight: int
     words: str
 
@@ -68,98 +68,106 @@ class Act(NamedTuple):
 ACTS: Final = {
     each.do.__name__: each
     for each in (
-        Act(Story.edit_url, 8, "a user declares another URL in {name}"),
-        Act(Story.toggle, 6, "a user switches {name} on or off"),
-        Act(Story.suspend, 4, "a user suspends {name}, or lets it go on"),
-        Act(Story.set_value, 8, "a user rotates the Secret of {name}"),
-        Act(Story.lose_secret, 4, "a user deletes the Secret of {name}"),
-        Act(Story.request, 4, "a user asks for a reconcile of {name}"),
-        Act(Story.touch, 5, "another controller writes annotations on {name}"),
-        Act(Story.delete, 7, "a user deletes {name}"),
-        Act(Story.recreate, 6, "a user deletes {name} and creates it anew"),
-        Act(Story.rename, 4, "a user gives {name} another name"),
-        Act(Story.switch_account, 2, "the administrator takes another account's token"),
-        Act(Story.restore, 3, "{name} is lost and comes back from a backup, with its status"),
-        Act(Story.orphan, 3, "a user wants the integration of {name} left in NetBird"),
-        Act(Story.strip, 2, "kubectl replace takes the finalizers of {name} away"),
-        Act(Story.move, 4, "a user moves {name} to another connection"),
-        Act(Story.adopt, 4, "a user lets {name} adopt"),
-        Act(Story.rotate_token, 3, "the administrator rotates the token"),
-        Act(Story.delete_all, 2, "the namespace is deleted whole, Secrets first"),
-        Act(Story.stranger_edits, 6, "a stranger edits the integration of {name}"),
-        Act(Story.fight, 2, "a stranger's script sets the integration of {name} back again and again"),
-        Act(Story.stranger_deletes, 5, "a stranger deletes the integration of {name}"),
-        Act(Story.stranger_creates, 4, "a stranger creates an integration"),
-        Act(Story.crash, 2, "the operator's process dies in a moment"),
-        Act(Story.take_id, 0, "a stranger replaces the integration of {name} by one of their own"),
-        Act(Story.blank, 0, "NetBird shows nothing for a while"),
-        Act(Story.revert, 0, "NetBird's database is backed up, and restored later"),
-        Act(Story.create, 0, "a user creates {name}"),
-        Act(Story.lead, 0, "the operator starts"),
-        Act(Story.roll, 0, "the operator is updated"),
-        Act(Story.overlap, 0, "the operator's machine stands still for a while"),
-        Act(Story.tenant_creates, 0, "a tenant creates a resource at a server of its own"),
-        Act(Story.tenant_moves, 0, "a tenant moves its resource to another connection"),
-        Act(Story.tenant_edits, 0, "a tenant declares another URL"),
-        Act(Story.tenant_adopts, 0, "a tenant asks for an integration by its id"),
-        Act(Story.tenant_redirects, 0, "a tenant lets its connection lead to another server"),
-        Act(Story.tenant_deletes, 0, "a tenant deletes its resource"),
+        Act(RandomScenario.edit_url, 8, "a user declares another URL in {name}"),
+        Act(RandomScenario.toggle, 6, "a user switches {name} on or off"),
+        Act(RandomScenario.suspend, 4, "a user suspends or resumes {name}"),
+        Act(RandomScenario.set_value, 8, "a user rotates the Secret of {name}"),
+        Act(RandomScenario.lose_secret, 4, "a user deletes the Secret of {name}"),
+        Act(RandomScenario.request, 4, "a user asks for a reconcile of {name}"),
+        Act(RandomScenario.touch, 5, "another controller writes annotations on {name}"),
+        Act(RandomScenario.delete, 7, "a user deletes {name}"),
+        Act(RandomScenario.recreate, 6, "a user deletes {name} and re-creates it"),
+        Act(RandomScenario.rename, 4, "a user gives {name} another name"),
+        Act(RandomScenario.switch_account, 2, "the administrator takes another account's token"),
+        Act(RandomScenario.restore, 3, "{name} is deleted and restored from a backup, with its status"),
+        Act(RandomScenario.orphan, 3, "a user orphans the integration of {name}"),
+        Act(RandomScenario.strip, 2, "kubectl replace takes the finalizers of {name} away"),
+        Act(RandomScenario.move, 4, "a user moves {name} to another connection"),
+        Act(RandomScenario.adopt, 4, "a user lets {name} adopt"),
+        Act(RandomScenario.rotate_token, 3, "the administrator rotates the token"),
+        Act(RandomScenario.delete_all, 2, "the namespace is deleted whole, Secrets first"),
+        Act(RandomScenario.dashboard_edits, 6, "another client edits the integration of {name}"),
+        Act(
+            RandomScenario.restore_repeatedly,
+            2,
+            "another client's script restores the integration of {name} repeatedly",
+        ),
+        Act(RandomScenario.dashboard_deletes, 5, "another client deletes the integration of {name}"),
+        Act(RandomScenario.dashboard_creates, 4, "another client creates an integration"),
+        Act(RandomScenario.crash, 2, "the operator's process is killed"),
+        Act(RandomScenario.take_id, 0, "another client replaces the integration of {name} by its own"),
+        Act(RandomScenario.blank, 0, "NetBird shows nothing for a while"),
+        Act(RandomScenario.revert, 0, "NetBird's database is backed up, and restored later"),
+        Act(RandomScenario.create, 0, "a user creates {name}"),
+        Act(RandomScenario.lead, 0, "the operator starts"),
+        Act(RandomScenario.roll, 0, "the operator is updated"),
+        Act(RandomScenario.overlap, 0, "the operator's machine is frozen for a while"),
+        Act(RandomScenario.tenant_creates, 0, "a tenant creates a resource at a server of its own"),
+        Act(RandomScenario.tenant_moves, 0, "a tenant moves its resource to another connection"),
+        Act(RandomScenario.tenant_edits, 0, "a tenant declares another URL"),
+        Act(RandomScenario.tenant_adopts, 0, "a tenant declares the adoption of an id"),
+        Act(RandomScenario.tenant_redirects, 0, "a tenant points its connection to another server"),
+        Act(RandomScenario.tenant_deletes, 0, "a tenant deletes its resource"),
     )
 }
 HOSTILE: Final = 0.15
-"""The part of the stories with a hostile tenant in them."""
+"""The share of scenarios with a hostile tenant."""
 _NAMES: Final = list(ACTS)
 _WEIGHTS: Final = [each.weight for each in ACTS.values()]
 
 
 def draw_plan(seed: int) -> Plan:
-    """Draw a story: each kind of trouble may be absent from it."""
+    """Draw a plan. Each kind of fault may be absent from it."""
     draw = random.Random(seed)
-    # Of a seed of their own, so that the rest of a story is the same with and without them.
+    # Drawn from another seed, so that the rest of the scenario is the same with and without it.
     tenants = random.Random(f"tenants {seed}")
     hostile = tenants.random() < HOSTILE
-    climate = draw_climate(draw)
+    environment = draw_environment(draw)
     count = draw.choice((1, 1, 2, 2, 3))
-    cast = Cast(
+    participants = Participants(
         resources=tuple(f"r{number}" for number in range(count)),
         kind=ConnectionKind.CLUSTER if draw.random() < 0.25 or hostile else ConnectionKind.NAMESPACED,
-        twins=draw.random() < 0.15,
+        identical=draw.random() < 0.15,
         datadog=seed % 2 == 1,
         allow_adoption=draw.random() < 0.8,
         hostile=hostile,
     )
     crashes = [(draw.randint(1, 30), draw.choice(list(Phase))) for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
-    deeds = _draw_deeds(draw, cast, elects=climate.election is not None)
+    planned_actions = _draw_actions(draw, participants, elects=environment.election is not None)
     if hostile:
-        deeds += _draw_tenant(tenants)
-    climate = replace(draw_lag(draw, climate), token_expiry=seed % 3 == 0)
-    climate, habits = draw_habits(seed, climate, cast.resources)
-    return Plan(seed, cast, climate, (*deeds, *habits), tuple(crashes))
+        planned_actions += _draw_tenant(tenants)
+    environment = replace(draw_lag(draw, environment), token_expiry=seed % 3 == 0)
+    environment, habits = draw_unspecified_behaviour(seed, environment, participants.resources)
+    return Plan(seed, participants, environment, (*planned_actions, *habits), tuple(crashes))
 
 
-def _draw_tenant(draw: random.Random) -> list[Deed]:
-    """What a hostile tenant does: it creates, and then moves, edits and deletes at any time."""
+def _draw_tenant(draw: random.Random) -> list[PlannedAction]:
+    """Draw the actions of a hostile tenant: it creates, and then moves, edits and deletes at any time."""
     names = [name for name in ACTS if name.startswith("tenant_")]
     weights = [3 if name == "tenant_moves" else 1 for name in names]
-    stranger = Deed(draw.uniform(0, 20), "stranger_creates", "r0", draw.getrandbits(32))
+    foreign = PlannedAction(draw.uniform(0, 20), "dashboard_creates", "r0", draw.getrandbits(32))
     chosen = ["tenant_creates", *draw.choices(names, weights, k=draw.randint(2, 8))]
     moments = [draw.uniform(0, 20), *(draw.uniform(5, ACTIVE) for _ in chosen[1:])]
-    return [stranger] + [Deed(at, what, "", draw.getrandbits(32)) for at, what in zip(moments, chosen, strict=True)]
+    return [foreign] + [
+        PlannedAction(at, what, "", draw.getrandbits(32)) for at, what in zip(moments, chosen, strict=True)
+    ]
 
 
-def _draw_deeds(draw: random.Random, cast: Cast, *, elects: bool) -> list[Deed]:
-    def deed(at: float, what: str, name: str = "") -> Deed:
-        return Deed(at, what, name, draw.getrandbits(32))
+def _draw_actions(draw: random.Random, participants: Participants, *, elects: bool) -> list[PlannedAction]:
+    def planned(at: float, what: str, name: str = "") -> PlannedAction:
+        return PlannedAction(at, what, name, draw.getrandbits(32))
 
-    deeds = [deed(draw.uniform(0, 20) if draw.random() < 0.7 else 0.0, "create", name) for name in cast.resources]
+    planned_actions = [
+        planned(draw.uniform(0, 20) if draw.random() < 0.7 else 0.0, "create", name) for name in participants.resources
+    ]
     if draw.random() < 0.15:
-        deeds.append(deed(draw.uniform(0, 10), "stranger_creates", "r0"))
-    deeds.append(deed(draw.uniform(0, 15), "lead"))
+        planned_actions.append(planned(draw.uniform(0, 10), "dashboard_creates", "r0"))
+    planned_actions.append(planned(draw.uniform(0, 15), "lead"))
     for _ in range(draw.choice((0, 1, 1, 2, 2, 3, 4))):
-        moment, name = draw.uniform(10, ACTIVE), draw.choice(cast.resources)
-        deeds.append(deed(moment, draw.choices(_NAMES, weights=_WEIGHTS)[0], name))
+        moment, name = draw.uniform(10, ACTIVE), draw.choice(participants.resources)
+        planned_actions.append(planned(moment, draw.choices(_NAMES, weights=_WEIGHTS)[0], name))
     if draw.random() < (0.5 if elects else 0.12):
-        deeds.append(deed(draw.uniform(5, ACTIVE - 60), "overlap"))
+        planned_actions.append(planned(draw.uniform(5, ACTIVE - 60), "overlap"))
     elif draw.random() < (0.4 if elects else 0.12):
-        deeds.append(deed(draw.uniform(5, ACTIVE), "roll"))
-    return deeds
+        planned_actions.append(planned(draw.uniform(5, ACTIVE), "roll"))
+    return planned_actions

@@ -1,4 +1,4 @@
-"""Very many seeds on all processors: a number of them, as many as a time gives, or without end."""
+"""Many seeds on all processors: a given number, a given time, or without end."""
 
 import gc
 import io
@@ -16,12 +16,12 @@ from tests.simulation.world import MakeController
 
 CHUNK: Final = 50
 CHUNKS_A_PROCESS: Final = 100
-"""After these many a process is replaced, so that what it remembers does not grow without bound."""
+"""The number of seeds after which a process is replaced, to bound its memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of seeds that follow each other: which, how many seconds they took, and those that broke a promise."""
+    """The result of consecutive seeds: which, their duration in seconds, and the failed ones."""
 
     seeds: range
     seconds: float
@@ -33,9 +33,9 @@ class Report:
 
 
 def run_chunk(seeds: Iterable[int], make: MakeController = Controller) -> tuple[Result, ...]:
-    """Run some in this process; answers those that broke a promise, each request told."""
+    """Run some seeds in this process; return the failed ones, with each request logged."""
     failed = []
-    # What is there before the first story stays, so that nothing but the stories is looked through for garbage.
+    # Objects from before the first scenario are frozen, so that the garbage collector scans only the scenarios.
     gc.freeze()
     gc.disable()
     try:
@@ -50,9 +50,9 @@ def run_chunk(seeds: Iterable[int], make: MakeController = Controller) -> tuple[
 
 
 def run_many(workers: int, first: int, *, most: int | None = None, seconds: float | None = None) -> Report:
-    """Run seeds from the first on, until there are so many, the time is over, or one has failed.
+    """Run seeds from the first on, until the number is reached, the time is over, or one has failed.
 
-    With neither limit it goes on until one fails. No seed is left out: what has begun by then is run to its end.
+    Without either limit it runs until one fails. No seed is skipped: started ones run to their end.
     """
     began, ran = time.monotonic(), 0
     failed: list[Result] = []

@@ -1,4 +1,4 @@
-"""A world without faults but those that a test asks for, with one connection."""
+"""A scenario with one connection and only the faults that a test asks for."""
 
 from dataclasses import replace
 
@@ -19,21 +19,21 @@ from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.doubles.netbird.behaviour import Behaviour
 from tests.simulation.bookkeeping import ready_of
-from tests.simulation.network import Mishap
-from tests.simulation.random_faults import Fate, Phase
+from tests.simulation.network import InjectedFault
+from tests.simulation.random_faults import Phase, RequestFault
 from tests.simulation.watches import Watch
-from tests.simulation.world import TEAM, Climate, World
+from tests.simulation.world import TEAM, Environment, World
 
 HONEST = Behaviour(post_ignores_enabled=False, requests_per_minute=1e9, burst=10**9)
 
 
 class Scene:
-    """A world without faults but those that a test asks for, with one connection."""
+    """A scenario with one connection and only the faults that a test asks for."""
 
     def __init__(self, behaviour: Behaviour = HONEST, *, limited: bool = False) -> None:
-        climate = Climate(behaviour=behaviour, watch=Watch(lag=0.02), limited=limited)
+        environment = Environment(behaviour=behaviour, watch=Watch(lag=0.02), limited=limited)
         self.controllers: list[Controller] = []
-        self.world = World(1, climate, self._make)
+        self.world = World(1, environment, self._make)
         self.world.token("tok", "acc-a", "CANARY-main-v0")
         self.now = 0.0
         self.values = 0
@@ -65,8 +65,8 @@ class Scene:
         self.world.api.put_secret(TEAM, f"secret-{name}", {"key": value.encode()})
 
     def break_watches(self, seconds: float) -> None:
-        watch = replace(self.world.climate.watch, gaps=((self.now, self.now + seconds),))
-        self.world.climate = replace(self.world.climate, watch=watch)
+        watch = replace(self.world.environment.watch, gaps=((self.now, self.now + seconds),))
+        self.world.environment = replace(self.world.environment, watch=watch)
 
     def create(self, name: str = "r0", url: str | None = None, **more: object) -> None:
         self.rotate(name)
@@ -109,14 +109,14 @@ class Scene:
     def delete(self, name: str = "r0") -> None:
         self.world.api.delete(self.identity(name))
 
-    def mishap(self, text: str, fate: Fate = Fate.FINE, phase: Phase | None = None) -> None:
-        self.world.to_netbird.mishaps.append(Mishap(text, fate, phase))
+    def inject_fault(self, text: str, fault: RequestFault = RequestFault.FINE, phase: Phase | None = None) -> None:
+        self.world.to_netbird.injected_faults.append(InjectedFault(text, fault, phase))
 
     def remote(self) -> list[int]:
         return sorted(self.world.netbird.integrations)
 
     def costs(self) -> tuple[list[str], list[str]]:
-        """The writes to our resources and the calls of NetBird's API since the last time."""
+        """Return the writes to the resources and the calls of NetBird's API since the last call."""
         writes = [each for cluster in self.world.clusters for each in cluster.writes if not each.endswith("/main")]
         calls = [each.split()[0] for client in self.world.clients for each in client.calls]
         for cluster in self.world.clusters:
@@ -129,4 +129,4 @@ class Scene:
         return self.world.promises.posts
 
     def kept(self) -> None:
-        assert not self.world.promises.breaches, "\n".join(self.world.story)
+        assert not self.world.promises.breaches, "\n".join(self.world.log)

@@ -1,7 +1,7 @@
-"""From a seed that breaks a promise to a short story that breaks the same one.
+"""Shrink a seed that breaks a promise to a short scenario that breaks the same one.
 
-The failing story is told once more and all luck in it kept. Then every part of it (a deed, a request's or an event's
-luck, a habit of the servers) is left out if the promise is broken without it too, until none can be left out.
+The failing scenario is repeated with all faults recorded. Then each part (an action, a fault of a request or event, a
+setting of the servers) is left out if the promise is broken without it too, until no part can be left out.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,20 +11,20 @@ from typing import Any, Final, NamedTuple, TypeVar
 from netbird_streaming.reconciler.controller import Controller
 from tests.doubles.netbird.behaviour import Behaviour
 from tests.simulation.loop import BEGIN
-from tests.simulation.plan import Deed, Plan
+from tests.simulation.plan import Plan, PlannedAction
 from tests.simulation.random_faults import (
-    EVEN_LUCK,
-    EVEN_PASSAGE,
-    Dice,
-    Fate,
-    Luck,
+    PLAIN_EVENT,
+    PLAIN_REQUEST,
+    EventDraw,
     Occasion,
-    Passage,
     Phase,
-    Record,
-    Script,
+    RandomFaults,
+    RecordedFaults,
+    RequestDraw,
+    RequestFault,
+    ScriptedFaults,
 )
-from tests.simulation.random_scenario import ACTS, Story, draw_plan
+from tests.simulation.random_scenario import ACTS, RandomScenario, draw_plan
 from tests.simulation.seeds import Result, run_plan
 from tests.simulation.watches import Watch
 from tests.simulation.world import MakeController
@@ -34,30 +34,30 @@ T = TypeVar("T")
 EVEN: Final = Behaviour(post_ignores_enabled=False, requests_per_minute=1e9, burst=10**9)
 CALM: Final = Watch(lag=0.02)
 SHOWN: Final = 30
-"""Lines of the shrunk story, up to the first broken promise."""
+"""Lines of the shrunk scenario, up to the first broken promise."""
 
 
-class Struck(NamedTuple):
-    """The luck that an occasion had."""
+class FaultPart(NamedTuple):
+    """The fault of one occasion."""
 
     occasion: Occasion
-    luck: Luck | Passage
+    request_draw: RequestDraw | EventDraw
 
 
-class Habit(NamedTuple):
-    """A setting of NetBird, or of the watches, that differs from the plain one."""
+class SettingPart(NamedTuple):
+    """A setting of NetBird or of the watches that differs from the default."""
 
     of: str
     name: str
     value: Any
 
 
-Part = Deed | Struck | Habit
+Part = PlannedAction | FaultPart | SettingPart
 
 
 @dataclass(frozen=True, slots=True)
-class Shrunk:
-    """What is left of a story: its parts, when each occasion in it was, and what it breaks."""
+class ShrunkScenario:
+    """The remaining parts of a scenario, the time of each occasion, and the violations."""
 
     plan: Plan
     parts: tuple[Part, ...]
@@ -66,50 +66,50 @@ class Shrunk:
 
     def __str__(self) -> str:
         lines = sorted(
-            ((self._moment(each), _words(each)) for each in self.parts if not isinstance(each, Habit)),
+            ((self._moment(each), _words(each)) for each in self.parts if not isinstance(each, SettingPart)),
             key=lambda each: each[0],
         )
-        habits = [f"  {_words(each)}" for each in self.parts if isinstance(each, Habit)]
+        settings_of = [f"  {_words(each)}" for each in self.parts if isinstance(each, SettingPart)]
         return "\n".join(
             [
                 f"seed {self.plan.seed} in {len(self.parts)} parts:",
-                *habits,
+                *settings_of,
                 *(f"{at:9.3f}  {words}" for at, words in lines),
                 *(f"  broken: {each}" for each in self.result.breaches[:3]),
-                "and so it goes:",
+                "log:",
                 *self.result.until_broken(SHOWN),
             ]
         )
 
-    def _moment(self, part: Deed | Struck) -> float:
-        return part.at if isinstance(part, Deed) else self.moments[part.occasion] - BEGIN
+    def _moment(self, part: PlannedAction | FaultPart) -> float:
+        return part.at if isinstance(part, PlannedAction) else self.moments[part.occasion] - BEGIN
 
 
-def shrink_seed(seed: int, make: MakeController = Controller) -> Shrunk:
+def shrink_seed(seed: int, make: MakeController = Controller) -> ShrunkScenario:
     """Shrink a seed that breaks a promise.
 
     Raises:
-        ValueError: It breaks none.
+        ValueError: The seed breaks no promise.
     """
     plan = draw_plan(seed)
-    record = Record(Dice(seed + 1))
-    broken = run_plan(plan, make, chance=record).breaches
+    record = RecordedFaults(RandomFaults(seed + 1))
+    broken = run_plan(plan, make, fault_source=record).breaches
     if not broken:
         msg = f"seed {seed} breaks no promise"
         raise ValueError(msg)
     promise = broken[0].split()[0]
 
     def breaks(parts: Sequence[Part]) -> bool:
-        result = run_plan(_plan(plan, parts), make, chance=_script(parts))
+        result = run_plan(_plan(plan, parts), make, fault_source=_script(parts))
         return any(each.split()[0] == promise for each in result.breaches)
 
     parts = shrink(tuple(_parts(plan, record)), breaks)
-    last = Record(_script(parts))
-    return Shrunk(plan, parts, last.moments, run_plan(_plan(plan, parts), make, chance=last))
+    last = RecordedFaults(_script(parts))
+    return ShrunkScenario(plan, parts, last.moments, run_plan(_plan(plan, parts), make, fault_source=last))
 
 
 def shrink(parts: tuple[T, ...], breaks: Callable[[Sequence[T]], bool]) -> tuple[T, ...]:
-    """Leave out what can be left out, in large pieces first; in the end no single part can be."""
+    """Leave out parts, large groups first. In the end no single part can be left out."""
     size = len(parts)
     while size:
         begin, before = 0, len(parts)
@@ -124,69 +124,77 @@ def shrink(parts: tuple[T, ...], breaks: Callable[[Sequence[T]], bool]) -> tuple
     return parts
 
 
-def _parts(plan: Plan, record: Record) -> Iterable[Part]:
-    """All that a story can be told without; what is even already is no part of it."""
-    for of, plain, had in (("NetBird", EVEN, plan.climate.behaviour), ("watches", CALM, plan.climate.watch)):
+def _parts(plan: Plan, record: RecordedFaults) -> Iterable[Part]:
+    """Return all parts that can be left out. Defaults are not parts."""
+    for of, plain, had in (("NetBird", EVEN, plan.environment.behaviour), ("watches", CALM, plan.environment.watch)):
         for each in fields(plain):
             if getattr(had, each.name) != getattr(plain, each.name):
-                yield Habit(of, each.name, getattr(had, each.name))
-    for occasion, luck in record.kept.items():
-        if luck not in (EVEN_LUCK, EVEN_PASSAGE):
-            yield Struck(occasion, luck)
-    yield from (each for each in plan.deeds if not _is_given(each))
+                yield SettingPart(of, each.name, getattr(had, each.name))
+    for occasion, request_draw in record.kept.items():
+        if request_draw not in (PLAIN_REQUEST, PLAIN_EVENT):
+            yield FaultPart(occasion, request_draw)
+    yield from (each for each in plan.planned_actions if not _is_given(each))
 
 
-def _is_given(deed: Deed) -> bool:
-    """What no story is told without."""
-    return deed.what == Story.lead.__name__
+def _is_given(planned: PlannedAction) -> bool:
+    """Return whether the action is needed in every scenario."""
+    return planned.what == RandomScenario.lead.__name__
 
 
 def _plan(plan: Plan, parts: Iterable[Part]) -> Plan:
-    habits: dict[str, dict[str, Any]] = {"NetBird": {}, "watches": {}}
+    settings_of: dict[str, dict[str, Any]] = {"NetBird": {}, "watches": {}}
     for each in parts:
-        if isinstance(each, Habit):
-            habits[each.of][each.name] = each.value
-    climate = replace(
-        plan.climate, behaviour=replace(EVEN, **habits["NetBird"]), watch=replace(CALM, **habits["watches"])
+        if isinstance(each, SettingPart):
+            settings_of[each.of][each.name] = each.value
+    environment = replace(
+        plan.environment,
+        behaviour=replace(EVEN, **settings_of["NetBird"]),
+        watch=replace(CALM, **settings_of["watches"]),
     )
-    deeds = (*filter(_is_given, plan.deeds), *(each for each in parts if isinstance(each, Deed)))
-    return replace(plan, climate=climate, deeds=deeds, crashes=())
+    planned_actions = (
+        *filter(_is_given, plan.planned_actions),
+        *(each for each in parts if isinstance(each, PlannedAction)),
+    )
+    return replace(plan, environment=environment, planned_actions=planned_actions, crashes=())
 
 
-def _script(parts: Iterable[Part]) -> Script:
-    return Script({each.occasion: each.luck for each in parts if isinstance(each, Struck)})
+def _script(parts: Iterable[Part]) -> ScriptedFaults:
+    return ScriptedFaults({each.occasion: each.request_draw for each in parts if isinstance(each, FaultPart)})
 
 
-_FATES: Final = {
-    Fate.FINE: "takes {there:.1f} and {back:.1f} times the usual",
-    Fate.DROPPED: "never arrives",
-    Fate.UNANSWERED: "is carried out, and its answer is lost",
-    Fate.LATE: "is carried out when its sender has given up",
-    Fate.BROKEN: "is answered by a 5xx, and not carried out",
-    Fate.BROKEN_APPLIED: "is answered by a 5xx, though it was carried out",
-    Fate.LIMITED: "is answered by a 429",
-    Fate.REFUSED: "is refused",
+_FAULTS: Final = {
+    RequestFault.FINE: "takes {there:.1f} and {back:.1f} times the usual latency",
+    RequestFault.DROPPED: "never arrives",
+    RequestFault.UNANSWERED: "is applied, and its response is lost",
+    RequestFault.LATE: "is applied after its client has timed out",
+    RequestFault.BROKEN: "gets a 5xx and is not applied",
+    RequestFault.BROKEN_APPLIED: "gets a 5xx and is applied",
+    RequestFault.LIMITED: "gets a 429",
+    RequestFault.REFUSED: "is refused",
 }
 _PHASES: Final = {
     None: "",
     Phase.BEFORE: "; the process dies before it is sent",
-    Phase.UNDERWAY: "; the process dies while it is under way",
-    Phase.APPLIED: "; the process dies when it is carried out",
-    Phase.ANSWERED: "; the process dies before it reads the answer",
+    Phase.UNDERWAY: "; the process dies while it is in flight",
+    Phase.APPLIED: "; the process dies when it is applied",
+    Phase.ANSWERED: "; the process dies before it reads the response",
 }
 
 
 def _words(part: Part) -> str:
-    if isinstance(part, Deed):
+    if isinstance(part, PlannedAction):
         return ACTS[part.what].words.format(name=part.name)
-    if isinstance(part, Habit):
+    if isinstance(part, SettingPart):
         return f"{part.of}: {part.name} is {part.value}"
     who, what, number = part.occasion
-    return f"{who}: {what} (no. {number}) {_luck_words(part.luck)}"
+    return f"{who}: {what} (no. {number}) {_request_words(part.request_draw)}"
 
 
-def _luck_words(luck: Luck | Passage) -> str:
-    if isinstance(luck, Luck):
-        return _FATES[luck.fate].format(there=luck.there, back=luck.back) + _PHASES[luck.phase]
-    late = f", and an old copy {luck.again:.1f} s later" if luck.again is not None else ""
-    return f"takes {luck.lag:.1f} times the usual{late}"
+def _request_words(request_draw: RequestDraw | EventDraw) -> str:
+    if isinstance(request_draw, RequestDraw):
+        return (
+            _FAULTS[request_draw.fault].format(there=request_draw.there, back=request_draw.back)
+            + _PHASES[request_draw.phase]
+        )
+    late = f", and an old copy {request_draw.again:.1f} s later" if request_draw.again is not None else ""
+    return f"takes {request_draw.lag:.1f} times the usual{late}"

@@ -1,4 +1,4 @@
-"""The simulated API server as one side of the scenarios that a real one plays too."""
+"""The simulated API server as one side of the scenarios that also run on a real one."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,39 +11,40 @@ from tests.simulation.cluster import SimCluster
 from tests.simulation.host import EPOCH
 from tests.simulation.lease import LeaseApi, LeaseServer
 from tests.simulation.loop import BEGIN, VirtualLoop
-from tests.simulation.network import Line, Process
-from tests.simulation.random_faults import Script, Weather
+from tests.simulation.network import Network, Process
+from tests.simulation.random_faults import NetworkFaults, ScriptedFaults
 
 MINUTE: Final = 60.0
 
 
 class SimulatedSide:
-    """A virtual clock, a network without faults, and what a watch would say."""
+    """A virtual clock, a network without faults, and the events of a watch."""
 
     def __init__(self, namespace: str) -> None:
-        """Take the namespace that it all happens in."""
         self.namespace = namespace
         self._loop = VirtualLoop()
         self._changes: list[Change] = []
         self._server = ApiServer(lambda: EPOCH + timedelta(seconds=self._loop.now), self._changes.append)
-        line = Line(self._loop, Script({}), Weather(), lambda _: None, 0.0)
+        line = Network(self._loop, ScriptedFaults({}), NetworkFaults(), lambda _: None, 0.0)
         process = Process("p0", self._loop)
         self.cluster = SimCluster(self._server, line, process, lambda _: None, lambda *_: None)
         self.lease = LeaseApi(LeaseServer(), line, process)
 
     def play(self, scenario: Callable[[Side, Transcript], Awaitable[None]]) -> list[str]:
-        """The transcript, and what a watch said."""
-        told = Transcript()
+        """Return the transcript and the watch events."""
+        transcript = Transcript()
 
         async def run() -> None:
-            await scenario(self, told)
+            await scenario(self, transcript)
 
         task = self._loop.create_task(run())
         self._loop.run_until(BEGIN + MINUTE)
         task.result()
         watched = [each for each in self._changes if each.resource is not None]
-        told.lines += [f"{'gone' if each.gone else 'stored'}: {told.shown(each.resource)}" for each in watched]
-        return told.lines
+        transcript.lines += [
+            f"{'gone' if each.gone else 'stored'}: {transcript.shown(each.resource)}" for each in watched
+        ]
+        return transcript.lines
 
     def _identity(self, name: str) -> ObjectKey:
         return ObjectKey(KIND, self.namespace, name)

@@ -1,6 +1,6 @@
-"""What the scenarios are worth: a server that is wrong about one thing tells another transcript than the shipped one.
+"""A server with one wrong rule gives another transcript than the shipped simulation.
 
-That this one tells what a real API server tells is shown in `tests/controlplane`.
+`tests/controlplane` shows that the simulation gives the transcript of a real API server.
 """
 
 from collections.abc import Callable
@@ -16,21 +16,21 @@ from tests.simulation.simulated_api_side import SimulatedSide
 
 
 def transcripts() -> list[list[str]]:
-    """Of all scenarios; one that stumbles over a wrong server tells nothing."""
-    told: list[list[str]] = []
+    """Return the transcripts of all scenarios. A scenario that fails on a wrong server has none."""
+    transcript: list[list[str]] = []
     for scenario in SCENARIOS:
         with suppress(AssertionError):
-            told.append(SimulatedSide("team").play(scenario))
-    return told
+            transcript.append(SimulatedSide("team").play(scenario))
+    return transcript
 
 
 def any_version(self: ApiServer, read: Any) -> Any:
-    """Writes by name alone."""
+    """A server that ignores versions."""
     return self.objects.get(read.key, read)
 
 
 def every_write_counts(self: ApiServer, resource: Any, **changes: Any) -> Any:
-    """A new version, also where nothing changed."""
+    """A server that makes a new version also without a change."""
     del changes
     self.objects[resource.key] = resource.model_copy(
         update={"metadata": resource.metadata.model_copy(update={"resource_version": self._next()})}
@@ -39,12 +39,12 @@ def every_write_counts(self: ApiServer, resource: Any, **changes: Any) -> Any:
 
 
 def late_finalizers(self: ApiServer, read: Any) -> Any:
-    """Takes a finalizer in deletion too."""
+    """A server that accepts a finalizer in deletion."""
     return self._store(self.compare_and_swap(read), finalizers=("x",))
 
 
 def takes_all(self: lease.LeaseServer, request: Any) -> Any:
-    """Knows no versions."""
+    """A server that ignores the version of a Lease."""
     return self._store(request.body or {"spec": {}})
 
 
@@ -56,14 +56,14 @@ WRONG: tuple[tuple[type, str, Callable[..., Any]], ...] = (
 )
 
 
-def test_a_scenario_tells_the_same_each_time() -> None:
-    told = transcripts()
-    assert len(told) == len(SCENARIOS)
-    assert told == transcripts()
+def test_scenario_gives_the_same_transcript_each_time() -> None:
+    transcript = transcripts()
+    assert len(transcript) == len(SCENARIOS)
+    assert transcript == transcripts()
 
 
 @pytest.mark.parametrize(("server", "method", "wrong"), WRONG, ids=[each[2].__name__ for each in WRONG])
-def test_a_wrong_server_is_told_apart(
+def test_wrong_server_gives_another_transcript(
     monkeypatch: pytest.MonkeyPatch, server: type, method: str, wrong: Callable[..., Any]
 ) -> None:
     right = transcripts()

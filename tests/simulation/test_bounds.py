@@ -1,4 +1,4 @@
-"""Tests of what one namespace may cost: its connections, what is read for its resources, and what is kept of them."""
+"""Tests of the cost of one namespace: its connections, the reads for its resources, and the memory for them."""
 
 import random
 
@@ -13,7 +13,7 @@ from netbird_streaming.api.types import (
     Platform,
 )
 from netbird_streaming.reasons import Reason
-from tests.simulation.broken_controllers import Around, with_cluster
+from tests.simulation.broken_controllers import PortWrapper, with_cluster
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 
@@ -44,7 +44,7 @@ def test_no_secret_is_read_for_a_resource_without_a_connection() -> None:
     assert "secret-r0" in secrets_read(scene)
 
 
-def test_a_large_resource_that_is_not_in_order_is_read_again_instead_of_kept() -> None:
+def test_large_unready_resource_is_read_again_and_not_cached() -> None:
     scene = Scene()
     scene.lead()
     block = GenericHTTP(url="https://a.example", body_template=random.Random(1).randbytes(10_000).hex())
@@ -59,7 +59,7 @@ def test_a_large_resource_that_is_not_in_order_is_read_again_instead_of_kept() -
     assert scene.ready().reason == Reason.SYNCED
 
 
-class LargeBundle(Around):
+class LargeBundle(PortWrapper):
     """Kubernetes with a ConfigMap that has more than 256 KiB of certificates."""
 
     async def config_map(self, namespace: str, name: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ class LargeBundle(Around):
         return {"ca.crt": "-----BEGIN CERTIFICATE-----" + "x" * 256 * 1024}
 
 
-def test_a_ca_bundle_has_a_limit() -> None:
+def test_ca_bundle_above_the_limit_is_refused() -> None:
     scene = Scene()
     scene.world.make = with_cluster(LargeBundle)
     spec = ConnectionSpec(
@@ -81,7 +81,7 @@ def test_a_ca_bundle_has_a_limit() -> None:
     assert reason_of(scene, "main") == Reason.SYNCED
 
 
-def test_a_connection_beyond_the_limit_says_so_and_is_served_once_there_is_room() -> None:
+def test_connection_above_the_limit_is_reported_and_served_once_there_is_room() -> None:
     scene = Scene()
     scene.lead()
     for number in range(2, 7):

@@ -1,4 +1,4 @@
-"""Single stories of creating and changing: what the design promises of each, and what each costs in requests."""
+"""Single scenarios of creates and updates: the promises of the design and the cost in requests."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from netbird_streaming.api.status import Origin
 from netbird_streaming.api.types import DeletionPolicy
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
-from tests.simulation.network import Mishap
-from tests.simulation.random_faults import Fate, Phase
+from tests.simulation.network import InjectedFault
+from tests.simulation.random_faults import Phase, RequestFault
 from tests.simulation.scene import Scene
 
 
-def test_a_create_costs_three_writes_one_list_and_one_post(scene: Scene) -> None:
+def test_create_costs_three_writes_one_list_and_one_post(scene: Scene) -> None:
     scene.lead()
     scene.wait(5)
     scene.costs()
@@ -40,19 +40,19 @@ def test_many_creates_at_once_share_their_lists(scene: Scene) -> None:
     scene.kept()
 
 
-def test_what_was_just_created_need_not_be_read_to_be_compared_by_its_first_sweep(settled: Scene) -> None:
-    read = Mishap(f"GET {settled.identity().label}")
-    settled.world.to_cluster.mishaps.append(read)
+def test_created_integration_is_not_read_again_by_the_first_resync(settled: Scene) -> None:
+    read = InjectedFault(f"GET {settled.identity().label}")
+    settled.world.to_cluster.injected_faults.append(read)
     settled.wait(400)
     assert settled.costs() == ([], ["LIST"])
-    assert settled.world.to_cluster.mishaps == [read]
+    assert settled.world.to_cluster.injected_faults == [read]
 
 
-def test_what_was_just_created_is_set_right_by_what_its_user_wants_now_and_not_by_what_a_slow_watch_told(
+def test_created_integration_is_corrected_to_the_current_spec_not_to_a_lagging_watch(
     settled: Scene,
 ) -> None:
     (made,) = settled.remote()
-    settled.world.stranger_edits(made, url="https://elsewhere.example/")
+    settled.world.dashboard_edits(made, url="https://elsewhere.example/")
     settled.break_watches(400)
     settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
     settled.delete()
@@ -70,7 +70,7 @@ def test_what_was_just_created_is_set_right_by_what_its_user_wants_now_and_not_b
         pytest.param(lambda scene: scene.rotate("r0"), id="secret"),
     ],
 )
-def test_an_update_costs_one_write_and_one_put(settled: Scene, change: Callable[[Scene], None]) -> None:
+def test_update_costs_one_write_and_one_put(settled: Scene, change: Callable[[Scene], None]) -> None:
     change(settled)
     settled.wait(60)
     writes, calls = settled.costs()
@@ -80,12 +80,12 @@ def test_an_update_costs_one_write_and_one_put(settled: Scene, change: Callable[
     settled.kept()
 
 
-def test_an_update_whose_outcome_can_not_be_written_at_once_is_not_made_again(settled: Scene) -> None:
+def test_update_is_not_repeated_if_its_status_write_fails(settled: Scene) -> None:
     def edited() -> None:
         settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
-        settled.world.to_cluster.mishaps.append(Mishap("GET secret team/secret-r0", Fate.BROKEN))
+        settled.world.to_cluster.injected_faults.append(InjectedFault("GET secret team/secret-r0", RequestFault.BROKEN))
 
-    settled.world.to_cluster.mishaps.append(Mishap("WRITE STATUS team/r0", meanwhile=edited))
+    settled.world.to_cluster.injected_faults.append(InjectedFault("WRITE STATUS team/r0", meanwhile=edited))
     settled.rotate("r0")
     settled.wait(60)
     assert settled.costs()[1].count("UPDATE") == 1
@@ -94,7 +94,7 @@ def test_an_update_whose_outcome_can_not_be_written_at_once_is_not_made_again(se
 
 
 @pytest.mark.parametrize("write", ["add_finalizer", "remove_finalizer"])
-def test_a_finalizer_that_kubernetes_does_not_let_us_write_is_said_and_written_when_it_does(
+def test_refused_finalizer_is_reported_and_written_once_allowed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
     def refuse(_: object) -> None:
@@ -117,14 +117,14 @@ def test_a_finalizer_that_kubernetes_does_not_let_us_write_is_said_and_written_w
     scene.kept()
 
 
-def test_an_answered_update_is_not_sent_again_where_its_status_meets_a_conflict_and_can_not_be_read_again(
+def test_update_is_not_repeated_if_its_status_conflicts_and_can_not_be_read(
     settled: Scene,
 ) -> None:
     def annotate() -> None:
         settled.world.api.annotate(settled.identity(), "example.com/noise", "1")
-        settled.world.to_cluster.mishaps.append(Mishap("GET team/r0", Fate.BROKEN))
+        settled.world.to_cluster.injected_faults.append(InjectedFault("GET team/r0", RequestFault.BROKEN))
 
-    settled.world.to_cluster.mishaps.append(Mishap("WRITE STATUS team/r0", meanwhile=annotate))
+    settled.world.to_cluster.injected_faults.append(InjectedFault("WRITE STATUS team/r0", meanwhile=annotate))
     settled.rotate("r0")
     settled.wait(60)
     writes, calls = settled.costs()
@@ -134,7 +134,7 @@ def test_an_answered_update_is_not_sent_again_where_its_status_meets_a_conflict_
     settled.kept()
 
 
-def test_a_deletion_costs_two_writes_and_one_delete(settled: Scene) -> None:
+def test_deletion_costs_two_writes_and_one_delete(settled: Scene) -> None:
     settled.delete()
     settled.wait(60)
     writes, calls = settled.costs()
@@ -145,7 +145,7 @@ def test_a_deletion_costs_two_writes_and_one_delete(settled: Scene) -> None:
     settled.kept()
 
 
-def test_a_restart_costs_no_write_and_one_list(settled: Scene) -> None:
+def test_restart_costs_no_write_and_one_list(settled: Scene) -> None:
     settled.wait(400)
     settled.costs()
     settled.restart()
@@ -164,9 +164,9 @@ def test_nothing_is_written_while_nothing_changes(settled: Scene) -> None:
     assert len(calls) <= 14
 
 
-@pytest.mark.parametrize("fate", [Fate.UNANSWERED, Fate.BROKEN_APPLIED, Fate.LATE])
-def test_a_create_whose_answer_is_lost_is_found_and_bound(scene: Scene, fate: Fate) -> None:
-    scene.mishap("CREATE", fate)
+@pytest.mark.parametrize("fault", [RequestFault.UNANSWERED, RequestFault.BROKEN_APPLIED, RequestFault.LATE])
+def test_create_with_a_lost_response_is_found_and_recorded(scene: Scene, fault: RequestFault) -> None:
+    scene.inject_fault("CREATE", fault)
     scene.lead()
     scene.create()
     scene.wait(50)
@@ -179,9 +179,9 @@ def test_a_create_whose_answer_is_lost_is_found_and_bound(scene: Scene, fate: Fa
     scene.kept()
 
 
-@pytest.mark.parametrize("fate", [Fate.DROPPED, Fate.BROKEN])
-def test_a_create_that_never_arrived_is_sent_again_after_the_window(scene: Scene, fate: Fate) -> None:
-    scene.mishap("CREATE", fate)
+@pytest.mark.parametrize("fault", [RequestFault.DROPPED, RequestFault.BROKEN])
+def test_create_that_never_arrived_is_repeated_after_the_window(scene: Scene, fault: RequestFault) -> None:
+    scene.inject_fault("CREATE", fault)
     scene.lead()
     scene.create()
     scene.wait(60)
@@ -192,9 +192,9 @@ def test_a_create_that_never_arrived_is_sent_again_after_the_window(scene: Scene
     scene.kept()
 
 
-@pytest.mark.parametrize("fate", [Fate.LIMITED, Fate.REFUSED])
-def test_a_refused_create_is_sent_again_without_a_wait(scene: Scene, fate: Fate) -> None:
-    scene.mishap("CREATE", fate)
+@pytest.mark.parametrize("fault", [RequestFault.LIMITED, RequestFault.REFUSED])
+def test_refused_create_is_repeated_without_delay(scene: Scene, fault: RequestFault) -> None:
+    scene.inject_fault("CREATE", fault)
     scene.lead()
     scene.create()
     scene.wait(55)
@@ -204,9 +204,9 @@ def test_a_refused_create_is_sent_again_without_a_wait(scene: Scene, fate: Fate)
     scene.kept()
 
 
-def test_what_fails_is_tried_again_ever_more_rarely(scene: Scene) -> None:
+def test_failures_are_retried_with_growing_backoff(scene: Scene) -> None:
     for _ in range(40):
-        scene.mishap("CREATE", Fate.LIMITED)
+        scene.inject_fault("CREATE", RequestFault.LIMITED)
     scene.lead()
     scene.create()
     scene.wait(300)
@@ -216,9 +216,9 @@ def test_what_fails_is_tried_again_ever_more_rarely(scene: Scene) -> None:
 
 @pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize("moment", ["ADD FINALIZER team/r0", "WRITE STATUS team/r0", "CREATE", "LIST"])
-def test_a_crash_at_any_moment_of_a_create_makes_no_second_integration(scene: Scene, moment: str, phase: Phase) -> None:
+def test_crash_at_any_point_of_a_create_makes_no_second_integration(scene: Scene, moment: str, phase: Phase) -> None:
     line = scene.world.to_netbird if moment in ("CREATE", "LIST") else scene.world.to_cluster
-    line.mishaps.append(Mishap(moment, phase=phase))
+    line.injected_faults.append(InjectedFault(moment, phase=phase))
     scene.lead()
     scene.create()
     scene.wait(10)
@@ -230,12 +230,12 @@ def test_a_crash_at_any_moment_of_a_create_makes_no_second_integration(scene: Sc
     scene.kept()
 
 
-def test_an_answer_to_a_former_token_does_not_tell_the_account_of_the_next(scene: Scene) -> None:
+def test_response_for_a_previous_token_does_not_set_the_account_of_the_next(scene: Scene) -> None:
     def switch() -> None:
         scene.world.token("tok-b", "acc-b", "CANARY-main-v9")
         scene.world.put_secret("token-main", "CANARY-main-v9")
 
-    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=switch))
+    scene.world.to_netbird.injected_faults.append(InjectedFault("CREATE", meanwhile=switch))
     scene.lead()
     scene.create()
     scene.wait(300)
@@ -244,10 +244,10 @@ def test_an_answer_to_a_former_token_does_not_tell_the_account_of_the_next(scene
     scene.kept()
 
 
-def test_a_crash_before_the_result_is_written_is_made_good(scene: Scene) -> None:
-    lost = Mishap("WRITE STATUS team/r0", phase=Phase.BEFORE)
-    scene.world.to_netbird.mishaps.append(
-        Mishap("CREATE", meanwhile=lambda: scene.world.to_cluster.mishaps.append(lost))
+def test_crash_before_the_status_write_is_recovered(scene: Scene) -> None:
+    lost = InjectedFault("WRITE STATUS team/r0", phase=Phase.BEFORE)
+    scene.world.to_netbird.injected_faults.append(
+        InjectedFault("CREATE", meanwhile=lambda: scene.world.to_cluster.injected_faults.append(lost))
     )
     scene.lead()
     scene.create()
@@ -261,11 +261,11 @@ def test_a_crash_before_the_result_is_written_is_made_good(scene: Scene) -> None
     scene.kept()
 
 
-@pytest.mark.parametrize("fate", [Fate.BROKEN, Fate.DROPPED, Fate.LIMITED])
-def test_an_id_whose_write_fails_is_kept_until_it_lands(scene: Scene, fate: Fate) -> None:
-    lost = Mishap("WRITE STATUS team/r0", fate)
-    scene.world.to_netbird.mishaps.append(
-        Mishap("CREATE", meanwhile=lambda: scene.world.to_cluster.mishaps.append(lost))
+@pytest.mark.parametrize("fault", [RequestFault.BROKEN, RequestFault.DROPPED, RequestFault.LIMITED])
+def test_id_is_kept_until_its_status_write_succeeds(scene: Scene, fault: RequestFault) -> None:
+    lost = InjectedFault("WRITE STATUS team/r0", fault)
+    scene.world.to_netbird.injected_faults.append(
+        InjectedFault("CREATE", meanwhile=lambda: scene.world.to_cluster.injected_faults.append(lost))
     )
     scene.lead()
     scene.create()
@@ -276,14 +276,14 @@ def test_an_id_whose_write_fails_is_kept_until_it_lands(scene: Scene, fate: Fate
     scene.kept()
 
 
-def test_a_conflict_on_the_intent_means_no_post(scene: Scene) -> None:
+def test_conflict_on_the_intent_prevents_the_post(scene: Scene) -> None:
     scene.lead()
     scene.wait(2)
 
     def edit() -> None:
         scene.edit(datadog=scene.block("r0", "https://hook.example/r0/other"))
 
-    scene.world.to_cluster.mishaps.append(Mishap("WRITE STATUS team/r0", meanwhile=edit))
+    scene.world.to_cluster.injected_faults.append(InjectedFault("WRITE STATUS team/r0", meanwhile=edit))
     scene.create()
     scene.wait(60)
     assert scene.posts() == 1

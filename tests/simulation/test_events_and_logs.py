@@ -1,4 +1,4 @@
-"""What people are told while a story goes on: Events and log lines, each once, and none while nothing changes."""
+"""Events and log lines of a scenario: each once, and none while nothing changes."""
 
 import io
 import json
@@ -14,9 +14,9 @@ from netbird_streaming.api.types import DeletionPolicy, DriftPolicy, NetBirdConn
 from netbird_streaming.errors import ObjectGoneError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.telemetry.logs import JsonFormatter
-from tests.simulation.broken_controllers import Around, with_cluster
-from tests.simulation.network import Mishap
-from tests.simulation.random_faults import Fate, Weather
+from tests.simulation.broken_controllers import PortWrapper, with_cluster
+from tests.simulation.network import InjectedFault
+from tests.simulation.random_faults import NetworkFaults, RequestFault
 from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM
 from tools.reason_docs import SIGNALS, rows_of
@@ -25,32 +25,32 @@ CONNECTION: Final = ObjectKey(NetBirdConnection.__name__, TEAM, "main")
 HOUR: Final = 3_600.0
 LEVELS: Final = ("debug", "info", "warning", "error")
 
-Line = dict[str, Any]
+Network = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What was told of a scene, each answer since the last time that it was asked for."""
+class Observed:
+    """The Events and log lines of a scene since the last call."""
 
     scene: Scene
     stream: io.StringIO
 
     def events(self, identity: ObjectKey | None = None) -> list[str]:
-        """The reasons of the Events about the resource, or about another object."""
+        """Return the reasons of the Events about the resource, or about another object."""
         wanted, known = identity or Scene.identity(), self.scene.world.events
         said = [note.reason.value for key, note in known if key == wanted]
         known[:] = [each for each in known if each[0] != wanted]
         return said
 
-    def lines(self, level: str = "info") -> list[Line]:
-        """The log lines of this level and above."""
+    def lines(self, level: str = "info") -> list[Network]:
+        """Return the log lines of this level and above."""
         lines = [json.loads(each) for each in self.stream.getvalue().splitlines()]
         self.stream.seek(0)
         self.stream.truncate()
         return [each for each in lines if LEVELS.index(each["level"]) >= LEVELS.index(level)]
 
     def settled(self) -> None:
-        """There is one resource, and it is in order; what was told of that is past."""
+        """Create one resource, wait until it is Ready, and discard the output so far."""
         self.scene.lead()
         self.scene.wait(5)
         self.scene.create()
@@ -61,8 +61,8 @@ class Heard:
 
 
 @pytest.fixture
-def heard(scene: Scene) -> Iterator[Heard]:
-    """Everything that is logged, as the shipped formatter writes it."""
+def observed(scene: Scene) -> Iterator[Observed]:
+    """Collect all log output of the shipped formatter."""
     logger, stream = logging.getLogger("netbird_streaming"), io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
@@ -70,26 +70,26 @@ def heard(scene: Scene) -> Iterator[Heard]:
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    yield Heard(scene, stream)
+    yield Observed(scene, stream)
     logger.removeHandler(handler)
     logger.level, logger.propagate = before
 
 
 def reject(scene: Scene, *values: str) -> None:
-    """The destination refuses these values from now on."""
+    """Let the destination reject these values from now on."""
     scene.world.netbird.behaviour = replace(HONEST, rejected_secrets=frozenset(values))
 
 
-def test_a_create_is_one_event_and_two_lines_that_say_whose_they_are(heard: Heard) -> None:
-    heard.scene.lead()
-    heard.scene.wait(5)
-    heard.lines()
-    heard.scene.create()
-    heard.scene.wait(60)
-    assert heard.events() == ["Created"]
-    lines = heard.lines("debug")
+def test_create_gives_one_event_and_two_log_lines_with_the_resource(observed: Observed) -> None:
+    observed.scene.lead()
+    observed.scene.wait(5)
+    observed.lines()
+    observed.scene.create()
+    observed.scene.wait(60)
+    assert observed.events() == ["Created"]
+    lines = observed.lines("debug")
     created, ready = [each for each in lines if each["level"] != "debug"]
-    (integration,) = heard.scene.remote()
+    (integration,) = observed.scene.remote()
     common = {"level": "info", "kind": "EventStreamingIntegration", "resource": "team/r0", "connection": "team/main"}
     assert {**created, **common, "message": "created", "action": "Create", "integration": integration} == created
     assert {**ready, **common, "message": "ready", "action": "Report", "integration": integration} == ready
@@ -101,76 +101,76 @@ def test_a_create_is_one_event_and_two_lines_that_say_whose_they_are(heard: Hear
     assert all(each["reconcile"] for each in decided)
 
 
-def test_every_field_of_a_line_is_documented(heard: Heard) -> None:
-    scene = heard.scene
+def test_every_log_field_is_documented(observed: Observed) -> None:
+    scene = observed.scene
     reject(scene, "CANARY-r0-v1")
     scene.lead()
     scene.create()
     scene.wait(60)
     scene.rotate("r0")
-    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
     scene.wait(HOUR)
     scene.delete()
     scene.wait(60)
     documented = {name for fields, _ in rows_of(SIGNALS, "field") for name in re.findall(r"`(\w+)`", fields)}
-    written = {name for line in heard.lines("debug") for name in line}
+    written = {name for line in observed.lines("debug") for name in line}
     assert {"kind", "resource", "connection", "reconcile", "action", "reason", "integration"} <= written
     assert written - documented == set()
 
 
-def test_nothing_is_told_while_nothing_changes_nor_after_a_restart(heard: Heard) -> None:
-    heard.settled()
-    heard.scene.wait(HOUR)
-    heard.scene.restart()
-    heard.scene.wait(HOUR)
-    assert heard.lines() == []
-    assert heard.scene.world.events == []
+def test_no_event_or_log_line_without_a_change_or_after_a_restart(observed: Observed) -> None:
+    observed.settled()
+    observed.scene.wait(HOUR)
+    observed.scene.restart()
+    observed.scene.wait(HOUR)
+    assert observed.lines() == []
+    assert observed.scene.world.events == []
 
 
-def test_a_rejected_create_is_told_once_however_often_it_is_tried(heard: Heard) -> None:
-    scene = heard.scene
+def test_rejected_create_is_reported_once_across_retries(observed: Observed) -> None:
+    scene = observed.scene
     reject(scene, "CANARY-r0-v1")
     scene.lead()
     scene.wait(5)
-    heard.lines()
+    observed.lines()
     scene.create()
     scene.wait(2 * HOUR)
     assert scene.ready().reason == Reason.DESTINATION_REJECTED
     assert scene.posts() > 3
-    assert heard.events() == ["DestinationRejected"]
-    (line,) = [each for each in heard.lines() if each["resource"] == "team/r0"]
+    assert observed.events() == ["DestinationRejected"]
+    (line,) = [each for each in observed.lines() if each["resource"] == "team/r0"]
     assert (line["level"], line["reason"], line["action"]) == ("warning", "DestinationRejected", "Create")
     scene.restart()
     scene.wait(HOUR)
     assert scene.posts() > 5
-    assert (heard.events(), heard.lines()) == ([], [])
+    assert (observed.events(), observed.lines()) == ([], [])
     scene.rotate("r0")
     scene.wait(60)
-    assert heard.events() == ["Created", "Recovered"]
-    assert [each["message"] for each in heard.lines()] == ["created", "ready"]
+    assert observed.events() == ["Created", "Recovered"]
+    assert [each["message"] for each in observed.lines()] == ["created", "ready"]
 
 
-def test_a_rejected_update_is_told_and_so_is_its_end(heard: Heard) -> None:
-    scene = heard.scene
-    heard.settled()
+def test_rejected_update_and_its_recovery_are_reported(observed: Observed) -> None:
+    scene = observed.scene
+    observed.settled()
     reject(scene, "CANARY-r0-v2")
     scene.rotate("r0")
     scene.wait(HOUR)
-    assert heard.events() == ["DestinationRejected"]
-    assert [each["level"] for each in heard.lines()] == ["warning"]
+    assert observed.events() == ["DestinationRejected"]
+    assert [each["level"] for each in observed.lines()] == ["warning"]
     scene.rotate("r0")
     scene.wait(60)
-    assert heard.events() == ["Updated", "Recovered"]
-    assert [each["message"] for each in heard.lines()] == ["updated", "ready"]
+    assert observed.events() == ["Updated", "Recovered"]
+    assert [each["message"] for each in observed.lines()] == ["updated", "ready"]
 
 
-def test_a_failure_that_heals_by_itself_is_no_event_and_one_warning(heard: Heard) -> None:
-    heard.settled()
-    heard.scene.mishap("UPDATE", Fate.LIMITED)
-    heard.scene.edit(enabled=False)
-    heard.scene.wait(60)
-    assert heard.events() == ["Updated"]
-    lines = heard.lines()
+def test_transient_failure_gives_no_event_and_one_warning(observed: Observed) -> None:
+    observed.settled()
+    observed.scene.inject_fault("UPDATE", RequestFault.LIMITED)
+    observed.scene.edit(enabled=False)
+    observed.scene.wait(60)
+    assert observed.events() == ["Updated"]
+    lines = observed.lines()
     assert [(each["level"], each["reason"]) for each in lines] == [
         ("warning", "RateLimited"),
         ("info", "Progressing"),
@@ -178,58 +178,58 @@ def test_a_failure_that_heals_by_itself_is_no_event_and_one_warning(heard: Heard
     ]
 
 
-def test_a_connection_whose_token_is_rejected_and_accepted_again_says_so(heard: Heard) -> None:
-    scene = heard.scene
-    heard.settled()
+def test_rejected_and_accepted_token_of_a_connection_is_reported(observed: Observed) -> None:
+    scene = observed.scene
+    observed.settled()
     scene.world.netbird.directory.revoke_token("tok")
     scene.wait(HOUR)
-    assert heard.events(CONNECTION) == ["TokenRejected"]
-    (line,) = heard.lines()
+    assert observed.events(CONNECTION) == ["TokenRejected"]
+    (line,) = observed.lines()
     assert (line["level"], line["kind"], line["resource"]) == ("warning", "NetBirdConnection", "team/main")
     assert line["connection"] == "team/main"
-    assert heard.events() == []
+    assert observed.events() == []
     scene.restart()
     scene.wait(HOUR)
-    assert heard.events(CONNECTION) == []
-    # What has begun anew compares once, and can't.
-    assert heard.events() == ["TokenRejected"]
-    assert [each["resource"] for each in heard.lines()] == ["team/r0"]
+    assert observed.events(CONNECTION) == []
+    # After a restart the first comparison is attempted once and fails.
+    assert observed.events() == ["TokenRejected"]
+    assert [each["resource"] for each in observed.lines()] == ["team/r0"]
     scene.world.token("tok", "acc-a", "CANARY-main-v9")
     scene.world.put_secret("token-main", "CANARY-main-v9")
     scene.wait(60)
-    assert heard.events(CONNECTION) == ["Recovered"]
-    assert heard.events() == ["Recovered"]
-    said = {(each["message"], each["resource"]) for each in heard.lines()}
+    assert observed.events(CONNECTION) == ["Recovered"]
+    assert observed.events() == ["Recovered"]
+    said = {(each["message"], each["resource"]) for each in observed.lines()}
     assert said == {("ready", "team/main"), ("ready", "team/r0")}
 
 
-def test_a_drift_that_is_set_back_and_an_integration_that_is_made_anew_are_told(heard: Heard) -> None:
-    scene = heard.scene
-    heard.settled()
+def test_corrected_drift_and_re_created_integration_are_reported(observed: Observed) -> None:
+    scene = observed.scene
+    observed.settled()
     (integration,) = scene.remote()
-    scene.world.stranger_edits(integration, enabled=False)
+    scene.world.dashboard_edits(integration, enabled=False)
     scene.wait(HOUR)
-    assert heard.events() == ["Corrected"]
-    assert [(each["message"], each["reason"]) for each in heard.lines()] == [("corrected", "Drifted")]
-    scene.world.stranger_deletes(integration)
+    assert observed.events() == ["Corrected"]
+    assert [(each["message"], each["reason"]) for each in observed.lines()] == [("corrected", "Drifted")]
+    scene.world.dashboard_deletes(integration)
     scene.wait(HOUR)
-    assert heard.events() == ["RemoteDeleted", "Corrected", "Created", "Recovered"]
-    lines = heard.lines()
+    assert observed.events() == ["RemoteDeleted", "Corrected", "Created", "Recovered"]
+    lines = observed.lines()
     assert [each["reason"] for each in lines[:2]] == ["RemoteDeleted", "Progressing"]
     assert [each["message"] for each in lines[1:]] == ["created", "ready"]
 
 
-def test_a_drift_that_is_only_reported_is_told_once(heard: Heard) -> None:
-    scene = heard.scene
-    heard.settled()
+def test_reported_drift_gives_one_event(observed: Observed) -> None:
+    scene = observed.scene
+    observed.settled()
     scene.edit(drift_policy=DriftPolicy.REPORT)
     scene.wait(HOUR)
-    heard.lines()
+    observed.lines()
     (integration,) = scene.remote()
-    scene.world.stranger_edits(integration, enabled=False)
+    scene.world.dashboard_edits(integration, enabled=False)
     scene.wait(2 * HOUR)
-    assert heard.events() == ["Drifted"]
-    assert [(each["level"], each["reason"]) for each in heard.lines()] == [("warning", "Drifted")]
+    assert observed.events() == ["Drifted"]
+    assert [(each["level"], each["reason"]) for each in observed.lines()] == [("warning", "Drifted")]
 
 
 @pytest.mark.parametrize(
@@ -239,77 +239,79 @@ def test_a_drift_that_is_only_reported_is_told_once(heard: Heard) -> None:
         (DeletionPolicy.ORPHAN, "Orphaned", ["orphaned"]),
     ],
 )
-def test_what_became_of_a_deleted_resources_integration_is_told(
-    heard: Heard, policy: DeletionPolicy, event: str, done: list[str]
+def test_outcome_for_the_integration_of_a_deleted_resource_is_reported(
+    observed: Observed, policy: DeletionPolicy, event: str, done: list[str]
 ) -> None:
-    heard.settled()
-    heard.scene.edit(deletion_policy=policy)
-    heard.scene.wait(5)
-    heard.lines()
-    heard.scene.delete()
-    heard.scene.wait(60)
-    assert heard.events() == [event]
-    assert [each["message"] for each in heard.lines()] == done
+    observed.settled()
+    observed.scene.edit(deletion_policy=policy)
+    observed.scene.wait(5)
+    observed.lines()
+    observed.scene.delete()
+    observed.scene.wait(60)
+    assert observed.events() == [event]
+    assert [each["message"] for each in observed.lines()] == done
 
 
-@pytest.mark.parametrize("fate", [Fate.UNANSWERED, Fate.BROKEN_APPLIED, Fate.BROKEN, Fate.DROPPED])
-def test_a_status_whose_write_was_not_answered_is_told_once(heard: Heard, fate: Fate) -> None:
-    heard.settled()
-    heard.scene.world.to_cluster.mishaps.append(Mishap("WRITE STATUS team/r0", fate))
-    heard.scene.edit(enabled=False)
-    heard.scene.wait(HOUR)
-    assert heard.scene.ready().reason == Reason.SYNCED
-    assert heard.events() == ["Updated"]
+@pytest.mark.parametrize(
+    "fault", [RequestFault.UNANSWERED, RequestFault.BROKEN_APPLIED, RequestFault.BROKEN, RequestFault.DROPPED]
+)
+def test_unanswered_status_write_is_reported_once(observed: Observed, fault: RequestFault) -> None:
+    observed.settled()
+    observed.scene.world.to_cluster.injected_faults.append(InjectedFault("WRITE STATUS team/r0", fault))
+    observed.scene.edit(enabled=False)
+    observed.scene.wait(HOUR)
+    assert observed.scene.ready().reason == Reason.SYNCED
+    assert observed.events() == ["Updated"]
 
 
-def test_an_api_server_that_fails_for_minutes_is_one_warning_for_each_resource(heard: Heard) -> None:
-    scene = heard.scene
-    heard.settled()
-    scene.world.to_cluster.weather = Weather(1.0, 1000 + scene.now + 300, (Fate.BROKEN,))
+def test_failing_api_server_gives_one_warning_for_each_resource(observed: Observed) -> None:
+    scene = observed.scene
+    observed.settled()
+    scene.world.to_cluster.network_faults = NetworkFaults(1.0, 1000 + scene.now + 300, (RequestFault.BROKEN,))
     scene.edit(enabled=False)
     scene.wait(HOUR)
-    failures = [each for each in heard.lines("debug") if each["message"].startswith("not reconciled")]
+    failures = [each for each in observed.lines("debug") if each["message"].startswith("not reconciled")]
     assert [each["level"] for each in failures if each["resource"] == "team/r0"][:3] == ["warning", "debug", "debug"]
     assert len([each for each in failures if each["level"] == "warning"]) <= 2
     assert scene.ready().reason == Reason.SYNCED
 
 
-class Defective(Around):
-    """Reading a Secret meets a defect, each time."""
+class Defective(PortWrapper):
+    """Every read of a Secret raises an unexpected exception."""
 
     async def secret(self, *_: str) -> None:
         raise ZeroDivisionError
 
 
-def test_the_same_defect_is_one_error(heard: Heard) -> None:
-    scene = heard.scene
-    heard.settled()
+def test_repeated_internal_error_is_logged_once(observed: Observed) -> None:
+    scene = observed.scene
+    observed.settled()
     scene.world.make = with_cluster(Defective)
     scene.restart()
     scene.edit(enabled=False)
     scene.wait(HOUR)
-    defects = [each for each in heard.lines("debug") if each["message"] == "defect"]
+    defects = [each for each in observed.lines("debug") if each["message"] == "defect"]
     assert len([each for each in defects if each["resource"] == "team/r0"]) > 10
     assert [each["resource"] for each in defects if each["level"] == "error"].count("team/r0") == 1
 
 
-class Unwritable(Around):
-    """The resource's namespace is gone, and it is still there to be read."""
+class Unwritable(PortWrapper):
+    """The resource's namespace is gone, and the resource can still be read."""
 
     async def write_status(self, *_: object) -> None:
         raise ObjectGoneError(Reason.KUBERNETES_REFUSED, "gone")
 
 
-def test_a_resource_that_can_be_read_and_not_written_is_said_once_and_tried_ever_more_rarely(heard: Heard) -> None:
-    scene = heard.scene
-    heard.settled()
+def test_readable_but_unwritable_resource_is_reported_once_and_retried_with_backoff(observed: Observed) -> None:
+    scene = observed.scene
+    observed.settled()
     scene.world.make = with_cluster(Unwritable)
     scene.restart()
     scene.wait(30)
     before = sum(each.calls for each in scene.world.processes)
     scene.edit(enabled=False)
     scene.wait(HOUR)
-    said = [each for each in heard.lines("debug") if "answers its writes with 404" in each["message"]]
+    said = [each for each in observed.lines("debug") if "answers its writes with 404" in each["message"]]
     assert len(said) > 10
     assert [each["level"] for each in said].count("warning") == 1
     assert sum(each.calls for each in scene.world.processes) - before < 10 * len(said)

@@ -1,7 +1,7 @@
-"""The life of a hostile tenant: what its own server says never decides what the administrator's token does.
+"""A hostile tenant: responses of its server never affect requests with the administrator's token.
 
-The tenant may use the administrator's connection, without the right to adopt, and has a connection to a server of its
-own. Meanwhile another team's integration and one from the dashboard stay as they are, and so do their conditions.
+The tenant may use the administrator's connection without the right to adopt, and has a connection to its own server.
+The integrations of another team and of the dashboard stay unchanged, and so do their conditions.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ CA = KeyReference(name="own-ca", key="ca.crt")
 
 
 class Liar(HostileServer):
-    """A server that claims one id and one account, and answers a create or does not."""
+    """A server that claims one id and one account, and responds to creates or not."""
 
     def __init__(self, scene: Scene, claimed: int, account: str | None, *, answers: bool) -> None:
         super().__init__(0, lambda: [claimed], scene.world.now)
@@ -90,7 +90,7 @@ class Stage:
         scene.lead()
         scene.create("victim", connection_ref=SHARED)
         draft = Draft("datadog", {"api_url": EVIL_URL, "api_key": "CANARY-stranger-v1"})
-        self.unowned = self.world.stranger_creates("acc-a", draft)
+        self.unowned = self.world.dashboard_creates("acc-a", draft)
         scene.wait(30)
         found = scene.find("victim").status.id
         assert found is not None
@@ -98,13 +98,13 @@ class Stage:
         self.before = self.seen()
 
     def seen(self) -> tuple[object, ...]:
-        """Return what the others see: their integrations in NetBird, and the version of the team's resource."""
+        """Return the state of the others: their integrations in NetBird, and the version of the team's resource."""
         kept = self.world.netbird.integrations
         version = self.scene.find("victim").metadata.resource_version
         return (dict(kept), version, self.scene.ready("victim").reason)
 
     def invade(self, server: HostileServer, url: str = URL, ca: KeyReference | None = None) -> None:
-        """The tenant creates a connection to its own server, and a resource that uses it."""
+        """Create a connection to the tenant's server, and a resource that uses it."""
         self.world.hostile = server
         self.world.clients[-1].hostile = server
         self.world.api.config_maps[TENANT, CA.name] = {CA.key: "-----BEGIN CERTIFICATE-----"}
@@ -124,14 +124,14 @@ class Stage:
         return found if isinstance(found, EventStreamingIntegration) else None
 
     def condition(self) -> tuple[str, str]:
-        """The reason and the message of the tenant's resource."""
+        """Return the reason and the message of the tenant's resource."""
         found = self.evil()
         ready = ready_of(found.status) if found is not None else None
         assert ready is not None
         return ready.reason, ready.message
 
     def untouched(self) -> None:
-        """The others saw nothing, and the tenant learned nothing of them."""
+        """Check that the others are unchanged and that the tenant's status shows nothing of them."""
         assert self.seen() == self.before
         assert "victim" not in self.condition()[1]
         self.scene.kept()
@@ -146,14 +146,14 @@ def of_the_victim(stage: Stage) -> int:
     return stage.victim
 
 
-def of_nobody(stage: Stage) -> int:
+def of_unowned(stage: Stage) -> int:
     return stage.unowned
 
 
 @pytest.mark.parametrize("account", ["acc-a", "acc-b", None])
-@pytest.mark.parametrize("claimed", [of_the_victim, of_nobody])
+@pytest.mark.parametrize("claimed", [of_the_victim, of_unowned])
 @pytest.mark.parametrize("url", [URL, DEFAULT_URL])
-def test_an_id_of_a_tenants_server_is_used_with_no_other_token(
+def test_id_from_a_tenants_server_is_used_with_no_other_token(
     stage: Stage, url: str, claimed: Callable[[Stage], int], account: str | None
 ) -> None:
     stage.invade(Liar(stage.scene, claimed(stage), account, answers=True), url, CA)
@@ -179,7 +179,7 @@ def test_an_id_of_a_tenants_server_is_used_with_no_other_token(
 
 
 @pytest.mark.parametrize("account", ["acc-a", None])
-def test_a_lost_create_at_a_tenants_server_finds_nothing_elsewhere(stage: Stage, account: str | None) -> None:
+def test_lost_create_at_a_tenants_server_finds_nothing_elsewhere(stage: Stage, account: str | None) -> None:
     stage.invade(Liar(stage.scene, stage.unowned, account, answers=False))
     stage.world.api.edit(EVIL, connection_ref=SHARED)
     stage.scene.wait(600)
@@ -190,7 +190,7 @@ def test_a_lost_create_at_a_tenants_server_finds_nothing_elsewhere(stage: Stage,
     stage.untouched()
 
 
-def test_a_tenants_own_right_to_adopt_is_none_in_the_administrators_account(stage: Stage) -> None:
+def test_tenants_right_to_adopt_does_not_apply_in_the_administrators_account(stage: Stage) -> None:
     stage.invade(Liar(stage.scene, stage.unowned, "acc-a", answers=True))
     adopting = Adoption(policy=AdoptionPolicy.OVERRIDE, id=stage.unowned)
     stage.world.api.edit(EVIL, adoption=adopting)
@@ -201,9 +201,9 @@ def test_a_tenants_own_right_to_adopt_is_none_in_the_administrators_account(stag
     stage.untouched()
 
 
-def test_what_a_tenants_server_says_blocks_no_other_resource(stage: Stage) -> None:
+def test_response_of_a_tenants_server_blocks_no_other_resource(stage: Stage) -> None:
     stage.invade(Liar(stage.scene, stage.victim, "acc-a", answers=True))
-    stage.world.stranger_deletes(stage.unowned)
+    stage.world.dashboard_deletes(stage.unowned)
     stage.scene.create("neighbour", EVIL_URL, connection_ref=SHARED)
     stage.scene.wait(60)
     assert stage.scene.ready("neighbour").reason == Reason.SYNCED
@@ -213,7 +213,7 @@ def test_what_a_tenants_server_says_blocks_no_other_resource(stage: Stage) -> No
     stage.scene.kept()
 
 
-def test_an_honest_move_between_connections_of_one_account_is_followed(stage: Stage) -> None:
+def test_move_between_connections_of_one_account_is_followed(stage: Stage) -> None:
     stage.scene.create("mover")
     stage.scene.wait(60)
     held = stage.scene.find("mover").status.id
@@ -228,9 +228,9 @@ def test_an_honest_move_between_connections_of_one_account_is_followed(stage: St
     stage.scene.kept()
 
 
-def test_an_integration_that_an_adoption_on_another_server_replaces_stays_named(stage: Stage) -> None:
+def test_integration_replaced_by_an_adoption_on_another_server_stays_named(stage: Stage) -> None:
     draft = Draft("datadog", {"api_url": EVIL_URL, "api_key": "CANARY-stranger-v1"})
-    adopted = stage.world.stranger_creates("acc-b", draft)
+    adopted = stage.world.dashboard_creates("acc-b", draft)
     stage.invade(Liar(stage.scene, stage.unowned, "acc-hostile", answers=True))
     stage.world.token("tok-own", "acc-b", "CANARY-own-v0")
     stage.world.api.edit(ObjectKey(ConnectionKind.NAMESPACED.value, TENANT, "own"), url=DEFAULT_URL)
@@ -257,7 +257,7 @@ def test_an_integration_that_an_adoption_on_another_server_replaces_stays_named(
         ({"namespaced_connections": False}, "ClusterNetBirdConnection"),
     ],
 )
-def test_an_administrator_decides_which_servers_a_namespace_may_name(policy: dict[str, Any], remedy: str) -> None:
+def test_administrator_restricts_the_servers_of_a_namespace(policy: dict[str, Any], remedy: str) -> None:
     class Guarded(Scene):
         def _make(self, ports: Ports, settings: ControllerSettings) -> Controller:
             return super()._make(ports, replace(settings, **policy))
@@ -277,7 +277,7 @@ def shared(stage: Stage) -> ClusterNetBirdConnection | None:
     return found if isinstance(found, ClusterNetBirdConnection) else None
 
 
-def test_what_a_cluster_connection_can_not_delete_does_not_block_its_deletion(stage: Stage) -> None:
+def test_deletion_of_a_cluster_connection_is_not_blocked_by_failing_deletes(stage: Stage) -> None:
     stage.invade(Liar(stage.scene, stage.unowned, "acc-a", answers=True))
     stage.world.api.edit(EVIL, connection_ref=SHARED)
     stage.scene.wait(30)
@@ -291,7 +291,7 @@ def test_what_a_cluster_connection_can_not_delete_does_not_block_its_deletion(st
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_an_administrator_gives_up_what_a_namespace_keeps_in_the_way(
+def test_administrator_abandons_integrations_that_block_a_deletion(
     stage: Stage,
     restarted: bool,  # noqa: FBT001 # pytest passes it
 ) -> None:
@@ -311,7 +311,7 @@ def test_an_administrator_gives_up_what_a_namespace_keeps_in_the_way(
     assert stage.victim in stage.world.netbird.integrations
 
 
-def test_equal_secrets_of_two_resources_give_different_digests(stage: Stage) -> None:
+def test_equal_secrets_of_two_resources_have_different_digests(stage: Stage) -> None:
     digests = set()
     for name in ("first", "second"):
         stage.scene.create(name, "https://hook.example/same", connection_ref=SHARED)

@@ -1,4 +1,4 @@
-"""Two installations of the operator in one cluster: each has a fingerprint key of its own, and one is in charge."""
+"""Two installations of the operator in one cluster: each has its own fingerprint key, and one is in charge."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Installed:
 
 @pytest.fixture
 def installed(scene: Scene) -> Installed:
-    """The first one manages five integrations and is at rest."""
+    """Let the first installation manage five integrations until all are Ready."""
     for name in NAMES:
         scene.create(name)
     scene.lead()
@@ -70,7 +70,7 @@ def installed(scene: Scene) -> Installed:
     return result
 
 
-def test_the_second_installation_writes_nothing_and_says_so(installed: Installed) -> None:
+def test_second_installation_writes_nothing_and_reports_the_first(installed: Installed) -> None:
     scene = installed.scene
     installed.install_second()
     scene.wait(900)
@@ -89,7 +89,7 @@ def test_the_second_installation_writes_nothing_and_says_so(installed: Installed
     scene.kept()
 
 
-def test_with_two_installations_each_change_is_sent_once(installed: Installed) -> None:
+def test_each_change_is_sent_once_with_two_installations(installed: Installed) -> None:
     scene = installed.scene
     installed.install_second()
     scene.wait(20)
@@ -107,7 +107,7 @@ def test_with_two_installations_each_change_is_sent_once(installed: Installed) -
     scene.kept()
 
 
-def test_the_second_takes_over_after_the_first_was_uninstalled(installed: Installed) -> None:
+def test_second_installation_takes_over_after_the_first_is_uninstalled(installed: Installed) -> None:
     scene = installed.scene
     installed.install_second()
     scene.wait(20)
@@ -116,7 +116,7 @@ def test_the_second_takes_over_after_the_first_was_uninstalled(installed: Instal
     scene.costs()
     scene.wait(2 * CHECK_INTERVAL + 20)
     assert installed.in_charge() == SECOND
-    # Its fingerprint key is another, so it can't know that NetBird has the current values.
+    # Its fingerprint key is different, so it can't know that NetBird has the current values.
     assert installed.calls(1).count("UPDATE") == len(NAMES)
     assert scene.controllers[1].managed_elsewhere() is None
     scene.costs()
@@ -125,7 +125,7 @@ def test_the_second_takes_over_after_the_first_was_uninstalled(installed: Instal
     scene.kept()
 
 
-def test_an_installation_that_does_not_renew_its_lease_is_replaced_late(installed: Installed) -> None:
+def test_installation_that_does_not_renew_its_lease_is_replaced_late(installed: Installed) -> None:
     scene = installed.scene
     installed.install_second()
     scene.wait(20)
@@ -137,7 +137,7 @@ def test_an_installation_that_does_not_renew_its_lease_is_replaced_late(installe
     scene.kept()
 
 
-def test_an_upgrade_of_the_first_changes_nothing(installed: Installed) -> None:
+def test_upgrade_of_the_first_installation_changes_nothing(installed: Installed) -> None:
     scene = installed.scene
     installed.install_second()
     scene.wait(20)
@@ -152,7 +152,7 @@ def test_an_upgrade_of_the_first_changes_nothing(installed: Installed) -> None:
     scene.kept()
 
 
-def test_two_that_start_at_once_agree(scene: Scene) -> None:
+def test_two_installations_that_start_together_agree(scene: Scene) -> None:
     for name in NAMES:
         scene.create(name)
     scene.lead()
@@ -168,7 +168,7 @@ def test_two_that_start_at_once_agree(scene: Scene) -> None:
     scene.kept()
 
 
-def test_a_lease_that_can_not_be_read_belongs_to_an_installation_that_is_alive(installed: Installed) -> None:
+def test_unreadable_lease_counts_as_alive(installed: Installed) -> None:
     scene = installed.scene
     scene.world.kill(installed.first())
     scene.world.api.refused_leases = True
@@ -179,7 +179,7 @@ def test_a_lease_that_can_not_be_read_belongs_to_an_installation_that_is_alive(i
     scene.kept()
 
 
-def test_an_installation_without_a_lease_does_not_mark_and_gives_way(installed: Installed) -> None:
+def test_installation_without_a_lease_does_not_mark_and_gives_way(installed: Installed) -> None:
     scene = installed.scene
     installed.install_second(has_lease=False)
     scene.wait(60)

@@ -1,4 +1,4 @@
-"""A managed service provider: many tenants behind one token, within NetBird's own rate limit."""
+"""A managed service provider: many tenants with one token, within NetBird's own rate limit."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""A connection that is observed only: nothing is written to NetBird, and each status says what would be."""
+"""Scenarios of an observed connection: nothing is written to NetBird, and each status reports the pending change."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.doubles.netbird.records import Draft
 from tests.simulation.environment import END
-from tests.simulation.random_faults import Fate
-from tests.simulation.random_scenario import Story, draw_plan
+from tests.simulation.random_faults import RequestFault
+from tests.simulation.random_scenario import RandomScenario, draw_plan
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 
@@ -32,7 +32,7 @@ def observed() -> Scene:
 
 
 def managed() -> Scene:
-    """A scene with an integration of its own, and a connection that is observed from now on."""
+    """Return a scene with an integration, whose connection is observed from now on."""
     scene = Scene()
     scene.lead()
     scene.create()
@@ -54,7 +54,7 @@ def reported(scene: Scene, sentence: str) -> None:
     scene.kept()
 
 
-def test_a_create_is_reported_and_comes_once_the_connection_is_managed() -> None:
+def test_observed_create_is_reported_and_sent_once_the_connection_is_managed() -> None:
     scene = observed()
     scene.create()
     scene.wait(SWEEP)
@@ -68,7 +68,7 @@ def test_a_create_is_reported_and_comes_once_the_connection_is_managed() -> None
     scene.kept()
 
 
-def test_a_resource_that_is_observed_only_goes_at_once() -> None:
+def test_observed_resource_without_integration_is_deleted_at_once() -> None:
     scene = observed()
     scene.create()
     scene.wait(10)
@@ -78,17 +78,17 @@ def test_a_resource_that_is_observed_only_goes_at_once() -> None:
     assert {each.rpartition(" ")[0] for each in scene.costs()[0]} == {"WRITE STATUS"}
 
 
-def test_an_adoption_is_reported_and_owns_nothing() -> None:
+def test_observed_adoption_is_reported_and_owns_nothing() -> None:
     scene = observed()
     draft = Draft("datadog", {"api_url": "https://hook.example/r0/0", "api_key": "CANARY-stranger-v1"})
-    found = scene.world.stranger_creates("acc-a", draft)
+    found = scene.world.dashboard_creates("acc-a", draft)
     scene.create(adoption=Adoption(policy=AdoptionPolicy.MATCH, id=found))
     scene.wait(SWEEP)
     reported(scene, f"The operator would adopt integration {found} and send all settings.")
     assert scene.find().status.id is None
 
 
-def test_a_changed_field_is_named() -> None:
+def test_observed_update_names_the_changed_fields() -> None:
     scene = managed()
     scene.edit(datadog=Scene.block("r0", "https://hook.example/r0/other"), enabled=False)
     scene.wait(30)
@@ -96,22 +96,22 @@ def test_a_changed_field_is_named() -> None:
     reported(scene, f"The operator would update api_url, enabled of integration {found}.")
 
 
-def test_new_secret_values_are_reported_without_a_value() -> None:
+def test_observed_secret_change_is_reported_without_values() -> None:
     scene = managed()
     scene.rotate("r0")
     scene.wait(30)
     reported(scene, f"The operator would update Secret values of integration {scene.remote()[0]}.")
 
 
-def test_a_drift_is_reported() -> None:
+def test_observed_drift_is_reported() -> None:
     scene = managed()
-    scene.world.stranger_edits(scene.remote()[0], enabled=False)
+    scene.world.dashboard_edits(scene.remote()[0], enabled=False)
     scene.wait(SWEEP)
     reported(scene, f"The operator would update enabled of integration {scene.remote()[0]}.")
     assert "Drifted" in [each.type for each in scene.find().status.conditions]
 
 
-def test_a_deletion_waits_and_says_why() -> None:
+def test_observed_deletion_waits_and_reports_why() -> None:
     scene = managed()
     scene.delete()
     scene.wait(SWEEP)
@@ -122,17 +122,17 @@ def test_a_deletion_waits_and_says_why() -> None:
     assert scene.remote() == []
 
 
-def test_what_is_in_order_stays_ready() -> None:
+def test_observed_resource_in_sync_stays_ready() -> None:
     scene = managed()
     scene.wait(SWEEP)
     assert scene.ready().reason == Reason.SYNCED
     assert set(scene.costs()[1]) <= {"LIST"}
 
 
-def test_an_unanswered_create_is_still_looked_for() -> None:
+def test_lost_create_is_still_searched_while_observed() -> None:
     scene = Scene()
     scene.lead()
-    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
     scene.create()
     scene.wait(5)
     govern(scene, ManagementPolicy.OBSERVE)
@@ -146,15 +146,15 @@ def _observing(ports: Ports, settings: ControllerSettings) -> Controller:
 
 
 @pytest.mark.parametrize("first", SEEDS[::50])
-def test_no_story_makes_it_write(first: int) -> None:
+def test_no_observed_scenario_writes_to_netbird(first: int) -> None:
     for seed in range(first, first + 50):
-        story = Story(draw_plan(seed), _observing)
+        scenario = RandomScenario(draw_plan(seed), _observing)
         try:
-            story.run()
-            sent = {each.split()[0] for client in story.world.clients for each in client.calls}
+            scenario.run()
+            sent = {each.split()[0] for client in scenario.world.clients for each in client.calls}
             assert sent <= {"LIST", "GET", "ACCOUNTS"}, seed
-            assert [each for client in story.world.clients for each in client.held_back] == [], seed
-            assert story.world.promises.posts == 0, seed
-            assert story.world.loop.now >= END
+            assert [each for client in scenario.world.clients for each in client.held_back] == [], seed
+            assert scenario.world.promises.posts == 0, seed
+            assert scenario.world.loop.now >= END
         finally:
-            story.world.loop.dispose()
+            scenario.world.loop.dispose()

@@ -1,4 +1,4 @@
-"""Single stories of who owns what: twins, strangers, restored and torn resources, drift, deletion, missing secrets."""
+"""Single scenarios of ownership: identical resources, adoption, restores, drift, deletion, missing Secrets."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ from netbird_streaming.reconciler.versions import version_of
 from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.wire import Answer, Operation, Request, refusal
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.network import Mishap
-from tests.simulation.random_faults import Fate
+from tests.simulation.network import InjectedFault
+from tests.simulation.random_faults import RequestFault
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 
 
-def test_of_two_identical_resources_the_older_has_it(scene: Scene) -> None:
+def test_older_of_two_identical_resources_owns_the_integration(scene: Scene) -> None:
     scene.lead()
     scene.create("r0", "https://hook.example/same")
     scene.wait(3)
@@ -41,7 +41,7 @@ def test_of_two_identical_resources_the_older_has_it(scene: Scene) -> None:
     scene.kept()
 
 
-def test_of_two_identical_resources_created_at_once_one_has_it(scene: Scene) -> None:
+def test_one_of_two_identical_resources_created_together_owns_the_integration(scene: Scene) -> None:
     scene.create("r0", "https://hook.example/same")
     scene.create("r1", "https://hook.example/same")
     scene.lead()
@@ -51,7 +51,7 @@ def test_of_two_identical_resources_created_at_once_one_has_it(scene: Scene) -> 
     scene.kept()
 
 
-def test_a_deletion_that_is_told_late_takes_nothing_from_a_namesake(settled: Scene) -> None:
+def test_late_deletion_event_takes_nothing_from_a_new_resource_with_the_name(settled: Scene) -> None:
     before = settled.find().metadata.uid
     settled.delete()
     settled.wait(60)
@@ -64,25 +64,25 @@ def test_a_deletion_that_is_told_late_takes_nothing_from_a_namesake(settled: Sce
     settled.kept()
 
 
-def test_an_identical_stranger_blocks_until_it_is_adopted(scene: Scene) -> None:
-    stranger = scene.world.stranger_creates(
+def test_identical_unowned_integration_blocks_until_it_is_adopted(scene: Scene) -> None:
+    unowned = scene.world.dashboard_creates(
         "acc-a", Draft("datadog", {"api_url": "https://hook.example/r0/0", "api_key": "CANARY-stranger-v1"})
     )
     scene.lead()
     scene.create()
     scene.wait(60)
     assert scene.ready().reason == Reason.IDENTICAL_EXISTS
-    assert str(stranger) in scene.ready().message
+    assert str(unowned) in scene.ready().message
     assert scene.posts() == 0
     scene.edit(adoption=Adoption(policy=AdoptionPolicy.MATCH))
     scene.wait(60)
-    assert scene.find().status.id == stranger
+    assert scene.find().status.id == unowned
     assert scene.find().status.origin is Origin.ADOPTED
-    assert scene.remote() == [stranger]
+    assert scene.remote() == [unowned]
     scene.kept()
 
 
-def test_a_restored_status_is_a_claim_and_no_fact(settled: Scene) -> None:
+def test_id_of_a_restored_status_is_verified_before_use(settled: Scene) -> None:
     backup = settled.find().status
     settled.world.api.set_finalizers(settled.identity(), ())
     settled.world.kill(settled.world.processes[-1])
@@ -102,7 +102,7 @@ def test_a_restored_status_is_a_claim_and_no_fact(settled: Scene) -> None:
     assert settled.ready().reason == Reason.SYNCED
 
 
-def test_a_namespace_deleted_whole_is_cleaned_up_though_its_secrets_go_first(settled: Scene) -> None:
+def test_namespace_deletion_is_finished_although_its_secrets_go_first(settled: Scene) -> None:
     settled.create("r1")
     settled.wait(10)
     api = settled.world.api
@@ -117,10 +117,10 @@ def test_a_namespace_deleted_whole_is_cleaned_up_though_its_secrets_go_first(set
     settled.kept()
 
 
-def test_a_resource_deleted_while_its_create_is_under_way_leaves_nothing(scene: Scene) -> None:
+def test_resource_deleted_during_its_create_leaves_no_integration(scene: Scene) -> None:
     scene.lead()
     scene.wait(2)
-    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=scene.delete))
+    scene.world.to_netbird.injected_faults.append(InjectedFault("CREATE", meanwhile=scene.delete))
     scene.create()
     scene.wait(30)
     assert scene.is_gone()
@@ -128,7 +128,7 @@ def test_a_resource_deleted_while_its_create_is_under_way_leaves_nothing(scene: 
     scene.kept()
 
 
-def test_what_was_made_for_a_resource_that_is_no_more_is_deleted_by_its_id(scene: Scene) -> None:
+def test_integration_of_a_removed_resource_is_deleted_by_its_id(scene: Scene) -> None:
     def tear() -> None:
         scene.world.api.set_finalizers(scene.identity(), ())
         scene.delete()
@@ -136,7 +136,7 @@ def test_what_was_made_for_a_resource_that_is_no_more_is_deleted_by_its_id(scene
 
     scene.lead()
     scene.wait(2)
-    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=tear))
+    scene.world.to_netbird.injected_faults.append(InjectedFault("CREATE", meanwhile=tear))
     scene.create()
     scene.wait(180)
     assert scene.remote() == [scene.find().status.id]
@@ -144,11 +144,13 @@ def test_what_was_made_for_a_resource_that_is_no_more_is_deleted_by_its_id(scene
     scene.kept()
 
 
-@pytest.mark.parametrize("fate", [Fate.BROKEN, Fate.REFUSED, Fate.LIMITED])
-def test_a_deletion_that_fails_keeps_the_resource_and_is_tried_again(settled: Scene, fate: Fate) -> None:
+@pytest.mark.parametrize("fault", [RequestFault.BROKEN, RequestFault.REFUSED, RequestFault.LIMITED])
+def test_failed_deletion_keeps_the_resource_and_is_retried(settled: Scene, fault: RequestFault) -> None:
     gone: list[bool] = []
-    settled.mishap("DELETE", fate)
-    settled.world.to_netbird.mishaps.append(Mishap("DELETE", meanwhile=lambda: gone.append(settled.is_gone())))
+    settled.inject_fault("DELETE", fault)
+    settled.world.to_netbird.injected_faults.append(
+        InjectedFault("DELETE", meanwhile=lambda: gone.append(settled.is_gone()))
+    )
     settled.delete()
     settled.wait(400)
     assert gone == [False]
@@ -157,7 +159,7 @@ def test_a_deletion_that_fails_keeps_the_resource_and_is_tried_again(settled: Sc
     settled.kept()
 
 
-def test_a_late_answer_takes_back_nothing_that_is_known(settled: Scene) -> None:
+def test_late_response_does_not_revert_known_state(settled: Scene) -> None:
     late, known = settled.find(), settled.controllers[-1]._context
     since = known.ports.clock.monotonic()
     settled.edit(enabled=False)
@@ -168,18 +170,18 @@ def test_a_late_answer_takes_back_nothing_that_is_known(settled: Scene) -> None:
     assert record.known.version == version_of(settled.find()) > version_of(late)
 
 
-def test_what_was_deleted_unseen_is_forgotten_with_the_next_list(settled: Scene) -> None:
+def test_unobserved_deletion_is_detected_by_the_next_list(settled: Scene) -> None:
     settled.wait(400)
     del settled.world.api.objects[settled.identity()]
     settled.wait(700)
     assert settled.controllers[-1]._context.store.get(settled.identity()) is None
 
 
-def test_a_drift_is_corrected_once(settled: Scene) -> None:
+def test_drift_is_corrected_once(settled: Scene) -> None:
     (made,) = settled.remote()
     settled.wait(400)
     settled.costs()
-    settled.world.stranger_edits(made, url="https://elsewhere.example/")
+    settled.world.dashboard_edits(made, url="https://elsewhere.example/")
     settled.wait(400)
     _, calls = settled.costs()
     assert calls.count("UPDATE") == 1
@@ -187,16 +189,16 @@ def test_a_drift_is_corrected_once(settled: Scene) -> None:
     settled.kept()
 
 
-def test_a_remote_deletion_is_made_good(settled: Scene) -> None:
+def test_integration_deleted_in_netbird_is_created_again(settled: Scene) -> None:
     (made,) = settled.remote()
-    settled.world.stranger_deletes(made)
+    settled.world.dashboard_deletes(made)
     settled.wait(400)
     assert settled.remote() == [settled.find().status.id]
     assert settled.remote() != [made]
     settled.kept()
 
 
-def test_an_orphan_stays_and_nothing_is_asked_of_netbird(settled: Scene) -> None:
+def test_orphaned_integration_stays_and_netbird_gets_no_request(settled: Scene) -> None:
     (made,) = settled.remote()
     settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
     settled.wait(5)
@@ -206,11 +208,11 @@ def test_an_orphan_stays_and_nothing_is_asked_of_netbird(settled: Scene) -> None
     assert settled.is_gone()
     assert settled.remote() == [made]
     assert "DELETE" not in settled.costs()[1]
-    assert any(str(made) in line for line in settled.world.story if "event" in line)
+    assert any(str(made) in line for line in settled.world.log if "event" in line)
     settled.kept()
 
 
-def test_what_a_slow_watch_tells_of_a_resource_that_is_gone_is_not_acted_on(settled: Scene) -> None:
+def test_late_watch_event_of_a_removed_resource_is_ignored(settled: Scene) -> None:
     (made,) = settled.remote()
     settled.edit(deletion_policy=DeletionPolicy.ORPHAN)
     settled.delete()
@@ -225,7 +227,7 @@ def test_what_a_slow_watch_tells_of_a_resource_that_is_gone_is_not_acted_on(sett
     settled.kept()
 
 
-def test_what_is_known_to_be_gone_is_not_remembered_for_ever(settled: Scene) -> None:
+def test_absence_is_not_remembered_forever(settled: Scene) -> None:
     uid, controller = settled.find().metadata.uid, settled.controllers[-1]
     settled.delete()
     settled.wait(30)
@@ -236,14 +238,14 @@ def test_what_is_known_to_be_gone_is_not_remembered_for_ever(settled: Scene) -> 
     assert not controller._context.store.tombstones.hides(uid, None)
 
 
-def test_a_stripped_finalizer_is_put_back(settled: Scene) -> None:
+def test_removed_finalizer_is_added_again(settled: Scene) -> None:
     settled.world.api.set_finalizers(settled.identity(), ())
     settled.wait(5)
     assert FINALIZER in settled.find().metadata.finalizers
     settled.kept()
 
 
-def test_a_missing_secret_is_said_and_its_return_needs_no_edit(settled: Scene) -> None:
+def test_missing_secret_is_reported_and_its_return_needs_no_edit(settled: Scene) -> None:
     settled.world.api.delete_secret(TEAM, "secret-r0")
     settled.wait(5)
     assert settled.ready().reason == Reason.SECRET_NOT_FOUND
@@ -253,7 +255,7 @@ def test_a_missing_secret_is_said_and_its_return_needs_no_edit(settled: Scene) -
     settled.kept()
 
 
-def test_a_revoked_token_is_said_and_a_new_one_needs_no_edit(settled: Scene) -> None:
+def test_revoked_token_is_reported_and_a_new_one_needs_no_edit(settled: Scene) -> None:
     settled.world.netbird.directory.revoke_token("tok")
     settled.rotate("r0")
     settled.wait(5)
@@ -266,7 +268,7 @@ def test_a_revoked_token_is_said_and_a_new_one_needs_no_edit(settled: Scene) -> 
 
 
 @pytest.mark.parametrize("operation", [Operation.UPDATE, Operation.DELETE])
-def test_a_404_for_what_the_list_shows_is_told_and_not_asked_for_without_a_pause(
+def test_404_for_a_listed_integration_is_reported_and_retried_with_pauses(
     settled: Scene, monkeypatch: pytest.MonkeyPatch, operation: Operation
 ) -> None:
     netbird = settled.world.netbird
@@ -289,7 +291,7 @@ def test_a_404_for_what_the_list_shows_is_told_and_not_asked_for_without_a_pause
     settled.kept()
 
 
-def test_a_drift_that_netbird_refuses_to_have_undone_is_not_called_in_order_meanwhile(
+def test_drift_whose_correction_is_refused_is_not_reported_in_sync(
     settled: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netbird = settled.world.netbird
@@ -300,7 +302,7 @@ def test_a_drift_that_netbird_refuses_to_have_undone_is_not_called_in_order_mean
 
     monkeypatch.setattr(netbird, "apply", refusing)
     (made,) = settled.remote()
-    settled.world.stranger_edits(made, url="https://elsewhere.example/")
+    settled.world.dashboard_edits(made, url="https://elsewhere.example/")
     settled.world.api.annotate(settled.identity(), RECONCILE_ANNOTATION, "now")
     for _ in range(20):
         settled.wait(10)
@@ -312,9 +314,9 @@ def test_a_drift_that_netbird_refuses_to_have_undone_is_not_called_in_order_mean
     settled.kept()
 
 
-def test_a_refused_update_is_sent_again_only_as_its_user_wants_it_by_then(settled: Scene) -> None:
+def test_refused_update_is_repeated_with_the_current_spec(settled: Scene) -> None:
     (made,) = settled.remote()
-    settled.mishap("UPDATE", Fate.LIMITED)
+    settled.inject_fault("UPDATE", RequestFault.LIMITED)
     settled.edit(datadog=settled.block("r0", "https://hook.example/r0/1"))
     settled.wait(0.5)
     assert settled.ready().reason == Reason.RATE_LIMITED
@@ -326,9 +328,9 @@ def test_a_refused_update_is_sent_again_only_as_its_user_wants_it_by_then(settle
     settled.kept()
 
 
-def test_a_connection_is_ready_again_soon_after_a_list_that_failed_for_a_resource(settled: Scene) -> None:
+def test_connection_is_ready_soon_after_a_failed_list_of_a_resource(settled: Scene) -> None:
     settled.wait(10)
-    settled.mishap("LIST", Fate.BROKEN)
+    settled.inject_fault("LIST", RequestFault.BROKEN)
     settled.world.api.annotate(settled.identity(), RECONCILE_ANNOTATION, "now")
     settled.wait(0.7)
     assert settled.connection().reason == Reason.UNAVAILABLE
@@ -337,13 +339,13 @@ def test_a_connection_is_ready_again_soon_after_a_list_that_failed_for_a_resourc
     settled.kept()
 
 
-def test_an_account_that_netbird_fails_to_tell_is_asked_for_again_and_no_other_token_is_called_for(
+def test_failed_account_request_is_repeated_and_needs_no_other_token(
     settled: Scene,
 ) -> None:
     (made,) = settled.remote()
-    settled.world.stranger_deletes(made)
+    settled.world.dashboard_deletes(made)
     for _ in range(3):
-        settled.mishap("ACCOUNTS", Fate.BROKEN)
+        settled.inject_fault("ACCOUNTS", RequestFault.BROKEN)
     settled.world.token("tok", "acc-a", "CANARY-main-v9")
     settled.world.put_secret("token-main", "CANARY-main-v9")
     settled.wait(1)
@@ -353,12 +355,12 @@ def test_an_account_that_netbird_fails_to_tell_is_asked_for_again_and_no_other_t
     settled.kept()
 
 
-def test_a_frozen_leaders_create_lands_late_and_is_found_by_the_next(scene: Scene) -> None:
+def test_late_create_of_a_frozen_leader_is_found_by_the_next(scene: Scene) -> None:
     scene.lead()
     scene.wait(2)
     old = scene.world.processes[0]
-    scene.mishap("CREATE", Fate.LATE)
-    scene.world.to_netbird.mishaps[0].meanwhile = lambda: scene.world.freeze(old)
+    scene.inject_fault("CREATE", RequestFault.LATE)
+    scene.world.to_netbird.injected_faults[0].meanwhile = lambda: scene.world.freeze(old)
     scene.create()
     scene.wait(20)
     scene.lead()
@@ -371,13 +373,13 @@ def test_a_frozen_leaders_create_lands_late_and_is_found_by_the_next(scene: Scen
     scene.kept()
 
 
-def test_time_passes_only_where_somebody_waits() -> None:
+def test_time_advances_only_while_a_task_waits() -> None:
     loop = VirtualLoop()
     loop.run_until(5_000.0)
     assert loop.now == 5_000.0
 
 
-def test_what_changed_while_a_watch_was_broken_is_acted_on_once_it_works(scene: Scene) -> None:
+def test_changes_during_a_broken_watch_are_handled_after_it(scene: Scene) -> None:
     scene.lead()
     scene.create("kept")
     scene.create("edited")
@@ -398,7 +400,7 @@ def test_what_changed_while_a_watch_was_broken_is_acted_on_once_it_works(scene: 
     scene.kept()
 
 
-def test_a_resource_that_can_no_longer_be_read_is_not_forgotten(settled: Scene) -> None:
+def test_unreadable_resource_is_not_forgotten(settled: Scene) -> None:
     settled.world.api.unreadable.add(settled.identity())
     settled.edit(enabled=False)
     settled.wait(700)
@@ -406,17 +408,17 @@ def test_a_resource_that_can_no_longer_be_read_is_not_forgotten(settled: Scene) 
     settled.kept()
 
 
-def test_who_adopts_one_of_what_a_lost_create_may_have_made_is_told_of_the_others(scene: Scene) -> None:
-    scene.mishap("CREATE", Fate.UNANSWERED)
+def test_adoption_of_one_candidate_reports_the_others(scene: Scene) -> None:
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
     scene.lead()
     scene.create()
     scene.wait(10)
     config = {"api_url": "https://hook.example/r0/0", "api_key": "CANARY-stranger-v1"}
-    theirs = scene.world.stranger_creates("acc-a", Draft("datadog", config))
+    theirs = scene.world.dashboard_creates("acc-a", Draft("datadog", config))
     scene.edit(adoption=Adoption(policy=AdoptionPolicy.OVERRIDE, id=theirs))
     scene.wait(200)
     assert (scene.find().status.id, scene.find().status.origin) == (theirs, Origin.ADOPTED)
-    told = [note.note for _, note in scene.world.events if note.reason == Reason.CREATE_AMBIGUOUS]
-    assert len(told) == 1
-    assert all(str(each) in told[0] for each in scene.remote())
+    messages = [note.note for _, note in scene.world.events if note.reason == Reason.CREATE_AMBIGUOUS]
+    assert len(messages) == 1
+    assert all(str(each) in messages[0] for each in scene.remote())
     scene.kept()

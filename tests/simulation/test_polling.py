@@ -23,7 +23,7 @@ SHARED = ConnectionReference(kind=ConnectionKind.CLUSTER, name="shared")
 
 @pytest.fixture
 def selected(scene: Scene) -> Scene:
-    """A resource that a cluster connection allows by a label of its namespace."""
+    """Create a resource that a cluster connection allows by a label of its namespace."""
     scene.world.api.put_secret(OPERATOR, "token-shared", {"key": b"CANARY-main-v0"})
     spec = ClusterConnectionSpec(
         token_secret_ref=KeyReference(name="token-shared", key="key"),
@@ -38,7 +38,7 @@ def selected(scene: Scene) -> Scene:
     return scene
 
 
-def test_a_label_that_is_removed_or_added_changes_the_status_within_seconds(selected: Scene) -> None:
+def test_removed_or_added_label_changes_the_status_within_seconds(selected: Scene) -> None:
     selected.wait(100)
     selected.world.api.labels[TEAM] = {}
     selected.wait(SECONDS)
@@ -50,7 +50,7 @@ def test_a_label_that_is_removed_or_added_changes_the_status_within_seconds(sele
     selected.kept()
 
 
-def test_an_access_entry_that_is_removed_changes_the_status_within_seconds(selected: Scene) -> None:
+def test_removed_access_entry_changes_the_status_within_seconds(selected: Scene) -> None:
     key = next(each for each in selected.world.api.objects if each.kind == ConnectionKind.CLUSTER)
     selected.world.api.edit(key, access=())
     selected.wait(2)
@@ -61,12 +61,12 @@ def bundle(scene: Scene, text: str) -> None:
     scene.world.api.config_maps[TEAM, "ca"] = {"ca.crt": f"-----BEGIN CERTIFICATE-----\n{text}"}
 
 
-def test_a_ca_bundle_that_is_made_or_changed_acts_within_seconds(scene: Scene) -> None:
+def test_created_or_changed_ca_bundle_acts_within_seconds(scene: Scene) -> None:
     key = next(each for each in scene.world.api.objects if each.kind == NetBirdConnection.__name__)
     scene.world.api.edit(key, ca_bundle_config_map_ref=KeyReference(name="ca", key="ca.crt"))
     scene.create()
     scene.lead()
-    # This authority signed the certificate of the server itself, not of a tenant's own one.
+    # This authority signed the certificate of the server itself, not of a tenant's server.
     scene.world.clients[-1].hostile = None
     scene.wait(100)
     assert scene.ready().reason == Reason.CA_BUNDLE_INVALID

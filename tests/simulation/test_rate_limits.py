@@ -1,4 +1,4 @@
-"""Waiting: slow destinations, a rate limit that is used up, and what the status says meanwhile."""
+"""Waits: slow destinations, an exhausted rate limit, and the status meanwhile."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ ROTATED = 200
 
 @pytest.fixture
 def limited() -> Iterator[Scene]:
-    """A world with NetBird's own rate limit, to which the operator keeps."""
+    """Yield a scene with NetBird's own rate limit, which the operator keeps."""
     scene = Scene(CLOUD, limited=True)
     yield scene
     scene.world.loop.dispose()
@@ -39,9 +39,7 @@ def until(scene: Scene, ready: str, longest: float) -> float:
 
 
 @pytest.mark.parametrize("hanging", [32, 64, 128])
-def test_a_healthy_create_is_done_within_five_seconds_beside_any_number_of_hanging_ones(
-    scene: Scene, hanging: int
-) -> None:
+def test_healthy_create_is_done_in_five_seconds_next_to_hanging_ones(scene: Scene, hanging: int) -> None:
     hang(scene)
     scene.lead()
     scene.wait(5)
@@ -54,7 +52,7 @@ def test_a_healthy_create_is_done_within_five_seconds_beside_any_number_of_hangi
 
 
 @pytest.mark.parametrize("hanging", [32, 64, 200])
-def test_edits_and_deletions_of_healthy_ones_do_not_wait_for_hanging_ones(scene: Scene, hanging: int) -> None:
+def test_edits_and_deletions_do_not_wait_for_hanging_resources(scene: Scene, hanging: int) -> None:
     hang(scene)
     scene.lead()
     scene.create()
@@ -72,7 +70,7 @@ def test_edits_and_deletions_of_healthy_ones_do_not_wait_for_hanging_ones(scene:
     scene.kept()
 
 
-def test_destinations_that_go_dark_before_a_rotation_delay_no_neighbour(scene: Scene) -> None:
+def test_destinations_that_fail_before_a_rotation_delay_no_other(scene: Scene) -> None:
     scene.lead()
     for number in range(24):
         scene.create(f"dark{number}", f"https://{DARK}/{number}")
@@ -91,7 +89,7 @@ def test_destinations_that_go_dark_before_a_rotation_delay_no_neighbour(scene: S
 
 
 def rotate_all(scene: Scene) -> list[str]:
-    """A Secret that many use is rotated when the rate limit has nothing left for it."""
+    """Rotate a Secret with many dependents while the rate limit is exhausted."""
     names = [f"many{number}" for number in range(ROTATED)]
     for name in names:
         scene.create(name)
@@ -106,13 +104,13 @@ def rotate_all(scene: Scene) -> list[str]:
 
 
 def spend(scene: Scene) -> None:
-    """Another client of the token has used it up, as the operator knows."""
+    """Let another client of the token exhaust the rate limit, and let the operator see it."""
     for factory in scene.world.clients:
         assert factory.budgets is not None
         factory.budgets.get("https://api.netbird.io", "CANARY-main-v0", RateLimit()).pause(1)
 
 
-def test_an_edit_goes_before_the_dependents_of_a_secret(limited: Scene) -> None:
+def test_edit_has_precedence_over_the_dependents_of_a_secret(limited: Scene) -> None:
     rotate_all(limited)
     limited.wait(1)
     limited.costs()
@@ -121,7 +119,7 @@ def test_an_edit_goes_before_the_dependents_of_a_secret(limited: Scene) -> None:
     limited.kept()
 
 
-def test_a_resource_that_waits_for_the_rate_limit_says_so(limited: Scene) -> None:
+def test_resource_that_waits_for_the_rate_limit_reports_it(limited: Scene) -> None:
     names = rotate_all(limited)
     limited.wait(10)
     waiting = [limited.ready(name) for name in names if limited.ready(name).reason != Reason.SYNCED]
@@ -137,7 +135,7 @@ def test_a_resource_that_waits_for_the_rate_limit_says_so(limited: Scene) -> Non
     limited.kept()
 
 
-def test_an_edit_of_a_resource_that_waits_itself_is_sent_at_once(limited: Scene) -> None:
+def test_edit_of_a_resource_that_waits_is_sent_at_once(limited: Scene) -> None:
     names = rotate_all(limited)
     limited.wait(10)
     limited.edit(names[-1], enabled=False)
@@ -145,7 +143,7 @@ def test_an_edit_of_a_resource_that_waits_itself_is_sent_at_once(limited: Scene)
     limited.kept()
 
 
-def test_a_flood_of_edits_does_not_stop_the_resync(limited: Scene) -> None:
+def test_many_edits_do_not_block_the_resync(limited: Scene) -> None:
     names = rotate_all(limited)
     limited.wait(300)
     for number in range(8):

@@ -1,4 +1,4 @@
-"""Lists that Kubernetes refuses in one namespace: the others are served, and nothing is taken over by mistake."""
+"""Lists that Kubernetes denies in one namespace: the others are served, and nothing is adopted by mistake."""
 
 from netbird_streaming.api.status import Condition
 from netbird_streaming.api.types import (
@@ -20,7 +20,7 @@ ESI = EventStreamingIntegration.__name__
 
 
 def scoped(*unlistable: str) -> Scene:
-    """A scene that watches two namespaces, some of which can't be listed."""
+    """Yield a scene that watches two namespaces, some of which can't be listed."""
     scene = Scene()
     scene.world.api.scope = (REFUSED, TEAM)
     scene.world.api.unlistable = set(unlistable)
@@ -37,7 +37,7 @@ def refused_ready(scene: Scene) -> Condition | None:
     return ready_of(found.status)
 
 
-def test_a_namespace_that_can_not_be_listed_stops_no_other() -> None:
+def test_unlistable_namespace_blocks_no_other() -> None:
     scene = scoped(REFUSED)
     scene.create()
     create_refused(scene, scene.find().spec)
@@ -56,7 +56,7 @@ def test_a_namespace_that_can_not_be_listed_stops_no_other() -> None:
     scene.kept()
 
 
-def test_it_is_served_within_a_minute_after_the_right_is_there() -> None:
+def test_namespace_is_served_within_a_minute_of_the_granted_right() -> None:
     scene = scoped(REFUSED)
     scene.create()
     create_refused(scene, scene.find().spec)
@@ -70,7 +70,7 @@ def test_it_is_served_within_a_minute_after_the_right_is_there() -> None:
     assert scene.controllers[-1].lists.failures == {}
 
 
-def test_a_list_that_works_in_no_namespace_is_no_first_pass() -> None:
+def test_denied_lists_in_all_namespaces_do_not_count_as_a_first_pass() -> None:
     scene = scoped(REFUSED, TEAM)
     scene.lead()
     scene.wait(30)
@@ -82,7 +82,7 @@ def test_a_list_that_works_in_no_namespace_is_no_first_pass() -> None:
     assert scene.controllers[-1].lists.awaits() is None
 
 
-def test_a_connection_that_can_not_be_listed_is_not_called_missing() -> None:
+def test_unlistable_connection_is_not_reported_as_missing() -> None:
     scene = scoped()
     scene.create()
     scene.world.api.refused_kinds = {ConnectionKind.NAMESPACED.value}
@@ -95,11 +95,11 @@ def test_a_connection_that_can_not_be_listed_is_not_called_missing() -> None:
     scene.kept()
 
 
-def test_what_an_unlisted_resource_may_own_is_adopted_once_it_is_listed() -> None:
+def test_possible_integration_of_an_unlisted_resource_is_adopted_once_listed() -> None:
     scene = scoped(REFUSED)
     scene.create()
     draft = Draft("datadog", {"api_url": "https://hook.example/r0/0", "api_key": "CANARY-stranger-v1"})
-    foreign = scene.world.stranger_creates("acc-a", draft)
+    foreign = scene.world.dashboard_creates("acc-a", draft)
     scene.edit(adoption=Adoption(policy=AdoptionPolicy.OVERRIDE, id=foreign))
     scene.lead()
     scene.wait(60)

@@ -15,7 +15,7 @@ MINUTE = 60.0
 
 
 class Refusal:
-    """A switch of the API server: while it is on, status writes are refused."""
+    """A switch of the API server. While it is on, status writes are refused."""
 
     def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         self.on = True
@@ -36,7 +36,7 @@ def warnings(scene: Scene, identity: ObjectKey) -> list[str]:
 
 
 @pytest.mark.parametrize("minutes", [1, 20])
-def test_a_refused_status_is_reported_once_and_recovers_within_a_minute(
+def test_refused_status_is_reported_once_and_recovers_within_a_minute(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     scene.lead()
@@ -54,7 +54,7 @@ def test_a_refused_status_is_reported_once_and_recovers_within_a_minute(
     scene.kept()
 
 
-def test_an_edited_resource_whose_status_is_refused_has_an_event(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edited_resource_with_a_refused_status_has_an_event(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.lead()
     scene.create()
     scene.wait(30)
@@ -68,7 +68,7 @@ def test_an_edited_resource_whose_status_is_refused_has_an_event(scene: Scene, m
     scene.kept()
 
 
-def test_a_second_refusal_after_a_recovery_is_reported_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_refusal_after_a_recovery_is_reported_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.lead()
     scene.create()
     scene.wait(30)
@@ -82,7 +82,7 @@ def test_a_second_refusal_after_a_recovery_is_reported_again(scene: Scene, monke
     assert warnings(scene, scene.identity()) == [Reason.KUBERNETES_REFUSED] * 2
 
 
-def test_a_refused_status_of_a_connection_is_reported_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_status_of_a_connection_is_reported_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refusal(scene, monkeypatch)
     scene.lead()
     scene.wait(10 * MINUTE)
@@ -92,9 +92,7 @@ def test_a_refused_status_of_a_connection_is_reported_once(scene: Scene, monkeyp
     assert scene.connection().reason == Reason.SYNCED
 
 
-def test_a_status_that_says_ready_is_never_of_an_integration_that_was_deleted(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ready_status_never_names_a_deleted_integration(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.lead()
     scene.create()
     scene.wait(30)

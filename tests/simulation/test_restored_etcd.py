@@ -5,7 +5,7 @@ import pytest
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.errors import ConflictError
 from netbird_streaming.reasons import Reason
-from tests.simulation.broken_controllers import Around, with_cluster
+from tests.simulation.broken_controllers import PortWrapper, with_cluster
 from tests.simulation.scene import Scene
 
 VARIANTS = [
@@ -31,7 +31,7 @@ def key_of(scene: Scene, name: str) -> str:
 
 
 @pytest.mark.parametrize(("jump", "outage", "deaf"), VARIANTS)
-def test_every_resource_is_right_after_a_restore_in_place(
+def test_every_resource_is_correct_after_a_restore_in_place(
     scene: Scene, jump: int | None, outage: float, *, deaf: bool
 ) -> None:
     scene.lead()
@@ -63,14 +63,14 @@ def test_every_resource_is_right_after_a_restore_in_place(
     assert len(scene.world.processes) == 1
 
 
-class NeverHolds(Around):
-    """Every write of a finalizer is a conflict, and nothing ever changed."""
+class NeverHolds(PortWrapper):
+    """An API server that refuses every finalizer with a conflict although nothing changed."""
 
     async def add_finalizer(self, resource: EventStreamingIntegration) -> None:
         raise ConflictError(Reason.PROGRESSING, f"{resource.key.label}: changed since it was read.")
 
 
-def test_a_reconcile_that_reaches_its_step_limit_reports_it(scene: Scene) -> None:
+def test_reconcile_that_reaches_its_step_limit_reports_it(scene: Scene) -> None:
     scene.lead()
     scene.create()
     scene.wait(30)

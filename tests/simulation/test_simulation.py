@@ -1,6 +1,6 @@
-"""Thousands of stories, each of them drawn from its seed, and no promise broken in any.
+"""Thousands of random scenarios without a broken promise.
 
-`SEEDS=100000 make test T=tests/simulation/test_simulation.py` runs more of them, `SEED=7` tells one.
+`SEEDS=100000 make test T=tests/simulation/test_simulation.py` runs more of them, `SEED=7` prints one.
 """
 
 import os
@@ -29,12 +29,12 @@ def test_no_seed_breaks_a_promise() -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 16, 47, 92])
-def test_a_seed_tells_the_same_story_twice(seed: int) -> None:
-    assert run_seed(seed).story == run_seed(seed).story
+def test_seed_gives_the_same_scenario_twice(seed: int) -> None:
+    assert run_seed(seed).log == run_seed(seed).log
 
 
-def test_a_seed_tells_the_same_story_under_another_hash_seed() -> None:
-    stories = [
+def test_seed_gives_the_same_scenario_under_another_hash_seed() -> None:
+    scenarios = [
         subprocess.run(
             (sys.executable, "-m", "tests.simulation", "--seed", "11"),
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -44,5 +44,5 @@ def test_a_seed_tells_the_same_story_under_another_hash_seed() -> None:
         ).stdout
         for hash_seed in ("1", "2")
     ]
-    assert stories[0] == stories[1]
-    assert "p0 starts" in stories[0]
+    assert scenarios[0] == scenarios[1]
+    assert "p0 starts" in scenarios[0]

@@ -1,4 +1,4 @@
-"""The expiry of a token: what is asked for it, what the status shows, and which Events warn."""
+"""The expiry of a token: its requests, its place in the status, and the Events that warn of it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +11,7 @@ from netbird_streaming.api.types import NetBirdConnection, ObjectKey, TokenType
 from netbird_streaming.core.status.events import EventReason
 from tests.doubles.netbird.tenancy import Token
 from tests.doubles.netbird.wire import Caller, Operation, Request
-from tests.simulation.random_faults import Fate
+from tests.simulation.random_faults import RequestFault
 from tests.simulation.scene import Scene
 from tests.simulation.test_tokens import take_token
 from tests.simulation.world import TEAM
@@ -24,13 +24,13 @@ TOKEN = Token("tok", "CANARY-main-v0", "acc-a")
 @pytest.fixture
 def scene() -> Scene:
     scene = Scene()
-    scene.world.climate = replace(scene.world.climate, token_expiry=True)
+    scene.world.environment = replace(scene.world.environment, token_expiry=True)
     scene.world.api.edit(CONNECTION, resync_interval="3h")
     return scene
 
 
 def lasting(scene: Scene, days: float, **changes: Any) -> Token:
-    """NetBird knows the token, which expires in so many days."""
+    """Register a token in NetBird that expires in so many days."""
     token = replace(TOKEN, expires_at=scene.world.now() + timedelta(days=days), **changes)
     scene.world.netbird.directory.add_token(token)
     return token
@@ -51,7 +51,7 @@ def notices(scene: Scene) -> list[str]:
     return [note.note for _, note in scene.world.events if note.reason is EventReason.TOKEN_EXPIRES]
 
 
-def test_the_expiry_is_asked_for_once_and_not_by_the_next_leader(scene: Scene) -> None:
+def test_expiry_is_requested_once_and_not_again_by_the_next_leader(scene: Scene) -> None:
     token = lasting(scene, 300)
     scene.lead()
     scene.wait(60)
@@ -76,7 +76,7 @@ def test_events_warn_30_7_and_1_days_before_and_never_twice(scene: Scene, days: 
     assert counted == expected
 
 
-def test_a_new_token_is_asked_for_and_the_warning_is_over(scene: Scene) -> None:
+def test_new_token_clears_the_warning_and_is_requested(scene: Scene) -> None:
     lasting(scene, 5)
     scene.lead()
     scene.wait(60)
@@ -88,9 +88,7 @@ def test_a_new_token_is_asked_for_and_the_warning_is_over(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("denied", ["tokens", "paths", "another token"])
-def test_where_netbird_does_not_tell_it_is_asked_twice_a_day_at_most_and_nothing_else_changes(
-    scene: Scene, denied: str
-) -> None:
+def test_unknown_expiry_is_requested_at_most_twice_a_day(scene: Scene, denied: str) -> None:
     token = lasting(scene, 5, may_read_tokens=denied != "tokens", user="shared")
     if denied == "paths":
         scene.world.netbird.behaviour = replace(scene.world.netbird.behaviour, users=False)
@@ -105,9 +103,9 @@ def test_where_netbird_does_not_tell_it_is_asked_twice_a_day_at_most_and_nothing
     assert len(asked(scene)) == {"tokens": 6, "paths": 3, "another token": 2}[denied]
 
 
-def test_a_failure_is_repeated_the_next_day(scene: Scene) -> None:
+def test_failed_expiry_request_is_repeated_the_next_day(scene: Scene) -> None:
     token = lasting(scene, 300)
-    scene.mishap("USER", Fate.BROKEN)
+    scene.inject_fault("USER", RequestFault.BROKEN)
     scene.lead()
     scene.wait(DAY / 2)
     assert status(scene).token_expires_at is None
@@ -116,10 +114,10 @@ def test_a_failure_is_repeated_the_next_day(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("off", ["setting", "OAuth2"])
-def test_nothing_is_asked_where_it_is_turned_off_or_there_is_no_such_token(scene: Scene, off: str) -> None:
+def test_expiry_is_not_requested_if_disabled_or_without_a_personal_token(scene: Scene, off: str) -> None:
     lasting(scene, 5)
     if off == "setting":
-        scene.world.climate = replace(scene.world.climate, token_expiry=False)
+        scene.world.environment = replace(scene.world.environment, token_expiry=False)
     else:
         scene.world.api.edit(CONNECTION, token_type=TokenType.OAUTH2)
     scene.lead()

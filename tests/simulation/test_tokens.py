@@ -1,4 +1,4 @@
-"""Single stories of tokens and connections that change while something is under way: what was begun says with which."""
+"""Single scenarios of tokens and connections that change during an operation: it finishes with its own token."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,8 +18,8 @@ from netbird_streaming.api.types import (
 )
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.records import Draft
-from tests.simulation.network import Mishap
-from tests.simulation.random_faults import Fate, Weather
+from tests.simulation.network import InjectedFault
+from tests.simulation.random_faults import NetworkFaults, RequestFault
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 
@@ -27,14 +27,14 @@ SHARED = "https://hook.example/shared"
 
 
 def take_token(scene: Scene, account: str, number: int) -> None:
-    """The connection gets a new token, of this account."""
+    """Set a new token of this account in the connection."""
     value = f"CANARY-main-v{number}"
     scene.world.token(f"tok-{account}", account, value)
     scene.world.put_secret("token-main", value)
 
 
 def move(scene: Scene, name: str, to: str) -> None:
-    """A user lets a resource refer to a connection of another account."""
+    """Point a resource to a connection of another account, as a user."""
     value = f"CANARY-{to}-v0"
     scene.world.token(f"tok-{to}", "acc-b", value)
     scene.world.put_secret(f"token-{to}", value)
@@ -44,12 +44,12 @@ def move(scene: Scene, name: str, to: str) -> None:
 
 
 def tell_no_account(scene: Scene) -> None:
-    """Tokens may not read their account, the first one included."""
-    scene.world.climate = replace(scene.world.climate, reads_accounts=False)
+    """Deny all tokens the read of their account, the first one included."""
+    scene.world.environment = replace(scene.world.environment, reads_accounts=False)
     scene.world.token("tok", "acc-a", "CANARY-main-v0")
 
 
-def test_creates_that_wait_for_their_account_ask_for_it_once(scene: Scene) -> None:
+def test_creates_that_wait_for_their_account_share_one_request(scene: Scene) -> None:
     for number in range(5):
         scene.create(f"r{number}")
     scene.lead()
@@ -59,7 +59,7 @@ def test_creates_that_wait_for_their_account_ask_for_it_once(scene: Scene) -> No
     scene.kept()
 
 
-def test_an_account_that_netbird_does_not_tell_holds_no_create_up(scene: Scene) -> None:
+def test_unknown_account_delays_no_create(scene: Scene) -> None:
     tell_no_account(scene)
     scene.lead()
     scene.create()
@@ -68,9 +68,9 @@ def test_an_account_that_netbird_does_not_tell_holds_no_create_up(scene: Scene) 
     scene.kept()
 
 
-@pytest.mark.parametrize("fate", [Fate.UNANSWERED, Fate.BROKEN])
-def test_a_create_under_way_is_settled_with_a_rotated_token(scene: Scene, fate: Fate) -> None:
-    scene.mishap("CREATE", fate)
+@pytest.mark.parametrize("fault", [RequestFault.UNANSWERED, RequestFault.BROKEN])
+def test_create_in_flight_is_resolved_with_a_rotated_token(scene: Scene, fault: RequestFault) -> None:
+    scene.inject_fault("CREATE", fault)
     scene.lead()
     scene.create()
     scene.wait(30)
@@ -78,16 +78,16 @@ def test_a_create_under_way_is_settled_with_a_rotated_token(scene: Scene, fate: 
     scene.wait(300)
     assert scene.ready().reason == Reason.SYNCED
     assert scene.remote() == [scene.find().status.id]
-    assert scene.posts() == (1 if fate is Fate.UNANSWERED else 2)
+    assert scene.posts() == (1 if fault is RequestFault.UNANSWERED else 2)
     scene.kept()
 
 
-def test_an_account_that_netbird_failed_to_tell_before_a_create_is_asked_for_while_its_token_is_there(
+def test_account_is_requested_again_before_a_create_while_its_token_exists(
     scene: Scene,
 ) -> None:
-    scene.mishap("ACCOUNTS", Fate.BROKEN)
-    scene.mishap("ACCOUNTS", Fate.BROKEN)
-    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.inject_fault("ACCOUNTS", RequestFault.BROKEN)
+    scene.inject_fault("ACCOUNTS", RequestFault.BROKEN)
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
     scene.lead()
     scene.create()
     scene.wait(45)
@@ -100,9 +100,9 @@ def test_an_account_that_netbird_failed_to_tell_before_a_create_is_asked_for_whi
     scene.kept()
 
 
-def test_where_no_account_is_told_a_create_waits_for_the_token_that_it_was_sent_with(scene: Scene) -> None:
+def test_create_with_unknown_account_waits_for_the_token_that_sent_it(scene: Scene) -> None:
     tell_no_account(scene)
-    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
     scene.lead()
     scene.create()
     scene.wait(30)
@@ -116,9 +116,9 @@ def test_where_no_account_is_told_a_create_waits_for_the_token_that_it_was_sent_
     scene.kept()
 
 
-def test_a_restart_forgets_nothing_of_what_a_create_was_sent_with(scene: Scene) -> None:
+def test_restart_keeps_the_token_digest_of_a_create(scene: Scene) -> None:
     tell_no_account(scene)
-    scene.mishap("CREATE", Fate.UNANSWERED)
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
     scene.lead()
     scene.create()
     scene.wait(10)
@@ -129,8 +129,8 @@ def test_a_restart_forgets_nothing_of_what_a_create_was_sent_with(scene: Scene) 
     scene.kept()
 
 
-def test_a_twin_waits_though_the_resource_that_is_creating_moves_to_another_account(scene: Scene) -> None:
-    scene.mishap("CREATE", Fate.BROKEN)
+def test_identical_resource_waits_although_the_creating_one_moves_to_another_account(scene: Scene) -> None:
+    scene.inject_fault("CREATE", RequestFault.BROKEN)
     scene.lead()
     scene.create("r0", SHARED)
     scene.wait(5)
@@ -147,13 +147,13 @@ def test_a_twin_waits_though_the_resource_that_is_creating_moves_to_another_acco
     scene.kept()
 
 
-def test_what_was_said_of_a_former_generation_is_taken_back_while_the_account_is_asked_for(settled: Scene) -> None:
+def test_condition_of_a_previous_generation_is_cleared_while_the_account_is_requested(settled: Scene) -> None:
     def edited() -> None:
-        settled.mishap("ACCOUNTS", Fate.DROPPED)
+        settled.inject_fault("ACCOUNTS", RequestFault.DROPPED)
         take_token(settled, "acc-b", 1)
 
-    settled.world.to_netbird.weather = Weather(latency=1.0)
-    settled.world.to_netbird.mishaps.append(Mishap("UPDATE", meanwhile=edited))
+    settled.world.to_netbird.network_faults = NetworkFaults(latency=1.0)
+    settled.world.to_netbird.injected_faults.append(InjectedFault("UPDATE", meanwhile=edited))
     settled.edit(datadog=settled.block("r0", "https://hook.example/r0/1"))
     settled.wait(5)
     assert settled.ready().observed_generation == 2
@@ -163,14 +163,14 @@ def test_what_was_said_of_a_former_generation_is_taken_back_while_the_account_is
     settled.kept()
 
 
-def test_what_a_resource_that_is_gone_has_made_is_deleted_with_a_token_of_its_account(scene: Scene) -> None:
+def test_integration_of_a_removed_resource_is_deleted_with_a_token_of_its_account(scene: Scene) -> None:
     def forced_away() -> None:
         scene.world.api.set_finalizers(scene.identity(), ())
         scene.delete()
         take_token(scene, "acc-b", 1)
 
-    scene.world.to_netbird.weather = Weather(latency=1.0)
-    scene.world.to_netbird.mishaps.append(Mishap("CREATE", meanwhile=forced_away))
+    scene.world.to_netbird.network_faults = NetworkFaults(latency=1.0)
+    scene.world.to_netbird.injected_faults.append(InjectedFault("CREATE", meanwhile=forced_away))
     scene.lead()
     scene.create()
     scene.wait(300)
@@ -183,17 +183,19 @@ def test_what_a_resource_that_is_gone_has_made_is_deleted_with_a_token_of_its_ac
 
 
 def let_it_act_in_a_tenant(scene: Scene, tenant_id: str) -> None:
-    """The connection acts in a tenant that the token has no right to: NetBird then acts in the token's own account."""
+    """Set a tenant that the token has no right to. NetBird then acts in the token's own account."""
     key = ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, "main")
     scene.world.api.edit(key, tenant_id=tenant_id)
 
 
-@pytest.mark.parametrize("fates", [(), (Fate.BROKEN,), (Fate.BROKEN, Fate.BROKEN), (Fate.REFUSED,)])
-def test_in_a_tenant_nothing_is_created_until_its_account_is_known_to_be_no_other(
-    scene: Scene, fates: tuple[Fate, ...]
+@pytest.mark.parametrize(
+    "faults", [(), (RequestFault.BROKEN,), (RequestFault.BROKEN, RequestFault.BROKEN), (RequestFault.REFUSED,)]
+)
+def test_nothing_is_created_in_a_tenant_until_its_account_is_known(
+    scene: Scene, faults: tuple[RequestFault, ...]
 ) -> None:
-    for fate in fates:
-        scene.mishap("ACCOUNTS", fate)
+    for fault in faults:
+        scene.inject_fault("ACCOUNTS", fault)
     let_it_act_in_a_tenant(scene, "gold")
     scene.lead()
     scene.create()
@@ -204,9 +206,9 @@ def test_in_a_tenant_nothing_is_created_until_its_account_is_known_to_be_no_othe
     scene.kept()
 
 
-def test_where_the_tokens_own_account_is_not_told_nothing_is_created_in_a_tenant(scene: Scene) -> None:
+def test_nothing_is_created_in_a_tenant_if_the_tokens_account_is_unknown(scene: Scene) -> None:
     tell_no_account(scene)
-    scene.world.stranger_creates("acc-a", Draft("datadog", {"api_url": "https://x.example", "api_key": "k"}))
+    scene.world.dashboard_creates("acc-a", Draft("datadog", {"api_url": "https://x.example", "api_key": "k"}))
     let_it_act_in_a_tenant(scene, "gold")
     scene.lead()
     scene.create()
@@ -216,7 +218,7 @@ def test_where_the_tokens_own_account_is_not_told_nothing_is_created_in_a_tenant
 
 
 def written(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, int]]:
-    """Record what is written to the connection: Ready's status and reason, and the LISTs that NetBird had answered."""
+    """Record the writes to the connection: Ready's status, its reason, and the number of answered LISTs."""
     found: list[tuple[str, str, int]] = []
     write = scene.world.api.write_status
 
@@ -231,9 +233,7 @@ def written(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, st
     return found
 
 
-def test_a_connection_is_not_ready_before_its_new_token_was_tried(
-    settled: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connection_is_not_ready_before_its_new_token_was_used(settled: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     settled.costs()
     statuses = written(settled, monkeypatch)
     settled.world.put_secret("token-main", "CANARY-unknown-v1")
@@ -247,7 +247,7 @@ def test_a_connection_is_not_ready_before_its_new_token_was_tried(
     settled.kept()
 
 
-def test_a_token_that_changed_while_no_process_ran_is_tried_before_the_connection_is_ready(
+def test_token_changed_during_downtime_is_used_before_the_connection_is_ready(
     settled: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settled.world.kill(settled.world.processes[-1])
@@ -259,16 +259,14 @@ def test_a_token_that_changed_while_no_process_ran_is_tried_before_the_connectio
     assert [each[:2] for each in statuses] == [("False", Reason.PROGRESSING), ("True", Reason.SYNCED)]
 
 
-def test_a_restart_with_the_same_token_writes_no_status(settled: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restart_with_the_same_token_writes_no_status(settled: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     statuses = written(settled, monkeypatch)
     settled.restart()
     settled.wait(600)
     assert statuses == []
 
 
-def test_a_request_is_handled_only_after_the_new_token_was_tried(
-    settled: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_request_is_handled_only_after_the_new_token_was_used(settled: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     statuses = written(settled, monkeypatch)
     key = ObjectKey(NetBirdConnection.__name__, TEAM, "main")
     settled.world.put_secret("token-main", "CANARY-unknown-v1")
@@ -285,7 +283,7 @@ def test_a_request_is_handled_only_after_the_new_token_was_tried(
     assert settled.connection().reason == Reason.TOKEN_REJECTED
 
 
-def test_a_connection_with_a_token_of_another_account_is_not_ready_while_resources_depend_on_the_former(
+def test_connection_with_another_accounts_token_is_not_ready_while_resources_need_the_former(
     settled: Scene,
 ) -> None:
     take_token(settled, "acc-b", 1)

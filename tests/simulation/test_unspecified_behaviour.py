@@ -1,4 +1,4 @@
-"""Single stories in which NetBird behaves in a way that no public source promises or excludes."""
+"""Single scenarios in which NetBird behaves in a way that no public source promises or excludes."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from netbird_streaming.core.status.events import EventReason
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.behaviour import Form, HeaderMask
 from tests.doubles.netbird.records import Draft
-from tests.simulation.random_faults import Fate
+from tests.simulation.random_faults import RequestFault
 from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import OPERATOR, TEAM
 
@@ -59,7 +59,7 @@ def request(scene: Scene, name: str = "r0") -> None:
 
 
 def streams_once(scene: Scene, names: list[str]) -> None:
-    """Each resource owns one integration, and there are no others."""
+    """Check that each resource owns one integration, and that there are no others."""
     assert scene.remote() == sorted(scene.find(name).status.id or 0 for name in names)
     assert {scene.ready(name).reason for name in names} == {Reason.SYNCED}
 
@@ -70,7 +70,7 @@ def notes(scene: Scene) -> list[str]:
 
 class TestAbsence:
     @pytest.mark.parametrize("count", [1, 3])
-    def test_what_is_hidden_for_a_moment_is_not_created_again(self, scene: Scene, count: int) -> None:
+    def test_briefly_hidden_integration_is_not_created_again(self, scene: Scene, count: int) -> None:
         names = resources(scene, count)
         behave(scene, blank=True)
         for name in names:
@@ -81,7 +81,7 @@ class TestAbsence:
         assert scene.posts() == count
         streams_once(scene, names)
 
-    def test_a_read_replica_that_is_behind_in_all_its_answers_creates_nothing(self, scene: Scene) -> None:
+    def test_lagging_read_replica_causes_no_create(self, scene: Scene) -> None:
         behave(scene, list_lag=20.0, get_lag=True)
         scene.lead()
         scene.create()
@@ -91,7 +91,7 @@ class TestAbsence:
         assert scene.posts() == 1
         streams_once(scene, ["r0"])
 
-    def test_a_deletion_in_a_blank_window_leaves_nothing_behind(self, settled: Scene) -> None:
+    def test_deletion_in_a_blank_window_leaves_no_integration(self, settled: Scene) -> None:
         behave(settled, blank=True)
         settled.delete()
         settled.wait(30)
@@ -101,9 +101,9 @@ class TestAbsence:
         assert settled.is_gone()
         assert not settled.remote()
 
-    def test_a_release_because_of_absence_is_a_warning_with_the_id(self, settled: Scene) -> None:
+    def test_release_because_of_absence_is_a_warning_with_the_id(self, settled: Scene) -> None:
         (made,) = settled.remote()
-        settled.world.stranger_deletes(made)
+        settled.world.dashboard_deletes(made)
         settled.delete()
         settled.wait(30)
         assert not settled.is_gone()
@@ -113,9 +113,9 @@ class TestAbsence:
         assert str(made) in note.note
         assert note.reason == Reason.REMOTE_DELETED
 
-    def test_one_that_a_person_deletes_is_created_again_after_two_observations(self, scene: Scene) -> None:
+    def test_deleted_integration_is_created_again_after_two_observations(self, scene: Scene) -> None:
         names = resources(scene, 1)
-        scene.world.stranger_deletes(scene.remote()[0])
+        scene.world.dashboard_deletes(scene.remote()[0])
         request(scene)
         scene.wait(30)
         assert scene.ready().reason == Reason.REMOTE_DELETED
@@ -125,10 +125,10 @@ class TestAbsence:
         streams_once(scene, names)
         scene.kept()
 
-    def test_three_at_once_are_not_believed_until_a_person_confirms_it(self, scene: Scene) -> None:
+    def test_three_absent_at_once_need_confirmation(self, scene: Scene) -> None:
         names = resources(scene, 3)
         for each in scene.remote():
-            scene.world.stranger_deletes(each)
+            scene.world.dashboard_deletes(each)
         scene.wait(3 * SWEEP)
         assert scene.posts() == 3
         assert {scene.ready(name).reason for name in names} == {Reason.INTEGRATIONS_VANISHED}
@@ -142,7 +142,7 @@ class TestAbsence:
         streams_once(scene, names)
         scene.kept()
 
-    def test_three_that_appear_again_are_owned_as_before(self, scene: Scene) -> None:
+    def test_three_that_appear_again_keep_their_owners(self, scene: Scene) -> None:
         names = resources(scene, 3)
         behave(scene, blank=True)
         scene.wait(3 * SWEEP)
@@ -152,7 +152,7 @@ class TestAbsence:
         assert scene.connection().reason == Reason.SYNCED
         streams_once(scene, names)
 
-    def test_a_long_blank_window_ends_with_one_integration(self, scene: Scene) -> None:
+    def test_long_blank_window_ends_with_one_integration(self, scene: Scene) -> None:
         names = resources(scene, 1)
         (former,) = scene.remote()
         behave(scene, blank=True)
@@ -165,12 +165,12 @@ class TestAbsence:
         assert not scene.find().status.internal.former
         assert any(f"Integration {former}, which another one had replaced, appeared" in note for note in notes(scene))
 
-    def test_what_appears_again_before_another_one_is_created_is_owned_again(self, scene: Scene) -> None:
+    def test_integration_that_appears_before_its_re_creation_is_owned_again(self, scene: Scene) -> None:
         names = resources(scene, 1)
         before = scene.remote()
         behave(scene, blank=True)
         for _ in range(6):
-            scene.mishap("CREATE", Fate.REFUSED)
+            scene.inject_fault("CREATE", RequestFault.REFUSED)
         while scene.find().status.id is not None:
             scene.wait(1)
             assert scene.now < 2000
@@ -179,7 +179,7 @@ class TestAbsence:
         assert scene.remote() == before
         streams_once(scene, names)
 
-    def test_a_deleted_resource_takes_with_it_what_it_owned_before(self, scene: Scene) -> None:
+    def test_deletion_includes_a_formerly_owned_integration(self, scene: Scene) -> None:
         resources(scene, 1)
         behave(scene, blank=True)
         while scene.posts() < 2:
@@ -192,23 +192,23 @@ class TestAbsence:
         assert scene.is_gone()
         assert not scene.remote()
 
-    def test_a_list_that_shows_nothing_for_good_is_no_reason_to_create_without_end(self, scene: Scene) -> None:
+    def test_permanently_empty_list_does_not_cause_endless_creates(self, scene: Scene) -> None:
         resources(scene, 1)
         behave(scene, blank=True)
         scene.wait(6 * SWEEP)
         assert scene.ready().reason == Reason.CONTENDED
         assert scene.posts() == 4
 
-    def test_a_script_that_deletes_after_each_creation_is_contention(self, scene: Scene) -> None:
+    def test_script_that_deletes_after_each_create_is_contention(self, scene: Scene) -> None:
         resources(scene, 1)
         for _ in range(6):
             for each in scene.remote():
-                scene.world.stranger_deletes(each)
+                scene.world.dashboard_deletes(each)
             scene.wait(SWEEP)
         assert scene.ready().reason == Reason.CONTENDED
         assert scene.posts() == 4
 
-    def test_a_list_that_is_cut_leaves_those_beyond_it_in_order(self, scene: Scene) -> None:
+    def test_truncated_list_keeps_missing_integrations_in_sync(self, scene: Scene) -> None:
         names = resources(scene, 4)
         behave(scene, list_limit=2)
         scene.wait(2 * SWEEP)
@@ -222,11 +222,11 @@ class TestAbsence:
         assert scene.is_gone("r3")
         assert scene.posts() == 4
 
-    def test_after_a_lost_answer_a_list_that_is_cut_proves_nothing(self, scene: Scene) -> None:
+    def test_truncated_list_after_a_lost_response_proves_nothing(self, scene: Scene) -> None:
         resources(scene, 4)
         behave(scene, list_limit=2)
         scene.wait(SWEEP)
-        scene.mishap("CREATE", Fate.UNANSWERED)
+        scene.inject_fault("CREATE", RequestFault.UNANSWERED)
         scene.create("r4")
         scene.wait(2 * SWEEP)
         assert scene.ready("r4").reason == Reason.CREATE_AMBIGUOUS
@@ -236,12 +236,12 @@ class TestAbsence:
 class TestIdentity:
     @pytest.fixture
     def reused(self, scene: Scene) -> Scene:
-        """A person deletes the integration of a resource, and makes one of their own that gets its id."""
+        """Let another client delete the integration of a resource, and create one that gets its id."""
         behave(scene, reuse_ids=True)
         resources(scene, 1)
         (before,) = scene.remote()
-        scene.world.stranger_deletes(before)
-        assert scene.world.stranger_creates("acc-a", ELSEWHERE) == before
+        scene.world.dashboard_deletes(before)
+        assert scene.world.dashboard_creates("acc-a", ELSEWHERE) == before
         return scene
 
     def theirs(self, scene: Scene) -> list[str]:
@@ -250,7 +250,7 @@ class TestIdentity:
             for each in scene.world.netbird.integrations.values()
         ]
 
-    def test_an_id_that_comes_again_is_not_overwritten_by_a_sweep(self, reused: Scene) -> None:
+    def test_reused_id_is_not_overwritten_by_a_resync(self, reused: Scene) -> None:
         (theirs,) = reused.remote()
         reused.wait(2 * SWEEP)
         assert calls(reused, "UPDATE") == 0
@@ -258,25 +258,25 @@ class TestIdentity:
         assert reused.find().status.id != theirs
         assert reused.ready().reason == Reason.SYNCED
 
-    def test_an_id_that_comes_again_is_not_overwritten_by_an_edit(self, reused: Scene) -> None:
+    def test_reused_id_is_not_overwritten_by_an_edit(self, reused: Scene) -> None:
         reused.edit(enabled=False)
         reused.wait(30)
         assert calls(reused, "UPDATE") == 0
         assert self.theirs(reused) == ["https://theirs.example/"]
 
-    def test_an_id_that_comes_again_is_not_deleted(self, reused: Scene) -> None:
+    def test_reused_id_is_not_deleted(self, reused: Scene) -> None:
         reused.delete()
         reused.wait(100)
         assert reused.is_gone()
         assert calls(reused, "DELETE") == 0
         assert self.theirs(reused) == ["https://theirs.example/"]
 
-    def test_an_id_that_comes_again_with_another_platform_is_not_deleted(self, scene: Scene) -> None:
+    def test_reused_id_with_another_platform_is_not_deleted(self, scene: Scene) -> None:
         behave(scene, reuse_ids=True)
         resources(scene, 1)
-        scene.world.stranger_deletes(scene.remote()[0])
+        scene.world.dashboard_deletes(scene.remote()[0])
         bucket = {"bucket_name": "b", "region": "eu-west-1", "access_key": "a", "secret_key": "s"}
-        scene.world.stranger_creates("acc-a", Draft("s3", bucket))
+        scene.world.dashboard_creates("acc-a", Draft("s3", bucket))
         scene.delete()
         scene.wait(100)
         assert scene.is_gone()
@@ -291,7 +291,7 @@ class TestIdentity:
         assert sorted(ids) == scene.remote()
         assert len(set(ids)) == 2
 
-    def test_one_list_serves_the_deletions_of_a_namespace(self, scene: Scene) -> None:
+    def test_one_list_serves_all_deletions_of_a_namespace(self, scene: Scene) -> None:
         names = resources(scene, 8)
         for name in names:
             scene.delete(name)
@@ -313,11 +313,11 @@ class TestLostAnswers:
             (Form.ENCODED, {"url": "https://hook.example/{a}"}),
         ],
     )
-    def test_a_form_that_the_operator_knows_is_recognised(self, form: Form, more: dict[str, str]) -> None:
+    def test_known_normalized_form_is_recognised(self, form: Form, more: dict[str, str]) -> None:
         scene = Scene(replace(HONEST, form=form, mask_headers=HeaderMask.NONE))
         scene.lead()
         scene.wait(1)
-        scene.mishap("CREATE", Fate.UNANSWERED)
+        scene.inject_fault("CREATE", RequestFault.UNANSWERED)
         self.http(scene, "r0", **more)
         scene.wait(2 * SWEEP)
         assert scene.posts() == 1
@@ -325,11 +325,11 @@ class TestLostAnswers:
         assert scene.ready().reason == Reason.SYNCED
 
     @pytest.mark.parametrize("form", [Form.ADDED_HEADER, Form.MASKED_PATH, Form.UNRELATED])
-    def test_a_form_that_nobody_knows_is_reported_and_not_created_twice(self, form: Form) -> None:
+    def test_unknown_normalized_form_is_reported_and_not_created_twice(self, form: Form) -> None:
         scene = Scene(replace(HONEST, form=form, mask_headers=HeaderMask.NONE))
         scene.lead()
         scene.wait(1)
-        scene.mishap("CREATE", Fate.UNANSWERED)
+        scene.inject_fault("CREATE", RequestFault.UNANSWERED)
         self.http(scene, "r0")
         scene.wait(2 * SWEEP)
         (made,) = scene.remote()
@@ -342,12 +342,12 @@ class TestLostAnswers:
 
     @pytest.mark.parametrize("form", [Form.ADDED_HEADER, Form.MASKED_PATH, Form.STRIPPED, Form.ENCODED])
     @pytest.mark.parametrize("policy", list(AdoptionPolicy)[:2])
-    def test_a_cluster_restored_without_status_creates_no_second_stream(
+    def test_cluster_restored_without_status_creates_no_second_integration(
         self, form: Form, policy: AdoptionPolicy
     ) -> None:
         scene = Scene(replace(HONEST, form=form, mask_headers=HeaderMask.NONE))
         theirs = {"url": "https://hook.example/r0", "headers": "{}", "body_template": "a\n"}
-        made = scene.world.stranger_creates("acc-a", Draft("generic_http", theirs))
+        made = scene.world.dashboard_creates("acc-a", Draft("generic_http", theirs))
         scene.lead()
         self.http(scene, "r0", body_template="a\n")
         scene.edit(adoption=Adoption(policy=policy))
@@ -360,28 +360,28 @@ class TestLostAnswers:
             assert str(made) in scene.ready().message
 
     @pytest.mark.parametrize("skew", [-300.0, 300.0, -7200.0])
-    def test_a_database_clock_that_is_off_hides_no_outcome(self, scene: Scene, skew: float) -> None:
+    def test_wrong_database_clock_hides_no_outcome(self, scene: Scene, skew: float) -> None:
         behave(scene, database_skew=skew)
         resources(scene, 1)
-        scene.mishap("CREATE", Fate.UNANSWERED)
+        scene.inject_fault("CREATE", RequestFault.UNANSWERED)
         scene.create("r1")
         scene.wait(SWEEP)
         assert scene.posts() == 2
         wanted = Reason.SYNCED if abs(skew) < 600 else Reason.CREATE_AMBIGUOUS
         assert scene.ready("r1").reason == wanted
 
-    def test_what_a_person_creates_meanwhile_is_named_and_left_alone(self, scene: Scene) -> None:
+    def test_integration_created_meanwhile_by_another_client_is_named_and_untouched(self, scene: Scene) -> None:
         scene.lead()
         scene.wait(1)
-        scene.mishap("CREATE", Fate.DROPPED)
+        scene.inject_fault("CREATE", RequestFault.DROPPED)
         scene.create()
         scene.wait(10)
-        theirs = scene.world.stranger_creates("acc-a", ELSEWHERE)
+        theirs = scene.world.dashboard_creates("acc-a", ELSEWHERE)
         scene.wait(SWEEP)
         assert scene.posts() == 1
         assert scene.ready().reason == Reason.CREATE_AMBIGUOUS
         assert f"{theirs} (differs in api_url)" in scene.ready().message
-        scene.world.stranger_deletes(theirs)
+        scene.world.dashboard_deletes(theirs)
         scene.wait(2 * SWEEP)
         streams_once(scene, ["r0"])
         assert scene.posts() == 2
@@ -389,7 +389,7 @@ class TestLostAnswers:
 
 class TestValues:
     @pytest.mark.parametrize("before", [True, False])
-    def test_a_key_that_a_put_does_not_change_is_not_called_synced(self, scene: Scene, before: bool) -> None:  # noqa: FBT001  # pytest passes it
+    def test_key_that_a_put_does_not_change_is_not_reported_in_sync(self, scene: Scene, before: bool) -> None:  # noqa: FBT001  # pytest passes it
         behave(scene, immutable=("api_url",), put_answers_before=before)
         resources(scene, 1)
         scene.edit(datadog=scene.block("r0", "https://hook.example/new"))
@@ -403,14 +403,14 @@ class TestValues:
         scene.kept()
 
     @pytest.mark.parametrize("form", list(Form))
-    def test_a_form_that_the_first_answer_showed_is_never_corrected(self, form: Form) -> None:
+    def test_normalized_form_of_the_first_response_is_never_corrected(self, form: Form) -> None:
         scene = Scene(replace(HONEST, form=form))
         resources(scene, 1)
         scene.wait(2 * SWEEP)
         assert calls(scene, "UPDATE") == 0
         assert scene.ready().reason == Reason.SYNCED
 
-    def test_a_header_that_the_server_adds_is_no_drift_after_an_edit(self) -> None:
+    def test_header_that_the_server_adds_is_no_drift_after_an_edit(self) -> None:
         scene = Scene(replace(HONEST, form=Form.ADDED_HEADER, mask_headers=HeaderMask.NONE))
         scene.lead()
         block = GenericHTTP(url="https://hook.example/a", headers=(Header(name="X-Team", value="a"),))
@@ -424,7 +424,7 @@ class TestValues:
 
 
 class TestTimes:
-    def test_a_database_restored_to_before_a_rotation_gets_the_new_secret(self, scene: Scene) -> None:
+    def test_database_restored_to_before_a_rotation_gets_the_new_secret(self, scene: Scene) -> None:
         resources(scene, 1)
         backup = scene.world.netbird.shelf.back_up()
         scene.rotate("r0")
@@ -436,7 +436,7 @@ class TestTimes:
         assert scene.ready().reason == Reason.SYNCED
 
     @pytest.mark.parametrize("restart", [False, True])
-    def test_a_server_that_moves_updated_at_by_itself_costs_one_put(self, scene: Scene, restart: bool) -> None:  # noqa: FBT001  # pytest passes it
+    def test_server_that_changes_updated_at_by_itself_costs_one_put(self, scene: Scene, restart: bool) -> None:  # noqa: FBT001  # pytest passes it
         resources(scene, 1)
         behave(scene, stamps=True)
         scene.wait(4 * SWEEP)
@@ -446,7 +446,7 @@ class TestTimes:
         assert calls(scene, "UPDATE") == 1
         assert scene.ready().reason == Reason.SYNCED
 
-    def test_a_wall_clock_that_was_ahead_does_not_count_for_a_month(self, scene: Scene) -> None:
+    def test_wall_clock_that_was_ahead_has_no_lasting_effect(self, scene: Scene) -> None:
         resources(scene, 1)
         process = scene.world.processes[-1]
         process.skew += 30 * 86_400
@@ -454,13 +454,13 @@ class TestTimes:
         scene.world.processes[-1].skew = process.skew
         scene.restart()
         for number in range(5):
-            scene.world.stranger_edits(scene.remote()[0], url=f"https://elsewhere.example/{number}")
+            scene.world.dashboard_edits(scene.remote()[0], url=f"https://elsewhere.example/{number}")
             scene.wait(SWEEP)
         assert scene.ready().reason == Reason.CONTENDED
 
 
 class TestLeaving:
-    def test_a_namespace_and_its_access_that_go_together_leave_nothing(self, scene: Scene) -> None:
+    def test_namespace_deleted_with_its_access_leaves_no_integration(self, scene: Scene) -> None:
         shared = ObjectKey(ConnectionKind.CLUSTER.value, None, "shared")
         ref = KeyReference(name="token-shared", key="key")
         spec = ClusterConnectionSpec(token_secret_ref=ref, access=(Access(namespaces=(TEAM,)),))
@@ -481,17 +481,17 @@ class TestLeaving:
 
 
 class TestShapes:
-    def test_an_element_of_an_unknown_shape_stops_nobody(self, scene: Scene) -> None:
+    def test_element_of_unknown_shape_blocks_no_resource(self, scene: Scene) -> None:
         behave(scene, strange_items=True)
         names = resources(scene, 2)
         streams_once(scene, names)
         assert "900000001" in scene.connection().message
         assert "without a readable id" in scene.connection().message
 
-    def test_after_a_lost_answer_a_new_element_of_an_unknown_shape_is_named(self, scene: Scene) -> None:
+    def test_new_element_of_unknown_shape_after_a_lost_response_is_named(self, scene: Scene) -> None:
         scene.lead()
         scene.wait(1)
-        scene.mishap("CREATE", Fate.DROPPED)
+        scene.inject_fault("CREATE", RequestFault.DROPPED)
         scene.create()
         scene.wait(10)
         behave(scene, strange_items=True)
@@ -499,13 +499,13 @@ class TestShapes:
         assert scene.posts() == 1
         assert scene.ready().reason == Reason.CREATE_AMBIGUOUS
 
-    def test_an_adoption_that_stays_declared_is_done_once_the_integration_is_gone(self, scene: Scene) -> None:
-        theirs = scene.world.stranger_creates("acc-a", ELSEWHERE)
+    def test_declared_adoption_is_finished_once_the_integration_is_gone(self, scene: Scene) -> None:
+        theirs = scene.world.dashboard_creates("acc-a", ELSEWHERE)
         scene.lead()
         scene.create(adoption=Adoption(policy=AdoptionPolicy.OVERRIDE, id=theirs))
         scene.wait(SWEEP)
         assert scene.remote() == [theirs]
-        scene.world.stranger_deletes(theirs)
+        scene.world.dashboard_deletes(theirs)
         scene.wait(2 * SWEEP)
         streams_once(scene, ["r0"])
         assert [each.reason for _, each in scene.world.events].count(EventReason.CREATED) == 1

@@ -1,4 +1,4 @@
-"""Behaviour of NetBird in a story that no public source promises or excludes, drawn apart from the rest of its seed."""
+"""Behaviour of NetBird that no public source promises or excludes, drawn apart from the rest of the seed."""
 
 import random
 from dataclasses import replace
@@ -6,30 +6,32 @@ from typing import Final
 
 from tests.doubles.netbird.behaviour import Form
 from tests.simulation.environment import ACTIVE
-from tests.simulation.plan import Deed
-from tests.simulation.world import Climate
+from tests.simulation.plan import PlannedAction
+from tests.simulation.world import Environment
 
 FIRST_ODD: Final = 10_000_000
-"""The first seed whose server may have such habits: only `make nightly` runs these."""
+"""The first seed whose server may have such behaviour. Only `make nightly` runs these seeds."""
 ODD: Final = 0.95
-"""The part of the stories in which NetBird has one of these habits."""
+"""The share of scenarios in which NetBird has one of these behaviours."""
 BENIGN: Final = 0.12
 BLANKS: Final = (2.0, 20.0, 200.0)
 FORMS: Final = tuple(form for form in Form if form is not Form.AS_SENT)
 HABITS: Final = ("form", "ids", "stamps", "immutable", "lag", "cut", "blank", "revert")
 
 
-def draw_habits(seed: int, climate: Climate, names: tuple[str, ...]) -> tuple[Climate, list[Deed]]:
-    """Return the climate with one such habit, and what happens to the server.
+def draw_unspecified_behaviour(
+    seed: int, environment: Environment, names: tuple[str, ...]
+) -> tuple[Environment, list[PlannedAction]]:
+    """Return the environment with one such behaviour, and the events of the server that belong to it.
 
-    One at a time, since two together often leave nothing that anybody could know; what does no harm comes beside it.
+    One at a time, because two together often leave no correct result. Harmless ones are added.
     """
     if seed < FIRST_ODD:
-        return climate, []
+        return environment, []
     draw = random.Random(f"habits of {seed}")
     has = draw.choice(HABITS) if draw.random() < ODD else ""
     behaviour = replace(
-        climate.behaviour,
+        environment.behaviour,
         form=draw.choice(FORMS) if has == "form" else Form.AS_SENT,
         reuse_ids=has == "ids",
         stamps=has == "stamps",
@@ -40,5 +42,5 @@ def draw_habits(seed: int, climate: Climate, names: tuple[str, ...]) -> tuple[Cl
         list_limit=draw.choice((1, 2)) if has == "cut" else None,
     )
     what = {"ids": "take_id", "blank": "blank", "revert": "revert"}.get(has)
-    deed = Deed(draw.uniform(10, ACTIVE), what or "", draw.choice(names), draw.getrandbits(32))
-    return replace(climate, behaviour=behaviour), [] if what is None else [deed]
+    planned = PlannedAction(draw.uniform(10, ACTIVE), what or "", draw.choice(names), draw.getrandbits(32))
+    return replace(environment, behaviour=behaviour), [] if what is None else [planned]

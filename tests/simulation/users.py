@@ -1,4 +1,4 @@
-"""Users and administrators: everything that they do in a story."""
+"""Actions of users and administrators in a scenario."""
 
 import random
 from collections.abc import Callable
@@ -31,49 +31,48 @@ from tests.simulation.bookkeeping import TENANT, url_of
 from tests.simulation.environment import REPAIRED, RESYNC
 from tests.simulation.network import WORLD
 from tests.simulation.plan import Plan
-from tests.simulation.random_faults import Chance
+from tests.simulation.random_faults import FaultSource
 from tests.simulation.world import OPERATOR, TEAM, MakeController, World
 
 
 class Users:
-    """Who lives in a world, and what they do there; each deed is skipped where it makes no sense."""
+    """Users and administrators. Impossible actions are skipped."""
 
     def __init__(
-        self, plan: Plan, make: MakeController, *, chance: Chance | None = None, output: TextIO | None = None
+        self, plan: Plan, make: MakeController, *, fault_source: FaultSource | None = None, output: TextIO | None = None
     ) -> None:
-        """Take the plan; `chance` and `output` are the world's."""
         self.plan = plan
         self.draw = random.Random(plan.seed)
-        """What the details of the deed at hand are drawn from."""
-        self.world = World(plan.seed, plan.climate, make, chance=chance, output=output)
+        """The source of the details of the current action."""
+        self.world = World(plan.seed, plan.environment, make, fault_source=fault_source, output=output)
         self.lost_secrets: set[str] = set()
         self.revision = 0
         self.quiet_calls = 0
         self.token = "CANARY-main-v0"
         self.account = "acc-a"
-        """That of the main connection's token."""
+        """The value of the main connection's token."""
         self.switched = False
         self.rotated = False
         self.backups: dict[str, EventStreamingIntegration] = {}
 
     def identity(self, name: str) -> ObjectKey:
-        """Of a resource."""
+        """Return the key of a resource."""
         return ObjectKey(EventStreamingIntegration.__name__, TEAM, name)
 
     def find(self, name: str) -> EventStreamingIntegration | None:
-        """A resource, if it is there."""
+        """Return a resource if it exists."""
         found = self.world.api.objects.get(self.identity(name))
         return found if isinstance(found, EventStreamingIntegration) else None
 
     def connect(self, name: str) -> None:
-        """An administrator creates a connection and its Secret."""
-        kind = self.plan.cast.reference(name).kind
+        """Create a connection and its Secret, as an administrator."""
+        kind = self.plan.participants.reference(name).kind
         space = OPERATOR if kind is ConnectionKind.CLUSTER else TEAM
         self.world.put_secret(f"token-{name}", f"CANARY-{name}-v0", space)
         ref = KeyReference(name=f"token-{name}", key="key")
         if kind is ConnectionKind.CLUSTER:
-            tenants = (Access(namespaces=(TENANT,)),) if self.plan.cast.hostile else ()
-            access = (Access(namespaces=(TEAM,), allow_adoption=self.plan.cast.allow_adoption), *tenants)
+            tenants = (Access(namespaces=(TENANT,)),) if self.plan.participants.hostile else ()
+            access = (Access(namespaces=(TEAM,), allow_adoption=self.plan.participants.allow_adoption), *tenants)
             spec = ClusterConnectionSpec(token_secret_ref=ref, access=access, resync_interval=RESYNC)
             self.world.api.create(ClusterNetBirdConnection, None, name, spec)
         else:
@@ -81,7 +80,7 @@ class Users:
             self.world.api.create(NetBirdConnection, TEAM, name, plain)
 
     def create(self, name: str) -> None:
-        """A user creates a resource and its Secret."""
+        """Create a resource and its Secret."""
         if self.find(name) is not None:
             return
         self.set_value(name)
@@ -89,7 +88,7 @@ class Users:
         policy = draw.choice((DriftPolicy.CORRECT,) * 5 + (DriftPolicy.REPORT,))
         adoption = Adoption(policy=AdoptionPolicy.MATCH) if draw.random() < 0.1 else Adoption()
         spec = IntegrationSpec(
-            connection_ref=self.plan.cast.reference(),
+            connection_ref=self.plan.participants.reference(),
             platform=Platform.DATADOG,
             enabled=draw.random() < 0.8,
             adoption=adoption,
@@ -100,14 +99,14 @@ class Users:
         self.world.api.create(EventStreamingIntegration, TEAM, name, spec.model_copy(update={"platform": platform}))
 
     def url(self, name: str) -> str:
-        """A URL for a resource; that of its twins where there are twins."""
-        shared = "shared" if self.plan.cast.twins else name
+        """Return a URL for a resource. Identical resources share it."""
+        shared = "shared" if self.plan.participants.identical else name
         return f"https://hook.example/{shared}/{self.revision if self.draw.random() < 0.3 else 0}"
 
     def block(self, name: str, url: str) -> dict[str, Datadog | GenericHTTP | None]:
-        """The platform's block: by the name, so that a resource keeps its platform for ever."""
+        """Return the platform's block. The name determines the platform, so that it never changes."""
         ref = KeyReference(name=f"secret-{name}", key="key")
-        if self.plan.cast.datadog or self.plan.cast.twins:
+        if self.plan.participants.datadog or self.plan.participants.identical:
             return {"datadog": Datadog(api_url=url, api_key_secret_ref=ref)}
         return {"generic_http": GenericHTTP(url=url, auth=Auth(bearer=BearerAuth(token_secret_ref=ref)))}
 
@@ -121,7 +120,7 @@ class Users:
         self.world.api.put_secret(TEAM, f"secret-{name}", {"key": value.encode()})
 
     def edit_url(self, name: str) -> None:
-        """A user declares another URL."""
+        """Declare another URL."""
         found = self.find(name)
         if found is not None and not found.deleting:
             self.revision += 1
@@ -129,19 +128,19 @@ class Users:
             self.world.api.edit(found.key, **self.block(name, url))
 
     def toggle(self, name: str) -> None:
-        """A user switches the integration on or off."""
+        """Enable or disable the integration."""
         found = self.find(name)
         if found is not None and not found.deleting:
             self.world.api.edit(found.key, enabled=not found.spec.enabled)
 
     def suspend(self, name: str) -> None:
-        """A user suspends a resource, or lets it go on."""
+        """Suspend a resource, or resume it."""
         found = self.find(name)
         if found is not None and not found.deleting:
             self.world.api.edit(found.key, suspend=not found.spec.suspend)
 
     def lose_secret(self, name: str) -> None:
-        """A user deletes the Secret; most bring it back."""
+        """Delete the Secret. Most users create it again."""
         self.lost_secrets.add(name)
         self.world.promises.secret_value(name, None)
         self.world.api.delete_secret(TEAM, f"secret-{name}")
@@ -149,14 +148,14 @@ class Users:
             self.later(self.draw.uniform(1, 40), lambda: self.set_value(name))
 
     def request(self, name: str) -> None:
-        """A user asks for a reconcile."""
+        """Request a reconcile."""
         found = self.find(name)
         if found is not None:
             self.revision += 1
             self.world.api.annotate(found.key, RECONCILE_ANNOTATION, f"now-{self.revision}")
 
     def touch(self, name: str) -> None:
-        """Another controller writes an annotation, again and again: versions change under the operator's hands."""
+        """Write annotations repeatedly, as another controller, so that versions change during a reconcile."""
         for _ in range(5):
             self.later(self.draw.uniform(0, 3), lambda: self._annotate(name))
 
@@ -167,19 +166,19 @@ class Users:
             self.world.api.annotate(found.key, "example.com/noise", str(self.revision))
 
     def delete(self, name: str) -> None:
-        """A user deletes a resource."""
+        """Delete a resource."""
         if (found := self.find(name)) is not None:
             self.world.tell(f"user deletes {name}")
             self.backups[name] = found
             self.world.api.delete(found.key)
 
     def recreate(self, name: str) -> None:
-        """A user deletes a resource and creates one of the same name as soon as that goes."""
+        """Delete a resource and create one with the same name as soon as it is gone."""
         self.delete(name)
         self.later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=False))
 
     def rename(self, name: str) -> None:
-        """A user wants another name: a resource of the same settings comes before the old one goes, or after."""
+        """Replace a resource by one with another name and the same settings, created before or after the deletion."""
         found = self.find(name)
         if found is None or found.deleting:
             return
@@ -197,7 +196,7 @@ class Users:
             )
 
     def restore(self, name: str) -> None:
-        """A resource is lost with its namespace and comes back from a backup, with its status."""
+        """Remove a resource with its namespace and restore it from a backup, with its status."""
         self.delete(name)
         self.later(self.draw.uniform(0.01, 3), lambda: self._create_when_gone(name, restored=True))
 
@@ -212,7 +211,7 @@ class Users:
             self.world.api.restore_status(self.identity(name), self.backups[name].status)
 
     def orphan(self, name: str) -> None:
-        """A user wants the integration left in NetBird; some delete the resource then."""
+        """Set the deletion policy to orphan. Some users then delete the resource."""
         found = self.find(name)
         if found is not None:
             self.world.api.edit(found.key, deletion_policy=DeletionPolicy.ORPHAN)
@@ -220,13 +219,13 @@ class Users:
                 self.later(self.draw.uniform(0.05, 20), lambda: self.delete(name))
 
     def strip(self, name: str) -> None:
-        """`kubectl replace` takes all finalizers away."""
+        """Remove all finalizers, as `kubectl replace` does."""
         found = self.find(name)
         if found is not None and FINALIZER in found.metadata.finalizers:
             self.world.api.set_finalizers(found.key, ())
 
     def move(self, name: str) -> None:
-        """To another connection of the same account, or of another; some come back."""
+        """Move the resource to another connection of the same or another account. Some users move it back."""
         found = self.find(name)
         if found is None or found.deleting:
             return
@@ -234,35 +233,35 @@ class Users:
         self.world.token(f"tok-{where}", "acc-a" if where == "second" else "acc-b", f"CANARY-{where}-v0")
         if ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, where) not in self.world.api.objects:
             self.connect(where)
-        self.world.api.edit(found.key, connection_ref=self.plan.cast.reference(where))
+        self.world.api.edit(found.key, connection_ref=self.plan.participants.reference(where))
         if self.draw.random() < 0.4:
             self.later(self.draw.uniform(1, 50), lambda: self._move_back(name))
 
     def _move_back(self, name: str) -> None:
         if (found := self.find(name)) is not None and not found.deleting:
-            self.world.api.edit(found.key, connection_ref=self.plan.cast.reference())
+            self.world.api.edit(found.key, connection_ref=self.plan.participants.reference())
 
     def adopt(self, name: str) -> None:
-        """A user lets a resource adopt: what matches, or an id that a stranger has."""
+        """Let a resource adopt: an identical integration, or the id of an unowned one."""
         found = self.find(name)
         if found is None or found.deleting:
             return
-        strangers = [each.id for each in self.world.promises.remotes.values() if each.live and each.maker is None]
-        if strangers and self.draw.random() < 0.7:
+        unowned = [each.id for each in self.world.promises.remotes.values() if each.live and each.maker is None]
+        if unowned and self.draw.random() < 0.7:
             policy = self.draw.choice((AdoptionPolicy.MATCH, AdoptionPolicy.OVERRIDE))
-            adoption = Adoption(policy=policy, id=self.draw.choice(strangers))
+            adoption = Adoption(policy=policy, id=self.draw.choice(unowned))
         else:
             adoption = Adoption(policy=AdoptionPolicy.MATCH)
         self.world.api.edit(found.key, adoption=adoption)
 
     def rotate_token(self, _name: str) -> None:
-        """The administrator rotates the connection's token."""
+        """Rotate the connection's token, as an administrator."""
         self.rotated = True
         self._make_token(self.account)
         self.later(self.draw.uniform(0, 5), self._put_token)
 
     def switch_account(self, _name: str) -> None:
-        """The administrator takes another account's token for the connection; most put it right again."""
+        """Set a token of another account in the connection, as an administrator. Most change it back."""
         self.switched = True
         self._make_token("acc-b")
         self._put_token()
@@ -279,23 +278,23 @@ class Users:
         self.world.token(f"tok-{account}", account, self.token)
 
     def _put_token(self) -> None:
-        space = OPERATOR if self.plan.cast.kind is ConnectionKind.CLUSTER else TEAM
+        space = OPERATOR if self.plan.participants.kind is ConnectionKind.CLUSTER else TEAM
         self.world.put_secret("token-main", self.token, space)
 
     def delete_all(self, _name: str) -> None:
-        """A namespace is deleted whole: Secrets first."""
-        for each in self.plan.cast.resources:
+        """Delete a namespace, Secrets first."""
+        for each in self.plan.participants.resources:
             self.lost_secrets.add(each)
             self.world.promises.secret_value(each, None)
             self.world.api.delete_secret(TEAM, f"secret-{each}")
-        if self.plan.cast.kind is ConnectionKind.NAMESPACED:
+        if self.plan.participants.kind is ConnectionKind.NAMESPACED:
             self.world.drop_secret("token-main")
             self.world.api.delete(ObjectKey(ConnectionKind.NAMESPACED.value, TEAM, "main"))
-        for each in self.plan.cast.resources:
+        for each in self.plan.participants.resources:
             self.delete(each)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Of the same deed, and so drawn from the same seed."""
+        """Schedule a step of the same action, drawn from the same seed."""
         draw = self.draw
 
         def go_on() -> None:

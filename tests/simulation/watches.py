@@ -1,4 +1,4 @@
-"""Watches: in order, late, with gaps of which they tell no more than that, and now and then a stale copy."""
+"""Watches: ordered, delayed, with gaps without events, and sometimes with an old copy."""
 
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from tests.simulation.apiserver import Change
 from tests.simulation.network import Process
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World  # it makes the watchers
+    from tests.simulation.world import World  # it creates the watchers
 
 KINDS: Final = (*(each.value for each in ConnectionKind), EventStreamingIntegration.__name__)
 
 
 class ControllerLike(Protocol):
-    """What the world needs of the shipped controller, and of the wrong ones that prove the checks."""
+    """The controller's interface, for the shipped controller and the broken ones that test the checks."""
 
     def apply_event(self, resource: Resource) -> None:
         """A watch event."""
@@ -30,7 +30,7 @@ class ControllerLike(Protocol):
         ...
 
     def relist(self, kind: str) -> None:
-        """A watch of this kind begins anew."""
+        """A watch of this kind restarted."""
         ...
 
     def run(self) -> Coroutine[Any, Any, None]:
@@ -40,7 +40,7 @@ class ControllerLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How a process' watch delivers: seconds of lag, the chance of a copy that comes late, and its gaps (from, to)."""
+    """The delivery of a process' watch: seconds of lag, the probability of an old copy, and its gaps (from, to)."""
 
     lag: float = 0.05
     stale: float = 0.0
@@ -48,7 +48,7 @@ class Watch:
 
 
 class Watcher:
-    """One process' watches: in order, late, with gaps of which they tell no more than that, and stale copies."""
+    """The watches of one process: ordered, delayed, with gaps without events, and with old copies."""
 
     def __init__(self, world: "World", process: Process, controller: ControllerLike) -> None:
         self._world = world
@@ -60,45 +60,45 @@ class Watcher:
         self._missed_secrets: dict[tuple[str, str], None] = {}
 
     def saw(self, change: Change) -> None:
-        """The API server has something to say."""
+        """Deliver a change of the API server."""
         world, process = self._world, self._process
         if not process.owner.alive:
             return
         if change.secret is not None and change.version < self._deaf_below:
             return
         now = world.loop.now
-        for begin, end in world.climate.watch.gaps:
+        for begin, end in world.environment.watch.gaps:
             if begin <= now - 1000 < end:
                 self._miss(change, end)
                 return
-        watch = world.climate.watch
-        passage = world.chance.passage(process.name, f"watch {change.label}", now, watch.stale)
-        self._latest = max(self._latest, now + watch.lag * passage.lag)
+        watch = world.environment.watch
+        event_draw = world.fault_source.event_draw(process.name, f"watch {change.label}", now, watch.stale)
+        self._latest = max(self._latest, now + watch.lag * event_draw.lag)
         self._deliver(change, self._latest)
-        if passage.again is not None:
-            world.tell(f"{process.name} sees an old copy of {change.label} in {passage.again:.1f} s")
-            self._deliver(change, self._latest + passage.again)
+        if event_draw.again is not None:
+            world.tell(f"{process.name} sees an old copy of {change.label} in {event_draw.again:.1f} s")
+            self._deliver(change, self._latest + event_draw.again)
 
     def _miss(self, change: Change, end: float) -> None:
         if change.secret is not None:
             self._missed_secrets[change.secret] = None
         if not self._missed:
             self._missed = True
-            self._world.at(end + 0.1, self._begin_anew)
+            self._world.at(end + 0.1, self._restart)
 
     def broken(self, secrets: Sequence[tuple[str, str]], seconds: float, deaf_below: int) -> None:
-        """The API server was away for so long, and came back with other data; these Secrets are listed again.
+        """Break the watches for a while, as if the API server returned with other data. These Secrets are listed again.
 
-        The watch of Secrets goes on from a version, so that it reports none that is below.
+        The watch of Secrets continues from a version, so it does not report lower ones.
         """
         self._deaf_below = deaf_below
         self._missed_secrets |= dict.fromkeys(secrets)
         if not self._missed:
             self._missed = True
-            self._world.at(self._world.loop.now - 1000 + seconds, self._begin_anew)
+            self._world.at(self._world.loop.now - 1000 + seconds, self._restart)
 
-    def _begin_anew(self) -> None:
-        """The watches work again, and tell nothing of what happened meanwhile."""
+    def _restart(self) -> None:
+        """Restart the watches. Changes during the gap are not reported."""
         if not self._process.owner.alive:
             return
         self._missed = False

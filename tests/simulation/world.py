@@ -1,4 +1,4 @@
-"""One simulated world: a cluster, NetBird, users, strangers, and the operator's processes one after another."""
+"""A simulated world: a cluster, NetBird, users, other clients, and the operator's processes."""
 
 import random
 from collections.abc import Callable, Coroutine
@@ -27,9 +27,9 @@ from tests.simulation.hostile_server import HostileServer
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.netbird import SimNetBirdFactory
-from tests.simulation.network import WORLD, Line, Process
+from tests.simulation.network import WORLD, Network, Process
 from tests.simulation.promises import Promises
-from tests.simulation.random_faults import Chance, Dice, Phase, Weather
+from tests.simulation.random_faults import FaultSource, NetworkFaults, Phase, RandomFaults
 from tests.simulation.watches import ControllerLike, Watch, Watcher
 
 TEAM: Final = "team"
@@ -44,41 +44,40 @@ MakeController = Callable[[Ports, ControllerSettings], ControllerLike]
 
 
 @dataclass(frozen=True, slots=True)
-class Climate:
-    """All that stays the same for one world."""
+class Environment:
+    """Settings that do not change during one scenario."""
 
-    cluster: Weather = field(default_factory=Weather)
-    netbird: Weather = field(default_factory=Weather)
+    cluster: NetworkFaults = field(default_factory=NetworkFaults)
+    netbird: NetworkFaults = field(default_factory=NetworkFaults)
     watch: Watch = field(default_factory=Watch)
     election: LeaseTiming | None = None
-    """With one, processes lead as the shipped elector says; without, each from its start on."""
+    """If set, processes lead by the shipped elector. Otherwise each leads from its start."""
     behaviour: Behaviour = field(default_factory=Behaviour)
     reads_accounts: bool = True
     limited: bool = False
-    """Whether processes keep to the connections' rate limit, as the shipped client does."""
+    """If set, processes keep to the connections' rate limit, as the shipped client does."""
     token_expiry: bool = False
-    """Whether processes ask when tokens expire."""
+    """If set, processes read the expiry of tokens."""
 
 
 class World:
-    """The world, its story so far, and what was promised."""
+    """The simulated world, its log so far, and the promises to check."""
 
     def __init__(
         self,
         seed: int,
-        climate: Climate,
+        environment: Environment,
         make: MakeController,
         *,
-        chance: Chance | None = None,
+        fault_source: FaultSource | None = None,
         output: TextIO | None = None,
     ) -> None:
-        """`output` gets the story as it happens; each request is told only then, since most stories nobody reads."""
         self._seed = seed
-        self.chance: Chance = chance or Dice(seed + 1)
-        self.climate = climate
+        self.fault_source: FaultSource = fault_source or RandomFaults(seed + 1)
+        self.environment = environment
         self.make = make
         self._output = output
-        self.story: list[str] = []
+        self.log: list[str] = []
         self.loop = VirtualLoop()
         self.promises = Promises(self.loop.time, self.tell)
         self._actor: Process | None = None
@@ -86,13 +85,13 @@ class World:
         self.events: list[tuple[ObjectKey, EventNote]] = []
         self.api = ApiServer(self.now, self._changed)
         self._lease = LeaseServer()
-        self.netbird = NetBird(climate.behaviour)
-        hidden = bool(climate.behaviour.immutable) or climate.behaviour.form is Form.UNRELATED
+        self.netbird = NetBird(environment.behaviour)
+        hidden = bool(environment.behaviour.immutable) or environment.behaviour.form is Form.UNRELATED
         self.promises.restless = hidden
-        self.promises.cut = climate.behaviour.list_limit is not None
+        self.promises.cut = environment.behaviour.list_limit is not None
         self.hostile = HostileServer(seed, lambda: sorted(self.netbird.integrations), self.now)
-        self.to_cluster = Line(self.loop, self.chance, climate.cluster, self.tell, LATE_COMMIT)
-        self.to_netbird = Line(self.loop, self.chance, climate.netbird, self.tell, LATE_COMMIT)
+        self.to_cluster = Network(self.loop, self.fault_source, environment.cluster, self.tell, LATE_COMMIT)
+        self.to_netbird = Network(self.loop, self.fault_source, environment.netbird, self.tell, LATE_COMMIT)
         self.to_cluster.tells_requests = self.to_netbird.tells_requests = output is not None
         self.processes: list[Process] = []
         self._watchers: list[Watcher] = []
@@ -103,30 +102,30 @@ class World:
             self.netbird.directory.add_account(Account(account))
 
     def now(self) -> datetime:
-        """The servers' clock."""
+        """Return the servers' clock."""
         return EPOCH + timedelta(seconds=self.loop.now)
 
     def tell(self, line: str) -> None:
-        """One line of the story."""
+        """Add one line to the log of the scenario."""
         text = f"{self.loop.now - 1000:9.3f}  {line}"
-        self.story.append(text)
+        self.log.append(text)
         if self._output is not None:
             self._output.write(text + "\n")
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
-        """Something that happens in the world outside, so many seconds after the beginning."""
+        """Schedule an external event so many seconds after the beginning."""
         self.loop.call_at(1000 + moment, action, context=WORLD)
 
     def run_until(self, moment: float) -> None:
-        """Let the story go on until that many seconds after its beginning."""
+        """Run the scenario until that many seconds after its beginning."""
         self.loop.run_until(1000 + moment, alive=lambda: any(each.owner.alive for each in self.processes))
 
     def token(self, token_id: str, account_id: str, value: str) -> None:
-        """NetBird knows this token."""
-        reads = self.climate.reads_accounts
+        """Register a token in NetBird."""
+        reads = self.environment.reads_accounts
         self.netbird.directory.add_token(Token(token_id, value, account_id, may_read_accounts=reads))
 
-    # The operator's processes.
+    # Processes of the operator.
 
     def start(
         self,
@@ -137,7 +136,7 @@ class World:
         key: FingerprintKey = KEY,
         has_lease: bool = True,
     ) -> Process:
-        """Start a process; it holds the Lease of its installation until somebody takes it away."""
+        """Start a process. It holds the Lease of its installation until the Lease is taken away."""
         number = len(self.processes)
         own = random.Random((self._seed << 16) + number)
         process = Process(
@@ -151,23 +150,23 @@ class World:
         netbird = SimNetBirdFactory(self.netbird, self.now, self.to_netbird, process, self.promises)
         netbird.hostile = self.hostile
         clock, tally = SimClock(process), Tally()
-        netbird.budgets = RateLimiters(clock, INITIAL_SHARE) if self.climate.limited else None
+        netbird.budgets = RateLimiters(clock, INITIAL_SHARE) if self.environment.limited else None
         ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=key, recorder=tally)
         settings = ControllerSettings(
             operator_namespace=OPERATOR,
             installation=installation,
             has_lease=has_lease,
             late_commit_window=LATE_COMMIT,
-            token_expiry=self.climate.token_expiry,
+            token_expiry=self.environment.token_expiry,
         )
         self.processes.append(process)
         self.clusters.append(cluster)
         self.clients.append(netbird)
         self.tallies.append(tally)
-        if self.climate.election is not None:
+        if self.environment.election is not None:
             process.rate = 1 + own.uniform(-DRIFT, DRIFT)
             lease = LeaseApi(self._lease, self.to_cluster, process)
-            process.elector = elector_of(lease, process, clock.now, self.climate.election)
+            process.elector = elector_of(lease, process, clock.now, self.environment.election)
             process.acting = lambda: self._check_alone(process)
 
         async def lead() -> None:
@@ -202,7 +201,7 @@ class World:
         return self.loop.create_task(work(), name="controller", context=None)
 
     def _check_alone(self, process: Process) -> None:
-        """Only one may act at any time, be it that another one is frozen."""
+        """Check that only one process may act at any time, frozen ones included."""
         able = [each.name for each in self.processes if each.may_act]
         if able != [process.name]:
             self.promises.breach("S1", f"{process.name} acts while {able} may")
@@ -220,16 +219,16 @@ class World:
             self.to_cluster.kill(process)
 
     def freeze(self, process: Process) -> None:
-        """Stop it in its tracks: its Lease runs out unnoticed."""
+        """Freeze a process, so that its Lease expires unnoticed."""
         self.tell(f"{process.name} freezes")
         process.owner.frozen = True
         if process.elector is None:
             process.lease_until = self.loop.now + LEASE * 0.6
 
     def thaw(self, process: Process) -> None:
-        """Let it go on, and notice a moment later that another one leads; where there is an elector, it does."""
+        """Thaw a process. Shortly later it notices that another one leads, through the elector if there is one."""
         if process.owner.alive:
-            self.tell(f"{process.name} goes on")
+            self.tell(f"{process.name} continues")
             self.loop.thaw(process.owner)
             if process.elector is None:
                 self.loop.call_later(0.5, self.stop, process, context=WORLD)
@@ -268,9 +267,9 @@ class World:
             self._known[key] = resource
 
     def restore(self, snapshot: Snapshot, *, jump: int | None, outage: float, deaf: bool = False) -> None:
-        """An administrator restores etcd in place, while the API server is away for so many seconds.
+        """Restore etcd in place while the API server is away for so many seconds.
 
-        `deaf`: watches of Secrets go on from a version that the restored etcd has not reached.
+        `deaf`: watches of Secrets continue from a version that the restored etcd has not reached.
         """
         self.tell(f"etcd is restored in place (jump {jump})")
         deaf_below = self.api.version if deaf else 0
@@ -281,8 +280,9 @@ class World:
         secrets = [each.secret for each in changes if each.secret is not None]
         for watcher in self._watchers:
             watcher.broken([] if deaf else secrets, outage, deaf_below)
-        self.to_cluster.weather = replace(
-            self.to_cluster.weather, outages=(*self.to_cluster.weather.outages, (self.loop.now, self.loop.now + outage))
+        self.to_cluster.network_faults = replace(
+            self.to_cluster.network_faults,
+            outages=(*self.to_cluster.network_faults.outages, (self.loop.now, self.loop.now + outage)),
         )
 
     def _describe(self, after: Resource, *, gone: bool) -> None:
@@ -301,7 +301,7 @@ class World:
             line += f" id={status.id}{intent}{lost} Ready={ready} {'F' if after.has_finalizer else '-'}"
         self.tell(line + (" DELETING" if after.deleting else ""))
 
-    # Users and strangers.
+    # Users and other clients.
 
     def put_secret(self, name: str, value: str, namespace: str = TEAM) -> None:
         """Create or rotate a Secret with one key."""
@@ -310,47 +310,46 @@ class World:
         self.api.put_secret(namespace, name, {"key": value.encode()})
 
     def drop_secret(self, name: str, namespace: str = TEAM) -> None:
-        """Delete a Secret."""
         self.tell(f"user deletes secret {name}")
         self.promises.secret_value(name, None)
         self.api.delete_secret(namespace, name)
 
-    def stranger_creates(self, account_id: str, draft: Draft) -> int:
-        """Somebody makes an integration in the dashboard."""
+    def dashboard_creates(self, account_id: str, draft: Draft) -> int:
+        """Create an integration in the dashboard, as another client."""
         made = self.netbird.dashboard_create(account_id, draft, self.now())
-        self.tell(f"stranger creates {made} {draft.config.get('url') or draft.config.get('api_url')}")
+        self.tell(f"another client creates {made} {draft.config.get('url') or draft.config.get('api_url')}")
         self._foreign(made)
         return made
 
-    def stranger_edits(self, integration_id: int, *, url: str | None = None, enabled: bool | None = None) -> None:
-        """Somebody changes an integration in the dashboard."""
+    def dashboard_edits(self, integration_id: int, *, url: str | None = None, enabled: bool | None = None) -> None:
+        """Change an integration in the dashboard, as another client."""
         found = self.netbird.integrations.get(integration_id)
         if found is None:
             return
-        self.tell(f"stranger edits {integration_id} url={url} enabled={enabled}")
+        self.tell(f"another client edits {integration_id} url={url} enabled={enabled}")
         name = "api_url" if "api_url" in found.config else "url"
         config = {name: url} if url is not None else None
         self.netbird.dashboard_edit(integration_id, self.now(), config=config, enabled=enabled)
         self._foreign(integration_id)
 
-    def stranger_deletes(self, integration_id: int) -> None:
-        """Somebody deletes an integration in the dashboard."""
+    def dashboard_deletes(self, integration_id: int) -> None:
+        """Delete an integration in the dashboard, as another client."""
         found = self.netbird.integrations.get(integration_id)
         if found is None:
             return
-        self.tell(f"stranger deletes {integration_id}")
+        self.tell(f"another client deletes {integration_id}")
         self.netbird.dashboard_delete(integration_id, self.now())
         key = key_of(found.config, enabled=found.enabled)
         self.promises.foreign(integration_id, found.account_id, key, live=False)
 
     def hide(self, *, blank: bool) -> None:
-        """NetBird begins to show nothing, or ends that."""
+        """Begin or end a blank window of NetBird."""
         self.tell(f"netbird shows {'nothing' if blank else 'what it holds'}")
         self.netbird.behaviour = replace(self.netbird.behaviour, blank=blank)
         self.promises.hides(blank=blank)
 
     def back_up(self) -> Callable[[], None]:
-        """Back NetBird's database up, and return what restores it."""
+        """Back NetBird's database up, and return a function that restores it."""
         backup, known = self.netbird.shelf.back_up(), dict(self.promises.remotes)
 
         def restore() -> None:

@@ -625,7 +625,7 @@ class TestAdopting:
             is Reason.ADOPTION_NOT_ALLOWED
         )
 
-    def test_a_restored_status_is_a_claim_and_no_fact(self) -> None:
+    def test_id_of_a_restored_status_is_verified_before_use(self) -> None:
         restored = held(integration(), owner_uid="another")
         assert reason_of(decide(case(integration(status=restored), snapshot=view(item(5))))) is Reason.RESTORED_STATUS
 
