@@ -1,1 +1,1 @@
-"""What tests of several kinds share: simulated counterparts and the tools around them."""
+"""Shared parts of several kinds of tests: simulated services and the tools around them."""

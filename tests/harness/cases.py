@@ -1,4 +1,4 @@
-"""Builders for the frozen values that decisions rest on; what a test does not name is as a user would have it."""
+"""Builders for the frozen inputs of decisions. Fields that a test does not name have usual values."""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ LIMITS: Final = Timeouts(late_commit=60.0, post=30.0)
 def integration(
     spec: dict[str, Any] | None = None, status: Status | None = None, **metadata: Any
 ) -> EventStreamingIntegration:
-    """A generic HTTP resource, with our finalizer unless `finalizers` says otherwise."""
+    """Return a generic HTTP resource, with the operator's finalizer unless `finalizers` says otherwise."""
     raw = {
         "metadata": {
             "name": "web",
@@ -55,7 +55,7 @@ def integration(
 
 
 def payload_of(resource: EventStreamingIntegration) -> Payload:
-    """The payload when every referenced Secret has one and the same value."""
+    """Return the payload when every referenced Secret has the same value."""
     secrets = {name: _AnyKey() for name in secret_names(resource.spec)}
     return resolve(resource.spec, secrets, KEY)
 
@@ -69,7 +69,7 @@ class _AnyKey(dict[str, bytes]):
 
 
 def item(integration_id: int = 5, **changes: Any) -> Integration:
-    """What NetBird shows of the resource's integration."""
+    """Return NetBird's view of the resource's integration."""
     shown = Integration(
         id=integration_id,
         account_id=ACCOUNT,
@@ -83,12 +83,12 @@ def item(integration_id: int = 5, **changes: Any) -> Integration:
 
 
 def view(*items: Integration, begun: float = NOW - 1) -> AccountSnapshot:
-    """A LIST that began a second ago."""
+    """Return a LIST that began a second ago."""
     return AccountSnapshot(Listing(items, WALL), begun)
 
 
 def held(resource: EventStreamingIntegration, integration_id: int = 5, **changes: Any) -> Status:
-    """The status of a resource whose integration NetBird accepted as it is."""
+    """Return the status of a resource whose integration NetBird stored unchanged."""
     payload = payload_of(resource)
     status = Status().evolve(
         id=integration_id,
@@ -105,7 +105,7 @@ def held(resource: EventStreamingIntegration, integration_id: int = 5, **changes
 
 
 def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:
-    """The intent of a create of the resource, two hours ago, whose window ends now."""
+    """Return the intent of a create of the resource, two hours ago, whose window ends now."""
     payload = payload_of(resource)
     intent = Intent(
         attempt=1,
@@ -123,7 +123,7 @@ def intent_of(resource: EventStreamingIntegration, **changes: Any) -> Intent:
 
 
 def route_of(**changes: Any) -> Target:
-    """A way to a confirmed account whose connection allows adoption."""
+    """Return a resolved connection with a confirmed account that allows adoption."""
     known: dict[str, Any] = {
         "authority": AUTHORITY,
         "endpoint_digest": "endpoint-1",
@@ -155,7 +155,7 @@ def case(
     payload: Payload | OperatorError | None = None,
     **observed: Any,
 ) -> DecisionInput:
-    """A case at `NOW`, with a finalizer seen long ago and a confirmed account."""
+    """Return an input at `NOW`, with a finalizer seen long ago and a confirmed account."""
     seen: dict[str, Any] = {
         "now": NOW,
         "wall": WALL,

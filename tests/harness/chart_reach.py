@@ -1,4 +1,4 @@
-"""For each value of the chart: another one than the default, and where in the objects it shows."""
+"""For each value of the chart: a value other than the default, and its effect on the rendered objects."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
@@ -18,12 +18,12 @@ POLICY: Final = {"networkPolicy": ON}
 
 
 class Reach(NamedTuple):
-    """A value other than the default, and its effect: a kind of object, and what is read from one."""
+    """A value other than the default, and its effect: a kind of object, and the field to read."""
 
     given: Any
     kind: str
     expected: Callable[[Manifest], Any] | None
-    """None: no such object is left."""
+    """None: no such object is rendered."""
     beside: Mapping[str, Any] = {}
     """The other values that it needs."""
 

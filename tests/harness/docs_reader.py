@@ -1,4 +1,4 @@
-"""A reader of the documentation, who does what it says on a real API server: for tests/controlplane/test_docs.py."""
+"""A reader of the documentation that follows each page on a real API server: for tests/controlplane/test_docs.py."""
 
 import os
 import re
@@ -28,15 +28,15 @@ from tests.harness.pages import Block
 from tests.harness.release import Release
 
 PROGRAMS: Final = frozenset({"helm", "kubectl"})
-"""What the pages' commands may use, beside the shell and what every system has."""
+"""Programs that the pages' commands may use, besides the shell and what every system has."""
 NETBIRDS: Final = ("https://api.netbird.io", "https://netbird.example.com")
-"""The APIs that the pages name; the simulated one takes their place."""
+"""The APIs that the pages name. The simulated one replaces them."""
 TEAM: Final = "team-a"
 BASH: Final = ("bash", "-euo", "pipefail")
 POSIX: Final = ("dash", "-eu")
 """A shell without bash's extensions."""
 FIRST_ID: Final = 4711
-"""The id of an integration that somebody made by hand, of which the pages speak."""
+"""The id of an existing integration that the pages name."""
 
 _WHAT_PAGES_DECLARE: Final = {
     f"apis/{GROUP}/{VERSION}": ("eventstreamingintegrations", "netbirdconnections"),
@@ -77,17 +77,17 @@ _VARIABLES: Final = {
     "TEAM_KEY": "made-up-team-key",
     "DESTINATION_TOKEN": "made-up-destination-token",
 }
-"""The values that the pages take from the shell's environment."""
+"""Environment variables that the pages use."""
 
 
 def given_to_a_team() -> list[Manifest]:
-    """What a page may speak of without saying how to make it: the README's Secrets, and its first integration."""
+    """Objects that a page may use without creating them: the README's Secrets, and its first integration."""
     keys = {"access_key": _VARIABLES["AWS_ACCESS_KEY_ID"], "secret_key": _VARIABLES["AWS_SECRET_ACCESS_KEY"]}
     return [
         with_other_key(secret("datadog", api_key=_VARIABLES["DATADOG_API_KEY"])),
         with_other_key(secret("aws", **keys)),
         secret("webhook", token=_VARIABLES["WEBHOOK_TOKEN"], team_key=_VARIABLES["TEAM_KEY"]),
-        # What a page may have changed is written out, so that applying this takes it back.
+        # All fields that a page may change are written out, so that applying this reverts them.
         integration(
             "datadog",
             "datadog",
@@ -100,16 +100,16 @@ def given_to_a_team() -> list[Manifest]:
 
 
 class ReaderError(Exception):
-    """What a page says does not work; the message names the place, and what was printed."""
+    """A page is wrong. The message has the place and the output."""
 
 
 class Reader:
-    """Somebody with a cluster, a NetBird and a checkout; their operator runs between install and uninstall."""
+    """A user with a cluster, a NetBird account and a checkout. The operator runs between install and uninstall."""
 
     def __init__(
         self, plane: ControlPlane, netbird: RunningNetBird, stack: ExitStack, *, shell: tuple[str, ...] = BASH
     ) -> None:
-        """Make what every page takes for granted: the accounts in NetBird, and files of one's own."""
+        """Create what every page requires: the accounts in NetBird, and the user's files."""
         self._plane: Final = plane
         self._shell: Final = shell
         self._url: Final = netbird.url
@@ -122,12 +122,12 @@ class Reader:
         self._prepare(netbird)
 
     def read(self, page: str) -> int:
-        """Do what a page says, from its beginning to its end, and return how many blocks that were.
+        """Follow a page from its beginning to its end, and return the number of its blocks.
 
-        On the way the reader makes each mistake of `MISTAKES`, once.
+        The reader makes each mistake of `MISTAKES` once.
 
         Raises:
-            ReaderError: something that it says does not work.
+            ReaderError: a step of the page fails.
         """
         found = [block for block in pages.blocks(page) if block.runs]
         pending = [each for each in MISTAKES if each.page == page]
@@ -174,7 +174,7 @@ class Reader:
             raise ReaderError(message)
 
     def create_team(self) -> None:
-        """Create the namespace that most pages speak of without saying how to make it."""
+        """Create the namespace that most pages require."""
         self._plane.kubectl("create", "namespace", TEAM)
 
     def share_the_cluster(self) -> None:
@@ -184,9 +184,9 @@ class Reader:
         self._foreign.create()
 
     def begin(self, *given: Manifest) -> None:
-        """Leave nothing of what former pages declared but these, and wait until they work."""
+        """Delete the integrations of former pages except these, and wait until these are Ready."""
         wanted = {f"{each['kind'].lower()}s/{each['metadata']['name']}" for each in given}
-        # Integrations first: they need their connections and Secrets to go.
+        # Integrations first: their deletion needs their connections and Secrets.
         for group, plurals in _WHAT_PAGES_DECLARE.items():
             left = {name for plural in plurals for name in self._names(group, plural)} - wanted
             if left:

@@ -1,4 +1,4 @@
-"""What end-to-end tests run on: an API server, a NetBird and the operator as processes, shared by many tests."""
+"""The base of end-to-end tests: an API server, a NetBird and the operator as processes, shared by many tests."""
 
 import json
 import time
@@ -19,16 +19,16 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 USER: Final = f"system:serviceaccount:{NAMESPACE}:{LEASE}"
-"""Whom the audit log names for what the operator does."""
+"""The operator's user in the audit log."""
 PATIENCE: Final = 45.0
-"""Seconds. What is waited for takes a fraction of one; a machine that does much else may take far longer."""
+"""Seconds. A wait takes a fraction of one, but much longer on a busy machine."""
 QUICK_LEASE: Final = ("--lease-duration=4", "--lease-renew-deadline=3", "--lease-retry-period=0.5")
-"""So that the next process need not wait long for the Lease of one that was killed."""
+"""Short, so that the next process need not wait long for the Lease of a killed one."""
 _POLL_SECONDS: Final = 0.05
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
-    """Look until there is something to see, and answer it; else the test fails with what was waited for."""
+    """Poll until there is a value, and return it. On timeout the test fails with the description of the wait."""
     deadline = time.monotonic() + seconds
     while True:
         seen = look()
@@ -39,10 +39,10 @@ def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENC
 
 
 class Objects:
-    """Reads objects as the administrator, without a process for each look."""
+    """Reads objects as the administrator, without a process for each read."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        """Take the address, the certificate and the token of the administrator's kubeconfig."""
+        """Read the address, the certificate and the token of the administrator's kubeconfig."""
         config = json.loads(plane.kubeconfig.read_text())
         authority = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
         self._client = httpx.Client(
@@ -54,7 +54,7 @@ class Objects:
         )
 
     def read(self, path: str) -> Json | None:
-        """Read one object, or a list; None where it is not there or the API server is away."""
+        """Return an object or a list; None if it is missing or the API server is down."""
         try:
             answer = self._client.get(path)
         except httpx.TransportError:
@@ -65,22 +65,22 @@ class Objects:
         return found
 
     def ours(self, plural: str, name: str, namespace: str | None = None) -> Json | None:
-        """Read an object of one of our kinds."""
+        """Return an object of one of the operator's kinds."""
         place = f"/namespaces/{namespace}" if namespace else ""
         return self.read(f"/apis/{GROUP}/{VERSION}{place}/{plural}/{name}")
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
 
 class Scene:
-    """Everything that runs, and the ways to look at it; the operator can be ended and started again."""
+    """All processes of a test, and access to them. The operator can be stopped and started again."""
 
     def __init__(
         self, installation: Installation, netbird: RunningNetBird, arguments: tuple[str, ...], **process: Any
     ) -> None:
-        """Start the operator, and wait until it leads; `process` is for `Operator`."""
+        """Start the operator, and wait until it leads. `process` is for `Operator`."""
         self.installation: Final = installation
         self.plane: Final = installation.plane
         self.netbird_url: Final = netbird.url
@@ -92,17 +92,17 @@ class Scene:
         self.operator = self._operator()
 
     def stop(self) -> int:
-        """End the operator in good order, and answer its exit code."""
+        """Stop the operator gracefully, and return its exit code."""
         code = self.operator.stop()
         self.operator.kill()
         return code
 
     def start(self) -> None:
-        """Start the operator again, and wait until it leads; all of them write into one log."""
+        """Start the operator again, and wait until it leads. All processes write into one log."""
         self.operator = self._operator()
 
     def log(self) -> str:
-        """Read what all the operators of this scene have logged."""
+        """Return the log of all operators of this scene."""
         return self._log.read_text(errors="replace")
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
@@ -117,13 +117,13 @@ class Scene:
 def raised(
     plane: ControlPlane, *arguments: str, values: Mapping[str, Any] | None = None, **process: Any
 ) -> Iterator[Scene]:
-    """Install the operator and start it beside a NetBird of its own; both end with the block.
+    """Install the operator and start it with its own NetBird. Both end with the block.
 
     Args:
-        plane: where to install it.
-        arguments: flags of the operator, beside those of the chart.
+        plane: the control plane.
+        arguments: flags of the operator, in addition to the chart's.
         values: the chart's values that differ.
-        process: what `Operator` takes beside them.
+        process: further arguments of `Operator`.
     """
     installation = install(plane, values)
     with running_netbird() as netbird:
@@ -133,5 +133,5 @@ def raised(
         finally:
             scene.operator.kill()
             scene.objects.close()
-            # The Lease of a killed one would make the next scene wait.
+            # The Lease of a killed one would delay the next scene.
             scene.kubectl("delete", "lease", LEASE, f"--namespace={NAMESPACE}", "--ignore-not-found")

@@ -1,4 +1,4 @@
-"""What stands in for nodes where there are none, so that `helm install --wait` ends as it does on a cluster."""
+"""A stand-in for nodes, so that `helm install --wait` ends as it does on a cluster."""
 
 import json
 import threading
@@ -13,9 +13,9 @@ _POLL_SECONDS: Final = 0.2
 
 @contextmanager
 def rolling_out(plane: ControlPlane, namespace: str) -> Iterator[None]:
-    """Say of each Deployment in a namespace, while the block runs, that its pods are ready.
+    """Mark the pods of each Deployment in a namespace as ready, while the block runs.
 
-    As the operator's own pods, these are not before the API server knows the kinds that they read.
+    Like the operator's own pods, they become ready only after the API server serves the operator's kinds.
     """
     ended = threading.Event()
     thread = threading.Thread(target=_roll_out, args=(plane, namespace, ended), name="rollout")
@@ -38,7 +38,7 @@ def _roll_out(plane: ControlPlane, namespace: str, ended: threading.Event) -> No
                     target = ("deployment", each["metadata"]["name"], f"--namespace={namespace}")
                     plane.kubectl("patch", *target, "--subresource=status", "--type=merge", f"--patch={patch}")
         except KubectlError:
-            continue  # the kinds are not there yet, or the Deployment has gone in between
+            continue  # the kinds are missing, or the Deployment was deleted in between
 
 
 def _rolled_out(deployment: dict[str, Any]) -> dict[str, Any]:

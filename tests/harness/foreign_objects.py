@@ -1,7 +1,7 @@
-"""Objects of other people in the cluster of a reader: what no command of a page may change.
+"""Objects of other users in the cluster of a reader, which no command of a page may change.
 
-A command of a page runs in a cluster that other people use too. A second team uses the same connection, and the
-reader's own Secrets hold keys that other programs use. The reader compares all of this before and after each block.
+A command of a page runs in a cluster that others use too. A second team uses the same connection, and the reader's own
+Secrets hold keys that other programs use. The reader compares all of this before and after each block.
 """
 
 from base64 import b64decode, b64encode
@@ -16,7 +16,7 @@ from tests.harness.manifests import Manifest, integration
 
 OTHER_TEAM: Final = "team-b"
 OTHER_KEY: Final = "another-program"
-"""A key that the reader's Secrets hold beside those that the pages name."""
+"""A key in the reader's Secrets that no page names."""
 _VALUE: Final = "must-not-change"
 _KINDS: Final = f"/apis/{GROUP}/{VERSION}"
 _CONNECTION: Final = f"{_KINDS}/clusternetbirdconnections/default"
@@ -28,20 +28,20 @@ Snapshot = dict[str, Any]
 
 
 def with_other_key(secret: Manifest) -> Manifest:
-    """The Secret with one more key, which another program of its owner uses."""
+    """Return the Secret with one more key, which another program of its owner uses."""
     data = {**secret.get("data", {}), OTHER_KEY: b64encode(_VALUE.encode()).decode()}
     return {**secret, "data": data}
 
 
 class ForeignObjects:
-    """A second team that uses the chart's connection, in a namespace of its own."""
+    """A second team that uses the chart's connection, in its own namespace."""
 
     def __init__(self, plane: ControlPlane, objects: Objects) -> None:
         self._plane: Final = plane
         self._objects: Final = objects
 
     def create(self) -> None:
-        """Create the team's namespace, its Secret, its ConfigMap and one integration that works."""
+        """Create the team's namespace, its Secret, its ConfigMap and one working integration."""
         self._plane.kubectl("create", "namespace", OTHER_TEAM)
         declared = integration("datadog", "other", datadog={"site": "us5.datadoghq.com", "apiKeySecretRef": _REFERENCE})
         self._plane.kubectl(
@@ -54,7 +54,7 @@ class ForeignObjects:
         self._plane.kubectl("wait", "--for=condition=Ready", f"--namespace={OTHER_TEAM}", "esi/other", "--timeout=20s")
 
     def snapshot(self) -> Snapshot:
-        """Read all that belongs to others; what is not there is left out."""
+        """Return all objects of others. Missing ones are left out."""
         connection, declared = self._objects.read(_CONNECTION), self._objects.read(_INTEGRATION)
         found: Snapshot = {"another key of team-a's Secrets": self._other_keys()}
         if connection is not None:
@@ -87,5 +87,5 @@ def _config_map() -> Manifest:
 
 
 def changes(before: Snapshot, after: Snapshot) -> list[str]:
-    """Name what is another than before, or gone; what was not there before is the page's own."""
+    """Return the names of objects that changed or are gone. New objects belong to the page."""
     return [what for what, value in before.items() if after.get(what) != value]

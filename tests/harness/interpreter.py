@@ -1,6 +1,6 @@
-"""The Python that the image has: `python -m tests.harness.interpreter [install]` prints where it is.
+"""The Python of the image: `python -m tests.harness.interpreter [install]` prints its path.
 
-Tests start the operator with it, since a minor version can change how TLS certificates are verified, for example.
+Tests start the operator with it, because a minor version can change, for example, how TLS certificates are verified.
 """
 
 import os
@@ -28,12 +28,12 @@ def image_minor() -> str:
 
 @cache
 def operator_python() -> str:
-    """Return the interpreter for operators that tests start: the image's, or this one if there is none."""
+    """Return the interpreter of operators in tests: the image's, or this one if there is none."""
     return str(RUNTIME) if _minor_of(RUNTIME) == image_minor() else sys.executable
 
 
 def description() -> str:
-    """Return a sentence that says which Python operators are started with."""
+    """Return a sentence about the Python of operators in tests."""
     minor = image_minor()
     if operator_python() == str(RUNTIME):
         return f"operators run on Python {minor}, as in the image"
@@ -49,10 +49,10 @@ def find(minor: str) -> Path | None:
 
 
 def install(minor: str) -> Path | None:
-    """Install the interpreter from the system's packages, by pyenv or by uv; return None if none of them provides it.
+    """Install the interpreter from the system's packages, by pyenv or by uv. Return None if none provides it.
 
     Raises:
-        subprocess.CalledProcessError: The system has the package, and can't install it.
+        subprocess.CalledProcessError: The system has the package and can't install it.
     """
     package = f"python{minor}"
     if shutil.which("apt-get") and os.geteuid() == 0 and _has_package(package):
@@ -88,7 +88,7 @@ def _has_package(package: str) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Print where it is. Answer 1 if it is not there; with `install`, only if it could be installed and was not."""
+    """Print its path. Return 1 if it is missing; with `install`, only if an installation was possible and failed."""
     minor, installing = image_minor(), arguments == ["install"]
     found = find(minor) or (install(minor) if installing else None)
     if found is None:

@@ -1,4 +1,4 @@
-"""A team that uses the operator: a namespace and a NetBird account that belong to one test alone."""
+"""A team that uses the operator: a namespace and a NetBird account of one test."""
 
 import json
 from base64 import b64encode
@@ -26,7 +26,7 @@ SECRETS: Final[dict[str, dict[str, str]]] = {
     "aws": {"access-key": "first-access-key", "secret-key": "first-secret-key"},
     "siem": {"token": "first-token", "extra": "first-extra"},
 }
-"""What the manifests of `tests.harness.manifests` refer to."""
+"""The names that the manifests of `tests.harness.manifests` refer to."""
 INTEGRATIONS: Final = "eventstreamingintegrations"
 STATUS: Final = f"{INTEGRATIONS}/status"
 NAMESPACED: Final = {"kind": "NetBirdConnection", "name": "netbird"}
@@ -35,17 +35,17 @@ _WRITING: Final = frozenset({"create", "update", "patch", "delete", "deletecolle
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment: what came before it is not counted."""
+    """A position in the logs. Earlier requests are not counted."""
 
     requests: int
     audit: int
 
 
 class Team:
-    """What a test does as a user and sees as one, and what the servers of both sides counted meanwhile."""
+    """The actions and observations of a user in a test, and the requests in the logs of both servers."""
 
     def __init__(self, scene: Scene, name: str) -> None:
-        """Make the account, and the namespace where it does not exist; nothing is connected yet."""
+        """Create the account, and the namespace if it is missing, without a connection."""
         self.scene: Final = scene
         self.namespace: Final = name
         self.account: Final = f"account-{name}"
@@ -55,11 +55,11 @@ class Team:
         apply(scene.plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def netbird_token(self, **changes: Any) -> Token:
-        """The team's token, for NetBird."""
+        """The team's token for NetBird."""
         settings: dict[str, Any] = {"id": self.namespace, "value": self.token, "home": self.account}
         return Token(**{**settings, **changes})
 
-    # What a user writes.
+    # Writes of a user.
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
         """Run kubectl in the namespace. Raises KubectlError."""
@@ -74,41 +74,41 @@ class Team:
         self.kubectl("patch", "esi", name, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
 
     def connect(self, *documents: Manifest, **spec: Any) -> None:
-        """Apply the Secrets, a NetBirdConnection for the team's account, and whatever else is given."""
+        """Apply the Secrets, a NetBirdConnection for the team's account, and the given objects."""
         secrets = [secret(name, **values) for name, values in SECRETS.items()]
         self.apply(secret("netbird", token=self.token), *secrets, self.connection(**spec), *documents)
 
     def connection(self, name: str = "netbird", **spec: Any) -> Manifest:
-        """A NetBirdConnection to the scene's NetBird."""
+        """Return a NetBirdConnection to the scene's NetBird."""
         return manifests.connection(name, **{"url": self.scene.netbird_url, **spec})
 
     def integration(self, platform: str = "datadog", name: str = "events", **spec: Any) -> Manifest:
-        """An EventStreamingIntegration that uses the team's own connection."""
+        """Return an EventStreamingIntegration that uses the team's own connection."""
         return manifests.integration(platform, name, **{"connectionRef": dict(NAMESPACED), **spec})
 
     def webhook(self, name: str, **spec: Any) -> Manifest:
-        """An EventStreamingIntegration that differs from all others by its URL."""
+        """Return an EventStreamingIntegration with a unique URL."""
         block = {"url": f"https://siem.example.com/{name}"}
         return self.integration("generic_http", name, genericHTTP=block, **spec)
 
     def ask(self, name: str, value: str, kind: str = "esi") -> None:
-        """Ask for a reconcile now."""
+        """Request a reconcile."""
         self.kubectl("annotate", "--overwrite", kind, name, f"{RECONCILE_ANNOTATION}={value}")
 
-    # What a user sees.
+    # Reads of a user.
 
     def find(self, name: str = "events", plural: str = INTEGRATIONS) -> Json | None:
-        """The object as it is now, or None."""
+        """Return the current object, or None."""
         return self.scene.objects.ours(plural, name, self.namespace)
 
     def read(self, name: str = "events", plural: str = INTEGRATIONS) -> Json:
-        """The object as it is now."""
+        """Return the current object."""
         found = self.find(name, plural)
         assert found is not None, f"there is no {plural} {name}"
         return found
 
     def condition(self, name: str = "events", kind: str = "Ready", plural: str = INTEGRATIONS) -> Json:
-        """A condition of the present generation; empty while there is none."""
+        """Return a condition of the current generation, or an empty mapping."""
         found = self.find(name, plural)
         if found is None:
             return {}
@@ -119,12 +119,12 @@ class Team:
         return {}
 
     def ready(self, *names: str, seconds: float = PATIENCE) -> None:
-        """Wait as a user does until all are Ready in their present generation."""
+        """Wait until all are Ready in their current generation."""
         targets = [f"{INTEGRATIONS}/{name}" for name in names or ("events",)]
         self.kubectl("wait", "--for=condition=Ready", f"--timeout={seconds:.0f}s", *targets)
 
     def because(self, reason: str, name: str = "events", plural: str = INTEGRATIONS, seconds: float = PATIENCE) -> str:
-        """Wait until it is, or is not, Ready for that reason, and answer the message."""
+        """Wait until Ready has that reason, and return the message."""
         seen: set[str] = set()
 
         def look() -> Json | None:
@@ -140,34 +140,34 @@ class Team:
         return message
 
     def gone(self, name: str = "events", plural: str = INTEGRATIONS, seconds: float = PATIENCE) -> None:
-        """Wait until the object is no more."""
+        """Wait until the object is gone."""
         eventually(lambda: self.find(name, plural) is None, f"{plural} {name} is gone", seconds)
 
     def events(self, name: str = "events") -> list[Json]:
-        """The Events about an object, in their order; they come a moment after what they tell."""
+        """Return the Events about an object, in order. They arrive shortly after their cause."""
         found = json.loads(
             self.kubectl("get", "events", f"--field-selector=involvedObject.name={name}", "--output=json")
         )
         return sorted(found["items"], key=lambda each: str(each["eventTime"]))
 
-    # What the servers saw.
+    # Requests in the servers' logs.
 
     def mark(self) -> Mark:
-        """Begin to count."""
+        """Start counting."""
         return Mark(self.scene.netbird.figures().requests, self.scene.plane.audit_position())
 
     def requests(self, since: Mark, operation: Operation | None = None) -> list[Entry]:
-        """What NetBird was asked in the team's account."""
+        """Return the requests to NetBird in the team's account."""
         entries = self.scene.netbird.journal(since.requests, operation)
         return [each for each in entries if each.account_id == self.account]
 
     def changes(self, since: Mark) -> list[str]:
-        """The requests by which NetBird was to be changed, such as `POST` and `PUT 7`."""
+        """Return the write requests to NetBird, such as `POST` and `PUT 7`."""
         writes = [each for each in self.requests(since) if each.method != "GET"]
         return [f"{each.method} {each.integration_id or ''}".strip() for each in writes]
 
     def writes(self, since: Mark, plural: str = INTEGRATIONS) -> list[str]:
-        """The operator's writes to the namespace's objects of a kind, as `resource` or `resource/subresource`."""
+        """Return the operator's writes to the namespace's objects of a kind: `resource` or `resource/subresource`."""
         return [
             "/".join(part for part in (each.resource, each.subresource) if part)
             for each in self.scene.plane.audit(since.audit)
@@ -176,28 +176,28 @@ class Team:
         ]
 
     def held(self) -> list[Integration]:
-        """What NetBird holds in the team's account, with its real values."""
+        """Return the integrations in the team's account, with their real values."""
         return self.scene.netbird.integrations(self.account)
 
     def only(self) -> Integration:
-        """The one integration that NetBird holds in the team's account."""
+        """Return the single integration in the team's account."""
         (found,) = self.held()
         return found
 
     def fault(self, failure: Failure, operation: Operation | None = None, **how: Any) -> int:
-        """Make NetBird fail in the team's account, and answer what ends it."""
+        """Let NetBird fail in the team's account, and return a function that ends it."""
         moment = how.pop("moment", Moment.BEFORE)
         return self.scene.netbird.add_fault(Fault(failure, moment, operation, self.account, **how))
 
 
 def secret(name: str, **values: str) -> Manifest:
-    """A Secret; its keys are written with `_` for `-`."""
+    """Return a Secret. `_` in a key stands for `-`."""
     data = {key.replace("_", "-"): b64encode(value.encode()).decode() for key, value in values.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
 
 
 def cluster_connection(scene: Scene, name: str, token: str, **spec: Any) -> None:
-    """Apply a ClusterNetBirdConnection and its token Secret, as the cluster's administrator does."""
+    """Apply a ClusterNetBirdConnection and its token Secret, as the administrator."""
     held = secret(f"token-{name}", token=token)
     held["metadata"]["namespace"] = NAMESPACE
     ours = manifests.cluster_connection(
@@ -208,7 +208,7 @@ def cluster_connection(scene: Scene, name: str, token: str, **spec: Any) -> None
 
 @contextmanager
 def new_team(scene: Scene) -> Iterator[Team]:
-    """A team that goes with the block; its namespace may take longer, in the background."""
+    """Create a team that is deleted at the end of the block. Its namespace may take longer, in the background."""
     team = Team(scene, f"team-{uuid4().hex[:8]}")
     try:
         yield team

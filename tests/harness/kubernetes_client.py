@@ -1,4 +1,4 @@
-"""The least that a client of the API server can be: aiohttp, JSON and a token. What everything else is measured by."""
+"""The smallest client of the API server: aiohttp, JSON and a token. Other clients are measured against it."""
 
 import asyncio
 import base64
@@ -29,19 +29,19 @@ class Kubernetes:
     url: str
 
     async def call(self, method: str, path: str, body: object = None, *, patch: bool = False) -> Any:
-        """One request; raises where the answer is no success."""
+        """Send one request. Raises if the response is no success."""
         headers = MERGE_PATCH if patch else {"Content-Type": "application/json"}
         data = None if body is None else json.dumps(body)
         while True:
             async with self.session.request(method, self.url + path, data=data, headers=headers) as answer:
-                # A kind that was defined a moment ago: the API server is still making its storage.
+                # A kind that was just defined: the API server is still creating its storage.
                 if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
                     answer.raise_for_status()
                     return await answer.json()
             await asyncio.sleep(AGAIN)
 
     async def watch(self, path: str, version: str) -> AsyncIterator[Any]:
-        """The events of a watch, until it ends; raises where the answer is no success."""
+        """Yield the events of a watch until it ends. Raises if the response is no success."""
         params = {"watch": "1", "resourceVersion": version}
         timeout = aiohttp.ClientTimeout(total=None)
         while True:
@@ -57,7 +57,7 @@ class Kubernetes:
 
 @asynccontextmanager
 async def connect(kubeconfig: Path) -> AsyncIterator[Kubernetes]:
-    """A client with the rights of a kubeconfig that holds a token and names its CA."""
+    """Return a client with the rights of a kubeconfig that holds a token and names its CA."""
     server, context, token = credentials(kubeconfig)
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     # A watch's line holds a whole object.
@@ -68,7 +68,7 @@ async def connect(kubeconfig: Path) -> AsyncIterator[Kubernetes]:
 
 
 def credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext, str]:
-    """The server's URL, how to know it, and the token of such a kubeconfig."""
+    """Return the server's URL, its CA and the token of such a kubeconfig."""
     config = yaml.safe_load(kubeconfig.read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     context = trusting(base64.b64decode(cluster["certificate-authority-data"]).decode())

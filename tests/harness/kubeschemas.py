@@ -1,4 +1,4 @@
-"""JSON schemas of everything that an API server takes, from its own OpenAPI documents, as kubeconform reads them."""
+"""JSON schemas of all kinds of an API server, from its own OpenAPI documents, for kubeconform."""
 
 import json
 from pathlib import Path
@@ -12,15 +12,15 @@ _PREFIX: Final = "#/components/schemas/"
 
 
 def write(plane: ControlPlane, folder: Path) -> str:
-    """Write them into a folder, and answer kubeconform's `-schema-location` for them.
+    """Write them into a folder, and return kubeconform's `-schema-location` for them.
 
-    Unlike the API server's own documents they take no field that they don't name.
+    Unlike the API server's own documents they allow no additional fields.
     """
     for path in _published(plane):
         schemas = _schemas(plane, path)
         for schema in schemas.values():
             for kind in schema.get(_KINDS, ()):
-                # kubeconform takes the version for the group where there is none.
+                # kubeconform takes the version for the group if there is none.
                 group = kind["group"] or kind["version"]
                 name = f"{kind['kind'].lower()}-{group}-{kind['version']}.json"
                 (folder / name).write_text(json.dumps(_whole(schema, schemas)))
@@ -28,7 +28,7 @@ def write(plane: ControlPlane, folder: Path) -> str:
 
 
 def kinds(plane: ControlPlane, path: str) -> set[str]:
-    """Answer which kinds have a schema in one of the documents, as `apis/apps/v1`; none where there is no such one."""
+    """Return the kinds with a schema in one of the documents, as `apis/apps/v1`."""
     if path not in _published(plane):
         return set()
     return {kind["kind"] for schema in _schemas(plane, path).values() for kind in schema.get(_KINDS, ())}
@@ -45,7 +45,7 @@ def _schemas(plane: ControlPlane, path: str) -> dict[str, Any]:
 
 
 def _whole(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schema with what it refers to, by whatever way, and no more."""
+    """Return the schema with everything that it refers to."""
     definitions: dict[str, Any] = {}
     pending = [schema]
     while pending:

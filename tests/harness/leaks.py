@@ -1,4 +1,4 @@
-"""The search for secrets that left the Secrets that hold them, whatever form they took and however little got out."""
+"""The search for leaked secrets, in any encoding and also in parts."""
 
 import re
 from base64 import b64encode
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from typing import Final
 
 SHORTEST: Final = 8
-"""Characters from the beginning or the end of a secret that are worth something to who finds them."""
+"""The number of characters from either end of a secret that count as a leak."""
 HEAD: Final = "c4nAry7q"
 END: Final = "eNd0fKEy"
 TAIL: Final = '/+ %&=:?q"\\'
-"""What encodings write differently."""
+"""Characters that encodings change."""
 _RUN: Final = re.compile(rf"[A-Za-z0-9]{{{SHORTEST},}}")
 _SEPARATORS: Final = ("", " ", ":", "-", "%", "\\x", "\\u00", "0x", ", 0x")
 _AROUND: Final = 60
 
 
 def canary(name: str, tail: str = TAIL) -> str:
-    """A secret to look for: it begins and ends with letters and digits, which no encoding of characters changes.
+    """A secret to search for. It begins and ends with letters and digits, which no encoding of characters changes.
 
-    All of them begin and end alike, so that one search finds any of them; the name tells people which.
+    All begin and end alike, so that one search finds any of them. The name is for the message.
     """
     return f"{HEAD}-{name}{tail}{END}"
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A part of a secret where none should be."""
+    """A part of a secret in a wrong place."""
 
     place: str
     secret: str
@@ -36,22 +36,22 @@ class Leak:
     around: str
 
     def __str__(self) -> str:
-        """As a person reads it."""
+        """The readable form."""
         return f"{self.secret} in {self.place}, as {self.form}: {self.around!r}"
 
 
 class Canaries:
-    """Secrets, by names for people, and the search for all of them."""
+    """Secrets by name, and the search for all of them."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        """Make ready to look for these.
+        """Prepare the search.
 
         Args:
-            secrets: Values by name. What is looked for are the first 8 and the last 8 characters that are letters and
-                digits in a row; so of what `canary` made, each part of 8 characters or more from an end is found.
+            secrets: Values by name. The first 8 and the last 8 characters that are letters and digits in a
+                row are searched. So each part of 8 characters or more from an end of a `canary` is found.
 
         Raises:
-            ValueError: A value has no such run, so that it could leave unseen.
+            ValueError: A value has no such run, so that its leak could be missed.
         """
         self.secrets: Final = dict(secrets)
         self._folded: dict[bytes, tuple[str, str]] = {}
@@ -66,7 +66,7 @@ class Canaries:
                 self._exact |= {needle: (name, form) for form, needle in _encoded(part.encode())}
 
     def search(self, places: Mapping[str, str | bytes]) -> list[Leak]:
-        """Every place and form in which a part of a secret is written, told once each."""
+        """Return every place and form in which a part of a secret occurs, each once."""
         return [leak for place, content in places.items() for leak in self._search(place, content)]
 
     def _search(self, place: str, content: str | bytes) -> Iterator[Leak]:
@@ -80,7 +80,7 @@ class Canaries:
 
 
 def _folded(part: bytes) -> Iterator[tuple[str, bytes]]:
-    """What is the same in upper and lower case: URLs, JSON and Python's own quoting leave letters and digits alone."""
+    """Return the form that ignores case. URLs, JSON and Python's quoting keep letters and digits."""
     yield "text", part.lower()
     for separator in _SEPARATORS:
         yield "hex", part.hex("\0").replace("\0", separator).encode()
@@ -94,7 +94,7 @@ def _encoded(part: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _base64(part: bytes) -> Iterator[bytes]:
-    """Three ways, by how many bytes are in front of it: what does not depend on what is beside it."""
+    """Return three encodings, by the number of preceding bytes, without the characters that depend on neighbours."""
     for before in range(3):
         begin, end = -(-before * 8 // 6), (before + len(part)) * 8 // 6
         yield b64encode(b"\0" * before + part)[begin:end]

@@ -1,4 +1,4 @@
-"""Manifests as users write them: a working one for each platform and kind of connection, and ways to change them."""
+"""Manifests as users write them: a working one for each platform and kind of connection, and changes to them."""
 
 from copy import deepcopy
 from typing import Any, Final
@@ -10,7 +10,7 @@ from netbird_streaming.api.types import GROUP, VERSION
 Manifest = dict[str, Any]
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 ABSENT: Final = object()
-"""For `changed`: the field is left out."""
+"""For `changed`: remove the field."""
 
 
 def reference(name: str, key: str) -> Manifest:
@@ -72,7 +72,7 @@ def changed(manifest: Manifest, changes: dict[str, Any]) -> Manifest:
 
 
 def to_yaml(*manifests: Manifest) -> str:
-    """The manifests as the documents of one stream."""
+    """Return the manifests as the documents of one stream."""
     text: str = yaml.safe_dump_all(manifests, sort_keys=False)
     return text
 

@@ -1,4 +1,4 @@
-"""What the chart has for Prometheus and Grafana: the alerts as it renders them, the dashboard; and the runbooks."""
+"""The chart's parts for Prometheus and Grafana: the rendered alerts, the dashboard and the runbooks."""
 
 import json
 import re
@@ -19,49 +19,49 @@ _SECONDS: Final = re.compile(r"\b\d{2,}\b(?!m)")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert, as Prometheus is given it."""
+    """One alert of Prometheus."""
 
     name: str
     expression: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     pending: str | None
-    """How long the expression has to hold, as `15m`; None for not at all."""
+    """The duration for which the expression has to hold, as `15m`; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query of a panel, as Grafana would ask it."""
+    """One query of a panel, as Grafana sends it."""
 
     panel: str
     expression: str
 
     def asked(self, namespace: str, rate_interval: str) -> str:
-        """Put values into the place of the variables that the dashboard knows."""
+        """Replace the variables of the dashboard by values."""
         text = self.expression.replace("$namespace", namespace).replace("$__rate_interval", rate_interval)
         assert "$" not in text
         return text
 
 
 def dashboard() -> Manifest:
-    """Read the dashboard, as Grafana's JSON model has it."""
+    """Return the dashboard in Grafana's JSON model."""
     found: Manifest = json.loads(DASHBOARD.read_text())
     return found
 
 
 def queries() -> list[Query]:
-    """Read the queries of all its panels."""
+    """Return the queries of all panels."""
     return [
         Query(panel["title"], target["expr"]) for panel in dashboard()["panels"] for target in panel.get("targets", ())
     ]
 
 
 def rule_groups(helm: Path, **settings: Any) -> list[Manifest]:
-    """Render the groups of rules; they are what a rule file of Prometheus holds.
+    """Render the groups of rules, the content of a rule file of Prometheus.
 
     Args:
         helm: the program.
-        settings: what differs in the chart's `metrics.prometheusRule`.
+        settings: changes of the chart's `metrics.prometheusRule`.
     """
     values = {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, **settings}}}
     (rule,) = of_kind(render(helm, _NAMESPACE, values), "PrometheusRule")
@@ -70,7 +70,7 @@ def rule_groups(helm: Path, **settings: Any) -> list[Manifest]:
 
 
 def alerts(groups: list[Manifest]) -> list[Alert]:
-    """Read the alerts of rendered groups."""
+    """Return the alerts of rendered groups."""
     return [
         Alert(each["alert"], each["expr"], each["labels"], each["annotations"], each.get("for"))
         for group in groups

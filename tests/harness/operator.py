@@ -1,4 +1,4 @@
-"""The operator as a process of its own, with the rights of its chart and no others: for tests, demo and benchmarks."""
+"""The operator as a process, with the rights of its chart and no others: for tests, demo and benchmarks."""
 
 import http.client
 import json
@@ -32,12 +32,12 @@ _RIGHTS: Final = ("ServiceAccount", "Secret", "ClusterRole", "ClusterRoleBinding
 
 
 class OperatorError(Exception):
-    """The operator did not do as asked; the message holds the end of its log."""
+    """The operator failed. The message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What the chart left in a cluster, but for the Deployment: there is no node for its pod."""
+    """The chart's objects in a cluster, without the Deployment, because there is no node for its pod."""
 
     plane: ControlPlane
     namespace: str
@@ -52,9 +52,9 @@ def install(
     """Apply the chart's definitions, ServiceAccount, rights and connection, as `helm install` would.
 
     Args:
-        plane: where to.
-        values: what differs from the chart's values.yaml.
-        namespace: the release's; made where it is not there.
+        plane: the control plane.
+        values: changes of the chart's values.yaml.
+        namespace: the release's, created if missing.
 
     Raises:
         ChartError: the values are refused.
@@ -74,15 +74,15 @@ def install(
 
 
 def apply(plane: ControlPlane, *manifests: Manifest) -> None:
-    """Apply manifests as the administrator; none is fine."""
+    """Apply manifests as the administrator. The list may be empty."""
     if manifests:
         plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=yaml.safe_dump_all(manifests))
 
 
 class Operator:
-    """A running operator; use it as a context manager, or call stop() or kill().
+    """A running operator. Use it as a context manager, or call stop() or kill().
 
-    It does not outlive this process. Several of one installation compete for its Lease.
+    It ends with this process. Several of one installation compete for its Lease.
     """
 
     def __init__(
@@ -94,20 +94,21 @@ class Operator:
         module: str = "netbird_streaming",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it, and don't wait: ready() does.
+        """Start it without waiting; see ready().
 
         Args:
-            installation: whose rights and arguments it has.
-            arguments: more of them; a later one wins.
-            log: where it writes to; without one, a file of its own in the control plane's folder.
-            python: the interpreter, and with it the dependencies; the image's without one.
-            module: what it runs; `tests.harness.verbose_operator` is the operator, with nothing held back from its log.
-            environment: variables beside those of a pod.
+            installation: its rights and arguments.
+            arguments: additional ones; a later one wins.
+            log: its log file; by default one in the control plane's folder.
+            python: the interpreter and its dependencies; by default the image's.
+            module: the module to run; `tests.harness.verbose_operator` is the operator with an unfiltered
+                log.
+            environment: variables in addition to those of a pod.
         """
         self.log: Final = log or _new_log(installation.plane.folder)
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         command = [python or operator_python(), "-m", module, *installation.arguments]
-        # The ports that the chart gives may be taken here, on the host.
+        # The chart's ports may be in use on this host.
         for each in ("health", "metrics"):
             command += [f"--{each}-host=127.0.0.1", f"--{each}-port=0"]
         command += arguments
@@ -117,12 +118,12 @@ class Operator:
 
     @property
     def pid(self) -> int:
-        """Its process id, for example to measure what it uses."""
+        """Its process id, for example to measure its memory."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Return whether it still runs."""
         return self._process.alive
 
     def ready(self, seconds: float = READY_SECONDS) -> Self:
@@ -144,11 +145,11 @@ class Operator:
         return self
 
     def probe(self, path: str) -> tuple[int, str]:
-        """Ask as the kubelet does: the status and the text; 0 where nobody answers."""
+        """Send a probe as the kubelet does; return status and text, or 0 without a response."""
         return self._get("health", path)
 
     def metrics(self) -> str:
-        """Ask as Prometheus does: the text of /metrics, empty where nobody answers."""
+        """Scrape /metrics as Prometheus does; return the text, empty without a response."""
         return self._get("metrics", "/metrics")[1]
 
     def _get(self, endpoint: str, path: str) -> tuple[int, str]:
@@ -166,25 +167,25 @@ class Operator:
             connection.close()
 
     def text(self) -> str:
-        """Read what it has logged since its start."""
+        """Return its log since its start."""
         with self.log.open("rb") as lines:
             lines.seek(self._offset)
             return lines.read().decode(errors="replace")
 
     def log_tail(self, lines: int) -> str:
-        """Read the last lines of its log."""
+        """Return the last lines of its log."""
         return "\n".join(self.text().splitlines()[-lines:])
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """Read what it has logged, decoded; the chart's default form is JSON."""
+        """Return its decoded log. The chart's default format is JSON."""
         return [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
 
     def terminate(self) -> None:
-        """Ask it to end, as the kubelet does (SIGTERM), and don't wait."""
+        """Send SIGTERM, as the kubelet does, and don't wait."""
         self._process.send(signal.SIGTERM)
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """End it as the kubelet does, and answer its exit code.
+        """Stop it as the kubelet does, and return its exit code.
 
         Raises:
             OperatorError: it does not end in time.
@@ -196,17 +197,15 @@ class Operator:
             raise OperatorError(self._complaint(f"still runs {seconds:.0f} s after SIGTERM")) from None
 
     def kill(self) -> None:
-        """End it at once (SIGKILL), as a crash would."""
+        """Kill it at once (SIGKILL), as a crash would."""
         self._process.kill()
 
     def __enter__(self) -> Self:
-        """Answer itself; it runs already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it at once."""
         self._process.kill()
 
     def _wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
@@ -223,7 +222,7 @@ class Operator:
 
 
 def ports_of(endpoint: str, log: str) -> list[int]:
-    """The ports on which processes serve `health` or `metrics`, in the order of their starts, as they log them."""
+    """Return the ports of `health` or `metrics`, in the order of the processes' starts, from their log."""
     return [int(each) for each in re.findall(_PORT.format(endpoint), log)]
 
 
@@ -234,7 +233,7 @@ def _new_log(folder: Path) -> Path:
 
 
 def _environment(kubeconfig: Path) -> dict[str, str]:
-    """Make what a pod has, and no more: no proxy, no home folder, no setting of whoever runs the tests."""
+    """Return the environment of a pod: no proxy, no home folder, no setting of the user who runs the tests."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     return {**kept, "KUBECONFIG": str(kubeconfig), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 

@@ -15,9 +15,9 @@ from markdown_it.token import Token
 
 ROOT: Final = Path(__file__).parents[2]
 COMMANDS: Final = frozenset({"sh", "console"})
-"""Languages of blocks that a reader types: `console` shows the answers too, and its commands begin with `$ `."""
+"""Languages of blocks that a reader types. `console` shows the output too, and its commands begin with `$ `."""
 MANIFESTS: Final = "yaml"
-"""A reader applies these, where all of their documents have a kind."""
+"""Languages that a reader applies, if all of their documents have a kind."""
 
 _MARKER: Final = re.compile(r"<!-- (not run|run in): (.+?) -->\s*")
 _SEPARATORS: Final = frozenset("();<>|&")
@@ -29,7 +29,7 @@ _HERE_DOCUMENT: Final = re.compile(r"<<'(\w+)'(.*\n)(?:.*\n)*?\1\n")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of code of a page, and what is said about running it."""
+    """A block of code of a page, and whether it is run."""
 
     page: str
     """The page's path from the root of the repository."""
@@ -37,23 +37,23 @@ class Block:
     language: str
     text: str
     not_run: str | None
-    """Why no test runs it, as the page says right above it."""
+    """The reason why no test runs it, as the page says directly above it."""
     run_in: str | None
-    """The page on which the same block stands, and is run."""
+    """The page on which the same block is run."""
 
     @property
     def place(self) -> str:
-        """Where it is, as editors understand it."""
+        """The location in the form of editors."""
         return f"{self.page}:{self.line}"
 
     @property
     def runs(self) -> bool:
-        """Whether it is run on its own page."""
+        """Return whether it is run on its own page."""
         return self.not_run is None and self.run_in is None
 
     @property
     def script(self) -> str:
-        """What a reader would type."""
+        """Return the commands that a reader would type."""
         if self.language != "console":
             return self.text
         typed = re.findall(r"^\$ (.*(?:\\\n.*)*)$", self.text, re.MULTILINE)
@@ -62,20 +62,20 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link of a page to somewhere in the repository."""
+    """A link of a page to a file of the repository."""
 
     page: str
     target: str
 
     @property
     def destination(self) -> tuple[Path, str]:
-        """The file that it leads to, and the anchor there; `""` where it names none."""
+        """The file and the anchor of the link; `""` without an anchor."""
         name, _, anchor = self.target.partition("#")
         return ((ROOT / self.page).parent / name).resolve() if name else ROOT / self.page, anchor
 
 
 def pages() -> list[str]:
-    """Every page of the repository, by its path from the root."""
+    """Return every page of the repository, by its path from the root."""
     found = (path.relative_to(ROOT) for path in ROOT.rglob("*.md"))
     return sorted(str(path) for path in found if not any(_is_made_by_a_tool(part) for part in path.parts))
 
@@ -85,7 +85,7 @@ def _is_made_by_a_tool(folder: str) -> bool:
 
 
 def blocks(page: str) -> list[Block]:
-    """The blocks that somebody could run, in their order: commands, and whole manifests or parts of them."""
+    """Yield the blocks that can be run, in order: commands, and whole manifests or parts of them."""
     found: list[Block] = []
     marker: re.Match[str] | None = None
     for token in _tokens(page):
@@ -98,22 +98,22 @@ def blocks(page: str) -> list[Block]:
 
 
 def manifests(page: str) -> Iterator[tuple[Block, Any]]:
-    """The documents that a reader of the page applies, each with its block."""
+    """Yield the documents that a reader of the page applies, each with its block."""
     for block in blocks(page):
         if block.language == MANIFESTS and block.runs:
             yield from ((block, each) for each in yaml.safe_load_all(block.text))
 
 
 def programs(script: str) -> set[str]:
-    """The programs that a script names as commands, shell built-ins included."""
+    """Return the programs that a script names as commands, shell built-ins included."""
     plain = _COMMENT.sub("", _HERE_DOCUMENT.sub(r"\2", script).replace("\\\n", " "))
-    # A line's end separates commands, so it becomes what the splitter knows as a separator.
+    # A line's end separates commands, so it becomes a separator of the splitter.
     words = shlex.shlex(plain.replace("\n", " ; "), posix=True, punctuation_chars=True)
     found = set()
     first = True
     for word in words:
         if set(word) <= _SEPARATORS:
-            # A redirection's target is a file, and what follows a substitution goes on with the command around it.
+            # A redirection's target is a file, and the text after a substitution continues the command around it.
             first = bool(set(word) & set("|;(")) or word in {"&", "&&"}
         elif first and word in _KEYWORDS:
             first = word not in {"for", "done", "fi"}
@@ -124,7 +124,7 @@ def programs(script: str) -> set[str]:
 
 
 def figures() -> str:
-    """How many blocks are run, and how many are not: a line for whoever runs the tests."""
+    """Return the numbers of blocks that are run and not run, as a line for the test report."""
     found = [block for page in pages() for block in blocks(page)]
     run = sum(block.runs for block in found)
     repeated = sum(block.run_in is not None for block in found)
@@ -132,7 +132,7 @@ def figures() -> str:
 
 
 def links(page: str) -> Iterator[Link]:
-    """Every link and image of a page that leads to a file of the repository."""
+    """Yield every link and image of a page that leads to a file of the repository."""
     for token in _tokens(page):
         for child in token.children or ():
             target = child.attrGet("href") or child.attrGet("src")
@@ -168,7 +168,7 @@ def column(page: str, head: re.Pattern[str]) -> Iterator[str]:
 
 
 def anchors(page: str) -> set[str]:
-    """The anchors of a page's headings, as forges make them."""
+    """Return the anchors of a page's headings, as forges make them."""
     seen: Counter[str] = Counter()
     found = set()
     for opening, text in pairwise(_tokens(page)):

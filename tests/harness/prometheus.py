@@ -1,4 +1,4 @@
-"""A Prometheus as a process of its own, which scrapes what it is told every second and evaluates rules as often."""
+"""A Prometheus process that scrapes its targets and evaluates rules every second."""
 
 import json
 import time
@@ -21,12 +21,12 @@ _POLL_SECONDS: Final = 0.1
 
 
 class PrometheusError(Exception):
-    """It is not there in time, or does not take a query; the message says what it said."""
+    """Prometheus is not ready in time, or refuses a query. The message has its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One element of an answer, at one moment."""
+    """One element of a result, at one moment."""
 
     labels: Mapping[str, str]
     value: float
@@ -53,19 +53,19 @@ class ActiveAlert:
 
 
 class Prometheus:
-    """A server that runs from its making to the end of the block, or of this process."""
+    """A server that runs until the end of the block, or of this process."""
 
     def __init__(self, program: Path, folder: Path, targets: Mapping[str, int], groups: list[Manifest]) -> None:
-        """Start it, and wait until it answers.
+        """Start it, and wait until it responds.
 
         Args:
-            program: where it is.
-            folder: where it keeps everything; it exists.
-            targets: the ports on loopback to scrape, by the pod that each stands for.
+            program: its path.
+            folder: an existing folder for its data.
+            targets: the ports on loopback to scrape, by pod name.
             groups: the groups of rules.
 
         Raises:
-            PrometheusError: it does not answer in time.
+            PrometheusError: it does not respond in time.
         """
         (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(_settings(targets)))
@@ -83,10 +83,10 @@ class Prometheus:
         self._wait()
 
     def query(self, expression: str) -> list[Sample]:
-        """Ask for what an expression is now.
+        """Return the current value of an expression.
 
         Raises:
-            PrometheusError: it does not take the expression.
+            PrometheusError: the expression is refused.
         """
         found = self._ask("query", query=expression)
         if found["resultType"] == "scalar":
@@ -94,7 +94,7 @@ class Prometheus:
         return [Sample(each["metric"], float(each["value"][1])) for each in found["result"]]
 
     def rules(self) -> dict[str, Manifest]:
-        """Read its alerts by their names, each with its `health`, its `lastError` and its `state`."""
+        """Return its alerts by name, each with its `health`, its `lastError` and its `state`."""
         groups = self._ask("rules", type="alert")["groups"]
         return {rule["name"]: rule for group in groups for rule in group["rules"]}
 
@@ -134,19 +134,17 @@ class Prometheus:
             return False
 
     def __enter__(self) -> Self:
-        """Answer itself; it runs already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it at once."""
         self._client.close()
         self._process.kill()
 
 
 def _settings(targets: Mapping[str, int]) -> Manifest:
-    """What a PodMonitor of the chart comes to: the same labels, for what is no pod here."""
+    """Return the scrape configuration of the chart's PodMonitor, with the same labels and without pods."""
     job = "netbird-system/netbird-streaming-operator"
     scraped = [
         {"targets": [f"{LOOPBACK}:{port}"], "labels": {"namespace": "netbird-system", "pod": pod}}

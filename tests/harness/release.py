@@ -1,4 +1,4 @@
-"""A release of the chart on a real API server, by real Helm. Its pods are processes here, since there is no node."""
+"""A release of the chart on a real API server, by real Helm. Its pods are processes here, because there is no node."""
 
 import json
 import os
@@ -18,37 +18,36 @@ _QUICK: Final = ("--lease-duration=4", "--lease-renew-deadline=3", "--lease-retr
 
 
 class Release:
-    """What `helm install NAME --namespace NAMESPACE` and its like do."""
+    """A Helm release with its commands, such as `helm install NAME --namespace NAMESPACE`."""
 
     def __init__(self, plane: ControlPlane, namespace: str, name: str = "op") -> None:
-        """Do nothing yet."""
         self.plane: Final = plane
         self.namespace: Final = namespace
         self.name: Final = name
 
     def install(self, chart: Path = CHART, *flags: str, **values: Any) -> str:
-        """Install it, with the namespace where that is not there; answer what Helm prints. Raises ChartError."""
+        """Install it, with its namespace if that is missing; return Helm's output. Raises ChartError."""
         command = ["install", self.name, str(chart), "--create-namespace", *flags]
         if self.plane.kubectl("get", "crd", "--output=name"):
             return self._run(command, values)
-        # Helm makes the connection last, and without the wait might come to it before its kind is known.
+        # Helm creates the connection last, and without the wait its kind might not be served yet.
         with rolling_out(self.plane, self.namespace):
             return self._run([*command, "--wait", "--timeout=60s"], values)
 
     def upgrade(self, **values: Any) -> str:
-        """Upgrade it to our chart, with these values beside those that it has. Raises ChartError."""
+        """Upgrade it to the working tree's chart, with these values in addition to its own. Raises ChartError."""
         return self._run(["upgrade", self.name, str(CHART), "--reset-then-reuse-values"], values)
 
     def rollback(self, revision: int) -> str:
-        """Go back to a revision. Raises ChartError."""
+        """Roll back to a revision. Raises ChartError."""
         return self._run(["rollback", self.name, str(revision)])
 
     def uninstall(self) -> str:
-        """Remove it. Raises ChartError."""
+        """Uninstall it. Raises ChartError."""
         return self._run(["uninstall", self.name])
 
     def installation(self) -> Installation:
-        """Answer the ServiceAccount and the arguments that the Deployment has now."""
+        """Return the ServiceAccount and the arguments of the current Deployment."""
         selector = f"--selector=app.kubernetes.io/instance={self.name}"
         found = self.plane.kubectl("get", "deployments", f"--namespace={self.namespace}", selector, "--output=json")
         (deployment,) = json.loads(found)["items"]
@@ -58,7 +57,7 @@ class Release:
 
     @contextmanager
     def pod(self, source: Path = SOURCE) -> Iterator[Operator]:
-        """Run what the Deployment's pod would run, from this source, as the leader; it ends in good order."""
+        """Run the program of the Deployment's pod from this source, as the leader, and stop it gracefully."""
         with Operator(self.installation(), *_QUICK, environment={"PYTHONPATH": str(source)}) as operator:
             yield operator.leading()
             operator.stop()
@@ -67,7 +66,7 @@ class Release:
         command = [str(self.plane.binaries.find("helm")), *arguments, f"--namespace={self.namespace}"]
         if values is not None:
             command.append("--values=-")
-        # Helm's caches are kept where the server's data are.
+        # Helm's caches are kept in the server's folder.
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.plane.folder),
@@ -82,7 +81,7 @@ class Release:
 
 
 def former_version(folder: Path) -> tuple[Path, Path]:
-    """Unpack the last commit that has another chart than the working tree: where its chart and its operator are.
+    """Unpack the last commit with another chart than the working tree; return its chart and its operator.
 
     In a clone without history that is the last commit.
     """

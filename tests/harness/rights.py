@@ -1,6 +1,6 @@
-"""Which rights the operator needs, and for what: the chart's rules and its README are held to this list.
+"""The rights of the operator and their reasons, against which the chart's rules and its README are checked.
 
-tests/controlplane/test_permissions.py holds the list to the calls that the operator makes.
+tests/controlplane/test_permissions.py compares the list with the operator's calls.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,11 @@ from typing import Any, Final
 from netbird_streaming.api.types import GROUP
 
 Granted = tuple[str, str, str]
-"""(group, resource, verb); the resource as `leases=name` where the rule is limited to names."""
+"""(group, resource, verb). The resource is `leases=name` if the rule is limited to names."""
 
 
 class Place(Enum):
-    """Where a right is needed."""
+    """The scope of a right."""
 
     SCOPE = "in scope"
     KINDS = "in scope; with cluster connections the whole cluster"
@@ -26,7 +26,7 @@ class Place(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Rights that one flow needs."""
+    """The rights of one flow."""
 
     place: Place
     group: str
@@ -34,10 +34,10 @@ class Need:
     verbs: tuple[str, ...]
     flow: str
     name: str = ""
-    """The only object that it is about; empty for all."""
+    """The single object of the rule; empty for all."""
 
     def granted(self) -> Iterator[Granted]:
-        """Answer the rights one by one."""
+        """Return the single rights."""
         suffix = f"={self.name}" if self.name else ""
         return ((self.group, self.resource + suffix, verb) for verb in self.verbs)
 
@@ -78,11 +78,11 @@ NEEDS: Final = (
     Need(Place.OWN, "coordination.k8s.io", "leases", ("patch",), "takes, renews and releases it", _LEASE),
     Need(Place.OWN, "", "secrets", ("patch",), "adds the key of its fingerprints at the first start", _KEY),
 )
-"""Cluster connections refer to Secrets and ConfigMaps of the operator's own namespace, which is in scope for that."""
+"""Cluster connections refer to Secrets and ConfigMaps of the operator's own namespace, which is always in scope."""
 
 
 def needed(place: Place, *, secret_watch: bool = True, cluster_connections: bool = True) -> set[Granted]:
-    """Answer the rights that are needed in a place."""
+    """Return the rights in a scope."""
     found = {granted for need in NEEDS if need.place is place for granted in need.granted()}
     if not secret_watch:
         found -= {("", "secrets", "list"), ("", "secrets", "watch")}
@@ -92,7 +92,7 @@ def needed(place: Place, *, secret_watch: bool = True, cluster_connections: bool
 
 
 def granted_by(role: Mapping[str, Any]) -> set[Granted]:
-    """Answer what a Role or ClusterRole grants."""
+    """Return the rights that a Role or ClusterRole grants."""
     found: set[Granted] = set()
     for rule in role["rules"]:
         names = rule.get("resourceNames")

@@ -1,4 +1,4 @@
-"""Everything that the operator does, each started on demand: for tests of the rights that it takes."""
+"""Every flow of the operator, each started on demand: for tests of its rights."""
 
 import json
 from collections.abc import Iterator
@@ -30,14 +30,15 @@ _EDITS: Final = 20
 
 
 class Flows:
-    """A team and what it and its administrator do. `cluster` says whether there are cluster connections."""
+    """A team, its administrator and their actions. `cluster` says whether there are cluster connections."""
 
     def __init__(self, release: Release, netbird: RunningNetBird, team: str, *, cluster: bool = True) -> None:
-        """Make the account, the Secrets and the CA bundles; the namespaces and the definitions must be there."""
+        """Create the account, the Secrets and the CA bundles. The namespaces and the definitions must exist."""
         self.release: Final = release
         self.plane: Final = release.plane
         self.team: Final = team
-        # Its client is the administrator's; a process for each edit would be too slow to meet a write.
+        # The administrator's client is used, because a process for each edit would be too slow to conflict with a
+        # write.
         self._client: Final = Objects(release.plane)._client
         self._cluster: Final = cluster
         netbird.control.add_account(Account(team))
@@ -51,7 +52,7 @@ class Flows:
         self._apply(*(secret(name, **values) for name, values in SECRETS.items()))
 
     def connect(self) -> None:
-        """Connect by a connection of each kind, with a CA bundle, and wait until there is one of each platform."""
+        """Create a connection of each kind, with a CA bundle, and wait until there is one of each platform."""
         self._apply(manifests.connection(**self._bundle))
         platforms = list(manifests.BLOCKS)
         self._apply(*(self._integration(each.replace("_", "-"), platform=each) for each in platforms))
@@ -64,7 +65,7 @@ class Flows:
         self.ready(*names)
 
     def webhook(self, name: str, namespace: str | None = None, **spec: Any) -> None:
-        """Declare an integration that differs from all others by its URL."""
+        """Create an integration with a unique URL."""
         block = {"url": f"https://siem.example.com/{namespace or self.team}/{name}"}
         self._apply(self._integration(name, platform="generic_http", genericHTTP=block, **spec), namespace=namespace)
 
@@ -73,11 +74,11 @@ class Flows:
         self._kubectl("wait", "--for=condition=Ready", "--timeout=45s", *(f"esi/{name}" for name in names))
 
     def ask(self, kind: str, name: str) -> None:
-        """Ask for a reconcile now."""
+        """Request a reconcile."""
         self._kubectl("annotate", "--overwrite", kind, name, f"{RECONCILE_ANNOTATION}={uuid4().hex}")
 
     def collide(self, kind: str, name: str) -> None:
-        """Edit it many times over, so that a write of the operator's meets one of these."""
+        """Edit it many times, so that a write of the operator conflicts with an edit."""
         place = "" if kind == "cnbc" else f"/namespaces/{self.team}"
         path = f"/apis/{GROUP}/{VERSION}{place}/{_PLURALS[kind]}/{name}"
         for _ in range(_EDITS):
@@ -85,25 +86,25 @@ class Flows:
             self._client.patch(path, json=patch, headers={"Content-Type": "application/merge-patch+json"})
 
     def rotate(self, namespace: str | None = None) -> None:
-        """Change the token's Secret in a way that doesn't matter, which only reading it tells."""
+        """Change the token's Secret irrelevantly, which the operator can only see by reading it."""
         self._apply(secret("netbird", token=f"nbp_{self.team}", rotation=uuid4().hex), namespace=namespace)
 
     def orphan(self) -> None:
-        """Delete an integration that stays in NetBird, which an Event tells."""
+        """Delete an integration and keep it in NetBird, which an Event reports."""
         name = f"orphan-{uuid4().hex[:8]}"
         self.webhook(name, deletionPolicy="Orphan")
         self.ready(name)
         self._kubectl("delete", "esi", name, "--timeout=45s")
 
     def reject(self) -> None:
-        """Let NetBird reject the cluster connection's token, and accept it again, which Events tell."""
+        """Let NetBird reject the cluster connection's token and accept it again, which Events report."""
         for token, ready in (("nbp_unknown", "False"), (f"nbp_{self.team}", "True")):
             self._apply(secret("netbird", token=token), namespace=self.release.namespace)
             self.ask("cnbc", "default")
             self._kubectl("wait", f"--for=condition=Ready={ready}", "--timeout=45s", "cnbc/default")
 
     def another_connection(self, kind: str) -> None:
-        """Make one, and an integration that uses it."""
+        """Create a connection, and an integration that uses it."""
         name = f"another-{uuid4().hex[:8]}"
         if kind == "cnbc":
             access = [{"namespaces": [self.team]}]
@@ -114,14 +115,14 @@ class Flows:
         self.webhook(name, connectionRef={"kind": long, "name": name})
 
     def another_namespace(self) -> None:
-        """Make one that is allowed by its labels, and an integration in it."""
+        """Create a namespace that is allowed by its labels, and an integration in it."""
         name = f"{self.team}-{uuid4().hex[:8]}"
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": LABELS}}
         apply(self.plane, namespace)
         self.webhook("shared", name, connectionRef={"kind": "ClusterNetBirdConnection", "name": "default"})
 
     def hand_over(self) -> None:
-        """Name an installation of the team's namespace that is gone, as the one that manages the connection."""
+        """Name a removed installation as the one that manages the connection."""
         mark = {"status": {"internal": {"installation": f"{self.team}/{LEASE}"}}}
         options = ("--subresource=status", "--type=merge", f"--patch={json.dumps(mark)}")
         self._kubectl("patch", "nbc", "netbird", *options)
@@ -132,7 +133,7 @@ class Flows:
         self.plane.kubectl("delete", "lease", "--all", f"--namespace={self.release.namespace}")
 
     def start(self, right: Granted, place: str) -> None:
-        """Do what takes this right, there (`""`: the whole cluster); it may be done many times over."""
+        """Start the flow that uses this right in a namespace (`""`: the whole cluster). It may be called repeatedly."""
         own = place == self.release.namespace != self.team
         kind = next((short for short, plural in _PLURALS.items() if right[1].partition("/")[0] == plural), "")
         name = {"esi": "datadog", "nbc": "netbird", "cnbc": "default"}.get(kind, "")
@@ -156,19 +157,19 @@ class Flows:
             case ["leases" | "leases=netbird-streaming-operator", "create" | "get"]:
                 self.delete_lease()
             case _:
-                pass  # it was begun with the process, and goes on by itself
+                pass  # it started with the process, and continues by itself
 
     def refusals(self) -> str:
-        """What the resources' conditions say that Kubernetes refuses."""
+        """Return the refusals of Kubernetes in the resources' conditions."""
         messages = "{..conditions[?(@.reason=='KubernetesRefused')].message}"
         return self.plane.kubectl("get", "esi,nbc,cnbc", "--all-namespaces", f"--output=jsonpath={messages}")
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     def asked(self, since: int) -> Iterator[AuditEvent]:
-        """What the operator asked of the API server."""
+        """Return the operator's requests to the API server."""
         user = f"system:serviceaccount:{self.release.namespace}:{self.release.name}-netbird-streaming-operator"
         return (each for each in self.plane.audit(since) if each.user == user)
 

@@ -1,4 +1,4 @@
-"""What `kubectl apply` says of manifests that the schema refuses, read from one call for many of them."""
+"""Schema errors of `kubectl apply` for many manifests, from one call."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,19 +9,19 @@ from tests.harness.manifests import Manifest, to_yaml
 from tools.crds import __main__
 
 PASTED: Final = "hunter2"
-"""Stands for a credential that was pasted into the wrong field: no sentence may repeat it."""
+"""A credential that was pasted into the wrong field. No message may repeat it."""
 
 _REFUSAL: Final = re.compile(r'"([a-z0-9.-]+)" is invalid: (.*)')
 
 
 def install_crds(plane: ControlPlane) -> None:
-    """Apply `crds/` and wait until the API server serves them; again is no change."""
+    """Apply `crds/` and wait until the API server serves them. Repeating it is no change."""
     plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={__main__.FOLDER}")
     plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={__main__.FOLDER}")
 
 
 def refusals(plane: ControlPlane, namespace: str, cases: Mapping[str, Manifest]) -> dict[str, str]:
-    """What is said of each manifest that is refused, by its key; one that is accepted is not there. Nothing is kept."""
+    """Return the error of each refused manifest, by key. Accepted ones are left out, and nothing is stored."""
     named = {f"case-{index}": key for index, key in enumerate(cases)}
     documents = [_named(cases[key], name) for name, key in named.items()]
     said = said_by(lambda: apply(plane, namespace, *documents))
@@ -29,13 +29,13 @@ def refusals(plane: ControlPlane, namespace: str, cases: Mapping[str, Manifest])
 
 
 def apply(plane: ControlPlane, namespace: str, *documents: Manifest) -> str:
-    """What the API server would make of the manifests. Raises KubectlError where it refuses one."""
+    """Return the manifests with the API server's defaults, by a dry run. Raises KubectlError if one is refused."""
     options = (f"--namespace={namespace}", "--dry-run=server", "--output=yaml", "--filename=-")
     return plane.kubectl("apply", *options, input=to_yaml(*documents))
 
 
 def said_by(call: Callable[[], Any]) -> str:
-    """What kubectl says when it fails; nothing where it does not."""
+    """Return kubectl's error, or nothing if it succeeds."""
     try:
         call()
     except KubectlError as error:

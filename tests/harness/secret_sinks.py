@@ -1,4 +1,4 @@
-"""Where a secret could end up beyond its Secret: what each place holds, for the search of `tests.harness.leaks`."""
+"""Places where a secret could leak, with their contents, for the search of `tests.harness.leaks`."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,11 +14,11 @@ _GROUPS_OF_REVIEWS: Final = frozenset({"authentication.k8s.io", "authorization.k
 
 
 def process_sinks(pid: int, temporary: Path) -> dict[str, bytes]:
-    """What others on the machine see of a process and of all that it started, and the files that it uses.
+    """Yield what other users of the machine see of a process and its children, and the files that it uses.
 
     Args:
-        pid: The process. What has ended meanwhile has nothing to show.
-        temporary: Its folder for temporary files, left ones included.
+        pid: The process. Ended children have nothing to show.
+        temporary: Its folder for temporary files, including left ones.
     """
     places: dict[str, bytes] = {}
     for each in _family(pid):
@@ -45,22 +45,22 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _open_files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Deleted ones too: the kernel still has what they hold."""
+    """Deleted ones too, because the kernel still has their contents."""
     with suppress(OSError):
         for link in (folder / "fd").iterdir():
             with suppress(OSError):
                 target = link.readlink()
-                # A log is a sink of its own; a library's program text is none.
+                # A log is searched separately, and a library's program text can't leak.
                 if link.is_file() and link.stat().st_size <= _LARGEST:
                     yield f"open file {target}", link.read_bytes()
 
 
 def objects_sink(objects: Iterable[Mapping[str, Any]], *, own_words: bool = True) -> str:
-    """Every field of objects, those that the API server manages included; of Secrets all but the values.
+    """Yield every field of objects, including those that the API server manages, but no values of Secrets.
 
     Args:
-        objects: As the API server has them.
-        own_words: Whether what users wrote counts too: a spec, and `kubectl apply`'s copy of it.
+        objects: As the API server returns them.
+        own_words: Include what users wrote: a spec, and `kubectl apply`'s copy of it.
     """
     return json.dumps([_stripped(each, own_words=own_words) for each in objects])
 
@@ -78,7 +78,7 @@ def _stripped(found: Mapping[str, Any], *, own_words: bool) -> dict[str, Any]:
 
 
 def all_objects(reader: Objects) -> Iterator[dict[str, Any]]:
-    """Every object of every kind that the API server lists, each with its kind."""
+    """Yield every object of every kind of the API server, each with its kind."""
     for base in _groups(reader):
         for resource in (reader.read(base) or {}).get("resources", ()):
             if "list" not in resource["verbs"] or "/" in resource["name"]:
@@ -95,12 +95,12 @@ def _groups(reader: Objects) -> Iterator[str]:
 
 
 def audit_sink(log: Path, user: str, position: int = 0) -> bytes:
-    """What the API server's audit log says of a user's requests: URLs, and bodies where the policy keeps them.
+    """Yield the content of the audit log for a user's requests: URLs, and recorded bodies.
 
     Args:
         log: The audit log.
-        user: The user's name, or how those of several users begin.
-        position: Where in the log to begin.
+        user: The user's name, or the prefix of several users.
+        position: The start in the log.
     """
     with log.open("rb") as lines:
         lines.seek(position)

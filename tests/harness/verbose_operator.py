@@ -1,6 +1,7 @@
 """Run the operator with every library at its most verbose: `python -m tests.harness.verbose_operator run`.
 
-What is never logged in production must hold no secret either: a library may change the level of a line at any time.
+Lines that are never logged in production must hold no secret either, because a library may change the level of a line
+at any time.
 """
 
 import logging
@@ -14,14 +15,14 @@ from netbird_streaming.telemetry import logs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; answers its exit code."""
+    """Run the command line; return its exit code."""
     set_up = logs.set_up
 
     def set_up_all(log_format: str, level: str, stream: TextIO) -> None:
         set_up(log_format, level, stream)
         for name in ("", *logs.LIBRARIES):
             logging.getLogger(name).setLevel(logging.DEBUG)
-        # One of equal lines a minute would leave most of them unseen.
+        # The limit of one equal line a minute would hide most of them.
         for handler in logging.getLogger().handlers:
             handler.filters.clear()
 

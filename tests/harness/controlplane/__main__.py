@@ -16,7 +16,7 @@ INTERRUPTED: Final = 130
 
 
 def main() -> int:
-    """Answer the exit code."""
+    """Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.harness.controlplane", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "start", _start, "start one and leave it running; print its KUBECONFIG for a shell")
@@ -50,7 +50,7 @@ def _add(
 
 def _start(_arguments: argparse.Namespace) -> int:
     binaries = Binaries()
-    # Here, where a person sees the progress, not in the background.
+    # In the foreground, where the user sees the progress.
     for tool in CONTROL_PLANE:
         binaries.find(tool)
     found = local.start()

@@ -1,4 +1,4 @@
-"""What the API server's audit log says: who asked for what, counted where no client can flatter itself."""
+"""The API server's audit log: the user, verb and object of each request, independent of the clients' own counts."""
 
 import json
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any, Final
 
 GROUP: Final = "integrations.netbird.io"
 
-# Bodies are kept only of what holds no secret by design: our own kinds, and what else the operator writes; of a Secret
-# not even an answer's length is.
+# Bodies are recorded only for objects without secrets: the operator's kinds and its other writes. For a Secret not even
+# the length of a response is recorded.
 POLICY: Final[dict[str, Any]] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -29,12 +29,12 @@ POLICY: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One request that the API server answered, or one watch that it began."""
+    """One request that the API server answered, or one watch that it started."""
 
     user: str
     verb: str
     group: str
-    """Empty for the core group, and for a URL that is no resource."""
+    """Empty for the core group, and for a URL without a resource."""
     resource: str
     subresource: str
     namespace: str
@@ -42,15 +42,15 @@ class AuditEvent:
     uri: str
     status: int
     time: str
-    """When the request arrived, RFC 3339 with microseconds."""
+    """The arrival of the request, RFC 3339 with microseconds."""
     body: Any
-    """The request's decoded body, for writes to our own kinds, Events and Leases; else None."""
+    """The decoded body of writes to the operator's kinds, Events and Leases; else None."""
 
 
 def read(log: Path, position: int = 0) -> Iterator[AuditEvent]:
-    """Answer each request once, in the order of the log, from a byte position that is the beginning of a line.
+    """Return each request once, in the order of the log, from a byte position that is the start of a line.
 
-    The server writes a line when it has answered, so the last request may follow a moment after its answer.
+    The server writes the line after its response, so the last request may appear a moment later.
     """
     if not log.exists():
         return
@@ -61,7 +61,7 @@ def read(log: Path, position: int = 0) -> Iterator[AuditEvent]:
             if not line.endswith(b"\n"):
                 return  # the server is still writing it
             entry = json.loads(line)
-            # A watch is logged as it begins and again as it ends.
+            # A watch is logged at its start and again at its end.
             if entry["auditID"] not in seen:
                 seen.add(entry["auditID"])
                 yield _event(entry)

@@ -1,8 +1,8 @@
-"""Where the control plane's programs are, or how they come to be there.
+"""The control plane's programs: found, downloaded or built.
 
-In this order: the folder that KUBEBUILDER_ASSETS names; our cache; the official envtest archive; a build from the
-pinned Go modules. The archive has neither kube-controller-manager, without which no namespace is ever deleted, nor
-Helm: these are taken from PATH, or built.
+In this order: the folder that KUBEBUILDER_ASSETS names, the cache, the official envtest archive, a build from the
+pinned Go modules. The archive has no Helm and no kube-controller-manager, without which no namespace is ever deleted.
+These two are taken from PATH, or built.
 """
 
 import os
@@ -18,8 +18,8 @@ from tests.harness.controlplane.progress import say
 ASSETS_VARIABLE: Final = "KUBEBUILDER_ASSETS"
 CONTROL_PLANE: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 HELM: Final = "helm"
-# A cluster's version matters little to Helm, and a controller-manager of the same minor is as good as ours; a foreign
-# etcd, API server or kubectl would change what the tests measure.
+# Helm works with any cluster version, and any kube-controller-manager of the same minor will do. Another etcd, API
+# server or kubectl would change what the tests measure.
 TAKEN_FROM_PATH: Final = ("kube-controller-manager", HELM)
 
 
@@ -27,7 +27,7 @@ class Binaries:
     """The programs of one Kubernetes minor."""
 
     def __init__(self, minor: str | None = None) -> None:
-        """Look for that minor; without one, for what K8S_VERSION or KUBEBUILDER_ASSETS say, else for the default.
+        """Select that minor, else the one of K8S_VERSION or KUBEBUILDER_ASSETS, else the default.
 
         Raises:
             UnknownVersionError: the minor is not pinned here.
@@ -38,16 +38,16 @@ class Binaries:
         self._archives = envtest.Archives()
 
     def find(self, tool: str) -> Path:
-        """Answer where a tool is, after downloading or building it where it is nowhere yet.
+        """Return the path of a tool. Download or build it if it is missing.
 
         Raises:
-            BuildError: it is nowhere, and can't be built.
+            BuildError: it is missing and can't be built.
         """
         found = self.at_hand(tool)
         if found:
             return found
         with cache.locked():
-            # Somebody else may have made it while this process waited for the lock.
+            # Another process may have built it while this one waited for the lock.
             found = self.at_hand(tool)
             if found:
                 return found
@@ -55,11 +55,11 @@ class Binaries:
                 try:
                     return self._archives.download(self.minor)[tool]
                 except envtest.UnavailableError:
-                    pass  # said already; the build is what comes next
+                    pass  # already logged; the build is the next attempt
             return gobuild.build(gobuild.recipe(tool, self.minor))
 
     def at_hand(self, tool: str) -> Path | None:
-        """Answer where a tool is already, or None."""
+        """Return the path of an existing tool, or None."""
         if tool in self._assets:
             return self._assets[tool]
         recipe = gobuild.recipe(tool, self.minor)
@@ -76,7 +76,7 @@ class Binaries:
 
 
 def _assets(asked: str | None) -> dict[str, Path]:
-    """Answer what KUBEBUILDER_ASSETS holds; nothing where another minor is asked for than it holds."""
+    """Return the content of KUBEBUILDER_ASSETS, or nothing if it has another minor."""
     named = os.environ.get(ASSETS_VARIABLE, "").strip()
     if not named:
         return {}
@@ -89,7 +89,7 @@ def _assets(asked: str | None) -> dict[str, Path]:
 
 
 def _minor_of(program: Path | None) -> str | None:
-    """Answer which minor a Kubernetes program says it is."""
+    """Return the minor that a Kubernetes program reports."""
     if program is None:
         return None
     said = subprocess.run([str(program), "--version"], check=False, capture_output=True, text=True).stdout
@@ -98,5 +98,5 @@ def _minor_of(program: Path | None) -> str | None:
 
 
 def _known(minor: str | None) -> str | None:
-    """Leave out a minor that is not pinned: what its folder lacks is then taken from the default."""
+    """Ignore a minor that is not pinned. Programs that its folder lacks are then those of the default."""
     return minor if minor in versions.pinned_minors() else None

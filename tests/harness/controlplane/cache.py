@@ -1,4 +1,4 @@
-"""The folder of downloaded and built programs, outside of the checkout so that a clean clone finds it again."""
+"""The folder of downloaded and built programs. It is outside of the checkout, so that a new clone finds it again."""
 
 import fcntl
 import os
@@ -17,24 +17,24 @@ ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def architecture() -> str:
-    """Answer this machine's architecture as Go and the archives name it."""
+    """Return this machine's architecture as Go and the archives name it."""
     return ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def root() -> Path:
-    """Answer `$XDG_CACHE_HOME/netbird-streaming-operator`, below ~/.cache where that is not set. It may not exist."""
+    """Return `$XDG_CACHE_HOME/netbird-streaming-operator`, or the folder below ~/.cache. It may not exist."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "netbird-streaming-operator"
 
 
 def folder(name: str) -> Path:
-    """Answer the folder of one program's version on this architecture. It may not exist."""
+    """Return the folder of one program's version on this architecture. It may not exist."""
     return root() / f"{name}-linux-{architecture()}"
 
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Hold the cache alone, so that two runs don't build the same. The lock goes with its process, in any case."""
+    """Lock the cache, so that two runs don't build the same program. The lock ends with its process."""
     root().mkdir(parents=True, exist_ok=True)
     with (root() / ".lock").open("w") as lock:
         try:
@@ -49,13 +49,13 @@ def locked() -> Iterator[None]:
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """Give a folder on the cache's file system for what is not finished; to be used while the cache is locked."""
+    """Create a temporary folder on the cache's file system. Used while the cache is locked."""
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=root()) as made:
         yield Path(made)
 
 
 def publish(made: Path, name: str, tool: str) -> Path:
-    """Move a finished program to its place. It is there whole or not at all, even if this process dies now."""
+    """Move a finished program to its place atomically."""
     target = folder(name) / tool
     target.parent.mkdir(parents=True, exist_ok=True)
     made.chmod(0o755)

@@ -9,15 +9,15 @@ from tests.harness.controlplane.binaries import Binaries
 from tests.harness.controlplane.files import Files
 
 LOOPBACK: Final = "127.0.0.1"
-# Below the kernel's range for outgoing connections: a port that is left for a moment, as by an API server that is
-# started anew, is not given to a client meanwhile.
+# Below the kernel's range for outgoing connections, so that no client gets the port of an API server during its
+# restart.
 PORTS: Final = range(15_000, 32_000)
 PORT_ATTEMPTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the programs listen, all on loopback."""
+    """The ports of the programs, all on loopback."""
 
     etcd: int
     etcd_peer: int
@@ -25,7 +25,7 @@ class Ports:
 
 
 def free_ports() -> Ports:
-    """Answer three ports that nobody listens on now."""
+    """Return three unused ports."""
     chosen: set[int] = set()
     while len(chosen) < len(fields(Ports)):
         chosen.add(free_port())
@@ -34,7 +34,7 @@ def free_ports() -> Ports:
 
 
 def etcd(binaries: Binaries, files: Files, ports: Ports) -> list[str]:
-    """Keep its data in the folder, without waiting for the disk: nothing outlives the run."""
+    """Return etcd's command. Its data are in the folder and not synced to disk, because they are temporary."""
     client, peer = f"http://{LOOPBACK}:{ports.etcd}", f"http://{LOOPBACK}:{ports.etcd_peer}"
     return [
         str(binaries.find("etcd")),
@@ -50,13 +50,14 @@ def etcd(binaries: Binaries, files: Files, ports: Ports) -> list[str]:
 
 
 def apiserver(binaries: Binaries, files: Files, ports: Ports) -> list[str]:
-    """Authorise by RBAC, know users by static tokens and ServiceAccounts, and log each request."""
+    """Return the API server's command, with RBAC, static tokens, ServiceAccounts and an audit log."""
     folder = files.folder
     return [
         str(binaries.find("kube-apiserver")),
         f"--etcd-servers=http://{LOOPBACK}:{ports.etcd}",
         f"--bind-address={LOOPBACK}",
-        # With these two it needs no network but loopback. The kubernetes Service then has no endpoint: no pod asks.
+        # With these two it needs no network but loopback. The kubernetes Service then has no endpoint, and no pod uses
+        # it.
         f"--advertise-address={LOOPBACK}",
         "--endpoint-reconciler-type=none",
         f"--secure-port={ports.apiserver}",
@@ -67,17 +68,17 @@ def apiserver(binaries: Binaries, files: Files, ports: Ports) -> list[str]:
         f"--service-account-signing-key-file={folder / 'service-account.key'}",
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-cluster-ip-range=10.0.0.0/24",
-        # It would refuse pods before their ServiceAccount is there; no pod runs here.
+        # This would refuse pods until their ServiceAccount exists. No pod runs here.
         "--disable-admission-plugins=ServiceAccount",
         f"--audit-policy-file={folder / 'audit-policy.json'}",
         f"--audit-log-path={files.audit_log}",
-        # Megabytes; at the default of 100 a long run would lose its beginning.
+        # Megabytes. The default of 100 would drop the beginning of a long run.
         "--audit-log-maxsize=100000",
     ]
 
 
 def controller_manager(binaries: Binaries, files: Files) -> list[str]:
-    """Run what makes namespaces and owned objects go, and ServiceAccounts come."""
+    """Return the controller manager's command, which deletes namespaces and dependents and creates ServiceAccounts."""
     return [
         str(binaries.find("kube-controller-manager")),
         f"--kubeconfig={files.folder / 'manager.kubeconfig'}",
@@ -88,7 +89,7 @@ def controller_manager(binaries: Binaries, files: Files) -> list[str]:
 
 
 def free_port() -> int:
-    """Answer a port that nobody listens on now, on loopback.
+    """Return an unused port on loopback.
 
     Raises:
         OSError: there is none.

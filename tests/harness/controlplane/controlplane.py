@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane on loopback, made in seconds and thrown away: etcd, API server, controllers."""
+"""A temporary Kubernetes control plane on loopback: etcd, API server, controllers."""
 
 import shutil
 import signal
@@ -33,24 +33,24 @@ REVISIONS: Final = 2000
 
 
 class ControlPlaneError(Exception):
-    """A component ended or did not become ready; the message holds the end of its log."""
+    """A component ended or did not become ready. The message has the end of its log."""
 
 
 class KubectlError(Exception):
-    """kubectl failed; the message is what it printed."""
+    """kubectl failed. The message is its output."""
 
 
 class ControlPlane:
-    """A running control plane; use it as a context manager, or call stop().
+    """A running control plane. Use it as a context manager, or call stop().
 
-    Nothing of it outlives this process, whatever ends that, unless the programs are started by `make controlplane`.
+    It ends with this process, unless its programs were started by `make controlplane`.
     """
 
     def __init__(self, binaries: Binaries, folder: Path, ports: commands.Ports) -> None:
         """Start its programs and wait until they work; use start() instead.
 
         Raises:
-            ControlPlaneError: one of them does not come up.
+            ControlPlaneError: a program did not become ready.
         """
         self.binaries: Final = binaries
         self.folder: Final = folder
@@ -58,7 +58,7 @@ class ControlPlane:
         self._ports: Final = ports
         self._processes: dict[str, KeptProcess] = {}
         self._complete = False
-        # Watched over before it is there: Ctrl-C may come at any moment.
+        # Registered before its start, because Ctrl-C may come at any moment.
         self._removal: Final = FolderRemoval(folder)
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -76,14 +76,14 @@ class ControlPlane:
 
     @classmethod
     def start(cls, minor: str | None = None) -> "ControlPlane":
-        """Start one; its programs are downloaded or built where they are not there yet.
+        """Start a control plane. Missing programs are downloaded or built.
 
         Args:
             minor: a Kubernetes minor such as "1.34"; without one, K8S_VERSION or the default.
 
         Raises:
-            ControlPlaneError: it does not come up.
-            BuildError: its programs are not there and can't be built.
+            ControlPlaneError: it did not become ready.
+            BuildError: a program is missing and can't be built.
         """
         binaries = Binaries(minor)
         for tool in (ETCD, APISERVER, MANAGER, "kubectl"):
@@ -92,29 +92,29 @@ class ControlPlane:
             try:
                 return cls(binaries, _new_folder(), commands.free_ports())
             except ControlPlaneError as error:
-                # Somebody else may have taken a port between the look and the use.
+                # Another process may take a port between its selection and its use.
                 if "address already in use" not in str(error) or attempt == START_ATTEMPTS - 1:
                     raise
         raise AssertionError
 
     def stop(self) -> None:
-        """End all of it and remove its data. It may be called twice."""
+        """Stop all programs and remove the data. It may be called twice."""
         for name in (MANAGER, APISERVER, ETCD):
             process = self._processes.pop(name, None)
             if process:
                 process.kill()
-        # A start that was broken off may have lost sight of a program; the folder's keeper waits for the end of that.
+        # An interrupted start may have lost track of a program. The folder's watchdog waits for its end.
         if self._complete:
             self._removal.now()
 
     def kubectl(self, *args: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
-        """Run kubectl, as the administrator unless another kubeconfig is given, and answer what it prints.
+        """Run kubectl, as the administrator unless another kubeconfig is given, and return its output.
 
         Raises:
-            KubectlError: it failed.
+            KubectlError: kubectl failed.
         """
         command = [str(self.binaries.find("kubectl")), f"--kubeconfig={kubeconfig or self.kubeconfig}", *args]
-        # Its cache of what the server offers is kept here: one in the home folder would outlive this server.
+        # kubectl's discovery cache is kept here. One in the home folder would outlive this server.
         command.insert(1, f"--cache-dir={self.folder / 'kubectl-cache'}")
         done = subprocess.run(command, input=input, check=False, capture_output=True, text=True)
         if done.returncode != 0:
@@ -122,47 +122,47 @@ class ControlPlane:
         return done.stdout
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
-        """Write a kubeconfig with a token of that ServiceAccount, good for a day, and answer its path.
+        """Write a kubeconfig with a token of that ServiceAccount, valid for a day, and return its path.
 
         Raises:
-            KubectlError: there is no such ServiceAccount.
+            KubectlError: the ServiceAccount does not exist.
         """
         token = self.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=24h").strip()
         return self._kubeconfig(f"{namespace}.{name}", token)
 
     def audit(self, position: int = 0) -> Iterator[AuditEvent]:
-        """Answer each request that was answered so far, from a position of audit_position() on."""
+        """Return the answered requests from a position of audit_position() on."""
         return audit.read(self._files.audit_log, position)
 
     @property
     def audit_log(self) -> Path:
-        """The audit log itself: one JSON object a line."""
+        """The audit log: one JSON object a line."""
         return self._files.audit_log
 
     def audit_position(self) -> int:
-        """Answer where the audit log ends now, so that a test counts only what comes after."""
+        """Return the end of the audit log, so that a test counts only later requests."""
         return self._files.audit_log.stat().st_size
 
     def stop_apiserver(self) -> None:
-        """Kill the API server as a lost node would, and leave the rest; the data stay in etcd."""
+        """Kill the API server as a lost node would. The data stay in etcd."""
         self._processes.pop(APISERVER).kill()
 
     def start_apiserver(self) -> None:
-        """Start it, again on the same port, and wait until it is ready."""
+        """Start the API server again on the same port, and wait until it is ready."""
         self._start(APISERVER, commands.apiserver(self.binaries, self._files, self._ports))
         self._wait("the API server", self._ready)
 
     def stop_etcd(self) -> None:
-        """Kill etcd, and leave the rest; its data stay in the folder."""
+        """Kill etcd. Its data stay in the folder."""
         self._processes.pop(ETCD).kill()
 
     def start_etcd(self) -> None:
-        """Start it, again on the same port, and wait until the API server works with it."""
+        """Start etcd again on the same port, and wait until the API server works with it."""
         self._start(ETCD, commands.etcd(self.binaries, self._files, self._ports))
         self._wait("the API server", self._ready)
 
     def save_etcd(self) -> Path:
-        """Copy etcd's data, as a backup does; etcd is stopped meanwhile."""
+        """Copy etcd's data, as a backup does. etcd is stopped meanwhile."""
         saved = self.folder / "etcd-backup"
         self.stop_etcd()
         shutil.copytree(self._files.folder / ETCD, saved)
@@ -170,10 +170,10 @@ class ControlPlane:
         return saved
 
     def restore_etcd(self, saved: Path, *, bumped: bool, down_seconds: float) -> None:
-        """Put a backup back in place while the API server is down.
+        """Restore a backup in place while the API server is down.
 
-        `bumped` does what `etcdutl snapshot restore --bump-revision --mark-compacted` does: the revision becomes
-        higher than before, and the history up to it is compacted. Otherwise it is much lower than before.
+        `bumped` does what `etcdutl snapshot restore --bump-revision --mark-compacted` does: the revision becomes higher
+        than before, and the history up to it is compacted. Otherwise it is much lower than before.
         """
         self.stop_apiserver()
         client = EtcdClient(commands.LOOPBACK, self._ports.etcd)
@@ -192,21 +192,21 @@ class ControlPlane:
         self.start_apiserver()
 
     def restart_apiserver(self, down_seconds: float = 0.0) -> None:
-        """Kill the API server, leave it down for that long, and wait until it is ready again."""
+        """Kill the API server, start it again after the given time, and wait until it is ready."""
         self.stop_apiserver()
         time.sleep(down_seconds)
         self.start_apiserver()
 
     def pause(self, component: str = APISERVER) -> None:
-        """Freeze a component: its connections stay open and nothing is answered."""
+        """Freeze a component: its connections stay open and get no response."""
         freeze(self.pid(component))
 
     def resume(self, component: str = APISERVER) -> None:
-        """Let it go on."""
+        """Continue a frozen component."""
         self._processes[component].send(signal.SIGCONT)
 
     def pid(self, component: str = APISERVER) -> int:
-        """Answer a component's process id, for example to measure what it uses."""
+        """Return a component's process id, for example to measure its memory."""
         return self._processes[component].pid
 
     def _start(self, component: str, command: list[str]) -> None:
@@ -223,11 +223,11 @@ class ControlPlane:
         return self._get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
     def _get(self, path: str) -> bytes | None:
-        """Answer the body of a successful answer, None for any other or none."""
+        """Return the body of a successful response, or None."""
         context = trusting(self._files.authority.read_text())
         request = urllib.request.Request(self.url + path)  # noqa: S310 — our own server
         request.add_header("Authorization", f"Bearer {self._files.admin_token}")
-        # A proxy of the environment is not asked for a loopback address.
+        # Proxies of the environment are not used for a loopback address.
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
@@ -252,18 +252,16 @@ class ControlPlane:
             time.sleep(POLL_SECONDS)
 
     def __enter__(self) -> Self:
-        """Answer itself; it runs already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it."""
         self.stop()
 
 
 def _new_folder() -> Path:
-    """Name a folder that nobody else has."""
+    """Return a unique folder name."""
     return Path(tempfile.gettempdir()) / f"netbird-controlplane-{uuid4().hex[:8]}"
 
 

@@ -1,8 +1,8 @@
 """The official envtest archives: etcd, kube-apiserver and kubectl, built by kubernetes-sigs/controller-tools.
 
 They lack kube-controller-manager and Helm, which are built in any case (or found on PATH). An archive is checked
-against the SHA-512 in the release index, so it is as trustworthy as the host that serves the index, unlike a build,
-whose hashes are in git.
+against the SHA-512 in the release index, so it is as trustworthy as the host of the index. The hashes of a build are in
+git.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from tests.harness.controlplane.progress import progress, say
 
 TOOLS: Final = ("etcd", "kube-apiserver", "kubectl")
 MIRROR_VARIABLE: Final = "ENVTEST_MIRROR"
-"""A base URL that serves envtest-releases.yaml, and each archive below the name of its release."""
+"""A base URL of envtest-releases.yaml. Each archive is below the name of its release."""
 INDEX: Final = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml"
 RELEASES: Final = "https://github.com/kubernetes-sigs/controller-tools/releases/download"
 CONNECT_SECONDS: Final = 3.0
@@ -29,11 +29,11 @@ READ_SECONDS: Final = 30.0
 
 
 class UnavailableError(Exception):
-    """The archive can't be had; the message says why, and a build takes its place."""
+    """The archive is not available. The message says why, and a build replaces it."""
 
 
 class Archives:
-    """The archives of one run. A host that did not answer is not asked again."""
+    """The archives of one run. A host that did not respond is not tried again."""
 
     def __init__(self, mirror: str | None = None) -> None:
         chosen = (mirror or os.environ.get(MIRROR_VARIABLE, "")).rstrip("/")
@@ -42,10 +42,11 @@ class Archives:
         self._failed: str | None = None
 
     def download(self, minor: str) -> dict[str, Path]:
-        """Put the newest patch of that minor into the cache, and answer its programs. The cache has to be locked.
+        """Download the newest patch of that minor into the locked cache, and return its programs.
 
         Raises:
-            UnavailableError: no host answered, there is no such archive, or its checksum is not what the index says.
+            UnavailableError: no host responded, there is no such archive, or its checksum differs from the
+                index.
         """
         if self._failed:
             raise UnavailableError(self._failed)
@@ -71,7 +72,7 @@ class Archives:
 
 
 def cached(minor: str) -> dict[str, Path]:
-    """Answer the programs of an archive of that minor that was downloaded before; empty where there is none."""
+    """Return the programs of a downloaded archive of that minor, if there is one."""
     for folder in sorted(cache.root().glob(f"envtest-v{minor}.*-linux-{cache.architecture()}"), reverse=True):
         tools = {tool: folder / tool for tool in TOOLS}
         if all(path.exists() for path in tools.values()):
@@ -80,12 +81,12 @@ def cached(minor: str) -> dict[str, Path]:
 
 
 def newest(index: str, minor: str) -> tuple[str, str]:
-    """Find the newest patch of a minor for this architecture in the release index; answer its version and SHA-512.
+    """Return the version and SHA-512 of the newest patch of a minor for this architecture.
 
-    The index is YAML of one fixed form, read here line by line because nothing but the standard library is at hand.
+    The index is YAML of one fixed form, parsed line by line because only the standard library is available.
 
     Raises:
-        UnavailableError: it lists none.
+        UnavailableError: the index has none.
     """
     pattern = rf"envtest-v({re.escape(minor)}\.\d+)-linux-{cache.architecture()}\.tar\.gz:\s+hash: ([0-9a-f]{{128}})\s"
     found: list[tuple[str, str]] = re.findall(pattern, index)
@@ -108,7 +109,7 @@ def _unpack(archive: Path, name: str, workspace: Path) -> dict[str, Path]:
 
 
 def _open(url: str) -> http.client.HTTPResponse:
-    """Answer once the server has begun to; a name that does not resolve hangs longer than any socket's timeout."""
+    """Open a URL with a timeout for the whole request. A name that does not resolve exceeds any socket timeout."""
     opened: SimpleQueue[http.client.HTTPResponse | Exception] = SimpleQueue()
 
     def attempt() -> None:

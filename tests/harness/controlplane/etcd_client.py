@@ -1,4 +1,4 @@
-"""A client of etcd's JSON gateway, as far as the tests change its revisions."""
+"""A client of etcd's JSON gateway for changes of its revision."""
 
 import http.client
 import json
@@ -12,7 +12,7 @@ class EtcdClient:
     """Reads, advances and compacts the revisions of one etcd."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Store the address of the client port; nothing is sent yet."""
+        """Store the address of the client port without sending a request."""
         self._host = host
         self._port = port
 
@@ -32,7 +32,7 @@ class EtcdClient:
         self._call(*[("kv/put", {"key": _KEY, "value": _KEY})] * revisions)
 
     def compact(self) -> None:
-        """Forget the history up to now: watches that begin before are refused."""
+        """Compact the history up to now. Watches that begin before are refused."""
         self._call(("kv/compaction", {"revision": str(self.revision())}))
 
     def _call(self, *calls: tuple[str, dict[str, str]]) -> list[dict[str, Any]]:

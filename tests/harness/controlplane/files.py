@@ -1,4 +1,4 @@
-"""The files that a throw-away control plane is started with: keys, tokens, policies and kubeconfigs."""
+"""The files of a temporary control plane: keys, tokens, policies and kubeconfigs."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ EC_SCALAR_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where everything of one control plane lies."""
+    """The folder of one control plane."""
 
     folder: Path
     admin_token: str
@@ -36,14 +36,14 @@ class Files:
         return self.folder / "audit.log"
 
     def log(self, component: str) -> Path:
-        """What a component prints."""
+        """The output of a component."""
         return self.folder / f"{component}.log"
 
 
 def write(folder: Path) -> Files:
-    """Write all that the programs need at their start."""
+    """Write all files that the programs need at their start."""
     files = Files(folder, secrets.token_urlsafe(24), secrets.token_urlsafe(24))
-    # Two users, both with every right, so that the audit log tells the controllers from who tests.
+    # Two users, both with every right, so that the audit log distinguishes the controllers from the tests.
     tokens = (
         f'{files.admin_token},admin,admin,"system:masters"\n'
         f'{files.manager_token},system:kube-controller-manager,manager,"system:masters"\n'
@@ -51,8 +51,8 @@ def write(folder: Path) -> Files:
     _private(folder / "tokens.csv", tokens)
     _private(folder / "service-account.key", _signing_key())
     (folder / "audit-policy.json").write_text(json.dumps(audit.POLICY))
-    # The API server uses what it finds here. Neither this certificate nor its authority's has a key identifier, as on
-    # Amazon EKS and MicroK8s.
+    # The API server uses existing certificates. Neither this one nor its authority's has a key identifier, as on Amazon
+    # EKS and MicroK8s.
     (folder / "certs").mkdir()
     shutil.copy(certificate("server"), folder / "certs" / "apiserver.crt")
     _private(folder / "certs" / "apiserver.key", KEY.read_text())
@@ -76,8 +76,8 @@ def write_kubeconfig(path: Path, url: str, authority: Path, user: tuple[str, str
 
 
 def _signing_key() -> str:
-    """Answer a new P-256 key for ServiceAccount tokens as PEM; the standard library has no other way to make one."""
-    # Every value of 32 bytes is a valid scalar but for a chance of 2^-32.
+    """Return a new P-256 key for ServiceAccount tokens as PEM. The standard library cannot generate one."""
+    # Every value of 32 bytes is a valid scalar but for a probability of 2^-32.
     scalar = secrets.token_bytes(EC_SCALAR_BYTES)
     encoded = base64.b64encode(EC_KEY_HEAD + scalar + EC_KEY_TAIL).decode()
     return f"-----BEGIN EC PRIVATE KEY-----\n{encoded[:64]}\n{encoded[64:]}\n-----END EC PRIVATE KEY-----\n"

@@ -14,33 +14,33 @@ from tests.harness.controlplane.progress import progress
 VERSION_FLAG: Final = "-X k8s.io/component-base/version.gitVersion"
 CONTAINERD: Final = ("containerd", "containerd-shim-runc-v2", "ctr")
 PROMETHEUS: Final = ("prometheus", "promtool")
-# No node here keeps images on btrfs, whose headers would be needed. Prometheus is told its targets by its settings:
-# without the clouds' ways to find some it builds in a minute instead of five. Its web pages would need a tag, too.
+# No node here keeps images on btrfs, whose headers would be needed. Without service discovery of clouds, Prometheus
+# builds in one minute and not in five. Its web pages would need another tag.
 TAGS: Final = {"containerd": "no_btrfs", **dict.fromkeys(PROMETHEUS, "remove_all_sd")}
 
 
 class BuildError(Exception):
-    """A program could not be built; the message holds the end of what Go said, or what is missing."""
+    """A program could not be built. The message has the end of Go's output, or the missing requirement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one program is built."""
+    """The build of one program."""
 
     tool: str
     module: versions.Module
     package: str
     hint: str
-    """How long that takes on two cores from empty caches, for who waits."""
+    """The duration on two cores with empty caches, for the progress message."""
 
     @property
     def cached_as(self) -> str:
-        """The name of the cache's folder that holds it."""
+        """The name of its folder in the cache."""
         return f"{self.module.folder.name.partition('-')[0]}-{self.module.version}"
 
 
 def recipe(tool: str, minor: str) -> Recipe:
-    """Answer how a tool of that Kubernetes minor is built."""
+    """Return the build of a tool of that Kubernetes minor."""
     if tool == "etcd":
         return Recipe(tool, versions.etcd(), "go.etcd.io/etcd/server/v3", "about half a minute")
     if tool == "helm":
@@ -58,13 +58,13 @@ def recipe(tool: str, minor: str) -> Recipe:
 
 
 def build(wanted: Recipe) -> Path:
-    """Build a program into the cache, and answer where it is. The cache has to be locked.
+    """Build a program into the locked cache, and return its path.
 
-    Go checks each module against go.sum, which git keeps, and refuses a module that is not in it: nothing that is
-    built here is decided by a server.
+    Go checks each module against go.sum, which is in git, and refuses a module that is missing there. So no server
+    decides what is built.
 
     Raises:
-        BuildError: there is no Go, or it failed.
+        BuildError: Go is missing, or the build failed.
     """
     if shutil.which("go") is None:
         message = (
@@ -82,10 +82,10 @@ def build(wanted: Recipe) -> Path:
 
 
 def sources(module: versions.Module, path: str) -> Path:
-    """Answer the folder of a module's sources, after downloading them; Go checks them against go.sum.
+    """Download a module and return the folder of its sources. Go checks them against go.sum.
 
     Raises:
-        BuildError: there is no Go, or the module is not to be had.
+        BuildError: Go is missing, or the module is not available.
     """
     try:
         done = subprocess.run(
@@ -103,12 +103,12 @@ def sources(module: versions.Module, path: str) -> Path:
 
 
 def _compile(wanted: Recipe, made: Path) -> None:
-    # Without the version the server calls itself v0.0.0-master and clients misjudge what it can do.
-    # The other two have no such variable, and the linker passes over what is not there.
+    # Without the version the server reports v0.0.0-master and clients misjudge its features. The other two have no such
+    # variable, which the linker ignores.
     linker = f"-s -w {VERSION_FLAG}={wanted.module.version}"
     tags = f"-tags={TAGS.get(wanted.tool, '')}"
     command = ["go", "build", "-mod=readonly", "-trimpath", tags, f"-ldflags={linker}", "-o", str(made), wanted.package]
-    # A go.work file above the checkout would take the place of the pinned module.
+    # A go.work file above the checkout would replace the pinned module.
     environment = {**os.environ, "GOWORK": "off"}
     done = subprocess.run(
         command, cwd=wanted.module.folder, env=environment, check=False, capture_output=True, text=True

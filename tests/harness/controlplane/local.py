@@ -1,4 +1,4 @@
-"""The control plane that `make controlplane` leaves running. A process of its own holds it; .local/ says where."""
+"""The control plane of `make controlplane`. A background process owns it, and .local/ has its state."""
 
 import json
 import os
@@ -21,12 +21,12 @@ POLL_SECONDS: Final = 0.1
 
 
 class LocalError(Exception):
-    """The control plane did not come up; the message says why."""
+    """The control plane did not start. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A control plane that runs."""
+    """A running control plane."""
 
     pid: int
     url: str
@@ -34,20 +34,20 @@ class Local:
 
 
 def running() -> Local | None:
-    """Answer the one that runs, or None; what a killed one left behind does not count."""
+    """Return the running one, or None. The files of a killed one do not count."""
     try:
         state = json.loads(STATE.read_text())
         command = Path(f"/proc/{state['pid']}/cmdline").read_bytes()
     except (OSError, ValueError, KeyError):
         return None
-    # Its process id may be another process's by now.
+    # Its process id may have been reused.
     if b"tests.harness.controlplane" not in command:
         return None
     return Local(state["pid"], state["url"], Path(state["kubeconfig"]))
 
 
 def start() -> Local:
-    """Start one in the background, or answer the one that runs.
+    """Start one in the background, or return the running one.
 
     Raises:
         LocalError: it ended before it was ready.
@@ -75,7 +75,7 @@ def start() -> Local:
 
 
 def stop() -> bool:
-    """End the one that runs, and answer whether there was one."""
+    """Stop the running one; return whether there was one."""
     found = running()
     if found is None:
         return False
@@ -83,7 +83,7 @@ def stop() -> bool:
     deadline = time.monotonic() + STOP_SECONDS
     while running() is not None:
         if time.monotonic() > deadline:
-            # Its keepers end the rest.
+            # Its watchdogs end the rest.
             os.kill(found.pid, signal.SIGKILL)
             break
         time.sleep(POLL_SECONDS)
@@ -92,7 +92,7 @@ def stop() -> bool:
 
 
 def hold() -> None:
-    """Run one until SIGTERM or SIGINT; this is what the background process does."""
+    """Run one until SIGTERM or SIGINT, in the background process."""
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     with ControlPlane.start() as plane:

@@ -23,14 +23,14 @@ REMOVALS: Final = 20
 
 
 def main() -> int:
-    """Answer the program's exit code, negative for a signal."""
+    """Return the program's exit code, negative for a signal."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.argv[1] == "--remove":
         if sys.stdin.buffer.read():
             return 0
-        # The starter had no time to clean up. A program that it lost sight of may still write there, until the kernel
-        # has told its own keeper of the starter's end.
+        # The starter had no time to clean up. A program that it lost track of may still write there, until its own
+        # watchdog has noticed the starter's end.
         for _ in range(REMOVALS):
             time.sleep(SETTLE_SECONDS)
             if not Path(sys.argv[2]).exists():
@@ -48,11 +48,11 @@ def _keep(command: list[str]) -> int:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != keeper:
             os._exit(1)
-        # Ignored signals are inherited, and the program is to see those that are meant for it.
+        # Ignored signals are inherited, and the program has to receive its own.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
 
-    # stdout is the line to the starter; what the program prints goes where this process's errors go, its log.
+    # stdout is the pipe to the starter. The program's output goes to this process' stderr, its log.
     program = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

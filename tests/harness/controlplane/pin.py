@@ -11,12 +11,12 @@ TOOLS: Final = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "
 
 
 def pin(version: str) -> Path:
-    """Write the module that builds this Kubernetes, and answer its folder.
+    """Write the module that builds this Kubernetes, and return its folder.
 
-    Go asks its checksum database for each hash that it writes into go.sum here; from then on the files in git decide.
+    Go asks its checksum database for each hash that it writes into go.sum here. From then on the files in git decide.
 
     Raises:
-        subprocess.CalledProcessError: there is no such version, or the module proxy is not reached.
+        subprocess.CalledProcessError: there is no such version, or the module proxy is unreachable.
     """
     folder = MODULES / f"kubernetes-{minor_of(version)}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def pin(version: str) -> Path:
 
 
 def _module(version: str) -> str:
-    """Answer the go.mod of that version, before `go mod tidy` adds what it needs indirectly."""
+    """Return the go.mod of that version, before `go mod tidy` adds indirect requirements."""
     found = _go("mod", "download", "-json", f"k8s.io/kubernetes@{version}")
     theirs = _go("mod", "edit", "-json", str(found["GoMod"]))
     # v1.37.2 of Kubernetes is published as v0.37.2 of each of its libraries.
@@ -51,7 +51,7 @@ def _module(version: str) -> str:
 
 
 def _go(*args: str) -> dict[str, Any]:
-    """Answer what a go command prints as JSON."""
+    """Return the JSON output of a go command."""
     printed = subprocess.run(["go", *args], check=True, capture_output=True, text=True).stdout
     answer: dict[str, Any] = json.loads(printed)
     return answer

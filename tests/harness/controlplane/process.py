@@ -13,22 +13,22 @@ from typing import IO, Final
 WATCHDOG: Final = Path(__file__).with_name("parent_watchdog.py")
 STOP_SECONDS: Final = 10.0
 DONE: Final = b"done"
-"""Tells the keeper of a folder that nothing is left to do."""
+"""Tells the watchdog of a folder that nothing is left to do."""
 
 
 class KeptProcess:
-    """A running program. It is killed when this process ends, in whatever way; see parent_watchdog.py."""
+    """A running program. It is killed when this process ends; see parent_watchdog.py."""
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
-        """Start it; what it prints is appended to the log file.
+        """Start it, and append its output to the log file.
 
         Args:
             command: the program's path and its arguments.
             log: a file whose folder exists.
-            environment: the whole of it; without one, this process's.
+            environment: all variables; by default this process's.
 
         Raises:
-            OSError: there is no such program.
+            OSError: the program does not exist.
         """
         self.log: Final = log
         with log.open("ab") as output:
@@ -37,7 +37,7 @@ class KeptProcess:
         try:
             said = self._keeper.stdout.readline()
         except BaseException:
-            # Ctrl-C: nobody has this object yet, and what it started must be gone before its folder is removed.
+            # Ctrl-C: no code has this object yet, and its processes must end before its folder is removed.
             self.kill()
             raise
         if not said:
@@ -48,16 +48,16 @@ class KeptProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs (a paused program does)."""
+        """Return whether it still runs, also paused."""
         return self._keeper.poll() is None
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal; nothing happens where it has ended."""
+        """Send it a signal. Nothing happens if it has ended."""
         if self.alive:
             os.kill(self.pid, number)
 
     def wait(self, seconds: float) -> int:
-        """Wait for its end, and answer its exit code (256 less the signal's number, where a signal ended it).
+        """Wait for its end, and return its exit code (256 less the signal's number, if a signal ended it).
 
         Raises:
             subprocess.TimeoutExpired: it still runs.
@@ -65,7 +65,7 @@ class KeptProcess:
         return self._keeper.wait(seconds)
 
     def kill(self) -> None:
-        """End it at once, with all that it started in its process group."""
+        """Kill it at once, with its process group."""
         for pipe in (self._keeper.stdin, self._keeper.stdout):
             if pipe is not None:
                 pipe.close()
@@ -73,7 +73,7 @@ class KeptProcess:
 
 
 def freeze(pid: int) -> None:
-    """Stop a process (SIGSTOP), and wait until none of its threads runs: they stop later than kill(2) returns."""
+    """Stop a process (SIGSTOP), and wait until none of its threads runs. They stop after kill(2) has returned."""
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + STOP_SECONDS
     while not all(_is_stopped(thread) for thread in Path(f"/proc/{pid}/task").iterdir()):
@@ -82,7 +82,7 @@ def freeze(pid: int) -> None:
 
 
 def _is_stopped(thread: Path) -> bool:
-    """Whether a thread is stopped, or has ended (proc_pid_stat(5))."""
+    """Return whether a thread is stopped or has ended (proc_pid_stat(5))."""
     try:
         return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "TXZ"
     except (FileNotFoundError, ProcessLookupError):
@@ -90,15 +90,15 @@ def _is_stopped(thread: Path) -> bool:
 
 
 class FolderRemoval:
-    """Removes a folder at the end of this process, in whatever way it ends."""
+    """Removes a folder when this process ends."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin to watch over it."""
+        """Start the watchdog."""
         self._folder = folder
         self._keeper = _keeper(["--remove", str(folder)], None, None)
 
     def now(self) -> None:
-        """Remove it now; nothing writes to it any more."""
+        """Remove the folder now, when nothing writes to it any more."""
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._folder.exists():
             return
@@ -108,7 +108,7 @@ class FolderRemoval:
 def _keeper(
     arguments: list[str], errors: IO[bytes] | None, environment: Mapping[str, str] | None
 ) -> subprocess.Popen[bytes]:
-    """Start a keeper in a session of its own, so that Ctrl-C in a terminal reaches only the starter."""
+    """Start a watchdog in its own session, so that Ctrl-C in a terminal reaches only the starter."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(WATCHDOG), *arguments],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Lines that say what takes long, and how long so far. They go to stderr: stdout is for a shell to read."""
+"""Progress messages of slow steps. They go to stderr, because a shell reads stdout."""
 
 import sys
 import threading
@@ -11,13 +11,13 @@ REPEAT_SECONDS: Final = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line at once, whatever buffers stderr."""
+    """Print one line and flush it."""
     print(f"controlplane: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress(what: str) -> Iterator[None]:
-    """Say that it began, every 15 s that it goes on, and how long it took; a failure is left to the caller."""
+    """Print the start of a step, its progress every 15 s, and its duration. The caller reports a failure."""
     began = time.monotonic()
     over = threading.Event()
 

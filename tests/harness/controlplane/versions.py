@@ -1,6 +1,6 @@
-"""Which versions are pinned. The go.mod files beside this one are the only place that says it.
+"""The pinned versions. They are only in the go.mod files next to this one.
 
-Each minor has a module of its own, with its go.sum: every build is pinned by hash, the older minors' too.
+Each minor has its own module and go.sum, so every build is pinned by hash, also of older minors.
 """
 
 import os
@@ -17,7 +17,7 @@ LINTERS: Final = {
     "kubeconform": "github.com/yannh/kubeconform",
     "kube-score": "github.com/zegl/kube-score",
 }
-"""What lints the chart and CI's workflows, by tool: the module that holds its command."""
+"""The linters of the chart and of CI's workflows, by tool: the module of the command."""
 
 
 class UnknownVersionError(Exception):
@@ -30,17 +30,17 @@ class Module:
 
     folder: Path
     version: str
-    """As Go writes it, for example v1.37.2."""
+    """The version as Go writes it, for example v1.37.2."""
 
 
 def pinned_minors() -> list[str]:
-    """Answer the Kubernetes minors that can be built, oldest first."""
+    """Return the Kubernetes minors that can be built, oldest first."""
     minors = [folder.name.removeprefix("kubernetes-") for folder in MODULES.glob("kubernetes-*")]
     return sorted(minors, key=lambda minor: int(minor.partition(".")[2]))
 
 
 def asked_minor() -> str | None:
-    """Answer what K8S_VERSION asks for, whatever patch it names; None where it is empty or absent.
+    """Return the minor of K8S_VERSION, without its patch; None if it is empty or absent.
 
     Raises:
         UnknownVersionError: it is not one of the pinned minors.
@@ -56,43 +56,43 @@ def asked_minor() -> str | None:
 
 
 def minor_of(version: str) -> str:
-    """Answer 1.37 for v1.37.2, 1.37.2 and 1.37; the version itself where it looks like none of them."""
+    """Return 1.37 for v1.37.2, 1.37.2 and 1.37, and any other version unchanged."""
     found = re.match(r"v?(\d+\.\d+)", version)
     return found[1] if found else version
 
 
 def kubernetes(minor: str) -> Module:
-    """Answer the module of a pinned minor."""
+    """Return the module of a pinned minor."""
     return _read(MODULES / f"kubernetes-{minor}", "k8s.io/kubernetes")
 
 
 def etcd() -> Module:
-    """Answer etcd's module; one version serves every Kubernetes minor."""
+    """Return etcd's module. One version serves every Kubernetes minor."""
     return _read(MODULES / "etcd", "go.etcd.io/etcd/server/v3")
 
 
 def helm() -> Module:
-    """Answer Helm's module."""
+    """Return Helm's module."""
     return _read(MODULES / "helm", "helm.sh/helm/v4")
 
 
 def containerd() -> Module:
-    """Answer the module of containerd, on which the real node's pods run."""
+    """Return the module of containerd, which runs the real node's pods."""
     return _read(MODULES / "containerd", "github.com/containerd/containerd/v2")
 
 
 def prometheus() -> Module:
-    """Answer the module of Prometheus and promtool, which the metrics, the alerts and the dashboard are tested with."""
+    """Return the module of Prometheus and promtool, which test the metrics, the alerts and the dashboard."""
     return _read(MODULES / "prometheus", "github.com/prometheus/prometheus")
 
 
 def prometheus_operator() -> Module:
-    """Answer the module whose sources hold the definitions of PodMonitor and PrometheusRule."""
+    """Return the module whose sources hold the definitions of PodMonitor and PrometheusRule."""
     return _read(MODULES / "prometheusoperator", "github.com/prometheus-operator/prometheus-operator")
 
 
 def linter(tool: str) -> Module:
-    """Answer the module of one of `LINTERS`."""
+    """Return the module of one of `LINTERS`."""
     return _read(MODULES / tool.replace("-", ""), LINTERS[tool])
 
 

@@ -1,1 +1,1 @@
-"""What Argo CD, Flux and Helm make of our resources, as far as it can be told without them."""
+"""How Argo CD, Flux and Helm judge the operator's resources, without running them."""

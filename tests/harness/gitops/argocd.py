@@ -1,4 +1,4 @@
-"""How Argo CD judges by `deploy/argocd/health.lua`, and the ConfigMap that holds it, which `make manifests` writes.
+"""Argo CD's judgement by `deploy/argocd/health.lua`, and the ConfigMap with it, which `make manifests` writes.
 
 Argo CD runs a script in a Lua 5.1 without `string`, `io` and the like; source: argoproj/argo-cd, util/lua/lua.go.
 """
@@ -26,7 +26,7 @@ _ABSENT: Final = ("string", "math", "io", "debug", "coroutine", "python")
 
 
 class Health(StrEnum):
-    """What Argo CD calls it."""
+    """The health states of Argo CD."""
 
     HEALTHY = "Healthy"
     PROGRESSING = "Progressing"
@@ -35,14 +35,14 @@ class Health(StrEnum):
 
 
 class Judgement(NamedTuple):
-    """What a script answers."""
+    """The result of a script."""
 
     health: Health
     message: str
 
 
 def compute(resource: dict[str, Any], script: str) -> Judgement:
-    """Run a script over a resource; what fails in it raises."""
+    """Run a script for a resource. Errors of the script are raised."""
     runtime = lua51.LuaRuntime(unpack_returned_tuples=True)
     names = runtime.globals()
     for name in _ABSENT:
@@ -53,18 +53,18 @@ def compute(resource: dict[str, Any], script: str) -> Judgement:
 
 
 def scripts(file: Path = CONFIG_MAP) -> dict[str, str]:
-    """Read the scripts of a ConfigMap, by its keys."""
+    """Return the scripts of a ConfigMap, by key."""
     data: dict[str, str] = yaml.safe_load(file.read_text())["data"]
     return data
 
 
 def key(kind: str) -> str:
-    """Answer under which key Argo CD looks for the health of one of our kinds."""
+    """Return the key of Argo CD's ConfigMap for the health of one kind."""
     return f"resource.customizations.health.{GROUP}_{kind}"
 
 
 def config_map() -> str:
-    """Answer what argocd-cm.yaml has to hold: the script once for each kind, since Argo CD's keys know no wildcard."""
+    """Return the content of argocd-cm.yaml: the script once for each kind, because the keys have no wildcard."""
     script = SCRIPT.read_text()
     manifest = {
         "apiVersion": "v1",
@@ -76,7 +76,7 @@ def config_map() -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Keeps a script readable."""
+    """A dumper that keeps a script readable."""
 
 
 _Dumper.add_representer(
@@ -86,7 +86,7 @@ _Dumper.add_representer(
 
 
 def main() -> None:
-    """Write argocd-cm.yaml anew."""
+    """Write argocd-cm.yaml."""
     CONFIG_MAP.write_text(config_map())
 
 

@@ -1,4 +1,4 @@
-"""Every way in which a connection can stand: the shipped code makes the status of each."""
+"""Every state of a connection. The shipped code makes the status of each."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,10 +20,10 @@ from tests.harness.gitops.situations import LISTING, denied, refused, told
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSituation:
-    """What is wrong with the connection itself (`problem`) or with what its account answers (`refusal`), if anything.
+    """A problem of the connection itself (`problem`) or of its account's responses (`refusal`), if any.
 
-    `listed` is what the last LIST leaves open. `deleted` and `edited` are changes that follow, before the operator
-    reconciles again.
+    `listed` is the result of the last LIST. `deleted` and `edited` are later changes, before the operator reconciles
+    again.
     """
 
     name: str
@@ -34,7 +34,7 @@ class ConnectionSituation:
     edited: bool = False
 
     def status(self, connection: Connection) -> ConnectionStatus:
-        """The status that the operator writes for this connection."""
+        """Return the status that the operator writes for this connection."""
         known = None if self.refusal is not None else ACCOUNT
         reached = () if self.problem is not None else (AccountObservation(None, known, self.refusal, self.listed),)
         family = None if self.problem is not None or self.refusal is not None else "/api/integrations/event-streaming"

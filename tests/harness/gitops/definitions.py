@@ -1,6 +1,6 @@
 """Resource definitions of Argo CD, Flux and External Secrets, from their pinned Go modules.
 
-They are fetched into Go's module cache and not kept here: Go checks each module against go.sum, which git keeps.
+They are fetched into Go's module cache. Go checks each module against go.sum, which is in git.
 """
 
 import json
@@ -19,23 +19,23 @@ FILES: Final = {
     "github.com/fluxcd/kustomize-controller": ("config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",),
     "github.com/fluxcd/source-controller": ("config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",),
 }
-"""The files of each module that hold a kind of which the examples speak."""
+"""The files of each module that define a kind used by the examples."""
 
 
 class FetchError(Exception):
-    """A module could not be fetched; the message holds the end of what Go said, or that there is no Go."""
+    """A module could not be fetched. The message has the end of Go's output, or says that Go is missing."""
 
 
 def find() -> list[Path]:
-    """Answer the files, fetched where they are not in the cache: 80 MB the first time.
+    """Return the files. Missing ones are fetched: 80 MB the first time.
 
     Raises:
-        FetchError: there is no Go, or it failed.
+        FetchError: Go is missing, or the download failed.
     """
     if shutil.which("go") is None:
         message = "install Go 1.26 or newer: the definitions of Argo CD, Flux and External Secrets come as Go modules"
         raise FetchError(message)
-    # A go.work file above the checkout would take the place of the pinned module.
+    # A go.work file above the checkout would replace the pinned module.
     done = subprocess.run(
         ["go", "mod", "download", "-json", *FILES],
         cwd=PINNED,

@@ -1,4 +1,4 @@
-"""How Flux judges by the expressions of `deploy/flux/`; source: fluxcd/pkg, runtime/cel/status_evaluator.go."""
+"""Flux's judgement by the expressions of `deploy/flux/`; source: fluxcd/pkg, runtime/cel/status_evaluator.go."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +14,13 @@ _ORDER: Final = (("inProgress", Result.IN_PROGRESS), ("failed", Result.FAILED), 
 
 
 def expressions(file: Path = FILE) -> list[dict[str, str]]:
-    """Read the entries of `healthCheckExprs`."""
+    """Return the entries of `healthCheckExprs`."""
     found: list[dict[str, str]] = yaml.safe_load(file.read_text())["spec"]["healthCheckExprs"]
     return found
 
 
 def compute(resource: dict[str, Any], checks: list[dict[str, str]]) -> Result:
-    """Judge a resource by the entry for its kind; one that can't be evaluated raises."""
+    """Judge a resource by the entry for its kind. An expression that can't be evaluated raises."""
     names = (resource["apiVersion"], resource["kind"])
     (check,) = (each for each in checks if (each["apiVersion"], each["kind"]) == names)
     if not is_observed(resource):

@@ -1,7 +1,7 @@
-"""The rules by which Flux, `helm --wait` and others tell whether a resource is done.
+"""The rules by which Flux, `helm --wait` and others decide whether a resource is ready.
 
-Those of kstatus for kinds that it does not know, in its order; source: sigs.k8s.io/cli-utils, pkg/kstatus/status,
-generic.go and status.go.
+Those of kstatus for unknown kinds, in its order; source: sigs.k8s.io/cli-utils, pkg/kstatus/status, generic.go and
+status.go.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Result(StrEnum):
-    """What kstatus calls it."""
+    """The states of kstatus."""
 
     CURRENT = "Current"
     FAILED = "Failed"
@@ -27,25 +27,25 @@ _MEANING: Final = {
 
 
 def compute(resource: dict[str, Any]) -> Result:
-    """Judge a resource as the API server shows it."""
+    """Judge a resource as the API server returns it."""
     metadata, status = resource["metadata"], resource.get("status") or {}
     if metadata.get("deletionTimestamp"):
         return Result.TERMINATING
     if not is_observed(resource):
         return Result.IN_PROGRESS
     conditions = status.get("conditions") or ()
-    # The former two go before Ready, and among them the first that is true.
+    # The former two precede Ready, and the first that is true decides.
     for kinds in (("Reconciling", "Stalled"), ("Ready",)):
         for each in conditions:
             found = _MEANING.get((each["type"], each["status"])) if each["type"] in kinds else None
             if found is not None:
                 return found
-    # What says nothing of itself is taken for done.
+    # A resource without conditions counts as ready.
     return Result.CURRENT
 
 
 def is_observed(resource: dict[str, Any]) -> bool:
-    """Whether the status is about the present generation, as far as it says so."""
+    """Return whether the status is of the current generation, as far as it says."""
     generation = resource["metadata"].get("generation")
     observed = (resource.get("status") or {}).get("observedGeneration")
     return None in (generation, observed) or generation == observed

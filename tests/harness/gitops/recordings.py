@@ -1,7 +1,7 @@
-"""Resources as a real API server shows them, in every way in which they can stand: `make recordings` makes them anew.
+"""Recordings of resources from a real API server in every state: `make recordings` makes them.
 
-Each is created there, given the status that the shipped code writes, and read back; so the tests of what judges health
-need no control plane. What the status should be is compared each time, so that an old recording is noticed.
+Each resource is created, given the status that the shipped code writes, and read back. So the tests of health rules
+need no control plane. The status is compared each time, so that an outdated recording is noticed.
 """
 
 import json
@@ -27,24 +27,24 @@ from tools.crds.definitions import DEFINITIONS
 
 FOLDER: Final = Path(__file__).parents[2] / "contract" / "recordings"
 UNSEEN: Final = "pending"
-"""The recording of a resource that no operator has looked at."""
+"""The recording of a resource without a status."""
 Recordings = dict[str, dict[str, Any]]
 
 
 def situations(kind: str) -> dict[str, Situation | ConnectionSituation]:
-    """Every way in which this kind can stand, by name, but for the one that no operator has looked at."""
+    """Return every state of this kind by name, except the one without a status."""
     every = SITUATIONS if kind == EventStreamingIntegration.__name__ else CONNECTION_SITUATIONS
     return {each.name: each for each in every}
 
 
 def read(kind: str) -> Recordings:
-    """Read the recordings of a kind, by the name of the situation."""
+    """Return the recordings of a kind, by the name of the situation."""
     found: Recordings = json.loads((FOLDER / f"{kind.lower()}.json").read_text())
     return found
 
 
 def expected(situation: Situation | ConnectionSituation, raw: dict[str, Any]) -> dict[str, Any]:
-    """Answer the status that the shipped code writes for this object, or wrote before what was done to it."""
+    """Return the status that the shipped code writes for this object, or wrote before later changes."""
     metadata = {name: value for name, value in raw["metadata"].items() if name != "deletionTimestamp"}
     if situation.deleted:
         metadata["deletionTimestamp"] = raw["metadata"].get("deletionTimestamp")
@@ -62,10 +62,10 @@ def expected(situation: Situation | ConnectionSituation, raw: dict[str, Any]) ->
 
 
 class Recorder:
-    """Puts objects of one kind into every situation."""
+    """Creates objects of one kind in every situation."""
 
     def __init__(self, plane: ControlPlane, kind: str, namespace: str) -> None:
-        """Take the control plane, where the definitions and the namespace are."""
+        """Store the control plane, which has the definitions and the namespace."""
         self._plane = plane
         self._kind = kind
         self._namespace = namespace
@@ -73,7 +73,7 @@ class Recorder:
         self._objects = Objects(plane)
 
     def record(self) -> Recordings:
-        """Answer an object in each situation; none is left behind."""
+        """Return an object in each situation. None is left in the cluster."""
         every: dict[str, Situation | ConnectionSituation | None] = {UNSEEN: None, **situations(self._kind)}
         self._apply(*(self._manifest(name, each) for name, each in every.items()))
         try:
@@ -116,7 +116,7 @@ class Recorder:
         namespace = None if self._kind == ClusterNetBirdConnection.__name__ else self._namespace
         found = self._objects.ours(self._plural, name, namespace)
         assert found is not None, f"{self._plural} {name} is gone"
-        # Who wrote which field is not what health is about, and most of the text.
+        # Managed fields are irrelevant for health, and most of the text.
         del found["metadata"]["managedFields"]
         return found
 
@@ -128,7 +128,7 @@ class Recorder:
 
 
 def main() -> None:
-    """Write the recordings anew."""
+    """Write the recordings."""
     FOLDER.mkdir(exist_ok=True)
     with ControlPlane.start() as plane:
         install_crds(plane)

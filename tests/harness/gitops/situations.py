@@ -1,6 +1,6 @@
-"""Every way in which a resource can stand: the shipped decision and transition make the status of each.
+"""Every state of a resource. The shipped decisions and updates make the status of each.
 
-What goes wrong is made by the shipped code too, as far as it needs no server.
+Errors are made by the shipped code too, where that needs no server.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,10 +63,10 @@ _LATER: Final = "2026-05-01T11:30:00Z"
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What is declared, seen and remembered; `spec` differs from that of a plain integration.
+    """The spec, observation and memory of a resource; `spec` differs from that of a plain integration.
 
-    `before` is the status that is found; `answer` is what a request comes to, where the decision is to send one.
-    `deleted` and `edited` are what somebody does afterwards, before the operator has looked again.
+    `before` is the stored status. `answer` is the response to a request, if the decision sends one. `deleted` and
+    `edited` are later changes, before the next reconcile.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Situation:
     edited: bool = False
 
     def status(self, resource: EventStreamingIntegration) -> Status:
-        """The status that the operator writes for this resource; AssertionError where it would write none."""
+        """Return the status that the operator writes for this resource. Raises AssertionError if it writes none."""
         found = self._case(resource)
         match decide(found):
             case Report() as report:
@@ -141,17 +141,17 @@ def _adopting(policy: str, integration_id: int | None = None) -> dict[str, Any]:
 
 
 def refused(call: Call, status: int, body: bytes = b"{}") -> OperatorError:
-    """What an answer of NetBird's comes to."""
+    """Errors of NetBird's responses."""
     return to_operator_error(call, Response(status, body), WALL)
 
 
 def told(branch: type[OperatorError], reason: Reason) -> OperatorError:
-    """What only the shell finds out."""
+    """Errors that only the edges find."""
     return branch(reason, reason.remedy)
 
 
 def denied() -> OperatorError:
-    """What Kubernetes refuses."""
+    """Refusals of Kubernetes."""
     return kubernetes_failure(ApiException(status=403), "Secret team-a/siem", write=False)
 
 

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster whose pods really run, made in seconds and thrown away; see cluster.py."""
+"""A temporary Kubernetes cluster with a node that runs pods; see cluster.py."""
 
 from tests.harness.node.cluster import Cluster, ClusterError, check, cluster
 

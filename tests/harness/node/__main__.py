@@ -1,4 +1,4 @@
-"""The command line: `python -m tests.harness.node setup` makes a machine ready for `make e2e`, saying what it does."""
+"""The command line: `python -m tests.harness.node setup` prepares a machine for `make e2e` and prints each step."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from tests.harness.node.node import PROGRAMS
 
 
 def main() -> int:
-    """Install Debian's packages, build the node's programs, and answer the exit code."""
+    """Install Debian's packages, build the node's programs, and return the exit code."""
     if shutil.which("kind"):
         say("kind is there and will be used; nothing is missing")
         return 0

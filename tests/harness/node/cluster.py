@@ -1,4 +1,4 @@
-"""A cluster with a node, by `kind` where that is there, else one of our own; tests can't tell which."""
+"""A cluster with a node, by `kind` if it is installed, else by the harness itself. Tests see no difference."""
 
 import shutil
 import tempfile
@@ -14,11 +14,11 @@ from tools import image
 
 
 class ClusterError(Exception):
-    """No cluster can be started here; the message is one sentence that says why and what remedies it."""
+    """No cluster can be started here. The message has the cause and the remedy in one sentence."""
 
 
 class Cluster(Protocol):
-    """What tests see of it."""
+    """The interface for tests."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -26,24 +26,24 @@ class Cluster(Protocol):
 
     @property
     def folder(self) -> Path:
-        """A folder for what belongs to this cluster; it goes with it."""
+        """A folder of this cluster, removed with it."""
 
     @property
     def address(self) -> str:
-        """Where pods reach what the test's thread listens on."""
+        """The address at which pods reach a listener of the test's thread."""
 
     def kubectl(self, *args: str, input: str | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
         """Run kubectl as the administrator. Raises KubectlError."""
 
     def load(self, archive: Path) -> None:
-        """Give the node the images of an archive."""
+        """Load the images of an archive into the node."""
 
     def inside(self, *command: str) -> str:
-        """Run a command on the node, as its administrator, and answer what it prints."""
+        """Run a command on the node as root, and return its output."""
 
 
 def check() -> None:
-    """See in a moment whether cluster() has what it needs.
+    """Check quickly whether cluster() has what it needs.
 
     Raises:
         ClusterError: this machine lacks something.
@@ -55,14 +55,14 @@ def check() -> None:
 
 @contextmanager
 def cluster(engine: str) -> Iterator[Cluster]:
-    """Start one, and end it with the block, with all that is in it. Where it is our own, the thread is in its network.
+    """Start one, and stop it with the block. If it is the harness's own, the thread is in its network.
 
     Args:
         engine: docker or podman, see image.engine().
 
     Raises:
         ClusterError: this machine lacks something.
-        ImageError: the image that pods are held by can't be made.
+        ImageError: the pause image can't be made.
     """
     check()
     if shutil.which("kind"):

@@ -1,4 +1,4 @@
-"""The files and command lines of what makes a control plane a node: containerd, kubelet, scheduler, controllers."""
+"""The files and command lines that make a control plane a node: containerd, kubelet, scheduler, controllers."""
 
 import json
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from tests.harness.node.isolated_machine import ADDRESS, PODS
 NAME: Final = "node"
 PAUSE: Final = "localhost/netbird-pause:1"
 PLUGINS: Final = Path("/usr/lib/cni")
-"""Where Debian's containernetworking-plugins are."""
+"""The folder of Debian's containernetworking-plugins."""
 
 APISERVER_PORT: Final = 443
-# A flag that comes later wins, but for a list, to which it adds.
+# A later flag overrides an earlier one, except for a list, to which it adds.
 REPLACED: Final[dict[str, tuple[str, ...]]] = {
-    # Pods come with ServiceAccounts here, as everywhere.
+    # Pods have ServiceAccounts here, as everywhere.
     "kube-apiserver": ("--disable-admission-plugins", "--bind-address"),
     "kube-controller-manager": ("--controllers",),
 }
 
 
 def more_flags(component: str) -> list[str]:
-    """Answer what a component of the control plane is told beside what it is told without a node."""
+    """Return the additional flags of a component of the control plane with a node."""
     if component == "kube-apiserver":
         return ["--bind-address=0.0.0.0", "--kubelet-preferred-address-types=InternalIP"]
     if component == "kube-controller-manager":
@@ -33,7 +33,7 @@ def more_flags(component: str) -> list[str]:
 
 
 def scheduler(binaries: Binaries, folder: Path) -> list[str]:
-    """Give pods to the one node there is."""
+    """Return the scheduler's command, for the single node."""
     kubeconfig = folder / "manager.kubeconfig"
     return [
         str(binaries.find("kube-scheduler")),
@@ -44,7 +44,7 @@ def scheduler(binaries: Binaries, folder: Path) -> list[str]:
 
 
 def containerd(binaries: Binaries, folder: Path) -> list[str]:
-    """Keep its data in the folder."""
+    """Return containerd's command, with its data in the folder."""
     networks = folder / "cni"
     networks.mkdir()
     (networks / "pods.conflist").write_text(json.dumps(_network(folder)))
@@ -54,7 +54,7 @@ def containerd(binaries: Binaries, folder: Path) -> list[str]:
 
 
 def kubelet(binaries: Binaries, folder: Path, cgroup: str) -> list[str]:
-    """Run pods as they are on a small machine, within that control group."""
+    """Return the kubelet's command for a small machine, within that control group."""
     path = folder / "kubelet.json"
     path.write_text(json.dumps(_kubelet(folder, cgroup)))
     return [
@@ -69,7 +69,7 @@ def kubelet(binaries: Binaries, folder: Path, cgroup: str) -> list[str]:
 
 
 def replaced(component: str, command: Sequence[str]) -> list[str]:
-    """Answer the command without the flags that more_flags() gives anew."""
+    """Return the command without the flags that more_flags() replaces."""
     gone = REPLACED.get(component, ())
     return [each for each in command if each.partition("=")[0] not in gone]
 
@@ -84,7 +84,7 @@ def _kubelet(folder: Path, cgroup: str) -> dict[str, Any]:
         # Its only client is the API server of the same folder.
         "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
         "authorization": {"mode": "AlwaysAllow"},
-        # Nothing is taken from the machine but what pods use, and version 1 of control groups is still about.
+        # Nothing is reserved besides the use of pods, and version 1 of control groups is still in use.
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{cgroup}",
         "cgroupsPerQOS": False,
@@ -94,7 +94,7 @@ def _kubelet(folder: Path, cgroup: str) -> dict[str, Any]:
         "oomScoreAdj": 0,
         "makeIPTablesUtilChains": False,
         "resolvConf": "",
-        # A disk that is nearly full is its owner's concern.
+        # A nearly full disk is not the test's concern.
         "evictionHard": {"memory.available": "10Mi"},
         "imageGCHighThresholdPercent": 100,
         "syncFrequency": "5s",

@@ -1,7 +1,7 @@
-"""A machine within this one: namespaces of its own for network, mounts and processes, which all end with their first.
+"""An isolated machine: its own namespaces for network, mounts and processes, which end with their first process.
 
-When that is killed, the kernel kills every process in there, containers included, and with them go the mounts and the
-devices of the network. What would be left are the control groups, which are removed here.
+When that is killed, the kernel kills every process in it, containers included, and removes the mounts and network
+devices. The control groups would be left and are removed here.
 """
 
 import ctypes
@@ -20,14 +20,14 @@ from tests.harness.controlplane import ControlPlaneError, KeptProcess
 ADDRESS: Final = "198.51.100.1"
 PODS: Final = "203.0.113.0/24"
 SERVICE_ADDRESS: Final = "10.0.0.1"
-"""The address of the Service `kubernetes`: the API server listens on it itself, so that none has to forward to it."""
+"""The address of the Service `kubernetes`. The API server listens on it itself, so that no forwarding is needed."""
 
 _CLONE_NEWNET: Final = 0x40000000
 _START_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.02
 _REMOVER: Final = Path(__file__).with_name("cgroups.py")
-# What the kubelet, containerd and its plugins write outside of the folder that they are given.
+# Folders that the kubelet, containerd and its plugins write outside of their own.
 _SCRIPT: Final = """
 for place in /run /var/lib /var/log; do mount -t tmpfs none $place; done
 echo "$1"
@@ -44,17 +44,17 @@ _NETWORK: Final = (
 
 
 class Machine:
-    """Runs until stop(), or until this process ends in whatever way."""
+    """Runs until stop(), or until this process ends."""
 
     def __init__(self, log: Path, cgroup: str) -> None:
-        """Start it, and wait until it is there.
+        """Start it, and wait until it is ready.
 
         Args:
             log: a file whose folder exists.
-            cgroup: the control group that its containers will be in; it is removed at the end.
+            cgroup: the control group of its containers, removed at the end.
 
         Raises:
-            ControlPlaneError: its namespaces can't be made; the message says what they said.
+            ControlPlaneError: its namespaces can't be created.
         """
         self._cgroups = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_REMOVER), cgroup], stdin=subprocess.PIPE, start_new_session=True
@@ -71,15 +71,15 @@ class Machine:
             time.sleep(_POLL_SECONDS)
         parent = self._process.pid
         self.pid: Final = int(Path(f"/proc/{parent}/task/{parent}/children").read_text())
-        """Of its first process, as it is known outside."""
+        """The process id of its first process, as seen from outside."""
 
     def command(self, *command: str) -> list[str]:
-        """Make a command run in there, but for the network: that is the calling thread's, see network()."""
+        """Return a command that runs inside, except for the network, which is the calling thread's, see network()."""
         return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--", *command]
 
     @contextmanager
     def network(self) -> Iterator[None]:
-        """Move this thread, and all that it starts, into the machine's network until the end of the block."""
+        """Move this thread and its children into the machine's network until the end of the block."""
         with Path("/proc/thread-self/ns/net").open() as outside, Path(f"/proc/{self.pid}/ns/net").open() as inside:
             _enter(inside.fileno())
             try:
@@ -88,7 +88,7 @@ class Machine:
                 _enter(outside.fileno())
 
     def connect(self) -> None:
-        """Set up its network; to be called in there.
+        """Set up its network. Called inside.
 
         Raises:
             CalledProcessError: a device or an address was refused.
@@ -97,7 +97,7 @@ class Machine:
             subprocess.run(["ip", *line.split()], check=True)
 
     def stop(self) -> None:
-        """End it with all that runs in it. It may be called twice."""
+        """Stop it with all its processes. It may be called twice."""
         self._process.kill()
         if self._cgroups.stdin is not None:
             self._cgroups.stdin.close()

@@ -1,6 +1,6 @@
-"""A cluster by `kind`, for machines that have it and a container engine.
+"""A cluster by `kind`, for machines with kind and a container engine.
 
-It was never run where this was written, for want of kind and of an engine that kind works with; it is small on purpose.
+It is small on purpose, because it was not run where it was written.
 """
 
 import os
@@ -15,13 +15,13 @@ _CREATE_SECONDS: Final = "180s"
 
 
 class Kind:
-    """A cluster of one node, which is a container; delete() ends it."""
+    """A cluster with one node, which is a container. delete() removes it."""
 
     def __init__(self, engine: str, folder: Path) -> None:
-        """Create it, and wait until it takes pods.
+        """Create it, and wait until it accepts pods.
 
         Raises:
-            CalledProcessError: kind refuses.
+            CalledProcessError: kind failed.
         """
         self.folder: Final = folder
         self.kubeconfig: Final = folder / "kubeconfig"
@@ -30,26 +30,26 @@ class Kind:
         self._kubectl: Final = Binaries().find("kubectl")
         try:
             self._kind("create", "cluster", f"--kubeconfig={self.kubeconfig}", f"--wait={_CREATE_SECONDS}")
-            # Of the network that the node's container is in: this machine has that address there.
+            # This machine's address in the network of the node's container.
             self.address: Final = self.inside("ip", "-4", "route", "show", "default").split()[2]
         except BaseException:
             self.delete()
             raise
 
     def load(self, archive: Path) -> None:
-        """Give the node the images of an archive that the engine saved."""
+        """Load the images of an archive that the engine saved."""
         self._kind("load", "image-archive", str(archive))
 
     def inside(self, *command: str) -> str:
-        """Run a command on the node, as its administrator, and answer what it prints."""
+        """Run a command on the node as root, and return its output."""
         node = [self._engine, "exec", f"{self._name}-control-plane"]
         return subprocess.run([*node, *command], check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def kubectl(self, *args: str, input: str | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
-        """Run kubectl as the administrator, and answer what it prints.
+        """Run kubectl as the administrator, and return its output.
 
         Raises:
-            KubectlError: it failed.
+            KubectlError: kubectl failed.
         """
         command = [str(self._kubectl), f"--kubeconfig={self.kubeconfig}", *args]
         done = subprocess.run(command, input=input, check=False, capture_output=True, text=True)
@@ -58,7 +58,7 @@ class Kind:
         return done.stdout
 
     def delete(self) -> None:
-        """End it."""
+        """Delete it."""
         self._kind("delete", "cluster")
 
     def _kind(self, *arguments: str) -> None:

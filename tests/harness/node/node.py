@@ -15,24 +15,25 @@ CONTAINERD: Final = "containerd"
 KUBELET: Final = "kubelet"
 SCHEDULER: Final = "kube-scheduler"
 PROGRAMS: Final = (SCHEDULER, CONTAINERD, "containerd-shim-runc-v2", "ctr", KUBELET)
-"""What a node takes beside what a control plane takes."""
+"""The additional seconds of a node."""
 
 
 class Node(ControlPlane):
-    """Runs as long as a control plane does. The thread that starts it is in its network until it stops.
+    """A control plane with a node. The thread that starts it is in its network until it stops.
 
-    So whatever that thread opens or starts (kubectl, helm, a simulated service) reaches the cluster, and only that.
+    So everything that the thread opens or starts (kubectl, helm, a simulated service) reaches the cluster, and only the
+    cluster.
     """
 
     address: Final = ADDRESS
-    """Where pods reach what listens in the node's network."""
+    """The address at which pods reach a listener in the node's network."""
 
     def __init__(self, binaries: Binaries, folder: Path, ports: commands.Ports) -> None:
-        """Start it, and wait until it takes pods; use start() instead.
+        """Start it, and wait until it accepts pods; use start() instead.
 
         Raises:
-            ControlPlaneError: one of its programs does not come up.
-            BuildError: one of them is not there and can't be built.
+            ControlPlaneError: a program did not become ready.
+            BuildError: a program is missing and can't be built.
         """
         for tool in PROGRAMS:
             binaries.find(tool)
@@ -57,7 +58,7 @@ class Node(ControlPlane):
         return node
 
     def stop(self) -> None:
-        """End it with all of its pods. It may be called twice."""
+        """Stop it with all of its pods. It may be called twice."""
         for name in (KUBELET, CONTAINERD, SCHEDULER):
             process = self._processes.pop(name, None)
             if process:
@@ -68,15 +69,15 @@ class Node(ControlPlane):
         self._entered.close()
 
     def load(self, archive: Path) -> None:
-        """Give the node the images of an archive that `podman save` or `docker save` wrote."""
+        """Load the images of an archive that `podman save` or `docker save` wrote."""
         ctr = [str(self.binaries.find("ctr")), f"--address={self.folder / 'containerd.sock'}", "--namespace=k8s.io"]
         self.inside(*ctr, "images", "import", "--local", str(archive))
 
     def inside(self, *command: str) -> str:
-        """Run a command on the node, as its administrator, and answer what it prints.
+        """Run a command on the node as root, and return its output.
 
         Raises:
-            ControlPlaneError: it failed.
+            ControlPlaneError: the command failed.
         """
         assert self._machine is not None
         done = subprocess.run(self._machine.command(*command), check=False, capture_output=True, text=True)
@@ -86,7 +87,7 @@ class Node(ControlPlane):
 
     def _start(self, component: str, command: list[str]) -> None:
         if self._machine is None:
-            # Before the first program: all of them are to be in its network.
+            # Before the first program, because all of them have to be in its network.
             self._machine = Machine(self._files.log("machine"), self._cgroup)
             self._entered.enter_context(self._machine.network())
             self._machine.connect()
@@ -94,7 +95,7 @@ class Node(ControlPlane):
 
     def _start_inside(self, component: str, command: list[str]) -> None:
         assert self._machine is not None
-        # containerd looks for its shim on PATH, and that for runc.
+        # containerd looks for its shim on PATH, and the shim for runc.
         path = f"{Path(command[0]).parent}:{os.environ['PATH']}"
         log = self._files.log(component)
         self._processes[component] = KeptProcess(self._machine.command(*command), log, {"PATH": path})
@@ -102,5 +103,5 @@ class Node(ControlPlane):
     def _takes_pods(self) -> bool:
         node = json.loads(self._get(f"/api/v1/nodes/{config.NAME}") or b"{}")
         conditions = {each["type"]: each["status"] for each in node.get("status", {}).get("conditions", ())}
-        # The taint goes a moment after the condition comes.
+        # The taint is removed shortly after the condition is set.
         return conditions.get("Ready") == "True" and not node["spec"].get("taints")

@@ -1,4 +1,4 @@
-"""What a node of our own needs of this machine; on Debian `python -m tests.harness.node setup` installs it."""
+"""Requirements of the harness's own node. On Debian `python -m tests.harness.node setup` installs them."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from typing import Final
 from tests.harness.controlplane.progress import say
 from tests.harness.node.config import PLUGINS
 
-# Program or file, and the Debian package that has it.
+# Program or file, and its Debian package.
 PACKAGES: Final = {
     "runc": "runc",
     "ip": "iproute2",
@@ -23,12 +23,12 @@ PACKAGES: Final = {
 
 
 def missing() -> list[str]:
-    """Answer the Debian packages that have to be installed."""
+    """Return the Debian packages that have to be installed."""
     return sorted({package for program, package in PACKAGES.items() if shutil.which(program) is None})
 
 
 def problem() -> str | None:
-    """Answer in a sentence why no node can be started here; None where nothing is in its way."""
+    """Return a sentence that says why no node can be started here, or None."""
     if sys.platform != "linux":
         return "a node of our own needs Linux: install kind and docker, which are used where they are there"
     if os.geteuid() != 0:
@@ -41,7 +41,7 @@ def problem() -> str | None:
 
 
 def install() -> int:
-    """Install what is missing by apt, saying what is done, and answer the exit code."""
+    """Install missing packages by apt, print each step, and return the exit code."""
     packages = missing()
     if not packages:
         say("nothing is missing")
