@@ -1,1 +1,1 @@
-"""Speed and size, as ratios in one run: figures to read, never a test."""
+"""Benchmarks of speed and size, as ratios within one run. They give figures and are no tests."""

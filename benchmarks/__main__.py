@@ -12,7 +12,7 @@ from benchmarks.rig import rig
 
 
 async def run(options: argparse.Namespace) -> None:
-    """One pair of servers for each part, so that none pays for what another left behind."""
+    """Run each part on its own pair of servers, so that no part affects the next."""
     report = Report()
     if options.burst:
         async with rig(options.python) as first:

@@ -1,7 +1,7 @@
-"""A bare client, its own process: for each name on standard input the same writes and one POST, and nothing else.
+"""A bare client in its own process: the same writes and one POST for each name on standard input, and nothing else.
 
-`--netbird httpx` with the operator's three Kubernetes writes does what the operator can't do without; `aiohttp` with
-two small ones is the client that the vendor's own operator is measured by.
+`--netbird httpx` sends the operator's three Kubernetes writes, its necessary minimum. `aiohttp` with two small writes
+is the client against which the vendor's own operator is measured.
 """
 
 import argparse
@@ -26,31 +26,31 @@ class Poster(Protocol):
     """Creates an integration."""
 
     async def post(self, body: Any) -> Any:
-        """The answer's body."""
+        """Return the response body."""
         ...
 
 
 class ByHttpx:
-    """As the operator does it."""
+    """Creates it with the operator's client."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
     async def post(self, body: Any) -> Any:
-        """The answer's body."""
+        """Return the response body."""
         answer = await self._client.post(PATH, json=body)
         answer.raise_for_status()
         return answer.json()
 
 
 class ByAiohttp:
-    """The quickest there is."""
+    """Creates it with the fastest client."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def post(self, body: Any) -> Any:
-        """The answer's body."""
+        """Return the response body."""
         async with self._session.post(PATH, json=body) as answer:
             answer.raise_for_status()
             return await answer.json()
@@ -65,7 +65,7 @@ class Writes:
 
 
 async def handle(kubernetes: Kubernetes, poster: Poster, path: str, writes: Writes) -> None:
-    """The writes, each upon the one before, and the POST ahead of the last, which holds the id."""
+    """Send the writes, each based on the one before, and the POST before the last, which holds the id."""
     *before, result = writes.patches
     known: Any = None
     for patch in before:
@@ -76,7 +76,7 @@ async def handle(kubernetes: Kubernetes, poster: Poster, path: str, writes: Writ
 
 
 async def write(kubernetes: Kubernetes, path: str, query: str, patch: Any, known: Any) -> Any:
-    """The resource with the patch."""
+    """Return the resource with the patch."""
     metadata = dict(patch.get("metadata", {}))
     if known is not None:
         metadata["resourceVersion"] = known["metadata"]["resourceVersion"]
@@ -85,7 +85,7 @@ async def write(kubernetes: Kubernetes, path: str, query: str, patch: Any, known
 
 
 async def work(kubernetes: Kubernetes, poster: Poster, namespace: str, writes: Writes) -> None:
-    """Serve the names that come on standard input, eight at once."""
+    """Serve the names from standard input, eight at once."""
     names: asyncio.Queue[str | None] = asyncio.Queue()
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

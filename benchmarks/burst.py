@@ -1,4 +1,4 @@
-"""Many resources created at once: the operator beside bare clients on the same servers, in the same run."""
+"""Many resources created at once: the operator and bare clients on the same servers, in the same run."""
 
 import asyncio
 import json
@@ -29,14 +29,14 @@ LEAST: Final = (
         }
     },
 )
-"""The least that tells of a resource that it is Ready."""
+"""The smallest status of a resource that is Ready."""
 AS_OURS: Final = "fieldManager=bare&fieldValidation=Strict"
 EDITED: Final = 100
-"""Of the created resources, how many are then updated and deleted to count what that costs."""
+"""The number of created resources that are then updated and deleted, to count the requests."""
 
 
 async def burst(rig: Rig, count: int, report: Report) -> None:
-    """Operator and bare clients in turn."""
+    """Measure operator and bare clients in turn."""
     print(f"--- {count} resources created at once (generic HTTP, a URL each)")
     ours, patches = await operator_burst(rig, count, report)
     await rig.wipe()
@@ -50,7 +50,7 @@ async def burst(rig: Rig, count: int, report: Report) -> None:
 
 
 async def operator_burst(rig: Rig, count: int, report: Report) -> tuple[float, Sequence[Any]]:
-    """Resources a second that the operator brings to Ready, and its writes to one of them."""
+    """Measure the resources a second that become Ready, and the writes for one of them."""
     with rig.operator() as operator:
         warm = Creation(1)
         await rig.ready(warm, "warm")
@@ -75,7 +75,7 @@ async def operator_burst(rig: Rig, count: int, report: Report) -> tuple[float, S
 
 
 def patch(before: Any, after: Any) -> Any:
-    """The write between two versions of a resource."""
+    """Return the write between two versions of a resource."""
     if before["metadata"].get("finalizers") != after["metadata"].get("finalizers"):
         return {"metadata": {"finalizers": after["metadata"]["finalizers"]}}
     return {"status": merge_patch(before.get("status", {}), after["status"])}
@@ -96,13 +96,13 @@ async def edit(rig: Rig, names: list[str], report: Report) -> None:
 
 
 def changes(rig: Rig) -> int:
-    """How often NetBird was asked for something else than a list since the journal was cleared."""
+    """Count the requests to NetBird other than lists since the journal was cleared."""
     calls = rig.calls()
     return calls.total() - calls["list"]
 
 
 async def bare_burst(rig: Rig, count: int, netbird: str, writes: Writes) -> float:
-    """The same by a bare client."""
+    """Measure the same with a bare client."""
     creation = Creation(count)
     async with _bare(rig, netbird, writes) as process:
         creation.feed = process.stdin

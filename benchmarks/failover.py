@@ -1,4 +1,4 @@
-"""Seconds in which nobody leads, for each way in which a leader can go, with the timing that the chart gives."""
+"""Seconds without a leader, for each end of a leader, with the timing of the chart."""
 
 import json
 import random
@@ -16,11 +16,11 @@ from tests.harness.operator import Operator
 
 PATIENCE: Final = 120.0
 LONGEST_LOOK: Final = 2.0
-"""Seconds between two looks of a follower, over which the moment of the leader's end is spread."""
+"""Seconds between two polls of a follower, over which the leader's end is spread."""
 
 
 async def failover(rig: Rig, rounds: int) -> None:
-    """Let leaders go in each way so many times; each is followed by a process that was ready all along."""
+    """End leaders in each way so many times. Each is followed by a process that is ready."""
     print(f"--- {rounds} leaders gone in each way")
     await rig.create(["failover"])
     with replicas_of(rig.installation, rig.netbird.url) as replicas:
@@ -52,7 +52,7 @@ def _ways(replicas: Replicas) -> Mapping[str, Callable[[Replica], None]]:
 
 
 def _seconds(replicas: Replicas, go: Callable[[], None], follower: Replica) -> tuple[float, float]:
-    """From the moment that the leader is told to go until the next one has the Lease, and until its first request."""
+    """Measure the time from the leader's end until the next one has the Lease, and until its first request."""
     time.sleep(random.uniform(0, LONGEST_LOOK))  # noqa: S311 # no secret
     begun = datetime.now(UTC)
     go()

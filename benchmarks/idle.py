@@ -1,4 +1,4 @@
-"""Many resources at rest: what a restart, a resync and one more creation cost beside them."""
+"""Many resources at rest: the cost of a restart, a resync and another create next to them."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ SWEEP_SECONDS: Final = 60
 
 
 async def rest(rig: Rig, count: int, report: Report) -> None:
-    """Fill the cluster, start the operator anew, and look at it for a while."""
+    """Fill the cluster, start the operator again, and observe it for a while."""
     print(f"--- {count} resources at rest")
     with rig.operator() as operator:
         creation = Creation(count)
@@ -51,7 +51,7 @@ async def rest(rig: Rig, count: int, report: Report) -> None:
 
 
 def known(operator: Operator, count: int) -> bool:
-    """Whether as many resources are Ready by the operator's own metrics, and none waits to be looked at."""
+    """Return whether so many resources are Ready by the operator's own metrics, and none waits for its reconcile."""
     samples = [each for family in text_string_to_metric_families(operator.metrics()) for each in family.samples]
     ready = sum(
         each.value
@@ -64,7 +64,7 @@ def known(operator: Operator, count: int) -> bool:
 
 
 async def singles(rig: Rig, count: int, report: Report) -> None:
-    """One creation at a time in another account, for as long as it takes to resync the first one twice."""
+    """Create one resource at a time in another account, for as long as two resyncs of the first take."""
     waits: list[float] = []
     until = time.monotonic() + SWEEPS * SWEEP_SECONDS
     while len(waits) < SINGLES or time.monotonic() < until:
@@ -81,7 +81,7 @@ async def singles(rig: Rig, count: int, report: Report) -> None:
 
 
 async def beside_a_hanging_one(rig: Rig, report: Report) -> None:
-    """A creation beside one that NetBird leaves without an answer."""
+    """Measure a create next to one that NetBird does not answer."""
     rig.control.add_fault(Fault(Hang(), Moment.BEFORE, Operation.CREATE))
     await rig.create(["stuck"])
     await asyncio.sleep(0.5)

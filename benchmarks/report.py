@@ -1,17 +1,17 @@
-"""What was measured beside what is asked for."""
+"""Measured values next to their bounds."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
 REFERENCE: Final = 290.0
-"""Resources a second that a bare aiohttp client with two writes made on the machine whose seconds are asked for."""
+"""The resources a second of a bare aiohttp client with two writes on the reference machine."""
 _HEADINGS: Final = ("", "measured", "asked", "at this speed", "")
 _TIMES: Final = ("s", "ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value, and the bound that it shall keep."""
+    """A measured value, and its bound."""
 
     what: str
     value: float
@@ -20,7 +20,10 @@ class Figure:
     at_least: bool = False
 
     def row(self, slowness: float) -> tuple[str, str, str, str, str]:
-        """What a table shows of it. It is held to the bound as asked; beside that is the bound at this slowness."""
+        """Return the cells of a table.
+
+        The value is compared with the bound; next to it is the bound at this machine's speed.
+        """
         met = self.value >= self.bound if self.at_least else self.value <= self.bound
         bound = self.bound * slowness if self.unit in _TIMES else self.bound
         asked = f"{'at least' if self.at_least else 'at most'} {self._text(self.bound)}"
@@ -28,27 +31,27 @@ class Figure:
         return self.what, self._text(self.value), asked, here, "" if met else "missed"
 
     def _text(self, value: float) -> str:
-        number = f"{value:.0f}" if value.is_integer() or value >= 100 else f"{value:.2f}"  # three digits say enough
+        number = f"{value:.0f}" if value.is_integer() or value >= 100 else f"{value:.2f}"  # three digits are enough
         return f"{number} {self.unit}".strip()
 
 
 @dataclass(slots=True)
 class Report:
-    """The figures of a run; `speed` is what the bare aiohttp client made in it, None where it did not run."""
+    """The figures of a run. `speed` is that of the bare aiohttp client, None without one."""
 
     figures: list[Figure] = field(default_factory=list)
     speed: float | None = None
 
     def most(self, what: str, value: float, bound: float, unit: str = "") -> None:
-        """Add a value that shall be no more than the bound."""
+        """Add a value with an upper bound."""
         self.figures.append(Figure(what, float(value), unit, float(bound)))
 
     def least(self, what: str, value: float, bound: float, unit: str = "") -> None:
-        """Add a value that shall be no less than the bound."""
+        """Add a value with a lower bound."""
         self.figures.append(Figure(what, float(value), unit, float(bound), at_least=True))
 
     def __str__(self) -> str:
-        """A table of all of them."""
+        """Return a table of all of them."""
         slowness = 1.0 if self.speed is None else REFERENCE / self.speed
         rows = [_HEADINGS, *(each.row(slowness) for each in self.figures)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

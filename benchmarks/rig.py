@@ -1,4 +1,4 @@
-"""Servers, operator and resources of one benchmark, and what is read: a clock, and the kernel's figures."""
+"""Servers, operator and resources of one benchmark, and their measurement: a clock, and the kernel's figures."""
 
 import asyncio
 import os
@@ -23,18 +23,18 @@ TEAM: Final = "bench"
 TOKEN: Final = "nbp_bench"  # noqa: S105  # the simulated server's
 DEFAULT: Final = "default"
 OTHER: Final = "other"
-"""A connection to an account of its own."""
+"""A connection to its own account."""
 CREATORS: Final = 16
 NO_LIMIT: Final = 60_000
 PATIENCE: Final = 120.0
-"""Seconds that anything may take beside what each resource does."""
+"""Seconds for each step, in addition to the time for each resource."""
 SLOWEST: Final = 10
-"""Resources a second, below which a run is given up."""
+"""Resources a second below which a run is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used: CPU seconds, and memory in MiB, now and at its peak."""
+    """The usage of a process: CPU seconds, and memory in MiB, now and at its peak."""
 
     cpu: float
     rss: float
@@ -55,14 +55,14 @@ def usage(pid: int) -> Usage:
 
 @dataclass(slots=True)
 class Rig:
-    """Two servers with a team's namespace, a connection without a limit worth the name, and a client."""
+    """Two servers with a team's namespace, a practically unlimited connection, and a client."""
 
     plane: ControlPlane
     netbird: RunningNetBird
     installation: Installation
     kubernetes: Kubernetes
     python: str
-    """Runs the operator: memory is measured with the dependencies that ship, and no others."""
+    """The interpreter of the operator. Memory is measured with exactly the shipped dependencies."""
 
     @property
     def control(self) -> NetBirdControl:
@@ -71,14 +71,14 @@ class Rig:
 
     @contextmanager
     def operator(self) -> Iterator[Operator]:
-        """A running operator that leads."""
+        """The running operator, which leads."""
         with Operator(self.installation, "--initial-burst-fraction=1", python=self.python) as operator:
             operator.ready()
             yield operator
             operator.stop()
 
     async def create(self, names: Sequence[str], *, created: "Creation | None" = None) -> None:
-        """Create resources, each with a URL of its own, sixteen at once."""
+        """Create resources with unique URLs, sixteen at once."""
         left = iter(names)
         connection = DEFAULT if created is None else created.connection
 
@@ -88,17 +88,17 @@ class Rig:
                     created.begun[name] = time.monotonic()
                 await self.kubernetes.call("POST", BASE.format(namespace=TEAM), manifest(name, connection))
                 if created is not None:
-                    created.told(name)
+                    created.record(name)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(CREATORS):
                 group.create_task(creator())
 
     async def ready(self, creation: "Creation", prefix: str) -> None:
-        """Create as many resources as the creation counts, and wait until all of them are Ready.
+        """Create the resources, and wait until all of them are Ready.
 
         Raises:
-            TimeoutError: not all of them are, within what the slowest machine would take.
+            TimeoutError: not all are Ready in the time of the slowest machine.
         """
         names = [f"{prefix}-{number}" for number in range(creation.total)]
         async with asyncio.timeout(PATIENCE + creation.total / SLOWEST):
@@ -108,21 +108,21 @@ class Rig:
             await watching
 
     async def change(self, names: Sequence[str]) -> None:
-        """Give resources another URL."""
+        """Change the URL of resources."""
         for name in names:
             spec = {"spec": {"genericHTTP": {"url": f"https://siem.example.com/{name}/changed"}}}
             await self.kubernetes.call("PATCH", f"{BASE.format(namespace=TEAM)}/{name}", spec, patch=True)
 
     async def delete(self, names: Sequence[str]) -> None:
-        """Delete resources, and leave the rest to the operator."""
+        """Delete resources without waiting."""
         for name in names:
             await self.kubernetes.call("DELETE", f"{BASE.format(namespace=TEAM)}/{name}")
 
     async def until(self, look: Callable[[], bool], what: str, *, every: float = 0.05) -> None:
-        """Look every so many seconds until it is so.
+        """Poll until the condition holds.
 
         Raises:
-            TimeoutError: it is not, within what the slowest machine would take.
+            TimeoutError: it does not hold in the time of the slowest machine.
         """
         deadline = time.monotonic() + PATIENCE
         while not look():
@@ -132,7 +132,7 @@ class Rig:
             await asyncio.sleep(every)
 
     async def wipe(self) -> None:
-        """Remove all resources whoever holds them, and all integrations."""
+        """Remove all resources regardless of their finalizers, and all integrations."""
         path = BASE.format(namespace=TEAM)
         for each in (await self.kubernetes.call("GET", path))["items"]:
             one = f"{path}/{each['metadata']['name']}"
@@ -142,11 +142,11 @@ class Rig:
             self.control.delete(item.id)
 
     def calls(self) -> Counter[str]:
-        """How often each of NetBird's operations was asked for since the journal was cleared."""
+        """Count the requests of each operation of NetBird since the journal was cleared."""
         return Counter(str(entry.operation) for entry in self.control.journal())
 
     def writes(self, position: int) -> int:
-        """How often the operator wrote to a resource since that position of the audit log."""
+        """Count the operator's writes to a resource since that position of the audit log."""
         return sum(
             event.verb == "patch" and event.resource == "eventstreamingintegrations" and "serviceaccount" in event.user
             for event in self.plane.audit(position)
@@ -155,17 +155,17 @@ class Rig:
 
 @dataclass(slots=True)
 class Creation:
-    """When each resource was created and when it was Ready, by the clock of the process that watches."""
+    """The times of each resource's creation and readiness, by the clock of the watching process."""
 
     total: int
     connection: str = DEFAULT
     begun: dict[str, float] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
     versions: list[Any] = field(default_factory=list)
-    """Of a single resource, all that were seen until it was Ready."""
+    """The versions of a single resource until it was Ready."""
     feed: asyncio.StreamWriter | None = None
 
-    def told(self, name: str) -> None:
+    def record(self, name: str) -> None:
         """Pass the name on to a bare client."""
         if self.feed is not None:
             self.feed.write(f"{name}\n".encode())
@@ -173,7 +173,7 @@ class Creation:
     async def watch(self, kubernetes: Kubernetes) -> None:
         """Follow the resources and return once all of them are Ready."""
         path = BASE.format(namespace=TEAM)
-        # One is enough before anything was created: a long list would delay what is measured.
+        # One is enough before anything was created, because a long list would delay the measurement.
         listed = await kubernetes.call("GET", f"{path}?limit=1")
         while True:
             async for event in kubernetes.watch(path, listed["metadata"]["resourceVersion"]):
@@ -196,11 +196,11 @@ class Creation:
 
     @property
     def seconds(self) -> float:
-        """From the first creation to the last Ready."""
+        """Return the seconds from the first creation to the last Ready."""
         return max(self.ready.values()) - min(self.begun.values())
 
     def quantile(self, share: float) -> float:
-        """Seconds within which that share of the resources was Ready."""
+        """Return the seconds within which that share of the resources was Ready."""
         waits = sorted(self.ready[name] - begun for name, begun in self.begun.items())
         return waits[min(len(waits) - 1, int(share * len(waits)))]
 
@@ -210,7 +210,7 @@ def _is_ready(condition: dict[str, Any]) -> bool:
 
 
 def manifest(name: str, connection: str) -> dict[str, Any]:
-    """A generic HTTP resource with a URL of its own."""
+    """Return a generic HTTP resource with a unique URL."""
     reference = {"kind": "ClusterNetBirdConnection", "name": connection}
     return {
         "apiVersion": "integrations.netbird.io/v1alpha1",

@@ -77,7 +77,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Body(httpx.AsyncByteStream):
-    """The body of an answer, made while it is sent."""
+    """The body of a response, generated while it is sent."""
 
     parts: Callable[[], Iterator[bytes]]
 
@@ -95,7 +95,7 @@ class Body(httpx.AsyncByteStream):
 
 @dataclass(frozen=True)
 class Server:
-    """HTTP clients whose server answers every LIST alike."""
+    """HTTP clients whose server answers every LIST in the same way."""
 
     parts: Callable[[], Iterator[bytes]]
 
@@ -113,7 +113,7 @@ class Server:
 
 
 async def lists(parts: Callable[[], Iterator[bytes]], connections: int = 1) -> object:
-    """Ask for a LIST of each connection at once, and keep what is kept of them."""
+    """Send a LIST of each connection at once, and keep the results."""
     context = ClientContext(Clock(), random.Random(1), lambda: None)  # noqa: S311  # jitter
     factory = ClientFactory(context, timeout=60, initial_fraction=1.0, http=Server(parts))
 
@@ -159,7 +159,7 @@ def largest() -> Iterator[bytes]:
 
 
 async def nearly_identical() -> object:
-    """Look for an integration among as many as are kept of a LIST, which differ from it in the last value only."""
+    """Search an integration among as many as are kept of a LIST, which differ in the last value only."""
     names = [f"X-{number}" for number in range(32)]
     shown = {"url": "https://a.example", "headers": json.dumps(dict.fromkeys(names, "")), "body_template": "a"}
     items = tuple(Integration(number, "a", "generic_http", enabled=True, config=shown) for number in range(1, 20_001))
@@ -197,7 +197,7 @@ async def half_open() -> object:
 
 
 async def resources() -> object:
-    """Keep as many resources of the largest size, none of them in order."""
+    """Keep as many resources of the largest size, none of them in sync."""
     chance = random.Random(1)  # noqa: S311  # text that can't be packed
 
     def text(size: int) -> str:
@@ -242,7 +242,7 @@ CASES: Final[dict[str, Callable[[], Awaitable[object]]]] = {
 
 
 async def measure(case: Callable[[], Awaitable[object]]) -> dict[str, float]:
-    """Run one case, and another task beside it."""
+    """Run one case, and another task concurrently."""
     worst, last = 0.0, time.perf_counter()
 
     async def other() -> None:
@@ -267,7 +267,7 @@ async def measure(case: Callable[[], Awaitable[object]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Run each case in a process of its own, or the one that is named, in this one."""
+    """Run each case in a separate process, or the named one in this one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", nargs="?", choices=list(CASES), help="only this one, as JSON")
     chosen = parser.parse_args().case

@@ -1,4 +1,4 @@
-"""`make demo`: starts everything, tells the story, stops everything."""
+"""`make demo`: start everything, run the walkthrough, stop everything."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(environment: Mapping[str, str]) -> int:
-    """Run the demonstration and answer the exit code: 0, 1 when a step failed, 128 and the signal's number for one."""
+    """Run the demonstration and return the exit code: 0, 1 if a step failed, 128 and the signal's number for one."""
     terminal = Terminal()
     caught = _stop_on_signals()
     try:
@@ -53,7 +53,7 @@ def main(environment: Mapping[str, str]) -> int:
 
 
 def _play(terminal: Terminal, stack: ExitStack, *, keep: bool) -> None:
-    """Start everything and tell the story; what was started ends with the stack."""
+    """Start everything and run the walkthrough. All processes end with the stack."""
     stage = start(terminal, stack)
     try:
         Story(terminal, stage.kubectl, NetBirdControl(stage.netbird_url)).tell(stage.netbird_url)
@@ -65,7 +65,7 @@ def _play(terminal: Terminal, stack: ExitStack, *, keep: bool) -> None:
 
 
 def _stay(terminal: Terminal, stage: Stage) -> None:
-    """Leave everything up until somebody presses Ctrl-C."""
+    """Leave everything running until Ctrl-C."""
     kubectl = stage.kubectl
     terminal.say(
         f"\nKEEP is set, so everything stays up. In another terminal:\n\n"
@@ -83,7 +83,7 @@ def _stay(terminal: Terminal, stage: Stage) -> None:
 
 
 def _stop_on_signals() -> list[int]:
-    """Let the first signal end the demonstration, and no later one disturb how it ends; answers which it was."""
+    """Let the first signal end the demonstration, and ignore later ones. Return the signal."""
     caught: list[int] = []
 
     def stop(number: int, _: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What the demonstration runs on: an API server, a NetBird and the operator, each a process of its own."""
+"""The processes of the demonstration: an API server, a NetBird and the operator."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FIRST_ID: Final = 4711
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything that runs, and the ways to look at it."""
+    """All processes, and access to them."""
 
     kubectl: Kubectl
     netbird_url: str
@@ -26,16 +26,16 @@ class Stage:
 
 
 def start(terminal: Terminal, stack: ExitStack) -> Stage:
-    """Start everything, saying what and why; it ends with the stack.
+    """Start everything, and print what and why. It ends with the stack.
 
     Raises:
-        BuildError: a program of the API server is neither there nor can be built.
-        ControlPlaneError: the API server does not come up.
+        BuildError: a program of the API server is missing and can't be built.
+        ControlPlaneError: the API server does not start.
         ChartError: the operator's chart can't be rendered.
-        KubectlError: what it renders is refused.
-        OperatorError: the operator does not come up.
-        NetBirdError: the simulated NetBird does not come up.
-        DemoError: a command that was shown failed.
+        KubectlError: the rendered manifests are refused.
+        OperatorError: the operator does not start.
+        NetBirdError: the simulated NetBird does not start.
+        DemoError: a displayed command failed.
     """
     terminal.say(
         "NetBird streams its events to where an integration says. Here such integrations are declared as Kubernetes "
@@ -54,7 +54,7 @@ def start(terminal: Terminal, stack: ExitStack) -> Stage:
 
 
 def _start_netbird(terminal: Terminal, stack: ExitStack) -> str:
-    """Start a NetBird with one account and one token, the one in the demonstration's Secret; answer its URL."""
+    """Start a NetBird with one account and the token of the demonstration's Secret; return its URL."""
     terminal.step(
         "Start a NetBird",
         "A simulated one, as its own process. It answers as NetBird's API does, and can be looked into.",
@@ -80,7 +80,7 @@ def _start_operator(terminal: Terminal, stack: ExitStack, plane: ControlPlane, k
 
 
 def _token() -> str:
-    """The made-up token that NetBird is to know."""
+    """Return the made-up token that NetBird has to know."""
     for document in yaml.safe_load_all((ROOT / MANIFESTS / "secrets.yaml").read_text()):
         if document["metadata"]["name"] == "netbird":
             return str(document["stringData"]["token"])

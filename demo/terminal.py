@@ -1,4 +1,4 @@
-"""What a person sees: headings, sentences, the commands that are run, and NetBird's side of it."""
+"""The output of the demonstration: headings, sentences, commands and the state of NetBird."""
 
 import os
 import shlex
@@ -18,16 +18,16 @@ from tests.doubles.netbird.request_log import Entry
 
 ROOT: Final = Path(__file__).parents[1]
 MANIFESTS: Final = "demo/manifests"
-"""Where what is applied lies, below ROOT, in which every command is run."""
+"""The folder of the applied files, below ROOT, in which every command is run."""
 _WIDTH: Final = 100
 
 
 class DemoError(Exception):
-    """A step did not come to the end that it shows; the text says which."""
+    """A step failed. The text says which."""
 
 
 class Terminal:
-    """Prints what is done and why. Bold where a person looks, plain in a pipe."""
+    """Prints each action and its reason. Headings are bold on a terminal and plain in a pipe."""
 
     def __init__(self) -> None:
         """Number the steps from 1."""
@@ -35,18 +35,18 @@ class Terminal:
         self._bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def step(self, title: str, why: str) -> None:
-        """Begin a step: its title, and in one or two sentences what is done and why."""
+        """Begin a step: its title, and in one or two sentences its action and reason."""
         heading = f"{next(self._numbers)}. {title}"
         self.say("\n" + (f"\033[1m{heading}\033[0m" if self._bold else heading))
         self.say(why)
 
     def say(self, text: str) -> None:
-        """Print one paragraph, wrapped; what is indented or broken by hand stays as it is."""
+        """Print one paragraph, wrapped. Indented and hand-broken text stays as it is."""
         lines = text.splitlines() or [""]
         print(text if len(lines) > 1 or text.startswith(" ") else fill(text, _WIDTH), flush=True)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Print rows in columns, as kubectl does; the last column is as wide as it is."""
+        """Print rows in columns, as kubectl does. The last column keeps its width."""
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
@@ -55,7 +55,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """Runs kubectl and lets it be seen: the very command, then what it prints."""
+    """Runs kubectl and prints the exact command and its output."""
 
     program: Path
     kubeconfig: Path
@@ -66,7 +66,7 @@ class Kubectl:
         """Run it with arguments in a shell's spelling, and a manifest for its standard input.
 
         Raises:
-            DemoError: it failed; what it printed is above.
+            DemoError: it failed; its output was printed.
         """
         self.terminal.say(f"  $ kubectl {arguments}" + (f" <<'EOF'\n{manifest}EOF" if manifest is not None else ""))
         finished = subprocess.run(
@@ -83,12 +83,12 @@ class Kubectl:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The environment that it runs in: a cache in the home folder would outlive the API server that it is about."""
+        """Return its environment. A cache in the home folder would outlive this API server."""
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.cache)}
 
 
 def public_config(integration: Integration) -> str:
-    """An integration's settings as they may be printed: every secret masked, empty ones left out."""
+    """Return the printable settings of an integration: every secret masked, empty ones left out."""
     shown = {
         key: MASK if key in SECRET_KEYS else masked_headers(value, HeaderMask.VALUES) if key == "headers" else value
         for key, value in integration.config.items()
@@ -98,12 +98,12 @@ def public_config(integration: Integration) -> str:
 
 
 def held(integrations: Iterable[Integration]) -> list[tuple[str, ...]]:
-    """What NetBird holds, as rows."""
+    """Return the integrations in NetBird, as rows."""
     rows = [(str(each.id), each.platform, str(each.enabled).lower(), public_config(each)) for each in integrations]
     return [("ID", "PLATFORM", "ENABLED", "CONFIG"), *rows]
 
 
 def asked(entries: Iterable[Entry]) -> list[tuple[str, ...]]:
-    """Which writes NetBird was sent and how it answered, as rows; bodies hold secrets and stay out."""
+    """Return the writes to NetBird and their results, as rows. Bodies hold secrets and are left out."""
     writes = [entry for entry in entries if entry.method != "GET"]
     return [("NetBird got:", entry.method, entry.path, f"answered {entry.status}") for entry in writes]

@@ -1,4 +1,4 @@
-"""What the demonstration shows, step by step."""
+"""The steps of the demonstration."""
 
 import time
 from collections import Counter
@@ -21,17 +21,17 @@ _POLL_SECONDS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The steps from the first resource on; each shows Kubernetes' side and NetBird's."""
+    """The steps from the first resource on. Each shows Kubernetes and NetBird."""
 
     terminal: Terminal
     kubectl: Kubectl
     netbird: NetBirdControl
 
     def tell(self, netbird_url: str) -> None:
-        """Go through all steps.
+        """Run all steps.
 
         Raises:
-            DemoError: one of them did not come to its end.
+            DemoError: a step failed.
         """
         self.connect(netbird_url)
         self.create()
@@ -42,7 +42,7 @@ class Story:
         self.sum_up()
 
     def connect(self, url: str) -> None:
-        """Give the operator a token, and the namespace the right to use it."""
+        """Create a token for the operator, and allow the namespace to use it."""
         self.terminal.step(
             "Connect to NetBird",
             "A connection says which NetBird to use, with the token of which Secret, and which namespaces may use it: "
@@ -99,11 +99,11 @@ class Story:
         self._show_held("s3")
 
     def repair(self) -> None:
-        """Undo what somebody did in the dashboard."""
+        """Correct a change from the dashboard."""
         self.terminal.step(
-            "Undo what somebody changed by hand",
-            "Somebody opens NetBird's dashboard, switches the stream off and changes its region. NetBird is compared "
-            "with the resources every five minutes; an annotation asks for it now.",
+            "Correct a manual change",
+            "A user disables the stream in NetBird's dashboard and changes its region. The operator compares NetBird "
+            "with the resources every five minutes. An annotation requests it now.",
         )
         self.netbird.edit(self._held("firehose").id, {"region": "us-east-1"}, enabled=False)
         self._show_held("firehose")
@@ -113,7 +113,7 @@ class Story:
         self.kubectl(f"wait {handled} esi/stream --namespace {NAMESPACE} --timeout=60s")
         self.terminal.table(asked(self.netbird.journal(since)))
         self._show_held("firehose")
-        self.terminal.say("It also left a note for whoever wonders:")
+        self.terminal.say("It also published Events:")
         self.kubectl(f"get events --namespace {NAMESPACE}")
 
     def delete(self) -> None:
@@ -128,7 +128,7 @@ class Story:
         self._show_held()
 
     def sum_up(self) -> None:
-        """Count what NetBird was asked in all.
+        """Count all requests to NetBird.
 
         Raises:
             DemoError: a write was needless, or one is missing.
@@ -143,18 +143,18 @@ class Story:
             raise DemoError(message)
 
     def _show_held(self, platform: str | None = None) -> None:
-        """Print what NetBird holds, as NetBird itself says; of one platform or all."""
+        """Print NetBird's integrations, as NetBird itself returns them; of one platform or all."""
         kept = [each for each in self.netbird.integrations() if platform in {None, each.platform}]
         self.terminal.say("What NetBird holds now (secrets masked):")
         self.terminal.table(held(kept))
 
     def _held(self, platform: str) -> Integration:
-        """The one integration of a platform that NetBird holds."""
+        """Return the single integration of a platform in NetBird."""
         (found,) = (each for each in self.netbird.integrations() if each.platform == platform)
         return found
 
     def _next_write(self, since: int) -> Entry:
-        """Wait until NetBird has answered a write that came after `since`.
+        """Wait until NetBird has answered a write after `since`.
 
         Raises:
             DemoError: none came in time.

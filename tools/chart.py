@@ -1,4 +1,4 @@
-"""The Helm chart, rendered; and its copies of the resource definitions: `python -m tools.chart` writes them."""
+"""The rendered Helm chart, and its copies of the resource definitions: `python -m tools.chart` writes them."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ RELEASE: Final = "netbird-streaming-operator"
 
 
 class ChartError(Exception):
-    """Helm refused; the message is what it printed."""
+    """Helm failed. The message is its output."""
 
 
 def render(
@@ -34,8 +34,8 @@ def render(
     Args:
         helm: the program.
         namespace: the release's.
-        values: what differs from values.yaml.
-        api_versions: what the cluster is to be thought to serve already, such as `integrations.netbird.io/v1alpha1`.
+        values: the changes of values.yaml.
+        api_versions: the APIs of the cluster, such as `integrations.netbird.io/v1alpha1`.
         release: its name.
 
     Raises:
@@ -50,14 +50,14 @@ def render(
 
 
 def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
-    """Choose the manifests of some kinds, in their order."""
+    """Select the manifests of some kinds, in their order."""
     return [each for each in manifests if each["kind"] in kinds]
 
 
 def write_copies() -> None:
-    """Write the chart's copies of the definitions anew, and nothing else.
+    """Write the chart's copies of the definitions, and nothing else.
 
-    They are files of the chart and not templates: descriptions speak of Go templates, which Helm would execute.
+    They are files of the chart and not templates, because descriptions speak of Go templates, which Helm would execute.
     """
     COPIES.mkdir(parents=True, exist_ok=True)
     for old in COPIES.glob("*.yaml"):

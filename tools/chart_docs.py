@@ -1,4 +1,4 @@
-"""Writes the parts of the chart's README.md that are made from its values and rights: `make docs`."""
+"""Write the generated parts of the chart's README.md, from its values and rights: `make docs`."""
 
 import json
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ class Value:
     path: str
     default: Any
     description: str
-    """The comment above it; empty where there is none."""
+    """The comment above it, or an empty string."""
 
 
 def values(text: str) -> Iterator[Value]:
-    """Answer each value that holds no others, in the order of the file."""
+    """Return each value without children, in the order of the file."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     assert isinstance(root, yaml.MappingNode)
     yield from _below(root, (), text.splitlines())
@@ -35,7 +35,7 @@ def _below(node: yaml.MappingNode, parents: tuple[str, ...], lines: list[str]) -
     for key, value in node.value:
         path = (*parents, key.value)
         description = _comment_above(key.start_mark.line, lines)
-        # What a comment describes as a whole is one value, although its default holds more.
+        # A commented value is one value, even if its default has children.
         if isinstance(value, yaml.MappingNode) and value.value and not description:
             yield from _below(value, path, lines)
         else:
@@ -52,13 +52,13 @@ def _comment_above(line: int, lines: list[str]) -> str:
 
 
 def values_table(text: str) -> str:
-    """The values as a Markdown table."""
+    """Return the values as a Markdown table."""
     rows = (f"| `{each.path}` | `{_written(each.default)}` | {each.description} |\n" for each in values(text))
     return "| value | default | what it is |\n|---|---|---|\n" + "".join(rows)
 
 
 def rights_table() -> str:
-    """The rights as a Markdown table, with the flow that needs each."""
+    """Return the rights as a Markdown table, with the flow that needs each."""
     rows = "".join(
         f"| {need.place.value} | {_resource(need.resource, need.group)}{f' `{need.name}`' if need.name else ''} "
         f"| {', '.join(need.verbs)} | {need.flow} |\n"
@@ -68,7 +68,7 @@ def rights_table() -> str:
 
 
 def written(page: str) -> str:
-    """The page with its two tables as they should be.
+    """Return the page with its two tables updated.
 
     Raises:
         ValueError: a marker is not there exactly once, or they are in the wrong order.
@@ -78,7 +78,7 @@ def written(page: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the chart's README.md in place; a page that is right already is not touched."""
+    """Rewrite the chart's README.md in place, unless it is up to date."""
     page = README.read_text()
     if written(page) != page:
         README.write_text(written(page))

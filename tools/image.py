@@ -1,7 +1,7 @@
-"""The container image, built by docker or podman, whichever answers: `python -m tools.image NAME:TAG`.
+"""The container image, built by docker or podman: `python -m tools.image NAME:TAG`.
 
-Where the registries of its base images are reached, these are what it is built on; elsewhere on bases made of Debian's
-packages, see image_bases.py.
+It is built on the Dockerfile's base images if their registries are reachable, else on bases made of Debian's packages,
+see image_bases.py.
 """
 
 import os
@@ -21,24 +21,24 @@ ROOT: Final = Path(__file__).parents[1]
 ENGINES: Final = ("docker", "podman")
 ENGINE_VARIABLE: Final = "CONTAINER_ENGINE"
 CA_VARIABLE: Final = "PIP_CERT"
-"""Names the certificates that pip trusts, where those of the base image are not enough."""
+"""A build argument with the certificates that pip trusts, if those of the base image are not enough."""
 _INSPECT_SECONDS: Final = 20.0
 _USAGE: Final = 2
 
 
 class ImageError(Exception):
-    """The image can't be built; the message says what is missing, or what the engine said."""
+    """The image can't be built. The message has the missing requirement, or the engine's output."""
 
 
 def engine() -> str:
-    """Answer which engine answers; CONTAINER_ENGINE decides where it is set.
+    """Return the engine that responds. CONTAINER_ENGINE overrides the choice.
 
     Raises:
-        ImageError: none does.
+        ImageError: none responds.
     """
     chosen = os.environ.get(ENGINE_VARIABLE, "").strip()
     for name in (chosen,) if chosen else ENGINES:
-        # A command line without its daemon is a common find.
+        # A command line without its daemon is common.
         if shutil.which(name) and _run([name, "info"]).returncode == 0:
             return name
     said = f"{chosen} does not answer" if chosen else "neither docker nor podman answers"
@@ -52,22 +52,22 @@ def build(engine: str, tag: str, revision: str | None = None) -> None:
     Args:
         engine: docker or podman.
         tag: the image's name and tag.
-        revision: what its label says; without one, the commit.
+        revision: its label; by default the commit.
 
     Raises:
-        ImageError: the engine refuses, or there is no base image.
+        ImageError: the engine fails, or there is no base image.
     """
     command = [engine, "build", f"--tag={tag}", *_base_arguments(engine), *_label_arguments(revision)]
     authorities = os.environ.get(CA_VARIABLE, "")
     if authorities:
         command.append(f"--secret=id=ca,src={authorities}")
-    # docker takes `RUN --mount` only by BuildKit, which older ones have to be asked for.
+    # docker supports `RUN --mount` only with BuildKit, which older versions need to be asked for.
     with progress(f"building {tag} with {engine}"):
         _checked([*command, str(ROOT)], {**os.environ, "DOCKER_BUILDKIT": "1"})
 
 
 def save(engine: str, tag: str, archive: Path) -> Path:
-    """Write an image to a file, for a node to load, and answer that file.
+    """Write an image to a file for a node, and return the path.
 
     Raises:
         ImageError: there is no such image.
@@ -78,10 +78,10 @@ def save(engine: str, tag: str, archive: Path) -> Path:
 
 
 def make_pause(engine: str, tag: str) -> None:
-    """Make the image that holds a pod's namespaces, of one static program that only waits, unless it is there.
+    """Make the pause image, which holds a pod's namespaces by one static program that only waits, unless it exists.
 
     Raises:
-        ImageError: the engine refuses.
+        ImageError: the engine fails.
     """
     if not image_bases.has(engine, tag):
         program = shutil.which("catatonit") or "catatonit"
@@ -92,7 +92,7 @@ def make_pause(engine: str, tag: str) -> None:
 
 
 def _base_arguments(engine: str) -> list[str]:
-    """Answer what replaces the Dockerfile's own bases; nothing where their registries are reached."""
+    """Return the replacements of the Dockerfile's bases; none if their registries are reachable."""
     names = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     unreached = [name for name in names.values() if not _offered(engine, name)]
     if not unreached:
@@ -103,13 +103,13 @@ def _base_arguments(engine: str) -> list[str]:
         image_bases.make(engine)
     except image_bases.BaseError as error:
         raise ImageError(str(error)) from error
-    # The engine's own network takes more of a machine than its packages bring.
+    # The engine's own network needs more of a machine than its packages install.
     bases = {"BUILD_IMAGE": image_bases.BUILD, "RUNTIME_IMAGE": image_bases.RUNTIME}
     return ["--network=host", *(f"--build-arg={name}={value}" for name, value in bases.items())]
 
 
 def _offered(engine: str, name: str) -> bool:
-    """Answer whether a registry offers an image, by the engine's own mirrors and proxies."""
+    """Return whether a registry offers an image, by the engine's own mirrors and proxies."""
     try:
         return _run([engine, "manifest", "inspect", name], seconds=_INSPECT_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
@@ -121,18 +121,18 @@ def _label_arguments(revision: str | None) -> list[str]:
     labels = {
         "version": project["version"],
         "revision": revision or _git("rev-parse", "HEAD"),
-        # The commit's time and not the build's: what is built again is the same again.
+        # The commit's time and not the build's, so that a second build gives the same image.
         "created": _git("show", "--no-patch", "--format=%cI"),
         "source": _git("remote", "get-url", "origin"),
     }
     if not labels["source"].startswith("https://") or "@" in labels["source"]:
         del labels["source"]  # a folder, or an address with credentials
-    # Not the Dockerfile's arguments: podman's cache returns the layer of LABEL that another value made.
+    # No arguments of the Dockerfile, because podman's cache would return the layer of LABEL with another value.
     return [f"--label=org.opencontainers.image.{name}={value}" for name, value in labels.items() if value]
 
 
 def _git(*arguments: str) -> str:
-    """Answer what git says; nothing where there is no git, or no repository."""
+    """Return git's output; nothing without git or a repository."""
     return _run(["git", "-C", str(ROOT), *arguments]).stdout.strip() if shutil.which("git") else ""
 
 
@@ -150,7 +150,7 @@ def _checked(command: Sequence[str], environment: dict[str, str] | None = None) 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Answer the exit code."""
+    """Return the exit code."""
     if len(arguments) != 1:
         say("name the image: NAME:TAG")
         return _USAGE

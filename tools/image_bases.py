@@ -1,7 +1,7 @@
-"""Base images made of Debian's packages, for where no image registry is reached; root makes them.
+"""Base images made of Debian's packages, for machines without an image registry. They are made by root.
 
-What they hold is what the Dockerfile's own bases hold: Debian 13 with Python 3.13, once with pip and a shell to build
-in, and once as the "distroless" images are made, of the unpacked packages that Python needs and nothing else.
+They hold what the Dockerfile's own bases hold: Debian 13 with Python 3.13, once with pip and a shell to build in, and
+once like the "distroless" images, of the unpacked packages that Python needs and nothing else.
 """
 
 import os
@@ -51,16 +51,16 @@ _ERROR_LINES: Final = 10
 
 
 class BaseError(Exception):
-    """A base image can't be made; the message says why."""
+    """A base image can't be made. The message says why."""
 
 
 def has(engine: str, name: str) -> bool:
-    """Answer whether the engine keeps an image of that name."""
+    """Return whether the engine has an image of that name."""
     return subprocess.run([engine, "image", "inspect", name], check=False, capture_output=True).returncode == 0
 
 
 def load(engine: str, name: str, packed: bytes, change: str) -> "subprocess.CompletedProcess[bytes]":
-    """Give the engine an image of the files in a tar archive, with one instruction of a Dockerfile."""
+    """Import an image from the files in a tar archive into the engine, with one instruction of a Dockerfile."""
     command = [engine, "import", "--change", change, "-", name]
     return subprocess.run(command, input=packed, check=False, capture_output=True)
 
@@ -69,7 +69,7 @@ def make(engine: str) -> None:
     """Make both, unless the engine has them.
 
     Raises:
-        BaseError: who runs this is not root, debootstrap is not there, or Debian's mirror is not reached.
+        BaseError: the user is not root, debootstrap is missing, or Debian's mirror is not reachable.
     """
     if has(engine, BUILD) and has(engine, RUNTIME):
         return
@@ -82,7 +82,7 @@ def make(engine: str) -> None:
         _run("debootstrap", "--variant=minbase", include, SUITE, str(whole))
         runtime.mkdir(mode=0o755)
         _unpack(whole, runtime)
-        # Device files and mounts are the engine's to make.
+        # The engine makes device files and mounts.
         for left in (_DOWNLOADED, Path("dev"), Path("proc"), Path("sys")):
             shutil.rmtree(whole / left)
             (whole / left).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Writes the table of docs/metrics.md from the list in the code: `make docs`."""
+"""Write the table of docs/metrics.md from the list in the code: `make docs`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,13 +12,13 @@ END: Final = "<!-- end of metrics -->\n"
 
 
 def metrics_table(metrics: Iterable[MetricDefinition] = ALL) -> str:
-    """The closed list of metrics as a Markdown table, in the order of its definition."""
+    """Return the closed list of metrics as a Markdown table, in the order of its definition."""
     rows = "".join(f"| `{each.name}` | {each.type} | {_labels(each)} | {each.meaning} |\n" for each in metrics)
     return f"| metric | type | labels | meaning |\n|---|---|---|---|\n{rows}"
 
 
 def with_metrics(page: str) -> str:
-    """The page with the table between its two markers; ValueError where one of them is missing."""
+    """Return the page with the table between its two markers. Raises ValueError if a marker is missing."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{metrics_table()}\n{END}{after}"

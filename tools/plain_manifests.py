@@ -1,4 +1,4 @@
-"""Writes `deploy/manifests/`, the chart rendered for `kubectl apply -k`: `make manifests`.
+"""Write `deploy/manifests/`, the chart rendered for `kubectl apply -k`: `make manifests`.
 
 Three kustomizations: the definitions alone, the operator for the whole cluster, the operator for its own namespace.
 """
@@ -20,7 +20,7 @@ _RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to install the operator."""
+    """A variant of the installation."""
 
     folder: str
     namespace: str
@@ -40,7 +40,7 @@ VARIANTS: Final = (
 
 
 def files(helm: Path) -> dict[str, str]:
-    """Answer what `deploy/manifests/` has to hold: texts by their path below it."""
+    """Return the content of `deploy/manifests/`: texts by their path below it."""
     definitions = sorted(path.name for path in DEFINITIONS.glob("*.yaml"))
     found = {f"crds/{name}": (DEFINITIONS / name).read_text() for name in definitions}
     found["crds/kustomization.yaml"] = _kustomization(definitions)
@@ -52,7 +52,7 @@ def files(helm: Path) -> dict[str, str]:
 
 
 def write(helm: Path) -> None:
-    """Write the files, and remove what is no longer one of them."""
+    """Write the files, and remove outdated ones."""
     wanted = {FOLDER / path: text for path, text in files(helm).items()}
     for old in FOLDER.rglob("*.yaml"):
         if old not in wanted:
@@ -72,7 +72,7 @@ def _operator(helm: Path, variant: Variant) -> list[Manifest]:
 
 
 def _without_helm(node: Any) -> Any:
-    """What only Helm reads, in a release of its own."""
+    """Labels that only Helm reads, in a release of its own."""
     if isinstance(node, list):
         return [_without_helm(each) for each in node]
     if not isinstance(node, dict):

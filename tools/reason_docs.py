@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that are made from the code: `python -m tools.reason_docs`, or `make docs`."""
+"""Write the generated parts of docs/: `python -m tools.reason_docs`, or `make docs`."""
 
 from collections.abc import Iterable
 from itertools import takewhile
@@ -14,13 +14,13 @@ END: Final = "<!-- end of reasons -->\n"
 
 
 def reasons_table(reasons: Iterable[Reason] = Reason) -> str:
-    """The closed list of reasons as a Markdown table, in the order of its definition."""
+    """Return the closed list of reasons as a Markdown table, in the order of its definition."""
     rows = "".join(f"| `{reason.value}` | {reason.remedy} |\n" for reason in reasons)
     return f"| reason | what to do |\n|---|---|\n{rows}"
 
 
 def rows_of(page: Path, first: str) -> list[list[str]]:
-    """The cells of the table of a page whose first column has this head, row by row."""
+    """Return the cells of the table of a page whose first column has this head, row by row."""
     lines = page.read_text().splitlines()
     begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |")) + 2
     table = takewhile(lambda line: line.startswith("|"), lines[begin:])
@@ -28,7 +28,7 @@ def rows_of(page: Path, first: str) -> list[list[str]]:
 
 
 def with_table(page: str, table: str) -> str:
-    """The page with the table between its two markers.
+    """Return the page with the table between its two markers.
 
     Raises:
         ValueError: a marker is not there exactly once, or they are in the wrong order.
@@ -42,7 +42,7 @@ def with_table(page: str, table: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the page in place; a page that is right already is not touched."""
+    """Rewrite the page in place, unless it is up to date."""
     page = STATUSES.read_text()
     written = with_table(page, reasons_table())
     if written != page:

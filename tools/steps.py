@@ -1,6 +1,6 @@
-"""Runs the steps of `make test` in turn and says how long each took: `python -m tools.steps lint types …`.
+"""Run the steps of `make test` in turn and print how long each took: `python -m tools.steps lint types …`.
 
-A failed step does not keep the others from being run, so that one run shows all that is wrong.
+A failed step does not stop the others, so that one run shows all failures.
 """
 
 import subprocess
@@ -9,7 +9,7 @@ import time
 
 
 def main(steps: list[str]) -> int:
-    """Run `make STEP` for each; answer 0 where all passed."""
+    """Run `make STEP` for each; return 0 if all passed."""
     results: list[tuple[str, bool, float]] = []
     for step in steps:
         print(f"\n── {step}", flush=True)

@@ -135,7 +135,7 @@ async def play(server: NetBird, client: Client, told: Told) -> None:
 
 
 async def fail(client: Client, told: Told) -> None:
-    """One write and one read, whatever becomes of them."""
+    """A write and one read, whatever becomes of them."""
     await told.says("write", client.create(DATADOG, Priority.HIGH))
     await told.says("read", client.list_integrations(Priority.LOW))
 

@@ -48,7 +48,7 @@ class Term:
 
 
 class Replica(Operator):
-    """One process; its number is the last part of the address that the API server sees."""
+    """A process; its number is the last part of the address that the API server sees."""
 
     def __init__(self, installation: Installation, number: int, cable: Cable, arguments: Sequence[str]) -> None:
         """Start it behind the cable."""

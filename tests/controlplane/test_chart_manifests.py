@@ -28,7 +28,7 @@ TOKEN: Final = "nbp_" + "t" * 36
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    """One of its own, on which nothing was ever installed."""
+    """An of its own, on which nothing was ever installed."""
     with ControlPlane.start() as started:
         yield started
 

@@ -26,7 +26,7 @@ PAGES: Final = [
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """One who has installed the operator as the first page says, on an API server of their own."""
+    """A who has installed the operator as the first page says, on an API server of their own."""
     with ControlPlane.start() as plane, running_netbird([f"--first-id={FIRST_ID}"]) as netbird, ExitStack() as stack:
         reader = Reader(plane, netbird, stack)
         reader.create_team()

@@ -21,7 +21,7 @@ Line = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """One of its own: what is looked at is of all that a cluster holds, and others leave things behind."""
+    """An of its own: what is looked at is of all that a cluster holds, and others leave things behind."""
     with ControlPlane.start() as plane:
         yield plane
 

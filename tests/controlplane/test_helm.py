@@ -34,7 +34,7 @@ _READY: Final = '{.status.conditions[?(@.type=="Ready")]'
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """One of its own: on that of the other tests, kubectl owns the definitions."""
+    """An of its own: on that of the other tests, kubectl owns the definitions."""
     with ControlPlane.start() as plane:
         yield plane
 

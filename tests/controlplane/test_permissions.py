@@ -35,7 +35,7 @@ OURS: Final = "integrations.netbird.io"
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    """One of its own: on that of the other tests, their resources and rights would be seen."""
+    """An of its own: on that of the other tests, their resources and rights would be seen."""
     with ControlPlane.start() as started:
         yield started
 

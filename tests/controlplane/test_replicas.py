@@ -117,7 +117,7 @@ class Team:
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """One of its own: all that a replica does is looked at, and others leave things behind that it would act on."""
+    """An of its own: all that a replica does is looked at, and others leave things behind that it would act on."""
     with ControlPlane.start() as plane:
         yield plane
 

@@ -1,4 +1,4 @@
-"""One cluster for all tests of this folder, with all that is there before the chart is installed."""
+"""A cluster for all tests of this folder, with all that is there before the chart is installed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

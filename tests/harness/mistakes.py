@@ -37,7 +37,7 @@ def _put_token(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One wrong input, from the block before which it is made to the block that must show it."""
+    """A wrong input, from the block before which it is made to the block that must show it."""
 
     page: str
     verifies: str

@@ -19,7 +19,7 @@ _SECONDS: Final = re.compile(r"\b\d{2,}\b(?!m)")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert of Prometheus."""
+    """An alert of Prometheus."""
 
     name: str
     expression: str
@@ -31,7 +31,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query of a panel, as Grafana sends it."""
+    """A query of a panel, as Grafana sends it."""
 
     panel: str
     expression: str

@@ -118,7 +118,7 @@ class Operator:
 
     @property
     def pid(self) -> int:
-        """Its process id, for example to measure its memory."""
+        """The process id, for example to measure its memory."""
         return self._process.pid
 
     @property

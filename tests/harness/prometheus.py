@@ -26,7 +26,7 @@ class PrometheusError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One element of a result, at one moment."""
+    """An element of a result, at one moment."""
 
     labels: Mapping[str, str]
     value: float
@@ -48,7 +48,7 @@ class ActiveAlert:
 
     @property
     def text(self) -> str:
-        """What the receiver reads."""
+        """The text for the receiver of the alert."""
         return "\n".join(self.annotations.values())
 
 

@@ -15,10 +15,9 @@ _SECONDS: Final = 60.0
 
 
 class Runbook:
-    """One page of docs/runbooks."""
+    """A page of docs/runbooks."""
 
     def __init__(self, alert: str) -> None:
-        """Take the name of the alert that leads to it."""
         self.page: Final = f"docs/runbooks/{alert}.md"
         self._text: Final = (pages.ROOT / self.page).read_text()
 

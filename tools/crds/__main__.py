@@ -1,4 +1,4 @@
-"""Writes `crds/` from the models: `make crds`."""
+"""Write `crds/` from the models: `make crds`."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +12,14 @@ _NOTE: Final = "# Generated from the models in operator/netbird_streaming/core b
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes equal parts out in full: not every tool that reads manifests knows YAML's anchors."""
+    """A dumper that writes equal parts in full, because not every tool that reads manifests supports YAML's anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # named as the base class does
         return True
 
 
 def render(definition: CrdDefinition) -> str:
-    """The text of a definition's file."""
+    """Return the text of a definition's file."""
     text: str = yaml.dump(definition.to_object(), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
     return _NOTE + text
 

@@ -19,8 +19,10 @@ _KEEP: Final = {
     "argocd.argoproj.io/sync-options": "Prune=false",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
-"""For Helm, Argo CD and Flux: removing a CRD removes every object of its kind, which is never what the removal of a
-release should do."""
+"""Annotations for Helm, Argo CD and Flux, which keep the CRDs when a release is removed.
+
+Removing a CRD removes every object of its kind.
+"""
 
 INITIAL_STATUS: Final[Schema] = {
     "conditions": [
@@ -33,8 +35,10 @@ INITIAL_STATUS: Final[Schema] = {
         }
     ]
 }
-"""What the API server fills in until an operator writes: kstatus takes an object that says nothing for a finished one,
-and so would `helm --wait` and Flux."""
+"""The API server's default until an operator writes.
+
+kstatus, `helm --wait` and Flux consider an object without conditions ready.
+"""
 
 _OBJECT: Final[Schema] = {
     "apiVersion": {
@@ -49,7 +53,7 @@ _OBJECT: Final[Schema] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of `kubectl get`; one of priority 1 is shown by `-o wide` alone."""
+    """A column of `kubectl get`. Priority 1 is shown by `-o wide` only."""
 
     name: str
     path: str
@@ -58,7 +62,7 @@ class Column:
     priority: int = 0
 
     def to_schema(self) -> Schema:
-        """The entry of `additionalPrinterColumns`."""
+        """Return the entry of `additionalPrinterColumns`."""
         return {
             "name": self.name,
             "type": self.type,
@@ -70,7 +74,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CrdDefinition:
-    """What a CustomResourceDefinition says beside its schema; `selectable` are paths for `--field-selector`."""
+    """The parts of a CustomResourceDefinition besides its schema. `selectable` are paths for `--field-selector`."""
 
     model: type[Resource]
     plural: str
@@ -85,7 +89,7 @@ class CrdDefinition:
         return f"{self.plural}.yaml"
 
     def to_object(self) -> dict[str, Any]:
-        """The object of `apiextensions.k8s.io/v1`."""
+        """Return the object of `apiextensions.k8s.io/v1`."""
         kind = self.model.__name__
         return {
             "apiVersion": "apiextensions.k8s.io/v1",
@@ -130,7 +134,7 @@ class CrdDefinition:
 
 
 def _without_defaults(schema: Schema) -> Schema:
-    """Return the schema of a status without its fields' defaults: the API server adds nothing to what was written."""
+    """Return the schema of a status without its fields' defaults, so that the API server adds nothing to it."""
     return {
         name: _without_defaults(each) if isinstance(each, dict) else each
         for name, each in schema.items()

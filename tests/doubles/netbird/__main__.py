@@ -16,7 +16,7 @@ from tests.doubles.netbird.state import restore, save
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     host: str
     port: int
@@ -27,7 +27,7 @@ class Options:
 
 
 def options_of(arguments: list[str]) -> Options:
-    """Read the command line; a mistake ends the process with a sentence."""
+    """Read the command line. A mistake ends the process with a message."""
     parser = argparse.ArgumentParser(prog="tests.doubles.netbird", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (the default)")
@@ -39,7 +39,7 @@ def options_of(arguments: list[str]) -> Options:
 
 
 async def serve(options: Options) -> None:
-    """Listen, print the URL as the first line, and go on until SIGTERM or SIGINT."""
+    """Listen, print the URL as the first line, and serve until SIGTERM or SIGINT."""
     known = options.state is not None and options.state.exists()
     model = restore(options.state) if known and options.state else NetBird(first_id=options.first_id)
     ended = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Who may do what: accounts, tokens, and the admission of each request before anything looks at integrations."""
+"""Authentication and authorization: accounts, tokens, and the admission of each request before it is served."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ _WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What the front of the server makes of a request: in which account it acts, or why it goes no further."""
+    """The result of admission: the account of a request, or its rejection."""
 
     token_id: str | None = None
     account_id: str | None = None
@@ -22,10 +22,9 @@ class Admission:
 
 
 class Directory:
-    """Accounts and tokens, and what is left of each token's budget."""
+    """Accounts and tokens, and the remaining budget of each token."""
 
     def __init__(self) -> None:
-        """Start without any account or token."""
         self._accounts: dict[str, Account] = {}
         self._tokens: dict[str, Token] = {}
         self._by_value: dict[str, str] = {}
@@ -35,17 +34,17 @@ class Directory:
 
     @property
     def accounts(self) -> tuple[Account, ...]:
-        """All accounts, in the order of their arrival."""
+        """All accounts, in the order of their creation."""
         return tuple(self._accounts.values())
 
     @property
     def tokens(self) -> tuple[Token, ...]:
-        """All tokens, revoked ones too."""
+        """All tokens, including revoked ones."""
         return tuple(self._tokens.values())
 
     @property
     def over_budget(self) -> dict[str, int]:
-        """How many requests of each token were answered 429 because its budget was spent."""
+        """The number of requests of each token that were answered 429."""
         return dict(self._over_budget)
 
     def token(self, token_id: str | None) -> Token | None:
@@ -57,11 +56,11 @@ class Directory:
         return self._accounts.get(account_id)
 
     def add_account(self, account: Account) -> None:
-        """Add an account, or put another in its place."""
+        """Add an account, or replace one."""
         self._accounts[account.id] = account
 
     def add_token(self, token: Token) -> None:
-        """Add a token, or put another in its place: its old value is then unknown, its budget stays.
+        """Add a token, or replace one: its old value is then unknown, and its budget stays.
 
         Raises:
             ValueError: another token has the same value.
@@ -85,7 +84,7 @@ class Directory:
         )
 
     def revoke_token(self, token_id: str) -> None:
-        """Make a token invalid from now on.
+        """Revoke a token.
 
         Raises:
             KeyError: there is no such token.
@@ -93,9 +92,9 @@ class Directory:
         self._tokens[token_id] = replace(self._tokens[token_id], revoked=True)
 
     def admit(self, caller: Caller, operation: Operation, behaviour: Behaviour, now: datetime) -> Admission:
-        """Charge the token's budget, then prove the token, find its account and check its rights, in this order.
+        """Charge the token's budget, then authenticate it, find its account and check its rights, in this order.
 
-        A revoked token is still charged, since the limiter sits in front of the proof; an unknown one has no budget.
+        A revoked token is still charged, because the limiter precedes authentication. An unknown one has no budget.
         """
         token = self._presented(caller.authorization)
         if token is None:
@@ -114,7 +113,7 @@ class Directory:
         return Admission(token.id, account_id)
 
     def _presented(self, authorization: str | None) -> Token | None:
-        """Find the token that a header presents; one that goes by the other kind's word is not known."""
+        """Find the token of a header. A token with the scheme of the other kind is unknown."""
         words = (authorization or "").split(" ")
         if len(words) != 2:
             return None
@@ -122,7 +121,7 @@ class Directory:
         return token if token is not None and _SCHEMES.get(words[0].lower()) is token.kind else None
 
     def _charge(self, token_id: str, behaviour: Behaviour, now: datetime) -> bool:
-        """Take one request from a token's budget, and count a refusal."""
+        """Charge one request to a token's budget, and count a refusal."""
         budget = self._budgets.get(token_id)
         if budget is None:
             budget = self._budgets[token_id] = Budget(behaviour.burst, now)
@@ -132,7 +131,7 @@ class Directory:
         return False
 
     def _account_of(self, token: Token, wanted: str | None, behaviour: Behaviour) -> str | None:
-        """Find the account that a request acts in; None: refused."""
+        """Return the account of a request, or None if it is refused."""
         account_id = token.home
         if wanted and wanted != token.home:
             if wanted in token.tenants and wanted in self._accounts:
@@ -154,6 +153,6 @@ def _allowed(token: Token, operation: Operation) -> bool:
 
 
 def _too_many(behaviour: Behaviour) -> Answer:
-    """Make the answer to a request over the budget."""
+    """Make the response to a request over the budget."""
     headers = () if behaviour.retry_after is None else (("Retry-After", str(behaviour.retry_after)),)
     return refusal(429, "rate limit exceeded, please try again later", headers)

@@ -1,35 +1,35 @@
-"""How a NetBird server behaves where servers differ: every quirk that a client has to live with, as a setting."""
+"""The behaviour of a NetBird server where servers differ: every variant that a client has to handle, as a setting."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class PathFamily(StrEnum):
-    """Under which paths the event-streaming operations are offered."""
+    """The paths of the event-streaming operations."""
 
     INTEGRATIONS = "integrations"
     PLAIN = "plain"
     BOTH = "both"
 
     def offers(self, other: "PathFamily") -> bool:
-        """Tell whether a server of this family answers a request that came by `other`."""
+        """Return whether a server of this family serves a request by the path of `other`."""
         return self is PathFamily.BOTH or self is other
 
 
 class UpdateForm(StrEnum):
-    """What a PUT does to the configuration: the description of the API allows both."""
+    """The effect of a PUT on the configuration. The description of the API allows both."""
 
     MERGE = "merge"
     REPLACE = "replace"
 
     @property
     def keeps_old_keys(self) -> bool:
-        """Tell whether keys that a PUT does not name stay as they were."""
+        """Return whether keys that a PUT does not name stay as they were."""
         return self is UpdateForm.MERGE
 
 
 class HeaderMask(StrEnum):
-    """How much of generic HTTP's `headers`, which can hold credentials, an answer hides."""
+    """The masking of generic HTTP's `headers`, which can hold credentials."""
 
     WHOLE = "whole"
     VALUES = "values"
@@ -37,7 +37,7 @@ class HeaderMask(StrEnum):
 
 
 class TimeForm(StrEnum):
-    """How timestamps are written; the vendor's examples use UTC after writes and an offset in lists (`MIXED`)."""
+    """The format of timestamps. The vendor's examples use UTC after writes and an offset in lists (`MIXED`)."""
 
     UTC = "utc"
     OFFSET = "offset"
@@ -45,10 +45,10 @@ class TimeForm(StrEnum):
 
 
 class StrangerTenant(StrEnum):
-    """What `?account=` does when the token has no right to that account.
+    """The effect of `?account=` without a right to that account.
 
-    The vendor's published middleware leaves the parameter unheeded and acts in the token's own account (`HOME`); a
-    gateway may refuse.
+    The vendor's published middleware ignores the parameter and acts in the token's own account (`HOME`). A gateway may
+    refuse.
     """
 
     HOME = "home"
@@ -56,9 +56,9 @@ class StrangerTenant(StrEnum):
 
 
 class Form(StrEnum):
-    """In which form a list shows a value that was sent, where it is not the form that was sent.
+    """The normalized form of a value in a list, if it differs from the sent form.
 
-    The last form is one that no client can relate to what it sent.
+    The last one cannot be related to the sent value by any client.
     """
 
     AS_SENT = "as-sent"
@@ -70,7 +70,7 @@ class Form(StrEnum):
 
 
 class UnknownPath(StrEnum):
-    """What a path that does not exist answers: a plain 404, or a dashboard's page."""
+    """The response for an unknown path: a plain 404, or a dashboard's page."""
 
     PLAIN = "plain"
     HTML = "html"
@@ -78,24 +78,22 @@ class UnknownPath(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One NetBird server's habits; the defaults are the hardest of what public sources allow.
+    """The behaviour of one NetBird server. The defaults are the hardest of what public sources allow.
 
-    `requests_per_minute` and `burst` are each token's budget; `retry_after` is in seconds (None: no header, as NetBird
-    Cloud does). `latency` delays every answer by so many seconds, `clock_skew` shifts the server's clock by so many:
-    both are only for whoever owns a clock, the model is passed its time. `list_lag` is for how many seconds a list does
-    not show what was changed, though all other answers do: as one of a read replica. `fraction_digits` is 6 or 9.
-    `rejected_secrets` are values that the destination refuses, with `rejection_status` (412 or 422);
-    a test event to one of `hanging_hosts` gets no answer, and NetBird reports that after `hang_seconds`;
-    `echo_rejected` quotes the value in that refusal, as a careless server would. `added_config` and `added_fields` are
-    keys that the server shows although nobody sent them.
+    `requests_per_minute` and `burst` are each token's budget. `retry_after` is in seconds (None: no header, as NetBird
+    Cloud does). `latency` delays every response by so many seconds, and `clock_skew` shifts the server's clock: both
+    are only for the owner of a clock, because the model is passed its time. `list_lag` is for how many seconds a list
+    does not show a change that all other responses show, as of a read replica. `fraction_digits` is 6 or 9.
+    `rejected_secrets` are values that the destination refuses, with `rejection_status` (412 or 422). A test event to
+    one of `hanging_hosts` gets no response, which NetBird reports after `hang_seconds`. `echo_rejected` quotes the
+    value in that refusal, as a careless server would. `added_config` and `added_fields` are keys that the server adds.
 
-    The rest is what no public source rules out. `blank` hides every integration from lists and from requests by id.
-    `get_lag` lets GET by id lag as lists do. `reuse_ids` gives an id again once no live integration has a higher one.
-    `immutable` names keys that a PUT accepts and does not change. `stamps` moves `updated_at` at every list.
-    `form` is the form in which values are shown, `list_limit` how many integrations a list shows at most,
-    `strange_items` whether lists also show integrations of an unknown shape, `database_skew` by how many seconds the
-    clock of `created_at` and `updated_at` differs from that of `Date`, `users` whether there are
-    paths for users and their tokens.
+    No public source excludes the rest. `blank` hides every integration from lists and from requests by id. `get_lag`
+    lets GET by id lag as lists do. `reuse_ids` assigns an id again once no live integration has a higher one.
+    `immutable` names keys that a PUT accepts and does not change. `stamps` moves `updated_at` at every list. `form` is
+    the normalized form of values, `list_limit` the maximum length of a list, `strange_items` whether lists also show
+    integrations of an unknown shape, `database_skew` by how many seconds the clock of `created_at` and `updated_at`
+    differs from that of `Date`, `users` whether there are paths for users and their tokens.
     """
 
     path_family: PathFamily = PathFamily.INTEGRATIONS
@@ -139,10 +137,10 @@ class Behaviour:
     users: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse settings that no server could have.
+        """Refuse impossible settings.
 
         Raises:
-            ValueError: a number is outside of what the field's description allows.
+            ValueError: a number is outside of the field's range.
         """
         if self.fraction_digits not in {6, 9}:
             message = "fraction_digits is 6 or 9"

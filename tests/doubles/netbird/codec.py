@@ -1,4 +1,4 @@
-"""The values of this package as JSON and back, for the control API, its client and saved states."""
+"""JSON codecs of this package's values, for the control API, its client and saved states."""
 
 from collections.abc import Hashable
 from functools import cache
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 @cache
 def _built(kind: Hashable) -> TypeAdapter[object]:
-    """Build the reader and writer of a type once, when it is first needed; a cache takes no type variable."""
+    """Build the codec of a type once, when it is first needed. A cache takes no type variable."""
     return TypeAdapter(cast("type[object]", kind))
 
 
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    """Find the reader and writer of a type."""
+    """Return the codec of a type."""
     return cast("TypeAdapter[T]", _built(cast("Hashable", kind)))
 
 
 def dump(kind: type[T], value: T) -> object:
-    """Turn a value into what `json.dumps` takes."""
+    """Convert a value to plain JSON types."""
     written: object = _adapter(kind).dump_python(value, mode="json")
     return written
 

@@ -1,4 +1,4 @@
-"""A client of the control API, for tests and for the demo; synchronous, since those that use it wait anyway."""
+"""A client of the control API, for tests and for the demo. It is synchronous, because its users wait anyway."""
 
 import json
 import ssl
@@ -23,14 +23,14 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class ControlError(Exception):
-    """The server refused a command; the text says why."""
+    """The server refused a command. The message says why."""
 
 
 class NetBirdControl:
-    """Sets a simulated NetBird server up, makes it fail, and looks inside it."""
+    """Configures a simulated NetBird, injects faults, and reads its state."""
 
     def __init__(self, url: str) -> None:
-        """Control the server at a URL; a proxy of the environment is never asked, since the server is on loopback."""
+        """Control the server at a URL. Proxies of the environment are never used, because the server is on loopback."""
         self._url = url.rstrip("/") + PREFIX
         context = ssl.create_default_context()
         # Private authorities often lack key identifiers, which Python requires from 3.13 on.
@@ -38,20 +38,20 @@ class NetBirdControl:
         self._opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
 
     def figures(self) -> Figures:
-        """Read what the server counts, and its time."""
+        """Return the server's counters, and its time."""
         return self._read(Figures, "/figures")
 
     def journal(self, since: int = 0, operation: Operation | None = None) -> list[Entry]:
-        """Read the requests from a number on (see `Figures.requests`), of one operation or of all."""
+        """Return the requests from a number on (see `Figures.requests`), of one operation or of all."""
         query = {"since": str(since)} | ({"operation": operation.value} if operation else {})
         return self._read(list[Entry], f"/journal?{urlencode(query)}")
 
     def clear_journal(self) -> None:
-        """Make the server forget the requests so far; their count goes on."""
+        """Clear the journal. Numbering continues."""
         self._call("DELETE", "/journal")
 
     def faults(self) -> list[Armed]:
-        """Read which faults are armed, and how often each struck."""
+        """Return the armed faults, and how often each was applied."""
         return self._read(list[Armed], "/faults")
 
     def add_fault(self, fault: Fault) -> int:
@@ -68,11 +68,11 @@ class NetBirdControl:
         self._call("DELETE", "/faults")
 
     def behaviour(self) -> Behaviour:
-        """Read the server's habits."""
+        """Return the server's behaviour."""
         return self._read(Behaviour, "/behaviour")
 
     def change_behaviour(self, **settings: object) -> Behaviour:
-        """Change some of the server's habits, by the names that `Behaviour` gives them."""
+        """Change some settings of the server's behaviour, by the names of `Behaviour`."""
         lists = {name: list(value) for name, value in settings.items() if isinstance(value, frozenset | set)}
         return load(Behaviour, self._call("PATCH", "/behaviour", {**settings, **lists}))
 
@@ -85,24 +85,24 @@ class NetBirdControl:
         self._call("POST", "/tokens", dump(Token, token))
 
     def revoke_token(self, token_id: str) -> None:
-        """Make a token invalid."""
+        """Revoke a token."""
         self._call("POST", f"/tokens/{token_id}/revoke")
 
     def integrations(self, account_id: str | None = None) -> list[Integration]:
-        """Read all integrations (of one account) with their real values."""
+        """Return all integrations (of one account) with their real values."""
         query = f"?{urlencode({'account': account_id})}" if account_id else ""
         return self._read(list[Integration], f"/integrations{query}")
 
     def state(self) -> State:
-        """Read everything that the server knows, its history and tombstones too."""
+        """Return the server's whole state, including its history and tombstones."""
         return self._read(State, "/state")
 
     def history(self) -> list[Effect]:
-        """Read every change that was made, by whomever, in order."""
+        """Return every change by any client, in order."""
         return list(self.state().history)
 
     def create(self, account_id: str, drafts: Iterable[Draft]) -> list[int]:
-        """Create integrations as somebody in the dashboard does, and return their ids."""
+        """Create integrations as in the dashboard, and return their ids."""
         wanted = [ForeignDraft(account_id, draft) for draft in drafts]
         answer = self._call("POST", "/integrations", dump(list[ForeignDraft], wanted))
         return load(dict[str, list[int]], answer)["ids"]
@@ -110,12 +110,12 @@ class NetBirdControl:
     def edit(
         self, integration_id: int, config: Mapping[str, str] | None = None, *, enabled: bool | None = None
     ) -> None:
-        """Change an integration as somebody in the dashboard does."""
+        """Change an integration as in the dashboard."""
         change = ForeignEdit(dict(config) if config is not None else None, enabled)
         self._call("PATCH", f"/integrations/{integration_id}", dump(ForeignEdit, change))
 
     def delete(self, integration_id: int) -> None:
-        """Delete an integration as somebody in the dashboard does."""
+        """Delete an integration as in the dashboard."""
         self._call("DELETE", f"/integrations/{integration_id}")
 
     def _read(self, kind: type[T], path: str) -> T:
@@ -127,7 +127,7 @@ class NetBirdControl:
 
         Raises:
             ControlError: the server refused it.
-            OSError: the server is not there.
+            OSError: the server is not reachable.
         """
         content = None if body is None else encode(body)
         headers = {"Content-Type": "application/json"}

@@ -1,4 +1,4 @@
-"""The control API under `/_control/`: by it, tests and the demo set a server up, make it fail and look inside."""
+"""The control API under `/_control/`, by which tests and the demo configure a server and read its state."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -22,14 +22,14 @@ PREFIX: Final = "/_control"
 
 
 class Controlled(Protocol):
-    """What the control API needs of a server."""
+    """The server's interface for the control API."""
 
     exchange: Exchange
     journal: Journal
 
     @property
     def model(self) -> NetBird:
-        """The server's memory."""
+        """The server's state."""
         ...
 
     def now(self) -> datetime:
@@ -39,7 +39,7 @@ class Controlled(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ForeignDraft:
-    """An integration that somebody creates in the dashboard of an account."""
+    """An integration that is created in the dashboard of an account."""
 
     account_id: str
     draft: Draft
@@ -47,7 +47,7 @@ class ForeignDraft:
 
 @dataclass(frozen=True, slots=True)
 class ForeignEdit:
-    """A change that somebody makes in the dashboard: the keys to change, and whether it is enabled."""
+    """A change in the dashboard: the keys to change, and whether it is enabled."""
 
     config: dict[str, str] | None = None
     enabled: bool | None = None
@@ -55,7 +55,7 @@ class ForeignEdit:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is counted: test events by integration, requests over the budget by token, requests still to be applied."""
+    """Counters: test events by integration, requests over the budget by token, and pending late requests."""
 
     now: datetime
     requests: int
@@ -91,7 +91,7 @@ def add_routes(app: web.Application, server: Controlled) -> None:
 
 
 def _reporting(handler: Handler) -> Handler:
-    """Turn what a caller got wrong into a status and a sentence."""
+    """Convert an error of the caller to a status and a message."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
@@ -105,15 +105,14 @@ def _reporting(handler: Handler) -> Handler:
 
 
 class _Control:
-    """The handlers of the control API; each lets what is due be applied first."""
+    """The handlers of the control API. Each applies due late requests first."""
 
     def __init__(self, server: Controlled) -> None:
-        """Control a server."""
         self._server = server
 
     @property
     def _model(self) -> NetBird:
-        """The server's memory, with all that is due by now."""
+        """Return the server's state after all due requests."""
         self._server.model.advance(self._server.now())
         return self._server.model
 

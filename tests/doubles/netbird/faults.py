@@ -1,4 +1,4 @@
-"""Failures on command: which requests fail, at which moment, and how it looks to the client."""
+"""Faults on command: the matching requests, the moment, and the effect on the client."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from tests.doubles.netbird.wire import HTML_TYPE, JSON_TYPE, Answer, Operation, 
 
 
 class Moment(StrEnum):
-    """When a failure strikes: before the request is applied, after it, or now, with the request applied later."""
+    """The moment of a fault: before the request is applied, after it, or now, with the request applied later."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -22,14 +22,14 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The connection is reset without an answer."""
+    """The connection is reset without a response."""
 
     kind: Literal["reset"] = "reset"
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """No answer comes; after `seconds` (None: when the client gives up) the connection is reset."""
+    """No response. After `seconds` (None: when the client gives up) the connection is reset."""
 
     seconds: float | None = None
     kind: Literal["hang"] = "hang"
@@ -37,7 +37,7 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Another answer than the true one: an error, a page of HTML, nothing at all, JSON of a wrong type."""
+    """Another response: an error, an HTML page, an empty body, JSON of a wrong type."""
 
     status: int
     content: str = ""
@@ -48,7 +48,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Truncate:
-    """The connection closes after the first `keep` bytes of a body whose whole length was announced."""
+    """The connection closes after the first `keep` bytes of a body with a longer Content-Length."""
 
     keep: int = 20
     kind: Literal["truncate"] = "truncate"
@@ -56,7 +56,7 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class Oversize:
-    """The true answer, grown to at least `size` bytes by blanks that JSON allows."""
+    """The true response, grown to at least `size` bytes by blanks that JSON allows."""
 
     size: int = 64 * 2**20
     kind: Literal["oversize"] = "oversize"
@@ -64,7 +64,7 @@ class Oversize:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """The true answer, its header after `header` seconds, its body spread over `body` seconds more."""
+    """The true response, its header after `header` seconds, its body spread over `body` seconds more."""
 
     header: float = 0.0
     body: float = 0.0
@@ -73,7 +73,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class Interim:
-    """The true answer, after an interim one (RFC 9110, section 15.2) that says nothing of it."""
+    """The true response, after an interim one (RFC 9110, section 15.2) without information."""
 
     status: int = 103
     kind: Literal["interim"] = "interim"
@@ -94,12 +94,12 @@ _NEEDS_ANSWER = (Truncate, Oversize, Slow, Interim)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A failure, and the requests that it strikes.
+    """A fault, and the requests that it matches.
 
-    It strikes requests of `operation` and of the account with the id `account` (None: any), lets the first `skip` of
-    them through, and strikes `times` of them (None: until it is removed). `late` is how many seconds after its receipt
-    a request is applied at `Moment.LATE`. A request that the server refuses by itself (its token, its rights, its
-    budget) is only struck before it is applied.
+    It matches requests of `operation` and of the account with the id `account` (None: any), lets the first `skip` of
+    them through, and affects `times` of them (None: until it is removed). `late` is after how many seconds a request is
+    applied at `Moment.LATE`. A request that the server refuses by itself (its token, its rights, its budget) is only
+    affected before it is applied.
     """
 
     failure: Annotated[Failure, Discriminator("kind")]
@@ -111,23 +111,23 @@ class Fault:
     late: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what could not happen.
+        """Refuse impossible faults.
 
         Raises:
-            ValueError: the failure shows the true answer, which there is only after applying.
+            ValueError: the fault shows the true response, which exists only after applying.
         """
         if isinstance(self.failure, _NEEDS_ANSWER) and self.moment is not Moment.AFTER:
             message = f"{self.failure.kind} shows the true answer: its moment is after applying"
             raise ValueError(message)
 
     def matches(self, operation: Operation, account_id: str | None) -> bool:
-        """Tell whether a request is of the kind that this fault strikes."""
+        """Return whether a request matches this fault."""
         return self.operation in {None, operation} and self.account in {None, account_id}
 
 
 @dataclass(frozen=True, slots=True)
 class Armed:
-    """A fault in the plan, with what it has seen: `seen` requests matched, `struck` of them failed."""
+    """An armed fault with its counters: `seen` requests matched, `struck` of them failed."""
 
     id: int
     fault: Fault
@@ -136,21 +136,20 @@ class Armed:
 
     @property
     def spent(self) -> bool:
-        """Tell whether it will not strike again."""
+        """Return whether it is used up."""
         return self.fault.times is not None and self.struck >= self.fault.times
 
 
 class FaultPlan:
-    """The faults that are armed, in the order of their arming; of several that fit a request the first strikes."""
+    """The armed faults, in order. The first matching one is applied."""
 
     def __init__(self) -> None:
-        """Start with nothing armed."""
         self._armed: dict[int, Armed] = {}
         self._next_id = 1
 
     @property
     def armed(self) -> tuple[Armed, ...]:
-        """All faults, spent ones too, until they are removed."""
+        """All faults, including used ones, until they are removed."""
         return tuple(self._armed.values())
 
     def add(self, fault: Fault) -> int:
@@ -161,7 +160,7 @@ class FaultPlan:
         return fault_id
 
     def remove(self, fault_id: int) -> None:
-        """Disarm a fault; one that is gone already is no error."""
+        """Disarm a fault. An unknown id is no error."""
         self._armed.pop(fault_id, None)
 
     def clear(self) -> None:
@@ -169,7 +168,7 @@ class FaultPlan:
         self._armed.clear()
 
     def take(self, request: Request, admission: Admission) -> Fault | None:
-        """Find the fault that strikes a request; every fault that it matches counts it."""
+        """Return the fault for a request. Every matching fault counts it."""
         chosen: Fault | None = None
         for armed in self.armed:
             fault = armed.fault
@@ -185,10 +184,10 @@ class FaultPlan:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How a request ends for its client.
+    """The end of a request for its client.
 
-    `answer` is what the server has to say (None: nothing will ever be said), `failure` what happens to it on the way.
-    `applied` is the truth, whatever the client sees; `late` is when a deferred request will be applied.
+    `answer` is the server's response (None: there will be none), `failure` the fault on its way. `applied` is the true
+    effect, whatever the client sees. `late` is when a deferred request will be applied.
     """
 
     admission: Admission
@@ -199,15 +198,14 @@ class Delivery:
 
 
 class Exchange:
-    """A server behind a network that fails on command: the model and the faults together, still without I/O."""
+    """A server behind a network with faults on command: the model and the faults together, without I/O."""
 
     def __init__(self, model: NetBird, faults: FaultPlan | None = None) -> None:
-        """Put a plan of faults in front of a server."""
         self.model = model
         self.faults = faults or FaultPlan()
 
     def serve(self, request: Request, now: datetime) -> Delivery:
-        """Take a request in, apply it as far as the faults let it, and say how it ends for its client."""
+        """Receive a request, apply it as far as the faults allow, and return its end for the client."""
         admission = self.model.admit(request, now)
         fault = self.faults.take(request, admission)
         if fault is None or fault.moment is Moment.AFTER:
@@ -222,7 +220,7 @@ class Exchange:
 
 
 def spoilt(failure: Failure, answer: Answer | None) -> Answer | None:
-    """Say what is left of an answer; how it is sent (slowly, cut short) is for whoever sends it."""
+    """Return the remaining response. Its delivery (slow, truncated) is the sender's part."""
     match failure:
         case Reset() | Hang():
             return None
@@ -240,10 +238,10 @@ def spoilt(failure: Failure, answer: Answer | None) -> Answer | None:
 
 
 def error_reply(status: int, message: str = "internal server error") -> Reply:
-    """An error as NetBird writes it."""
+    """Return an error in NetBird's format."""
     return Reply(status, refusal(status, message).content.decode())
 
 
 def html_reply(status: int = 200) -> Reply:
-    """A page of a proxy or a dashboard where JSON belongs."""
+    """Return an HTML page of a proxy or a dashboard."""
     return Reply(status, "<!doctype html><html><body><h1>It works</h1></body></html>", HTML_TYPE)

@@ -1,4 +1,4 @@
-"""The integrations that a server keeps: live ones by account, tombstones, history, and the list each account sees."""
+"""The stored integrations of a server: live ones by account, tombstones, history, and each account's list."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from tests.doubles.netbird.read_replica import Replica
 from tests.doubles.netbird.records import Effect, Integration, Tombstone
 from tests.doubles.netbird.wire import Operation
 
-# Above 2^53, where a client that reads numbers as doubles can no longer tell neighbours apart.
+# Above 2^53, where a client that reads numbers as doubles can't distinguish neighbours.
 FIRST_ID: Final = 2**53 + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """When a change is made, by whom, and whether its request was answered before."""
+    """The time and author of a change, and whether its request had been answered before."""
 
     at: datetime
     by: str
@@ -26,17 +26,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a database held at some moment."""
+    """The content of a database at one moment."""
 
     live: tuple[Integration, ...]
     next_id: int
 
 
 class Shelf:
-    """Keeps integrations and forgets nothing; every change goes through `put` or `remove` and leaves an effect."""
+    """A store of integrations that keeps all history. Every change uses `put` or `remove` and records an effect."""
 
     def __init__(self, behaviour: Behaviour, first_id: int = FIRST_ID) -> None:
-        """Start empty; `first_id` is given to the first integration of any account."""
+        """Start empty. `first_id` is the id of the first integration of any account."""
         self._behaviour = behaviour
         self._first_id = self._next_id = first_id
         self._live: dict[int, Integration] = {}
@@ -49,22 +49,22 @@ class Shelf:
 
     @property
     def next_id(self) -> int:
-        """The id that the next integration will get."""
+        """The id of the next integration."""
         return self._next_id
 
     @property
     def live(self) -> Mapping[int, Integration]:
-        """All integrations that exist, by id."""
+        """All live integrations, by id."""
         return self._live
 
     @property
     def tombstones(self) -> Mapping[int, Tombstone]:
-        """All integrations that were deleted, by id."""
+        """All deleted integrations, by id."""
         return self._tombstones
 
     @property
     def history(self) -> Sequence[Effect]:
-        """Every change that was made, in order."""
+        """Every change, in order."""
         return self._history
 
     def of_account(self, account_id: str) -> Mapping[int, Integration]:
@@ -72,18 +72,18 @@ class Shelf:
         return self._by_account.get(account_id, {})
 
     def find(self, account_id: str, integration_id: int | None) -> Integration | None:
-        """Find an integration in one account: another account's is not there."""
+        """Find an integration in one account. Those of other accounts are not found."""
         return None if integration_id is None else self.of_account(account_id).get(integration_id)
 
     def take_id(self) -> int:
-        """Give out an id; one that no integration had before, unless the server reuses ids."""
+        """Assign an id: a new one, unless the server reuses ids."""
         if self._behaviour.reuse_ids:
             self._next_id = max(self._live, default=self._first_id - 1) + 1
         self._next_id += 1
         return self._next_id - 1
 
     def put(self, integration: Integration, mark: Mark) -> None:
-        """Keep a new integration, or a newer state of a known one."""
+        """Store a new integration, or a newer state of a known one."""
         operation = Operation.UPDATE if integration.id in self._live else Operation.CREATE
         self._replicate(integration.account_id, mark.at)
         self._place(integration)
@@ -104,7 +104,7 @@ class Shelf:
         return Backup(tuple(self._live.values()), self._next_id)
 
     def revert(self, backup: Backup) -> None:
-        """Put the database back to what it held then, ids and times included; nothing of that is in the history."""
+        """Restore the database to an earlier content, ids and times included. The history has no entry of it."""
         for account_id in list(self._by_account):
             self._lists.pop(account_id, None)
         self._live.clear()
@@ -120,12 +120,12 @@ class Shelf:
             self._place(replace(integration, updated_at=now))
 
     def listing(self, account_id: str, now: datetime) -> bytes:
-        """Serialise an account's list as a client is shown it now: as it is, or as it was a while ago."""
+        """Serialise an account's list as a client sees it now, with its lag."""
         former = self._replica.shown(account_id, now, self._behaviour.list_lag) if self._behaviour.list_lag else None
         return self._listing(account_id) if former is None else former
 
     def _listing(self, account_id: str) -> bytes:
-        """Serialise an account's list; its items were serialised before, so that a large one is quick."""
+        """Serialise an account's list from serialised items, so that a large one is quick."""
         known = self._lists.get(account_id)
         if known is not None:
             return known
@@ -142,16 +142,16 @@ class Shelf:
         return content
 
     def change_behaviour(self, behaviour: Behaviour) -> None:
-        """Show everything anew, since the server's habits changed."""
+        """Serialise everything again, because the server's behaviour changed."""
         self._behaviour = behaviour
         self._items.clear()
         self._lists.clear()
 
     def restore(self, live: Sequence[Integration], tombstones: Sequence[Tombstone], history: Sequence[Effect]) -> None:
-        """Put back what was saved, without a new effect.
+        """Restore saved integrations, without a new effect.
 
         Raises:
-            ValueError: a saved id was not given out yet, so that it would be given out again.
+            ValueError: a saved id was not assigned yet, so that it would be assigned again.
         """
         known = [integration.id for integration in live] + [stone.integration.id for stone in tombstones]
         if any(integration_id >= self._next_id for integration_id in known):
@@ -163,19 +163,19 @@ class Shelf:
         self._history.extend(history)
 
     def _replicate(self, account_id: str, at: datetime) -> None:
-        """Something in an account's list is about to change, and a list that lags does not show it yet."""
+        """Keep the old list of an account before a change, for a list that lags."""
         if self._behaviour.list_lag:
             self._replica.changes(account_id, at, self._listing(account_id))
 
     def _place(self, integration: Integration) -> None:
-        """Keep a state and serialise it for lists at once, so that the first list after many writes is no slower."""
+        """Store a state and serialise it for lists at once, so that the first list after many writes is no slower."""
         self._live[integration.id] = integration
         self._by_account.setdefault(integration.account_id, {})[integration.id] = integration
         self._items[integration.id] = rendering.full(integration, self._behaviour, in_list=True)
         self._lists.pop(integration.account_id, None)
 
     def _record(self, operation: Operation, integration: Integration, mark: Mark) -> None:
-        """Write down a change that was made."""
+        """Record a change."""
         self._history.append(
             Effect(
                 at=mark.at,

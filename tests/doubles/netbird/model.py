@@ -1,4 +1,4 @@
-"""The simulated NetBird API as a state machine without I/O: time and requests go in, answers and effects come out."""
+"""The simulated NetBird API as a state machine without I/O, from time and requests to responses and effects."""
 
 import heapq
 import json
@@ -18,7 +18,7 @@ _NOT_FOUND = "event streaming integration not found"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deferred:
-    """A request that was answered otherwise and is applied later; `sequence` keeps equal times in order."""
+    """A request that was answered otherwise and is applied later. `sequence` orders equal times."""
 
     due: datetime
     sequence: int
@@ -27,15 +27,15 @@ class Deferred:
 
 
 class NetBird:
-    """One NetBird server with all its accounts.
+    """A NetBird server with all its accounts.
 
-    Times are aware datetimes of the server's clock and must not go back by more than a caller can bear: they are
-    written into `created_at` and `updated_at` as passed. Nothing here reads a clock, draws a number or opens a socket,
-    so the same calls give the same answers.
+    Times are aware datetimes of the server's clock and must not go back by more than a caller can bear, because they
+    become `created_at` and `updated_at`. Nothing here reads a clock, draws a number or opens a socket, so the same
+    calls give the same responses.
     """
 
     def __init__(self, behaviour: Behaviour | None = None, first_id: int = FIRST_ID) -> None:
-        """Start with no account; ids count up from `first_id` over all accounts."""
+        """Start with no account. Ids count up from `first_id` over all accounts."""
         self._behaviour = behaviour or Behaviour()
         self.directory = Directory()
         self._shelf = Shelf(self._behaviour, first_id)
@@ -45,12 +45,12 @@ class NetBird:
 
     @property
     def behaviour(self) -> Behaviour:
-        """The server's habits."""
+        """The server's behaviour."""
         return self._behaviour
 
     @behaviour.setter
     def behaviour(self, behaviour: Behaviour) -> None:
-        """Change the server's habits from now on; what is kept stays as it is kept."""
+        """Change the server's behaviour from now on. Stored values stay as they are."""
         self._behaviour = behaviour
         self._shelf.change_behaviour(behaviour)
 
@@ -66,17 +66,17 @@ class NetBird:
 
     @property
     def history(self) -> Sequence[Effect]:
-        """Every change that was made, by whomever, in order."""
+        """Every change by any client, in order."""
         return self._shelf.history
 
     @property
     def test_events(self) -> Mapping[int, int]:
-        """How many live test events each integration's destination got: one for each accepted POST and PUT."""
+        """The number of live test events to each integration's destination: one for each accepted POST and PUT."""
         return self._test_events
 
     @property
     def shelf(self) -> Shelf:
-        """Where the integrations are kept, for saving and restoring."""
+        """The store, for saving and restoring."""
         return self._shelf
 
     @property
@@ -86,18 +86,18 @@ class NetBird:
 
     @property
     def next_due(self) -> datetime | None:
-        """When the next deferred request is applied."""
+        """The time of the next deferred request."""
         return self._deferred[0].due if self._deferred else None
 
     def handle(self, request: Request, now: datetime) -> Answer:
-        """Answer a request as a server does on which nothing fails."""
+        """Serve a request without faults."""
         admission = self.admit(request, now)
         return admission.refusal or self.apply(request, admission, now)
 
     def admit(self, request: Request, now: datetime) -> Admission:
-        """Do what comes before the operation itself: the router, then the budget, the token, the account, the rights.
+        """Run the steps before the operation: the router, then the budget, the token, the account, the rights.
 
-        What the router does not know it answers without a token, and nobody is charged for it.
+        An unknown path is answered without a token and without a charge.
         """
         self.advance(now)
         behaviour = self._behaviour
@@ -108,7 +108,7 @@ class NetBird:
         return self.directory.admit(request.caller, request.operation, behaviour, now)
 
     def apply(self, request: Request, admission: Admission, now: datetime, *, late: bool = False) -> Answer:
-        """Carry out an admitted request.
+        """Apply an admitted request.
 
         Raises:
             ValueError: the request was refused.
@@ -132,7 +132,7 @@ class NetBird:
                 return self._on_one(request, account_id, mark)
 
     def _own(self, request: Request, admission: Admission) -> Answer:
-        """Answer for the token's user; the tokens of another one are not shown."""
+        """Serve the token's user and its tokens. Those of other users are not shown."""
         token = self.directory.token(admission.token_id)
         if token is None or not self._behaviour.users:
             return no_such_path(self._behaviour.unknown_path)
@@ -143,7 +143,7 @@ class NetBird:
         return Answer(200, rendering.tokens(self.directory.tokens_of(token.owner), self._behaviour))
 
     def _list(self, account_id: str, now: datetime) -> bytes:
-        """Serialise what a LIST shows."""
+        """Serialise the content of a LIST."""
         if self._behaviour.blank:
             return b"[]"
         if self._behaviour.stamps:
@@ -151,12 +151,12 @@ class NetBird:
         return self._shelf.listing(account_id, now)
 
     def defer(self, request: Request, admission: Admission, due: datetime) -> None:
-        """Apply an admitted request at `due`, whatever its client was told meanwhile."""
+        """Apply an admitted request at `due`, regardless of the response to its client."""
         self._sequence += 1
         heapq.heappush(self._deferred, Deferred(due, self._sequence, request, admission))
 
     def advance(self, now: datetime) -> int:
-        """Apply what is due by `now` and return how many requests that were; each counts as of its own time."""
+        """Apply the requests that are due by `now` and return their number. Each has its own time."""
         applied = 0
         while self._deferred and self._deferred[0].due <= now:
             late = heapq.heappop(self._deferred)
@@ -165,11 +165,11 @@ class NetBird:
         return applied
 
     def restore_test_events(self, counts: Mapping[int, int]) -> None:
-        """Put back counts that were saved."""
+        """Restore saved counters."""
         self._test_events.update(counts)
 
     def dashboard_create(self, account_id: str, draft: Draft, now: datetime) -> int:
-        """Create an integration as a person in the dashboard does, and return its id.
+        """Create an integration as in the dashboard, and return its id.
 
         Raises:
             KeyError: there is no such account.
@@ -187,7 +187,7 @@ class NetBird:
         config: Mapping[str, str] | None = None,
         enabled: bool | None = None,
     ) -> None:
-        """Change an integration as a person in the dashboard does: the given keys, and whether it is enabled.
+        """Change an integration as in the dashboard: the given keys, and whether it is enabled.
 
         Raises:
             KeyError: there is no such integration.
@@ -199,7 +199,7 @@ class NetBird:
         self._keep_changed(former, validation.kept(draft, self._behaviour), Mark(now, DASHBOARD))
 
     def dashboard_delete(self, integration_id: int, now: datetime) -> None:
-        """Delete an integration as a person in the dashboard does.
+        """Delete an integration as in the dashboard.
 
         Raises:
             KeyError: there is no such integration.
@@ -208,7 +208,7 @@ class NetBird:
         self._shelf.remove(self.integrations[integration_id], Mark(now, DASHBOARD))
 
     def _create(self, request: Request, account_id: str, mark: Mark) -> Answer:
-        """Carry out a POST."""
+        """Serve a POST."""
         sent = validation.read_create(request.body)
         if isinstance(sent, Answer):
             return sent
@@ -225,7 +225,7 @@ class NetBird:
         return Answer(200, rendering.full(made, self._behaviour), applied=True)
 
     def _on_one(self, request: Request, account_id: str, mark: Mark) -> Answer:
-        """Carry out an operation on the integration that the path names."""
+        """Serve an operation on the integration of the path."""
         if request.integration_id is None:
             return refusal(400, "invalid integration ID format")
         found = None if self._behaviour.blank else self._shelf.find(account_id, request.integration_id)
@@ -239,7 +239,7 @@ class NetBird:
         return Answer(200, encode({}), applied=True)
 
     def _get(self, found: Integration | None, request: Request, account_id: str, now: datetime) -> Answer:
-        """Answer a GET by id; where those lag, from the replica that lists come from."""
+        """Serve a GET by id. If those lag, it is served from the lists' replica."""
         if self._behaviour.get_lag:
             listed = json.loads(self._list(account_id, now)) or []
             shown = next((each for each in listed if each["id"] == request.integration_id), None)
@@ -250,7 +250,7 @@ class NetBird:
         return Answer(200, rendering.thin(found) if thin else rendering.full(found, self._behaviour))
 
     def _update(self, former: Integration, body: object, mark: Mark) -> Answer:
-        """Carry out a PUT."""
+        """Serve a PUT."""
         patch = validation.read_update(body)
         if isinstance(patch, Answer):
             return patch
@@ -266,7 +266,7 @@ class NetBird:
         return Answer(200, rendering.full(shown, self._behaviour), applied=True)
 
     def _keep_new(self, account_id: str, draft: Draft, mark: Mark) -> Integration:
-        """Keep a new integration; its destination got a test event."""
+        """Store a new integration and count its test event."""
         at = mark.at + timedelta(seconds=self._behaviour.database_skew)
         made = Integration(
             id=self._shelf.take_id(),
@@ -282,7 +282,7 @@ class NetBird:
         return made
 
     def _keep_changed(self, former: Integration, draft: Draft, mark: Mark) -> Integration:
-        """Keep a changed integration; its destination got a test event."""
+        """Store a changed integration and count its test event."""
         at = mark.at + timedelta(seconds=self._behaviour.database_skew)
         changed = replace(former, config=draft.config, enabled=draft.enabled, updated_at=at)
         self._shelf.put(changed, mark)
@@ -290,5 +290,5 @@ class NetBird:
         return changed
 
     def _has_platform(self, account_id: str, platform: str) -> bool:
-        """Tell whether an account has an integration of a platform."""
+        """Return whether an account has an integration of a platform."""
         return any(found.platform == platform for found in self._shelf.of_account(account_id).values())

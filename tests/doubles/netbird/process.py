@@ -24,12 +24,12 @@ _POLL_SECONDS: Final = 0.01
 
 
 class NetBirdError(Exception):
-    """The simulated NetBird API does not come up."""
+    """The simulated NetBird API did not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningNetBird:
-    """A server that runs: where its API is, its process, and the client that controls it."""
+    """A running server: its URL, its process, and the client that controls it."""
 
     url: str
     pid: int
@@ -38,12 +38,12 @@ class RunningNetBird:
 
 @contextmanager
 def running_netbird(arguments: Sequence[str] = ()) -> Iterator[RunningNetBird]:
-    """Run the server as its own process, on a free port unless the arguments say otherwise, until the block ends.
+    """Run the server as a process, on a free port unless the arguments say otherwise, until the block ends.
 
-    What it says of errors goes to standard error, at the end.
+    Its errors go to standard error, at the end.
 
     Raises:
-        NetBirdError: the process ended before it listened, or takes too long; the message says what it printed.
+        NetBirdError: the process ended before it listened, or takes too long. The message has its output.
     """
     command = [sys.executable, "-m", "tests.doubles.netbird", *arguments]
     with TemporaryDirectory(prefix="netbird-") as folder:
@@ -67,7 +67,7 @@ def _url(process: KeptProcess) -> str:
 
 
 def _stop(process: KeptProcess) -> None:
-    """Let it write its state, where it has one."""
+    """Stop it gracefully, so that it writes its state if it has a file."""
     process.send(signal.SIGTERM)
     try:
         process.wait(_STOP_SECONDS)

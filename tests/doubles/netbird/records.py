@@ -1,4 +1,4 @@
-"""What the server keeps: integrations with their real values, and everything that ever happened to them."""
+"""The records of the server: integrations with their real values, and their history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ DASHBOARD: Final = "dashboard"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a writer asks for: a platform, its configuration with real values, and whether it is switched on."""
+    """The content of a create: a platform, its configuration with real values, and whether it is enabled."""
 
     platform: str
     config: Mapping[str, str] = field(repr=False)
@@ -21,7 +21,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """An integration as the server keeps it: secrets unmasked, times in UTC."""
+    """A stored integration: secrets unmasked, times in UTC."""
 
     id: int
     account_id: str
@@ -34,9 +34,9 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One change that was really made: what the integration was after it (for a deletion: before it).
+    """An applied change: the integration after it (for a deletion: before it).
 
-    `by` is `token:<id>` or `dashboard`; `late` marks a change that came after its request had been answered otherwise.
+    `by` is `token:<id>` or `dashboard`. `late` marks a change after its request had been answered otherwise.
     """
 
     at: datetime
@@ -52,7 +52,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """A deleted integration: its id is never given out again."""
+    """A deleted integration. Its id is never assigned again."""
 
     integration: Integration
     deleted_at: datetime

@@ -1,4 +1,4 @@
-"""How the server shows an integration: masked secrets, and timestamps in the forms that NetBird's answers have."""
+"""The representation of an integration: masked secrets, and timestamps in the formats of NetBird."""
 
 import json
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ STRANGE_ITEMS: Final = (
     b'{"id":900000003,"enabled":"true","platform":"sentinel","config":{"workspace":{"id":7}}}',
     b'{"id":"900000004","platform":"datadog"}',
 )
-"""Integrations of shapes that no public source describes; nobody's resource declares them."""
+"""Integrations of shapes that no public source describes, without a resource."""
 
 
 def timestamp(moment: datetime, behaviour: Behaviour, *, in_list: bool) -> str:
-    """Write a time as Go does: trailing zeros of the fraction are left out, the fraction too when nothing is left."""
+    """Format a time as Go does: without trailing zeros of the fraction, and without an empty fraction."""
     form = behaviour.time_form
     shifted = form is TimeForm.OFFSET or (form is TimeForm.MIXED and in_list)
     zone = timezone(timedelta(minutes=behaviour.offset_minutes)) if shifted else UTC
     text = moment.astimezone(zone).isoformat(timespec="microseconds")
-    # Invented nanoseconds follow from the microseconds alone, so that the order of two times stays what it was.
+    # Invented nanoseconds follow from the microseconds alone, so that the order of two times is kept.
     extra = f"{moment.microsecond * 7 % 1000:03d}" if behaviour.fraction_digits > _MICROSECOND_DIGITS else ""
     fraction = f"{text[19:26]}{extra}".rstrip("0").rstrip(".")
     offset = text[26:]
@@ -38,7 +38,7 @@ def timestamp(moment: datetime, behaviour: Behaviour, *, in_list: bool) -> str:
 
 
 def masked_headers(value: str, mask: HeaderMask) -> str:
-    """Hide what the setting says of generic HTTP's headers; what is no JSON object is hidden whole."""
+    """Mask generic HTTP's headers according to the setting. A value that is no JSON object is masked as a whole."""
     if mask is HeaderMask.NONE:
         return value
     if mask is HeaderMask.VALUES:
@@ -52,7 +52,7 @@ def masked_headers(value: str, mask: HeaderMask) -> str:
 
 
 def _shown_config(integration: Integration, behaviour: Behaviour) -> dict[str, str]:
-    """Mask what is secret; a cleared secret is masked too, so that nobody can tell."""
+    """Mask secrets. A cleared secret is masked too, so that the two look the same."""
     shown = {
         key: masked_headers(value, behaviour.mask_headers)
         if key == "headers"
@@ -64,7 +64,7 @@ def _shown_config(integration: Integration, behaviour: Behaviour) -> dict[str, s
 
 
 def _in_form(key: str, value: str, form: Form) -> str:
-    """Write a value in the server's own form."""
+    """Return a value in the server's normalized form."""
     url = key in {"url", "api_url"}
     match form:
         case Form.STRIPPED:
@@ -100,7 +100,7 @@ def full(integration: Integration, behaviour: Behaviour, *, in_list: bool = Fals
 
 
 def thin(integration: Integration) -> bytes:
-    """Serialise what the vendor's example of a GET by id shows; its client and tenant are no account of NetBird's."""
+    """Serialise the fields of the vendor's example of a GET by id. Its client and tenant are not NetBird accounts."""
     return encode(
         {
             "id": integration.id,

@@ -1,4 +1,4 @@
-"""What the server saw: one entry for each request, kept for tests and for the demo only, since bodies hold secrets."""
+"""The request log of the server: one entry for each request, for tests and the demo, because bodies hold secrets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,11 +9,11 @@ from tests.doubles.netbird.wire import Operation
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request and how it ended.
+    """A request and its end.
 
-    `status` is what was answered, None where nothing was; `applied` is whether it changed something while it was
-    served, `late` when a deferred one is applied. `token_id` names the token; its value is nowhere in here. `fault` is
-    the kind of failure that struck. `answered_at` is None while the request is still being served.
+    `status` is the response's, None without one. `applied` is whether it changed something while it was served, `late`
+    when a deferred one is applied. `token_id` names the token; its value is never logged. `fault` is the kind of the
+    fault. `answered_at` is None while the request is served.
     """
 
     sequence: int
@@ -34,10 +34,9 @@ class Entry:
 
 
 class Journal:
-    """All requests in the order of their receipt; numbers go on counting when it is cleared."""
+    """All requests in the order of their receipt. Numbering continues after the log is cleared."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._entries: list[Entry] = []
         self._first = 0
 
@@ -48,27 +47,27 @@ class Journal:
 
     @property
     def next_sequence(self) -> int:
-        """The number that the next request will get."""
+        """The number of the next request."""
         return self._first + len(self._entries)
 
     def add(self, entry: Entry) -> int:
-        """Write down a request, and return its number."""
+        """Record a request, and return its number."""
         sequence = self.next_sequence
         self._entries.append(replace(entry, sequence=sequence))
         return sequence
 
     def close(self, sequence: int, status: int | None, answered_at: datetime) -> None:
-        """Write down how a request ended; one that was cleared away meanwhile stays away."""
+        """Record the end of a request, unless it was cleared meanwhile."""
         index = sequence - self._first
         if index >= 0:
             self._entries[index] = replace(self._entries[index], status=status, answered_at=answered_at)
 
     def since(self, sequence: int, operation: Operation | None = None) -> list[Entry]:
-        """The requests from a number on, of one operation or of all."""
+        """Return the requests from a number on, of one operation or of all."""
         start = max(0, sequence - self._first)
         return [entry for entry in self._entries[start:] if operation in {None, entry.operation}]
 
     def clear(self) -> None:
-        """Forget all requests so far."""
+        """Clear the log."""
         self._first = self.next_sequence
         self._entries = []

@@ -1,4 +1,4 @@
-"""How an answer reaches the client over HTTP, with whatever goes wrong on the way."""
+"""The delivery of a response over HTTP, with its faults."""
 
 import asyncio
 import socket
@@ -15,9 +15,9 @@ _SLOW_PIECES = 20
 
 
 async def send(request: web.Request, delivery: Delivery, date: datetime | None) -> web.StreamResponse:
-    """Send what a delivery says; `date` becomes the `Date` header (None: no such header).
+    """Send a delivery. `date` becomes the `Date` header (None: no such header).
 
-    A connection that is to break is broken before this returns; the response that is returned then goes nowhere.
+    A connection to break is broken before this returns, and the returned response is not sent.
     """
     answer = delivery.answer
     if answer is None:
@@ -40,14 +40,14 @@ async def send(request: web.Request, delivery: Delivery, date: datetime | None) 
 
 
 def whole(answer: Answer, date: datetime | None) -> web.Response:
-    """Make the response for an answer that nothing happens to."""
+    """Make the response of a delivery without a fault."""
     response = web.Response(status=answer.status, body=answer.content)
     _head(response, answer, date)
     return response
 
 
 def reset(request: web.Request) -> None:
-    """Reset the connection, so that the client sees neither an answer nor an orderly end."""
+    """Reset the connection, so that the client sees neither a response nor an orderly end."""
     transport = request.transport
     if transport is None:
         return
@@ -58,7 +58,7 @@ def reset(request: web.Request) -> None:
 
 
 def _head(response: web.StreamResponse, answer: Answer, date: datetime | None) -> None:
-    """Set the headers of an answer."""
+    """Set the headers of a response."""
     if answer.content_type:
         response.headers["Content-Type"] = answer.content_type
     for name, value in answer.headers:
@@ -68,12 +68,12 @@ def _head(response: web.StreamResponse, answer: Answer, date: datetime | None) -
 
 
 async def _until_given_up(hang: Hang) -> None:
-    """Wait as long as the failure says; a client that goes away ends it by cancelling the handler."""
+    """Wait as long as the fault says. A client that disconnects ends it by cancelling the handler."""
     await (asyncio.sleep(hang.seconds) if hang.seconds is not None else asyncio.Event().wait())
 
 
 async def _truncated(request: web.Request, answer: Answer, date: datetime | None, keep: int) -> web.StreamResponse:
-    """Announce the whole body, send its beginning, and close the connection in good order."""
+    """Announce the whole body, send its beginning, and close the connection."""
     response = web.StreamResponse(status=answer.status)
     _head(response, answer, date)
     response.headers["Content-Length"] = str(max(len(answer.content), keep + 1))

@@ -26,14 +26,14 @@ def system_clock() -> datetime:
 
 
 class SimulatedNetBird:
-    """A NetBird server on a loopback port: the model, the faults in front of it and the journal of what came.
+    """A NetBird server on a loopback port: the model, the faults in front of it and the request log.
 
-    Use it as an async context manager, or with `start` and `stop`; tests in the same process reach the parts directly,
-    others by the control API under `/_control/`.
+    Use it as an async context manager, or with `start` and `stop`. Tests in the same process use the parts directly,
+    others the control API under `/_control/`.
     """
 
     def __init__(self, model: NetBird | None = None, clock: Callable[[], datetime] = system_clock) -> None:
-        """Prepare a server; nothing listens before `start`. `clock` is the server's, before its skew."""
+        """Prepare a server. Nothing listens before `start`. `clock` is the server's, before its skew."""
         self.exchange = Exchange(model or NetBird())
         self.journal = Journal()
         self._clock = clock
@@ -42,12 +42,12 @@ class SimulatedNetBird:
 
     @property
     def model(self) -> NetBird:
-        """The server's memory."""
+        """The server's state."""
         return self.exchange.model
 
     @property
     def url(self) -> str:
-        """Where the API is, without a slash at the end.
+        """The URL of the API, without a slash at the end.
 
         Raises:
             RuntimeError: the server does not run.
@@ -62,16 +62,16 @@ class SimulatedNetBird:
         return self._clock() + timedelta(seconds=self.model.behaviour.clock_skew)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> str:
-        """Listen and return the URL; port 0 takes a free one.
+        """Listen and return the URL. Port 0 takes a free one.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is in use.
         """
         app = web.Application(client_max_size=_MAX_BODY)
         app.on_response_prepare.append(self._trim_headers)
         control_api.add_routes(app, self)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        # Cancelling a handler whose client went away ends a hang; a short shutdown ends what hangs for ever.
+        # Cancelling the handler of a disconnected client ends a hang. A short shutdown ends permanent hangs.
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=tls, backlog=1024).start()
@@ -80,7 +80,7 @@ class SimulatedNetBird:
         return self._url
 
     async def stop(self) -> None:
-        """Close every connection and stop listening; what is known stays."""
+        """Close every connection and stop listening. The state is kept."""
         self._url = ""
         if self._runner is not None:
             await self._runner.cleanup()
@@ -96,7 +96,7 @@ class SimulatedNetBird:
         await self.stop()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        """Take one request of the API in and answer it, writing both down."""
+        """Receive a request of the API and answer it, and log both."""
         received = self.now()
         try:
             content = await request.read()
@@ -116,7 +116,7 @@ class SimulatedNetBird:
         return await self._exchange(request, found.request, entry)
 
     async def _exchange(self, request: web.Request, asked: Request, entry: Entry) -> web.StreamResponse:
-        """Pass a request to the model and send what it answers; the journal has it from the start."""
+        """Pass a request to the model and send its response. The log has the request from the start."""
         delivery = self.exchange.serve(asked, entry.received_at)
         sequence = self.journal.add(_described(entry, asked, delivery))
         status: int | None = None
@@ -130,29 +130,29 @@ class SimulatedNetBird:
         return response
 
     def _refuse(self, answer: Answer, entry: Entry) -> web.Response:
-        """Send what the router itself answers."""
+        """Send the router's own response."""
         self.journal.close(self.journal.add(entry), answer.status, self.now())
         return whole(answer, self._date(entry.received_at))
 
     def _date(self, now: datetime) -> datetime | None:
-        """The time for the `Date` header, where the server sends one."""
+        """Return the time for the `Date` header, if the server sends one."""
         return now if self.model.behaviour.date_header else None
 
     async def _trim_headers(self, _: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Take out what aiohttp adds by itself: its name, and the `Date` of a server that sends none."""
+        """Remove the headers that aiohttp adds: its name, and the `Date` of a server that sends none."""
         response.headers.popall("Server", None)
         if not self.model.behaviour.date_header:
             response.headers.popall("Date", None)
 
 
 def _caller(request: web.Request) -> Caller:
-    """Read who asks; like the vendor's server, heed `account` only where it is given once."""
+    """Read the caller. Like the vendor's server, use `account` only if it is given once."""
     accounts = request.query.getall("account", [])
     return Caller(request.headers.get("Authorization"), accounts[0] if len(accounts) == 1 else None)
 
 
 def _described(entry: Entry, asked: Request, delivery: Delivery) -> Entry:
-    """Add to a journal entry what the model made of the request."""
+    """Add the model's result to a log entry."""
     return Entry(
         sequence=entry.sequence,
         received_at=entry.received_at,

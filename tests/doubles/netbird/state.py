@@ -1,4 +1,4 @@
-"""A server's whole memory as JSON, so that its process can be stopped and started without forgetting."""
+"""A server's whole state as JSON, so that its process can be stopped and started."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tests.doubles.netbird.wire import encode
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that a server must not forget; deferred requests and spent budgets end with the process, as they would."""
+    """The persistent state. Deferred requests and spent budgets end with the process, as in reality."""
 
     behaviour: Behaviour
     accounts: tuple[Account, ...] = ()
@@ -27,7 +27,7 @@ class State:
 
 
 def state_of(model: NetBird) -> State:
-    """Copy what a server knows."""
+    """Copy a server's state."""
     return State(
         behaviour=model.behaviour,
         accounts=model.directory.accounts,
@@ -41,7 +41,7 @@ def state_of(model: NetBird) -> State:
 
 
 def model_of(state: State) -> NetBird:
-    """Start a server that knows a state.
+    """Start a server with a state.
 
     Raises:
         ValueError: the state contradicts itself.
@@ -57,7 +57,7 @@ def model_of(state: State) -> NetBird:
 
 
 def save(model: NetBird, path: Path) -> None:
-    """Write a server's state to a file that only its owner may read, since it holds every secret; all or nothing."""
+    """Write a server's state atomically to a file that only its owner may read, because it holds every secret."""
     draft = path.with_name(f"{path.name}.new")
     draft.touch(mode=0o600)
     draft.write_bytes(encode(dump(State, state_of(model))))

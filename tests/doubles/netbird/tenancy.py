@@ -9,7 +9,7 @@ FAR: Final = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 class TokenKind(StrEnum):
-    """The two kinds of token, which go by different words in the `Authorization` header."""
+    """The two kinds of token, which have different schemes in the `Authorization` header."""
 
     PERSONAL = "personal"
     OAUTH2 = "oauth2"
@@ -17,7 +17,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A NetBird account; a tenant of a managed service provider is an account like any other."""
+    """A NetBird account. A tenant of a managed service provider is an account like any other."""
 
     id: str
     domain: str = "example.com"
@@ -25,11 +25,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An API token: `id` names it wherever its value must not appear.
+    """An API token. `id` names it wherever its value must not appear.
 
-    It acts in its `home` account and, where `?account=` asks for it, in the accounts of `tenants`. An access token of
-    OAuth2 is in no list of tokens, and `expires_at` is then not known here; a personal one without `expires_at` expires
-    long after any test. Without a `user` it belongs to one that has no other token.
+    It acts in its `home` account and, with `?account=`, in the accounts of `tenants`. An access token of OAuth2 is in
+    no list of tokens, and `expires_at` is then unknown here. A personal one without `expires_at` expires long after any
+    test. Without a `user` it belongs to one that has no other token.
     """
 
     id: str
@@ -47,17 +47,17 @@ class Token:
 
     @property
     def owner(self) -> str:
-        """The id of the token's user, of a form that a path has to escape."""
+        """The id of the token's user, in a form that a path has to escape."""
         return self.user or f"google-oauth2|{self.id}"
 
     @property
     def authorization(self) -> str:
-        """The header that a client sends to act with this token."""
+        """The header of a client with this token."""
         return f"{'Token' if self.kind is TokenKind.PERSONAL else 'Bearer'} {self.value}"
 
 
 class Budget:
-    """One token's requests: a bucket that refills steadily, as NetBird's rate limiter has it."""
+    """A token's requests: a bucket that refills steadily, as in NetBird's rate limiter."""
 
     def __init__(self, burst: int, now: datetime) -> None:
         """Start with the whole burst."""
@@ -65,7 +65,7 @@ class Budget:
         self._at = now
 
     def take(self, requests_per_minute: float, burst: int, now: datetime) -> bool:
-        """Charge one request; a refused one costs nothing. A clock that goes back refills nothing."""
+        """Charge one request. A refused one costs nothing. A clock that goes back refills nothing."""
         elapsed = max(0.0, (now - self._at).total_seconds())
         self._left = min(float(burst), self._left + elapsed * requests_per_minute / 60)
         self._at = max(now, self._at)

@@ -1,4 +1,4 @@
-"""What the server takes: a request's body becomes a draft, or a refusal that says why."""
+"""Validation: a request's body becomes a draft, or a refusal with its reason."""
 
 import json
 import re
@@ -25,14 +25,14 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What a PUT carries: the configuration to merge or put in place, and whether to switch on."""
+    """The content of a PUT: the configuration to merge or replace, and whether it is enabled."""
 
     config: Mapping[str, str]
     enabled: bool
 
 
 def read_create(body: object) -> Draft | Answer:
-    """Read the body of a POST: everything is required, and the types are exact as Go's decoder has them."""
+    """Read the body of a POST. All fields are required, and the types are exact as in Go's decoder."""
     patch = read_update(body)
     if isinstance(patch, Answer):
         return patch
@@ -43,7 +43,7 @@ def read_create(body: object) -> Draft | Answer:
 
 
 def read_update(body: object) -> Patch | Answer:
-    """Read the body of a PUT; its `platform` is left unread, since it can't change."""
+    """Read the body of a PUT. Its `platform` is ignored, because it can't change."""
     if not isinstance(body, dict):
         return refusal(400, "couldn't parse JSON request")
     config, enabled = body.get("config"), body.get("enabled")
@@ -55,7 +55,7 @@ def read_update(body: object) -> Patch | Answer:
 
 
 def invalid(draft: Draft) -> Answer | None:
-    """Find what no server could act on: an unknown platform, a key that is missing or empty, a URL that is none."""
+    """Find invalid values: an unknown platform, a missing or empty key, an invalid URL."""
     required = REQUIRED_KEYS.get(draft.platform)
     if required is None:
         return refusal(422, "unsupported event streaming platform")
@@ -71,7 +71,7 @@ def invalid(draft: Draft) -> Answer | None:
 
 
 def rejected_by_destination(draft: Draft, behaviour: Behaviour) -> Answer | None:
-    """Send the test event: the destination refuses what carries one of the rejected secrets anywhere in its values."""
+    """Send the test event. The destination refuses values that contain one of the rejected secrets."""
     if _hangs(draft.config, behaviour):
         return refusal(behaviour.rejection_status, "integration test failed: timeout")
     for key, value in draft.config.items():
@@ -84,7 +84,7 @@ def rejected_by_destination(draft: Draft, behaviour: Behaviour) -> Answer | None
 
 
 def delivery_seconds(body: object, behaviour: Behaviour) -> float:
-    """Return how long the server waits for the destination that a POST or PUT names."""
+    """Return for how long the server waits for the destination of a POST or PUT."""
     config = body.get("config") if isinstance(body, dict) else None
     return behaviour.hang_seconds if isinstance(config, dict) and _hangs(config, behaviour) else 0.0
 
@@ -96,7 +96,7 @@ def _hangs(config: Mapping[str, str], behaviour: Behaviour) -> bool:
 
 
 def kept(draft: Draft, behaviour: Behaviour) -> Draft:
-    """Say what the server keeps of what was sent: a copy, with URLs written its own way where it does that."""
+    """Return the stored form of a configuration: a copy, with normalized URLs if the server does that."""
     config = dict(draft.config)
     if behaviour.normalise_urls:
         config.update({key: _normalised(config[key]) for key in URL_KEYS if key in config})
@@ -104,7 +104,7 @@ def kept(draft: Draft, behaviour: Behaviour) -> Draft:
 
 
 def _normalised(url: str) -> str:
-    """Write a URL with a lower-case host, no default port and a slash at the end of its path."""
+    """Return a URL with a lower-case host, no default port and a slash at the end of its path."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -114,7 +114,7 @@ def _normalised(url: str) -> str:
 
 
 def _is_header_object(text: str) -> bool:
-    """Tell whether `headers` is empty or a JSON object of strings."""
+    """Return whether `headers` is empty or a JSON object of strings."""
     if not text:
         return True
     try:

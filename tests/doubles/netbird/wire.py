@@ -1,4 +1,4 @@
-"""A request and an answer of the API as values, between HTTP on one side and the model on the other."""
+"""Requests and responses of the API as values, between HTTP and the model."""
 
 import json
 import re
@@ -14,7 +14,7 @@ HTML_TYPE: Final = "text/html; charset=utf-8"
 
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
-# One for all: `json.dumps` with separators of its own makes a new encoder for each call, at several times the cost.
+# A shared one, because `json.dumps` with separators makes a new encoder for each call, at several times the cost.
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 _BASES: Final = {
@@ -27,7 +27,7 @@ _PAGE: Final = "<!doctype html><html><head><title>NetBird</title></head><body><d
 
 
 class Operation(StrEnum):
-    """What a request asks for."""
+    """The operation of a request."""
 
     LIST = "list"
     GET = "get"
@@ -46,7 +46,7 @@ ITEM_METHODS: Final = {"GET": Operation.GET, "PUT": Operation.UPDATE, "DELETE": 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the `Authorization` header as sent, and the `account` of the query."""
+    """The caller: the `Authorization` header as sent, and the `account` of the query."""
 
     authorization: str | None = field(default=None, repr=False)
     account: str | None = None
@@ -59,7 +59,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of the API; `integration_id` is None where the path's id is no 64-bit integer."""
+    """A call of the API. `integration_id` is None if the path's id is no 64-bit integer."""
 
     operation: Operation
     caller: Caller
@@ -71,7 +71,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server answers, before anything goes wrong on the way; `applied` tells whether it changed something."""
+    """The server's response, before any fault. `applied` says whether it changed something."""
 
     status: int
     content: bytes = b""
@@ -81,7 +81,7 @@ class Answer:
 
     @property
     def body(self) -> object:
-        """Parse the content anew, so that no reader can change what another one sees.
+        """Parse the content again, so that no reader can change what another one sees.
 
         Raises:
             ValueError: the content is not JSON.
@@ -91,31 +91,31 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a method and a path mean: an operation, or the answer that the router itself gives."""
+    """The meaning of a method and a path: an operation, or the router's own response."""
 
     request: Request | None = None
     refusal: Answer | None = None
 
 
 def refusal(status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """Make an answer with NetBird's error body."""
+    """Make a response with NetBird's error body."""
     return Answer(status, encode({"message": message, "code": status}), headers=headers)
 
 
 def no_such_path(form: UnknownPath) -> Answer:
-    """Make the answer for a path that the server does not have: never JSON, unlike an integration that is not there."""
+    """Make the response for an unknown path: never JSON, unlike a missing integration."""
     if form is UnknownPath.HTML:
         return Answer(404, _PAGE.encode(), HTML_TYPE)
     return Answer(404, b"404 page not found\n", PLAIN_TYPE)
 
 
 def encode(value: object) -> bytes:
-    """Serialise a JSON value compactly; lone surrogates stay escaped, so that any string that came in can go out."""
+    """Serialise a JSON value compactly. Lone surrogates stay escaped, so that any received string can be sent."""
     return _ENCODER.encode(value).encode("ascii")
 
 
 def read_body(content: bytes) -> object:
-    """Parse a request's body; what is not JSON (nor UTF-8, nor of sane depth) becomes `Unreadable`."""
+    """Parse a request's body. Invalid JSON, invalid UTF-8 and excessive depth become `Unreadable`."""
     try:
         parsed: object = json.loads(content)
     except (ValueError, RecursionError):
@@ -124,7 +124,7 @@ def read_body(content: bytes) -> object:
 
 
 def route(method: str, path: str, caller: Caller, content: bytes) -> Route:
-    """Find the operation that a method and a path mean; the server's settings decide later whether it is offered."""
+    """Find the operation of a method and a path. The server's settings decide later whether it is offered."""
     own = _own(path, caller)
     if own is not None:
         return Route(own) if method == "GET" else Route(refusal=Answer(405, b"", PLAIN_TYPE, headers=_ONLY_GET))
@@ -151,7 +151,7 @@ def _own(path: str, caller: Caller) -> Request | None:
 
 
 def _split(path: str) -> tuple[str, str | None]:
-    """Part a path into its collection and the identifier after it, if there is one."""
+    """Split a path into its collection and the identifier after it, if there is one."""
     if path in _BASES:
         return path, None
     base, _, identifier = path.rpartition("/")
@@ -159,7 +159,7 @@ def _split(path: str) -> tuple[str, str | None]:
 
 
 def _int64(text: str) -> int | None:
-    """Read a decimal 64-bit integer as Go does; `int` would also take underscores, spaces and other scripts' digits."""
+    """Read a decimal 64-bit integer as Go does. `int` would also accept underscores, spaces and other digits."""
     if not _DECIMAL.fullmatch(text):
         return None
     number = int(text)

@@ -29,7 +29,7 @@ POLICY: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One request that the API server answered, or one watch that it started."""
+    """A request that the API server answered, or one watch that it started."""
 
     user: str
     verb: str

@@ -32,7 +32,7 @@ class Files:
 
     @property
     def audit_log(self) -> Path:
-        """One JSON object a line."""
+        """A JSON object a line."""
         return self.folder / "audit.log"
 
     def log(self, component: str) -> Path:

@@ -1,1 +1,1 @@
-"""How Argo CD, Flux and Helm judge the operator's resources, without running them."""
+"""Judgements of Argo CD, Flux and Helm about the operator's resources, without running them."""

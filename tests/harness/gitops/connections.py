@@ -15,7 +15,7 @@ from netbird_streaming.errors import EditError, LeaseLostError, OperatorError, W
 from netbird_streaming.netbird.responses import NoResponse, TransportFailure, malformed_response, to_operator_error
 from netbird_streaming.reasons import Reason
 from tests.harness.cases import ACCOUNT, KEY, WALL
-from tests.harness.gitops.situations import LISTING, denied, refused, told
+from tests.harness.gitops.situations import LISTING, denied, error_of, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ CONNECTION_SITUATIONS: Final = (
     ConnectionSituation("synced"),
     ConnectionSituation("synced-edited", edited=True),
     ConnectionSituation("deleting", deleted=True),
-    ConnectionSituation("progressing", refusal=told(LeaseLostError, Reason.PROGRESSING)),
-    ConnectionSituation("connection-invalid", told(EditError, Reason.CONNECTION_INVALID)),
-    ConnectionSituation("ca-bundle-invalid", told(WaitError, Reason.CA_BUNDLE_INVALID)),
-    ConnectionSituation("too-many-connections", told(WaitError, Reason.TOO_MANY_CONNECTIONS)),
-    ConnectionSituation("secret-not-found", told(WaitError, Reason.SECRET_NOT_FOUND)),
-    ConnectionSituation("secret-key-not-found", told(WaitError, Reason.SECRET_KEY_NOT_FOUND)),
-    ConnectionSituation("secret-value-invalid", told(WaitError, Reason.SECRET_VALUE_INVALID)),
+    ConnectionSituation("progressing", refusal=error_of(LeaseLostError, Reason.PROGRESSING)),
+    ConnectionSituation("connection-invalid", error_of(EditError, Reason.CONNECTION_INVALID)),
+    ConnectionSituation("ca-bundle-invalid", error_of(WaitError, Reason.CA_BUNDLE_INVALID)),
+    ConnectionSituation("too-many-connections", error_of(WaitError, Reason.TOO_MANY_CONNECTIONS)),
+    ConnectionSituation("secret-not-found", error_of(WaitError, Reason.SECRET_NOT_FOUND)),
+    ConnectionSituation("secret-key-not-found", error_of(WaitError, Reason.SECRET_KEY_NOT_FOUND)),
+    ConnectionSituation("secret-value-invalid", error_of(WaitError, Reason.SECRET_VALUE_INVALID)),
     ConnectionSituation("kubernetes-refused", denied()),
-    ConnectionSituation("account-mismatch", refusal=told(EditError, Reason.ACCOUNT_MISMATCH)),
+    ConnectionSituation("account-mismatch", refusal=error_of(EditError, Reason.ACCOUNT_MISMATCH)),
     ConnectionSituation("token-rejected", refusal=refused(LISTING, 401)),
     ConnectionSituation("permission-denied", refusal=refused(LISTING, 403)),
     ConnectionSituation("not-licensed", refusal=refused(LISTING, 404, b"<p>404")),

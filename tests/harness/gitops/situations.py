@@ -145,7 +145,7 @@ def refused(call: Call, status: int, body: bytes = b"{}") -> OperatorError:
     return to_operator_error(call, Response(status, body), WALL)
 
 
-def told(branch: type[OperatorError], reason: Reason) -> OperatorError:
+def error_of(branch: type[OperatorError], reason: Reason) -> OperatorError:
     """Errors that only the edges find."""
     return branch(reason, reason.remedy)
 
@@ -178,14 +178,16 @@ SITUATIONS: Final = (
     Situation("suspended", SUSPENDED, {"snapshot": view()}),
     Situation("suspended-drifted", SUSPENDED, {"snapshot": view(item(5, **_FOREIGN))}, held),
     Situation("observe-only", observed={"snapshot": view(), "target": replace(route_of(), observe_only=True)}),
-    Situation("connection-not-found", observed={"target": told(WaitError, Reason.CONNECTION_NOT_FOUND)}),
+    Situation("connection-not-found", observed={"target": error_of(WaitError, Reason.CONNECTION_NOT_FOUND)}),
     Situation(
-        "connection-not-found-suspended", SUSPENDED, observed={"target": told(WaitError, Reason.CONNECTION_NOT_FOUND)}
+        "connection-not-found-suspended",
+        SUSPENDED,
+        observed={"target": error_of(WaitError, Reason.CONNECTION_NOT_FOUND)},
     ),
-    Situation("namespace-not-allowed", observed={"target": told(WaitError, Reason.NAMESPACE_NOT_ALLOWED)}),
-    Situation("connection-invalid", observed={"target": told(EditError, Reason.CONNECTION_INVALID)}),
-    Situation("ca-bundle-invalid", observed={"target": told(WaitError, Reason.CA_BUNDLE_INVALID)}),
-    Situation("too-many-connections", observed={"target": told(WaitError, Reason.TOO_MANY_CONNECTIONS)}),
+    Situation("namespace-not-allowed", observed={"target": error_of(WaitError, Reason.NAMESPACE_NOT_ALLOWED)}),
+    Situation("connection-invalid", observed={"target": error_of(EditError, Reason.CONNECTION_INVALID)}),
+    Situation("ca-bundle-invalid", observed={"target": error_of(WaitError, Reason.CA_BUNDLE_INVALID)}),
+    Situation("too-many-connections", observed={"target": error_of(WaitError, Reason.TOO_MANY_CONNECTIONS)}),
     Situation("secret-not-found", AUTHENTICATED, secrets={"siem": None}),
     Situation("secret-key-not-found", AUTHENTICATED, secrets={"siem": {}}),
     Situation("secret-value-invalid", AUTHENTICATED, secrets={"siem": {"token": b"pasted\n"}}),
@@ -221,7 +223,7 @@ SITUATIONS: Final = (
     Situation("adoption-ambiguous", _adopting("Match"), {"snapshot": view(item(5), item(6))}),
     Situation("owner-unknown", before=_pruned, observed={"snapshot": view(item(5))}),
     Situation("restored-status", before=_claiming, observed={"snapshot": view(item(5))}),
-    Situation("account-unconfirmed", before=held, observed=_route(told(WaitError, Reason.ACCOUNT_UNCONFIRMED))),
+    Situation("account-unconfirmed", before=held, observed=_route(error_of(WaitError, Reason.ACCOUNT_UNCONFIRMED))),
     Situation("account-unconfirmed-elsewhere", before=_creating(endpoint="endpoint-2"), observed=_route("another")),
     Situation("account-mismatch", before=held, observed=_route("another")),
     Situation("platform-mismatch", _adopting("Override", 5), {"snapshot": view(item(5, platform="s3"))}),
@@ -235,5 +237,5 @@ SITUATIONS: Final = (
     Situation("drifted", REPORTED, {"snapshot": view(item(5, updated_at=_LATER, **_FOREIGN))}, held),
     Situation("remote-deleted", REPORTED, {"snapshot": view(begun=NOW - 1)}, held, _MISSING),
     Situation("contended", before=_corrected, observed=_CONTENDED),
-    Situation("resource-unreadable", payload=told(EditError, Reason.RESOURCE_UNREADABLE)),
+    Situation("resource-unreadable", payload=error_of(EditError, Reason.RESOURCE_UNREADABLE)),
 )

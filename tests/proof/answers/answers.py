@@ -41,7 +41,7 @@ Make = Callable[[Operation, datetime], Failure]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. `status` is what its messages may name; `place` is set where no request even arrives.
+    """An answer. `status` is what its messages may name; `place` is set where no request even arrives.
 
     `make` builds what the server does, for an operation and at a time; `operations` are those that it is tried with.
     `is_pause` says that the token is refused for longer than anybody waits, so that another one is the remedy.

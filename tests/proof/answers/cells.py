@@ -25,7 +25,7 @@ _ID: Final = re.compile(r"\b\d{16,}\b")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One answer to one call of one flow; None stands for each call that there is."""
+    """An answer to one call of one flow; None stands for each call that there is."""
 
     flow: Flow
     call: Operation | None

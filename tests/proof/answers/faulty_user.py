@@ -1,4 +1,4 @@
-"""One user of the one operator that serves all cells: with a NetBird of their own, whose answers can be wrong."""
+"""An user of the one operator that serves all cells: with a NetBird of their own, whose answers can be wrong."""
 
 import asyncio
 import json

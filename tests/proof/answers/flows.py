@@ -22,7 +22,7 @@ EVENTS: Final = "events"
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One flow: `act` makes these calls, the first of them first, and changes NetBird by these writes.
+    """A flow: `act` makes these calls, the first of them first, and changes NetBird by these writes.
 
     `about` is the kind of what the user then looks at; `in_outage` says that it is also tried while every call fails.
     `expected` are the reasons that it leads to whatever NetBird answers: nothing is wrong then.

@@ -19,7 +19,7 @@ _SLOW: Final = "tests/controlplane/"
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """One bug; `issue` is where somebody reported it of another program, `tests` are those that have to fail."""
+    """A bug; `issue` is where somebody reported it of another program, `tests` are those that have to fail."""
 
     path: Path
     title: str

@@ -1,4 +1,4 @@
-"""One bug on trial: a copy of the tree, the patch, the tests that have to fail, and what they said."""
+"""A bug on trial: a copy of the tree, the patch, the tests that have to fail, and what they said."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ class Verdict:
         return self.trouble is None and all(any(_is_of(each, test) for each in self.failed) for test in self.bug.tests)
 
     def __str__(self) -> str:
-        """One line of the report."""
+        """A line of the report."""
         what = (
             "caught by " + ", ".join(self.bug.tests) if self.is_caught else f"NOT CAUGHT ({self.trouble or 'passed'})"
         )

@@ -99,7 +99,7 @@ async def broken_webhook(trial: Trial) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def hanging_webhook(trial: Trial) -> AsyncIterator[None]:
-    """One that takes connections and says nothing: the API server gives up after ten seconds, and fails the write."""
+    """A that takes connections and says nothing: the API server gives up after ten seconds, and fails the write."""
     writers: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -209,7 +209,7 @@ async def _write(trial: Trial, name: str) -> None:
 
 
 def together(*all_of_them: Lasting) -> Lasting:
-    """One after the other, each within those before it."""
+    """An after the other, each within those before it."""
 
     @asynccontextmanager
     async def lasting(trial: Trial) -> AsyncIterator[None]:

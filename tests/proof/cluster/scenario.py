@@ -29,7 +29,7 @@ Story = Callable[[Trial], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One fault, and what is to be seen of it.
+    """A fault, and what is to be seen of it.
 
     `told` says that the conditions tell of it, else the log does, since they can't be written. `lost_answers` is how
     many PUTs may be repeated because nobody heard their answers.

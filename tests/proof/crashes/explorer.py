@@ -116,7 +116,7 @@ class Explorer:
 
 
 async def _live_through(flow: Flow, run: Run) -> list[str]:
-    """One run: prepare, strike, and see that all comes to rest as it shall be."""
+    """A run: prepare, strike, and see that all comes to rest as it shall be."""
     verdict = Verdict(run)
     async with running(run):
         follower = asyncio.create_task(run.follow(verdict.see))

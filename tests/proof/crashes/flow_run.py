@@ -1,4 +1,4 @@
-"""One run of a flow: a namespace, a NetBird and operators of its own, with taps between them that can strike."""
+"""A run of a flow: a namespace, a NetBird and operators of its own, with taps between them that can strike."""
 
 import asyncio
 import json

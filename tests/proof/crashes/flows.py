@@ -18,7 +18,7 @@ CHANGED: Final = "https://siem.example.com/changed"
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One flow. `leased` says that operators compete for a Lease."""
+    """A flow. `leased` says that operators compete for a Lease."""
 
     name: str
     prepare: Step

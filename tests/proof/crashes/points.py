@@ -38,7 +38,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One strike."""
+    """A strike."""
 
     point: Point
     side: Side

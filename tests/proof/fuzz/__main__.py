@@ -37,7 +37,7 @@ class Outcome:
     trouble: str | None
 
     def __str__(self) -> str:
-        """One line, and what went wrong below it."""
+        """A line, and what went wrong below it."""
         line = f"{self.target}: {self.runs} inputs, {self.covered} places reached"
         return line if self.trouble is None else f"{line}, and one escaped:\n{self.trouble}"
 

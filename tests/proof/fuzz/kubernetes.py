@@ -75,7 +75,7 @@ class _Client:
 
 @cache
 def _connection() -> KubernetesClient:
-    """One for all: making it reads certificates."""
+    """A for all: making it reads certificates."""
     return KubernetesClient(Configuration())
 
 
@@ -86,7 +86,7 @@ def _api(status: int, body: bytes) -> KubernetesClient:
 
 
 def kubernetes_answer(data: bytes) -> None:
-    """One answer to everything that is asked of the API server: only our own errors."""
+    """An answer to everything that is asked of the API server: only our own errors."""
     head, _, body = data.partition(b"\n")
     status = int(head) if head.isdigit() and len(head) == 3 else 200
     _run(_ask(status, _body(body)))

@@ -1,4 +1,4 @@
-"""One target under the fuzzer, as a process of its own: libFuzzer ends it by itself.
+"""A target under the fuzzer, as a process of its own: libFuzzer ends it by itself.
 
 `python -m tests.proof.fuzz.worker TARGET FLAGS…`
 """

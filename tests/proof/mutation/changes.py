@@ -14,7 +14,7 @@ _WORDS: Final = re.compile(r"\w \w")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `function` begins with its module, `before` and `after` are the lines that differ, made one.
+    """A change. `function` begins with its module, `before` and `after` are the lines that differ, made one.
 
     `is_wording` is true where nothing but text that a person reads differs: a string with more than one word.
     """
@@ -71,6 +71,6 @@ class _Unworded(ast.NodeTransformer):
     """Empties every text of more than one word."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        """One constant."""
+        """A constant."""
         worded = isinstance(node.value, str) and _WORDS.search(node.value) is not None
         return ast.Constant("") if worded else node

@@ -1,4 +1,4 @@
-"""One resource for each integration, and one for each configuration."""
+"""A resource for each integration, and one for each configuration."""
 
 import pytest
 
