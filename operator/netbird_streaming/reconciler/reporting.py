@@ -72,6 +72,11 @@ def not_in_charge(
     logger.warning("%s", problem.message, extra={"reason": problem.reason})
 
 
+def log_done(what: str, reason: Reason, integration_id: int | None) -> None:
+    """Log an action in NetBird, or on the ownership of an integration."""
+    logger.info(what, extra={"reason": reason, "integration": integration_id})
+
+
 def _log(status: Status | ConnectionStatus, now: Reported) -> None:
     message = next(each.message for each in status.conditions if each.type == "Ready")
     level = logging.INFO if now.reason in INFORMATIONAL else logging.WARNING

@@ -11,8 +11,8 @@ from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
-from netbird_streaming.reconciler.integration.execute_reads import report_error
-from netbird_streaming.reconciler.integration.reconciliation import Reconciliation
+from netbird_streaming.reconciler.integration.finish import report_error
+from netbird_streaming.reconciler.integration.reconciliation import Next, Reconciliation
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.records import lane_of
 
@@ -21,10 +21,10 @@ PATIENCE: Final = 1.0
 _ACTIONS: Final = (Create, Update, Delete, ProveAbsence)
 
 
-async def for_slot(run: Reconciliation, inputs: DecisionInput, action: Action) -> bool | None:
+async def for_slot(run: Reconciliation, inputs: DecisionInput, action: Action) -> Next | None:
     """Wait for the rate limit before an action that sends a request by id, or a POST.
 
-    Returns None if the request may be sent, True if the reconcile ends here, and False if it has to decide again.
+    Return None if the request may be sent now.
     """
     if not isinstance(action, _ACTIONS) or not isinstance(run.resolved, ResolvedConnection):
         return None
@@ -40,10 +40,10 @@ async def for_slot(run: Reconciliation, inputs: DecisionInput, action: Action) -
         return None
     run.desired_status = updates.waiting(inputs, action, timedelta(seconds=wait))
     if run.is_dirty and not await run.write_status():
-        return False
+        return Next.CONTINUE
     run.remember_version(run.resource)
     # Only these are kept while the resource waits, and nothing else of its reconcile.
     resume, record, resumed = run.context.triggers.resume, run.record, run.priority
     account.gate.park(key, priority, lane, lambda turn: resume(record, resumed, turn))
     run.outcome = Outcome.WAITING
-    return True
+    return Next.STOP

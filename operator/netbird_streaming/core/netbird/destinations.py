@@ -44,7 +44,7 @@ def _never(_: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a configuration in NetBird. `is_public` tells for a block whether the value may be shown."""
+    """A key of a configuration in NetBird. `is_public` tells for a block whether the value may be shown."""
 
     name: str
     kind: Kind

@@ -1,7 +1,6 @@
-"""The reconcile of one resource: gather, decide, act, report. Every trigger does the same."""
+"""The reconcile of one resource: gather, decide, act, report. Each trigger does the same."""
 
 import logging
-from dataclasses import replace
 from typing import Final, assert_never
 
 from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey
@@ -21,24 +20,22 @@ from netbird_streaming.core.actions import (
     WaitForList,
 )
 from netbird_streaming.core.decide import decide
-from netbird_streaming.core.inputs import DecisionInput, Desired, Observed, Recorded, Target, own_status_of
-from netbird_streaming.core.netbird.compare import is_identical, signature
-from netbird_streaming.core.netbird.payload import Payload, referenced, resolve, secret_keys
-from netbird_streaming.core.netbird.secret_reader import SecretData  # noqa: TC001  # the only import that would be for types alone
+from netbird_streaming.core.inputs import DecisionInput, own_status_of
 from netbird_streaming.core.netbird.types import Priority
-from netbird_streaming.core.policies import existing
-from netbird_streaming.errors import EditError, NotInChargeError, OperatorError, RetryError, WaitError
+from netbird_streaming.errors import (
+    NotInChargeError,
+    OperatorError,
+    RetryError,
+)
 from netbird_streaming.log_context import log_fields
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler import reporting, waits
-from netbird_streaming.reconciler.connection.account import Account
-from netbird_streaming.reconciler.connection.resolved import ResolvedConnection
 from netbird_streaming.reconciler.context import Context
 from netbird_streaming.reconciler.gate import give_back
-from netbird_streaming.reconciler.integration import execute_reads, execute_writes
-from netbird_streaming.reconciler.integration.reconciliation import Reconciliation, ResourceReplaced, read_latest
-from netbird_streaming.reconciler.listing import INTEGRATION
-from netbird_streaming.reconciler.ownership import Claim, ConfigKey, Owner, account_key
+from netbird_streaming.reconciler.integration import execute_create, execute_reads, execute_writes
+from netbird_streaming.reconciler.integration.finish import report, report_error
+from netbird_streaming.reconciler.integration.gather import gather
+from netbird_streaming.reconciler.integration.reconciliation import Next, Reconciliation, ResourceReplaced, read_latest
 from netbird_streaming.reconciler.ports import Outcome
 from netbird_streaming.reconciler.records import ResourceRecord
 
@@ -75,12 +72,12 @@ async def _advance(run: Reconciliation) -> Outcome:
     """One step after the other; what could not be written of their outcome is, by the next reconcile."""
     try:
         for _ in range(MAX_STEPS):
-            inputs = await _gather(run)
+            inputs = await gather(run)
             action = decide(inputs)
             with log_fields(action=type(action).__name__):
                 logger.debug("decided")
-                ended = await waits.for_slot(run, inputs, action)
-                if await _act(run, inputs, action) if ended is None else ended:
+                follows = await waits.for_slot(run, inputs, action)
+                if (await _act(run, inputs, action) if follows is None else follows) is Next.STOP:
                     return run.outcome
         return await _report_limit(run)
     except NotInChargeError as problem:
@@ -97,7 +94,7 @@ async def _report_limit(run: Reconciliation) -> Outcome:
     """End a reconcile that reached its step limit: the status says so, and the resource is requeued."""
     message = f"The reconcile did not finish in {MAX_STEPS} steps. It is retried with backoff."
     problem = RetryError(Reason.PROGRESSING, message)
-    if not await execute_reads.report_error(run, await _gather(run), problem):
+    if await report_error(run, await gather(run), problem) is Next.CONTINUE:
         raise problem
     return run.outcome
 
@@ -129,178 +126,23 @@ def _start(
     return run
 
 
-async def _gather(run: Reconciliation) -> DecisionInput:
-    """All that the next decision rests on; what was read stays at hand for the reconcile."""
-    context, record, resource = run.context, run.record, run.resource
-    if run.resolved is None:
-        run.resolved = await context.connections.resolve(resource)
-    if isinstance(run.resolved, NotInChargeError):
-        raise run.resolved
-    if isinstance(run.resolved, ResolvedConnection):
-        record.account = run.resolved.account
-        run.list_failure = run.resolved.account.take_list_error(record.key) or run.list_failure
-    if run.payload is None:
-        run.payload = await _payload(run)
-    _remember_first_seen(run)
-    inputs = _inputs(run, run.payload, run.resolved)
-    rival = _conflicting_owner(run, inputs)
-    return inputs if rival is None else replace(inputs, observed=replace(inputs.observed, conflicting_owner=rival))
-
-
-async def _payload(run: Reconciliation) -> Payload | OperatorError:
-    spec, namespace = run.resource.spec, run.resource.metadata.namespace or ""
-    if run.resource.deleting:
-        return WaitError(Reason.DELETING, "The resource is being deleted.")
-    if isinstance(run.resolved, OperatorError):
-        return run.resolved  # Without a connection nothing is sent, so no Secret is read.
-    secrets: dict[str, SecretData | None] = {}
-    try:
-        for name, keys in secret_keys(spec).items():
-            data = await run.context.ports.cluster.secret(namespace, name)
-            secrets[name] = None if data is None else referenced(data, keys)
-        allowed = run.resolved is not None and run.resolved.state.connection.spec.allow_plain_http_destinations
-        return resolve(spec, secrets, run.key, allow_plain_http=allowed)
-    except (WaitError, EditError) as problem:
-        return problem
-
-
-def _remember_first_seen(run: Reconciliation) -> None:
-    """Remember when things were first known, and forget a POST whose id has landed."""
-    memory, now = run.record.memory, run.context.ports.clock.monotonic()
-    memory = memory.id_recorded(run.stored_status.id)
-    # Where nothing is created, a LIST does not have to begin after the finalizer.
-    ready = run.resource.has_finalizer or (isinstance(run.resolved, ResolvedConnection) and run.resolved.observe_only)
-    if ready and memory.finalizer_seen_at is None:
-        memory = memory.finalizer_seen(now)
-    if run.desired_status.internal.creation is not None and memory.create.ended_at is None:
-        # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
-        memory = memory.create_ended(now + run.context.timeouts.post)
-    run.record.memory = memory.requested(run.resource.metadata.reconcile_request, now)
-
-
-def _inputs(
-    run: Reconciliation, payload: Payload | OperatorError, resolved: ResolvedConnection | OperatorError
-) -> DecisionInput:
-    context, record = run.context, run.record
-    account = resolved.account if isinstance(resolved, ResolvedConnection) else None
-    unlisted = context.lists.unknown(INTEGRATION)
-    observed = Observed(
-        now=context.ports.clock.monotonic(),
-        wall=context.ports.clock.now(),
-        target=_target(run, resolved) if isinstance(resolved, ResolvedConnection) else resolved,
-        owners=context.ownership.other_owners(_place(record, account)),
-        snapshot=account.snapshot if account is not None else None,
-        account_since=account.known_since if account is not None else 0.0,
-        deleted_at=account.deleted_at if account is not None else 0.0,
-        server_now=account.server_now() if account is not None else None,
-        unlisted=None if unlisted is None else str(unlisted),
-        vanished=account.vanished if account is not None else frozenset(),
-        partial=account is not None and bool(account.contradicted),
-    )
-    recorded = Recorded(run.desired_status, record.memory, own_status_of(run.resource, record.memory).restored_id)
-    return DecisionInput(Desired(run.resource, payload), observed, recorded, run.key, context.timeouts)
-
-
-def _place(record: ResourceRecord, account: Account | None) -> Owner:
-    return record.at(None, None) if account is None else record.at(account.authority, account.account_id)
-
-
-def _target(run: Reconciliation, resolved: ResolvedConnection) -> Target:
-    account, known = resolved.account, resolved.account_id
-    return Target(
-        authority=account.authority,
-        endpoint_digest=account.endpoint_digest,
-        credential_digest=account.credential_digest,
-        account=run.account_problem if known is None else known,
-        allow_adoption=resolved.allow_adoption,
-        tenant_id=resolved.tenant_id,
-        account_checked=account.account_checked,
-        observe_only=resolved.observe_only,
-    )
-
-
-def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None:
-    """Offer for the configuration, before anything is awaited; answers who has the better claim."""
-    payload, resolved = inputs.desired.payload, run.resolved
-    intent, ownership, uid = run.desired_status.internal.creation, run.context.ownership, run.record.uid
-    if not isinstance(resolved, ResolvedConnection):
-        return None
-    wanted: dict[ConfigKey, Claim] = {}
-    own = _configuration(run, payload) if isinstance(payload, Payload) else None
-    if own is not None:
-        scope = (resolved.account.ownership_scope, own)
-        held = run.desired_status.id is not None and not existing.is_gone(inputs) and ownership.owns(uid, scope)
-        wanted[scope] = Claim.OWNED if held or _owns_identical(inputs) else Claim.NONE
-    intended = _intended(run, payload, own)
-    if intent is not None and intended is not None:
-        # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
-        accounts = [resolved.account.ownership_scope, run.context.connections.ownership_scope(intent.endpoint)]
-        if intent.authority is not None and intent.account_id is not None:
-            accounts.append(account_key(intent.authority, intent.account_id))
-        for account in accounts:
-            scope = (account, intended)
-            wanted[scope] = max(wanted.get(scope, Claim.NONE), Claim.CREATING)
-    if intent is None or intended is not None:
-        ownership.resolve_restored_create(uid)
-    if not wanted:
-        return None
-    created = run.resource.metadata.creation_timestamp.timestamp()
-    viewer = _place(run.record, resolved.account)
-    rival = ownership.contend(wanted, viewer, created)
-    if rival is None and isinstance(payload, Payload):
-        key, request = run.context.ports.key, payload.request
-        return ownership.find_restored_create(
-            viewer,
-            resolved.account.endpoint_digest,
-            lambda uid: signature(request.platform, request.config, key.of(uid)),
-        )
-    return rival
-
-
-def _configuration(run: Reconciliation, payload: Payload) -> str:
-    """A digest of what tells integrations apart: the same for all resources, and only kept in memory."""
-    known = signature(payload.request.platform, payload.request.config, run.context.ports.key)
-    return run.context.ports.key.digest(*(f"{name}={known[name]}" for name in sorted(known)))
-
-
-def _intended(run: Reconciliation, payload: Payload | OperatorError | None, own: str | None) -> str | None:
-    """The digest of the configuration that the open intent is of, where this process can know it."""
-    intent = run.desired_status.internal.creation
-    if intent is None:
-        run.context.ownership.settle(run.record.uid)
-        return None
-    same = isinstance(payload, Payload) and dict(payload.signature) == intent.signature
-    return own if same else run.context.ownership.intended(run.record.uid)
-
-
-def _owns_identical(inputs: DecisionInput) -> bool:
-    """Whether the integration that the resource holds is of the configuration that it wants."""
-    payload, snapshot = inputs.desired.payload, inputs.observed.snapshot
-    if inputs.status.id is None or not isinstance(payload, Payload) or existing.is_gone(inputs):
-        return False
-    if existing.is_applied(inputs):
-        return True
-    item = inputs.held(snapshot)
-    return item is not None and is_identical(payload.request.platform, payload.request.config, item)
-
-
-async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> bool:  # noqa: C901, PLR0911, PLR0912  # one branch for each action
+async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> Next:  # noqa: C901, PLR0911, PLR0912  # one branch for each action
     """Do it; answers whether the reconcile ends with it."""
     match action:
         case Report():
-            return await execute_reads.report(run, inputs, action)
+            return await report(run, inputs, action)
         case WaitForList():
             return await execute_reads.wait_for_list(run, inputs, action)
         case ConfirmAccount():
             return await execute_reads.confirm_account(run, inputs)
         case RecordId():
-            return await execute_writes.record_id(run, inputs, action)
+            return await execute_create.record_id(run, inputs, action)
         case AddFinalizer():
             return await execute_writes.add_finalizer(run, inputs)
         case RemoveFinalizer():
             return await execute_writes.remove_finalizer(run, inputs, action)
         case Create():
-            return await execute_writes.create(run, inputs, action)
+            return await execute_create.create(run, inputs, action)
         case Update():
             return await execute_writes.update(run, inputs, action)
         case Delete():
@@ -311,6 +153,6 @@ async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> bo
             return await execute_reads.prove_absence(run, inputs, action)
         case Ignore():
             run.context.triggers.cancel(run.record)
-            return True
+            return Next.STOP
         case _:
             assert_never(action)

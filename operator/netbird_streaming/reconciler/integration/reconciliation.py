@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 
 from netbird_streaming.api.status import Status, own
 from netbird_streaming.api.types import EventStreamingIntegration
-from netbird_streaming.core.inputs import own_status_of
+from netbird_streaming.core.inputs import DecisionInput, own_status_of
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Priority
@@ -23,6 +24,15 @@ from netbird_streaming.reconciler.versions import version_of
 _UNWRITABLE: Final = (
     "Kubernetes shows the resource and answers its writes with 404, as where its namespace is gone. It is tried again."
 )
+
+
+class Next(Enum):
+    """What follows an action."""
+
+    CONTINUE = "continue"
+    """Gather and decide again: something changed."""
+    STOP = "stop"
+    """The reconcile ends, with the outcome that it has."""
 
 
 class ResourceReplaced(Exception):  # noqa: N818  # control flow, never an error: the resource is gone or is a namesake
@@ -140,6 +150,10 @@ class Reconciliation:
     def notify(self, written: EventStreamingIntegration, before: Status) -> None:
         """Say what changed with this status."""
         self.record.published.status_changed(self.context.ports.cluster, written, before)
+
+    def with_status(self, inputs: DecisionInput) -> DecisionInput:
+        """Return the inputs with the desired status in place of the one that the decision was about."""
+        return replace(inputs, recorded=replace(inputs.recorded, status=self.desired_status))
 
     def mark_drift(self) -> None:
         """Count a change by another client once, until it is corrected or in sync again."""
