@@ -27,7 +27,7 @@ LABELS: Final[Mapping[str, str]] = {
     "kind": "|".join([*OURS, "Stray"]),
     "result": "|".join(Outcome),
     "reason": "|".join(Reason),
-    "operation": "list|get|create|update|delete|account|user|tokens",
+    "operation": "list|get|create|update|delete|account|user|tokens|tenants",
     "code": r"[1-5]\d\d|dns|other|proxy|refused|reset|timeout|tls",
     "ready": "true|false",
     "watch": "resources|secrets",

@@ -1,5 +1,6 @@
 """Headers and authentication of an HTTP endpoint."""
 
+import re
 from typing import Annotated, Final
 
 from pydantic import ConfigDict
@@ -17,6 +18,7 @@ _CREDENTIAL_NAME: Final = (
     r"|token|secret|passw|credential|api[-_.]?key|signature|bearer"
 )
 _CREDENTIAL_VALUE: Final = r"(?i)^(bearer|basic|token|splunk|apikey|api-key|digest|negotiate|aws4-hmac-sha256) "
+_CREDENTIAL: Final = (re.compile(_CREDENTIAL_NAME), re.compile(_CREDENTIAL_VALUE))
 _REFERENCE_IT: Final = "must not be written in plain: put it into a Secret and name that by valueFrom.secretKeyRef"
 _PLAIN_RULE: Final = first_fault(
     ".value",
@@ -33,6 +35,12 @@ _PLAIN_RULE: Final = first_fault(
     ),
     Cause.FORBIDDEN,
 )
+
+
+def is_credential(name: str, value: str) -> bool:
+    """Return whether the schema rejects the header's value in plain text."""
+    by_name, by_value = _CREDENTIAL
+    return by_name.search(name) is not None or by_value.search(value) is not None
 
 
 class HeaderSource(Model):

@@ -46,6 +46,7 @@ class CommandModule(Protocol):
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "run the operator",
     "check": "check what the operator needs, and name the fix for what is wrong",
+    "export": "print the integrations of an account as resources that adopt them",
 }
 """Each command with its summary, in the order of `--help`. The module has the command's name."""
 

@@ -165,6 +165,10 @@ class NetBirdClient:
         call = Call(Operation.TOKENS, user_id=user_id)
         return expiry_of(await self._request_and_parse(call, None, priority, codec.parse_tokens))
 
+    async def tenants(self, priority: Priority) -> tuple[str, ...]:
+        """Return the ids of the tenants of a managed service provider; raises if the token is of none."""
+        return await self._request_and_parse(Call(Operation.TENANTS), None, priority, codec.parse_tenants)
+
     async def _request_and_parse(
         self, call: Call, body: bytes | None, priority: Priority, parse: Callable[[Encoded], T]
     ) -> T:

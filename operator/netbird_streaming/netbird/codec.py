@@ -152,6 +152,15 @@ def parse_tokens(body: Encoded) -> tuple[AccessToken, ...]:
     return tuple(_token(item) for item in _list_of_objects(parsed))
 
 
+def parse_tenants(body: Encoded) -> tuple[str, ...]:
+    """Return the ids of the tenants that `GET /api/integrations/msp/tenants` lists."""
+    ids = tuple(_text(item, "id", _Interner()) for item in _list_of_objects(_parse(body)))
+    if None in ids:
+        message = "a tenant has no id"
+        raise UnreadableError(message)
+    return tuple(filter(None, ids))
+
+
 def _list_of_objects(parsed: object) -> list[Mapping[str, object]]:
     items = [] if parsed is None else parsed
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):

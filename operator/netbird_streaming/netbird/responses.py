@@ -42,6 +42,7 @@ class Operation(StrEnum):
     ACCOUNT = "account"
     USER = "user"
     TOKENS = "tokens"
+    TENANTS = "tenants"
 
     @property
     def is_write(self) -> bool:
@@ -65,11 +66,13 @@ _WORDS: Final = {
     Operation.ACCOUNT: "Reading the token's account",
     Operation.USER: "Reading the token's user",
     Operation.TOKENS: "Listing the tokens of the user",
+    Operation.TENANTS: "Listing the tenants",
 }
 _PATHS: Final = {
     Operation.ACCOUNT: "/api/accounts",
     Operation.USER: "/api/users/current",
     Operation.TOKENS: "/api/users/{user}/tokens",
+    Operation.TENANTS: "/api/integrations/msp/tenants",
 }
 """The paths of what is not event streaming; each server has the same."""
 

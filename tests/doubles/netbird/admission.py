@@ -145,7 +145,7 @@ def _allowed(token: Token, operation: Operation) -> bool:
     """Check a token's right to an operation."""
     if operation is Operation.ACCOUNTS:
         return token.may_read_accounts
-    if operation is Operation.USER:
+    if operation in {Operation.USER, Operation.TENANTS}:
         return True
     if operation is Operation.TOKENS:
         return token.may_read_tokens

@@ -124,7 +124,9 @@ class NetBird:
             case Operation.ACCOUNTS:
                 account = self.directory.account(account_id)
                 return Answer(200, rendering.account(account)) if account else refusal(404, "account not found")
-            case Operation.USER | Operation.TOKENS:
+            case Operation.TENANTS if not self._behaviour.licensed:
+                return no_such_path(self._behaviour.unknown_path)
+            case Operation.USER | Operation.TOKENS | Operation.TENANTS:
                 return self._own(request, admission)
             case Operation.CREATE:
                 return self._create(request, account_id, mark)
@@ -136,6 +138,10 @@ class NetBird:
         token = self.directory.token(admission.token_id)
         if token is None or not self._behaviour.users:
             return no_such_path(self._behaviour.unknown_path)
+        if request.operation is Operation.TENANTS:
+            return Answer(
+                200, encode([{"id": each, "name": each, "status": "active"} for each in sorted(token.tenants)])
+            )
         if request.operation is Operation.USER:
             return Answer(200, rendering.user(token.owner))
         if request.user_id != token.owner:

@@ -37,11 +37,12 @@ class Operation(StrEnum):
     ACCOUNTS = "accounts"
     USER = "user"
     TOKENS = "tokens"
+    TENANTS = "tenants"
 
 
-EVENT_STREAMING: Final = frozenset(Operation) - {Operation.ACCOUNTS, Operation.USER, Operation.TOKENS}
 COLLECTION_METHODS: Final = {"GET": Operation.LIST, "POST": Operation.CREATE}
 ITEM_METHODS: Final = {"GET": Operation.GET, "PUT": Operation.UPDATE, "DELETE": Operation.DELETE}
+EVENT_STREAMING: Final = frozenset({*ITEM_METHODS.values(), *COLLECTION_METHODS.values()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,8 @@ def _own(path: str, caller: Caller) -> Request | None:
     """Read a path outside of event streaming."""
     if path == "/api/accounts":
         return Request(Operation.ACCOUNTS, caller)
+    if path == "/api/integrations/msp/tenants":
+        return Request(Operation.TENANTS, caller)
     if path == "/api/users/current":
         return Request(Operation.USER, caller)
     user = _TOKENS_PATH.fullmatch(path)

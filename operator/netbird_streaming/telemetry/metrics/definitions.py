@@ -66,8 +66,8 @@ REQUEST_DURATION: Final = MetricDefinition(
     Type.HISTOGRAM,
     "netbird_request_duration_seconds",
     "How long requests to NetBird took, the wait for the rate limiter not included. Operations: list, get, "
-    "create, update, delete, account, user, tokens. The code is the HTTP status (other if HTTP knows no such status), "
-    "or why no answer came: dns, refused, timeout, tls, proxy, reset.",
+    "create, update, delete, account, user, tokens, tenants. The code is the HTTP status (other if HTTP knows no such "
+    "status), or why no answer came: dns, refused, timeout, tls, proxy, reset.",
     labels=("operation", "code"),
 )
 RATE_LIMIT_REMAINING: Final = MetricDefinition(
