@@ -17,6 +17,7 @@ from netbird_streaming.api.types import RateLimit
 from netbird_streaming.core.netbird.compare import canonical_url
 from netbird_streaming.core.netbird.types import Applicant, Priority, RateLimitState, Slot
 from netbird_streaming.errors import RetryError
+from netbird_streaming.netbird.follow_ups import FollowUps
 from netbird_streaming.reasons import Reason
 
 MAX_WAIT: Final = 60.0
@@ -53,6 +54,7 @@ class _Single:
     """One request that waits by itself."""
 
     priority: Priority
+    follow_ups: int = 0
 
     def front(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one request has no depth
         return int(self.priority <= priority)
@@ -99,6 +101,7 @@ class RateLimiter:
         self._granted = 0
         self._refusals = 0
         self._in_flight = 0
+        self._follow_ups = FollowUps()
         self._at = clock.monotonic()
         self.limit = limit
         self._level = self._initial_level
@@ -175,16 +178,22 @@ class RateLimiter:
                 if first is not waiter:
                     first.turn.set()
                     await waiter.turn.wait()
-                elif (delay := self._delay()) > 0:
+                elif (delay := self._delay(applicant)) > 0:
                     await self._clock.sleep(min(delay, _POLL_SECONDS))
                 else:
-                    self._level -= 1
-                    self._in_flight += 1
-                    self._granted += 1
+                    self._grant(applicant)
                     return _Slot(self, self._clock.monotonic() - asked)
         finally:
             self._waiters.remove(waiter)
             self._wake()
+
+    def _grant(self, applicant: Applicant) -> None:
+        self._level -= 1
+        self._in_flight += 1
+        self._granted += 1
+        if applicant.priority is Priority.STARTED:
+            self._follow_ups.sent()
+        self._follow_ups.add(min(applicant.follow_ups, self.limit.burst // 2), self._clock.monotonic())
 
     def took_back(self) -> None:
         """Take back a slot that was not used."""
@@ -194,9 +203,16 @@ class RateLimiter:
             self._level = min(self._level + 1, max(self.limit.burst, 1) - self._in_flight)
         self._wake()
 
+    @property
+    def _is_turn_of_the_oldest(self) -> bool:
+        return self._granted % SHARE == SHARE - 1
+
     def _first(self) -> _Waiter:
-        if self._granted % SHARE == SHARE - 1:
-            return min(self._waiters, key=lambda each: each.serial)
+        if self._is_turn_of_the_oldest:
+            expected = self._follow_ups.count(self._clock.monotonic())
+            oldest = [each for each in self._waiters if not (expected and each.applicant.follow_ups)]
+            if oldest:
+                return min(oldest, key=lambda each: each.serial)
         return min(self._waiters, key=lambda each: (each.applicant.priority, each.serial))
 
     def _wake(self) -> None:
@@ -238,10 +254,16 @@ class RateLimiter:
             self._level = max(self._level, min(room, self._level + (now - self._at) * self._rate))
             self._at = now
 
-    def _delay(self) -> float:
-        """Seconds until a whole request is in the bucket."""
+    def _delay(self, applicant: Applicant) -> float:
+        """Return the seconds until a request may be sent.
+
+        The LIST for new resources waits until the requests that are expected already can be sent too. So does periodic
+        work, unless it has waited longest and it is the turn of that.
+        """
         self._refill()
         missing = 1 - self._level
+        if applicant.priority > Priority.STARTED and (applicant.follow_ups or not self._is_turn_of_the_oldest):
+            missing += self._follow_ups.count(self._clock.monotonic())
         pause = max(0.0, self._at - self._clock.monotonic())
         return pause + (missing / self._rate if missing > _ALMOST else 0.0)
 

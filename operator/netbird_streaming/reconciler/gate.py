@@ -57,6 +57,11 @@ class Gate:
         """The best priority of what is parked."""
         return next((priority for priority in Priority if self._lines[priority]), Priority.LOW)
 
+    @property
+    def follow_ups(self) -> int:
+        """None: each request that is parked is sent by itself."""
+        return 0
+
     def front(self, priority: Priority, depth: int) -> int:
         """Return how many parked resources get a slot before one of this priority, the `depth`-th of its lane."""
         better = sum(len(keys) for each in Priority if each < priority for keys in self._lines[each].values())

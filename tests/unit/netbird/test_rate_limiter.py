@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from netbird_streaming.api.types import RateLimit
 from netbird_streaming.core.netbird.types import Priority, RateLimitState
 from netbird_streaming.errors import RetryError
+from netbird_streaming.netbird.follow_ups import LIFETIME
 from netbird_streaming.netbird.rate_limiter import MAX_PAUSE, RateLimiter, RateLimiters
 from netbird_streaming.reasons import Reason
 from tests.unit.netbird.fakes import PLENTY, FakeClock, settle
@@ -137,6 +139,8 @@ async def test_one_request_in_four_goes_to_what_has_waited_longest() -> None:
 class Rising:
     """An applicant whose priority becomes better while it waits."""
 
+    follow_ups = 0
+
     def __init__(self) -> None:
         self.priority = Priority.LOW
 
@@ -164,6 +168,62 @@ async def test_an_applicant_whose_priority_rises_goes_ahead() -> None:
     applicant.priority = Priority.HIGH
     await clock.advance(10)
     assert served == ["new 0", "rising", "new 1", "new 2"]
+
+
+@dataclass
+class Lists:
+    """A LIST for new resources, each of which sends a request after it."""
+
+    follow_ups: int
+    priority: Priority = Priority.NEW
+
+    def front(self, priority: Priority, depth: int) -> int:
+        raise NotImplementedError
+
+
+async def test_the_next_list_waits_until_the_requests_after_the_last_one_can_be_sent() -> None:
+    clock, served = FakeClock(), list[str]()
+    rate_limiter = RateLimiter(RateLimit(requests_per_minute=60, burst=4), clock, 1.0)
+
+    async def start(name: str) -> None:
+        (await rate_limiter.slot(Lists(2))).spend(rate_limiter)
+        served.append(name)
+
+    async def create() -> None:
+        await use(rate_limiter, Priority.STARTED)
+        served.append("create")
+
+    # Four requests can be sent at once: two lists, and the two that follow the first of them.
+    started(start("one"), start("two"), start("three"))
+    await clock.advance(0.4)
+    assert served == ["one", "two"]
+    started(create(), create())
+    await clock.advance(0.4)
+    assert served == ["one", "two", "create", "create"]
+    started(create(), create())
+    await clock.advance(4)
+    assert served == ["one", "two", "create", "create", "create", "create", "three"]
+
+
+async def test_what_is_expected_and_never_sent_holds_nothing_up_for_long() -> None:
+    clock = FakeClock()
+    rate_limiter = RateLimiter(RateLimit(requests_per_minute=1, burst=4), clock, 1.0)
+    (await rate_limiter.slot(Lists(2))).spend(rate_limiter)
+    await use(rate_limiter, Priority.LOW)
+    (waiting,) = started(use(rate_limiter, Priority.LOW))
+    await clock.advance(LIFETIME - 2)
+    assert not waiting.done()
+    await clock.advance(3)
+    assert waiting.done()
+
+
+async def test_a_users_change_waits_for_nothing_that_is_expected() -> None:
+    clock = FakeClock()
+    rate_limiter = RateLimiter(RateLimit(requests_per_minute=1, burst=4), clock, 1.0)
+    (await rate_limiter.slot(Lists(2))).spend(rate_limiter)
+    edits = started(*(use(rate_limiter, Priority.HIGH) for _ in range(3)))
+    await clock.advance(0.01)
+    assert all(edit.done() for edit in edits)
 
 
 async def test_a_slot_is_good_for_one_request_with_its_own_token_and_in_no_pause() -> None:

@@ -60,6 +60,11 @@ class Applicant(Protocol):
         """The best priority of the requests. It may change while the applicant waits."""
         ...
 
+    @property
+    def follow_ups(self) -> int:
+        """How many requests of the priority `STARTED` are expected soon after this one."""
+        ...
+
     def front(self, priority: Priority, depth: int) -> int:
         """Return how many of the requests are sent before one of this priority, the `depth`-th of its namespace."""
         ...

@@ -291,6 +291,12 @@ class Account:
         """The priority of the next LIST: the best of those that wait for it."""
         return min(self._due(), default=Priority.LOW)
 
+    @property
+    def follow_ups(self) -> int:
+        """One create for each new resource that waits, and the request for the account while that is unknown."""
+        new = self._due().count(Priority.NEW)
+        return new + (self._account_id is None) if new else 0
+
     def front(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one LIST serves all
         """Return whether the next LIST is sent before a request of this priority."""
         return int(self.priority <= priority)

@@ -1,6 +1,7 @@
 """The reconcile of one connection: read its token, resync its accounts, say whether it works, let it go when unused."""
 
 from dataclasses import replace
+from typing import NamedTuple, Self
 
 from netbird_streaming.api.types import (
     CONFIRM_ANNOTATION,
@@ -90,7 +91,8 @@ async def _is_managed_elsewhere(context: Context, state: ConnectionState) -> boo
 
 async def _users(context: Context, state: ConnectionState) -> tuple[str, ...]:
     """Name what has an integration that this connection can delete: in its accounts, of namespaces that may use it."""
-    holding = [record for record in context.store.dependents(state.connection.key) if _can_delete(state, record)]
+    reach = _Reach.of(state)
+    holding = [record for record in context.store.dependents(state.connection.key) if reach.includes(record)]
     namespaces = {record.key.namespace or "" for record in holding}
     served = {each for each in namespaces if await context.connections.serves(state, each)}
     users = [record.key.label for record in holding if (record.key.namespace or "") in served]
@@ -99,15 +101,28 @@ async def _users(context: Context, state: ConnectionState) -> tuple[str, ...]:
     return (*users, *orphans)
 
 
-def _can_delete(state: ConnectionState, record: ResourceRecord) -> bool:
-    """Whether the connection leads to the account of what the resource holds, as far as is known."""
-    authority, created = authority_of(state.connection), record.memory.create.created
-    if created is not None and created.authority == authority:
-        return True
-    accounts = {account.account_id for account in state.accounts.values()}
-    known = bool(accounts) and None not in accounts and record.summary.origin.account_id is not None
-    here = record.summary.origin.authority == authority and (not known or record.summary.origin.account_id in accounts)
-    return here and (record.summary.id is not None or record.summary.create_pending)
+class _Reach(NamedTuple):
+    """The accounts to which a connection leads: all of the authority while one of them is unknown."""
+
+    authority: str
+    account_ids: frozenset[str] | None
+
+    @classmethod
+    def of(cls, state: ConnectionState) -> Self:
+        """Return the reach of a connection, computed once for its many resources."""
+        found = [account.account_id for account in state.accounts.values()]
+        known = frozenset(each for each in found if each is not None)
+        return cls(authority_of(state.connection), known if found and None not in found else None)
+
+    def includes(self, record: ResourceRecord) -> bool:
+        """Return whether the connection leads to the account of what the resource holds, as far as is known."""
+        created, summary = record.memory.create.created, record.summary
+        if created is not None and created.authority == self.authority:
+            return True
+        account_id = summary.origin.account_id
+        known = self.account_ids is not None and account_id is not None
+        here = summary.origin.authority == self.authority and (not known or account_id in (self.account_ids or ()))
+        return here and (summary.id is not None or summary.create_pending)
 
 
 def _is_unconfirmed(context: Context, state: ConnectionState) -> bool:

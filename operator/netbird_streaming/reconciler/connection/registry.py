@@ -1,8 +1,10 @@
 """Connections: their tokens, the accounts behind them, and who may use which."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from netbird_streaming import background
 from netbird_streaming.api.types import (
     ClusterNetBirdConnection,
     Connection,
@@ -144,9 +146,19 @@ class ConnectionRegistry:
         )
 
     async def check_token_account(self, state: ConnectionState, priority: Priority) -> OperatorError | None:
-        """Learn the token's own account; return why NetBird does not tell it. A request that failed is sent again."""
+        """Learn the token's own account; return why NetBird does not tell it. A request that failed is sent again.
+
+        One request serves all resources that need it at a time.
+        """
+        if state.token_check is None or state.token_check.done():
+            state.token_check = background.start(self._ask_token_account(state, priority), "token account check")
+        return await asyncio.shield(state.token_check)
+
+    async def _ask_token_account(self, state: ConnectionState, priority: Priority) -> OperatorError | None:
+        token, client = state.token, self.client(state)
+        answer: str | OperatorError
         try:
-            state.token_account_id = await self.client(state).account_id(priority)
+            answer = await client.account_id(priority)
         except RetryError as problem:
             return problem
         except OperatorError as problem:
@@ -154,9 +166,12 @@ class ConnectionRegistry:
                 f"NetBird does not say which account the token is in ({problem.reason}), so that a tenant's account"
                 f" can't be told from it. {Reason.ACCOUNT_UNCONFIRMED.remedy}"
             )
-            state.token_account_id = WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
-            return state.token_account_id
-        return None
+            answer = WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
+        except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
+            return background.unexpected(problem, "Reading the token's account")
+        if state.token == token:
+            state.token_account_id = answer
+        return answer if isinstance(answer, OperatorError) else None
 
     def client(self, state: ConnectionState) -> NetBird:
         """Return a client that acts in the token's own account."""

@@ -39,6 +39,7 @@ class ConnectionState:
     problem: OperatorError | None = None
     loaded: bool = False
     token_account_id: str | OperatorError | None = None
+    token_check: asyncio.Task[OperatorError | None] | None = None
     accounts: dict[str | None, Account] = field(default_factory=dict)
     published: Published = field(default_factory=Published)
     not_in_charge: NotInChargeError | None = None

@@ -54,6 +54,9 @@ async def resync_account(
     if account.due_at > now and not urgent:
         return Outcome.SUCCESS
     account.due_at = now if urgent else min(account.due_at, now)
+    if not urgent and account is not state.accounts.get(state.connection.spec.tenant_id):
+        # The connection is Ready without its tenants, whose new resources ask for the LIST themselves.
+        priority = Priority.LOW
     account.await_list(key, account.due_at, priority, lambda: context.queue.add(key, priority))
     return Outcome.WAITING
 

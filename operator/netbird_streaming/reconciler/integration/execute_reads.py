@@ -53,7 +53,7 @@ async def confirm_account(run: Reconciliation, inputs: DecisionInput) -> Next:
         return await wait_for_list(run, inputs, WaitForList(0.0))
     async with run.context.queue.slot_released(run.record.key):
         if resolved.tenant_id is not None and resolved.state.token_account_id is None:
-            run.account_problem = await run.context.connections.check_token_account(resolved.state, run.priority)
+            run.account_problem = await run.context.connections.check_token_account(resolved.state, run.send_priority)
         if account.account_id is None:
             run.account_problem = await account.confirm(run.send_priority)
     run.context.queue.add(run.resolved.state.connection.key)
