@@ -1,1 +1,1 @@
-"""The promises, tried harder than `make test` has time for; `make proof` runs all of it."""
+"""Checks of the promises that take longer than `make test`. `make proof` runs all of them."""

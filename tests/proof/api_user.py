@@ -1,4 +1,4 @@
-"""A user's hands and eyes: a namespace and a NetBird of their own, what is declared there, and what became of it."""
+"""A user with a namespace and a NetBird: its resources, and their state."""
 
 import asyncio
 import json
@@ -19,15 +19,15 @@ from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness.kubernetes_client import BASE, Kubernetes
 from tests.harness.leaks import Canaries, canary
 from tests.harness.secret_sinks import objects_sink
-from tests.proof.expectations import Wanted, is_ready, url_of
+from tests.proof.expectations import Expected, is_ready, url_of
 
 TOKENS: Final = {name: f"nbp_{canary(name, '-')}" for name in ("netbird", "other")}
-"""How the value of each connection's token begins, by the connection's name; all of a user's act in one account."""
+"""The prefix of each connection's token, by the connection's name. All tokens of a user act in one account."""
 SECRET: Final = canary("key", "/+=%&?")
 CANARIES: Final = Canaries({**TOKENS, "key": SECRET})
 FOREIGN_URL: Final = "https://siem.example.com/foreign"
 PATIENCE: Final = 240.0
-"""Seconds. An absence takes a minute to prove; a machine that does much else needs far more."""
+"""Seconds. An absence takes a minute to prove, and much longer on a busy machine."""
 _NO_LIMIT: Final = 60_000
 _KEY_HEADER: Final = "X-Api-Key"
 """The header with the key from the Secret. A bearer token may not contain all characters of the key."""
@@ -37,7 +37,7 @@ _BESIDE: Final = {
     "Event": "/apis/events.k8s.io/v1/namespaces/{}/events",
     "Secret": "/api/v1/namespaces/{}/secrets",
 }
-"""What else of a namespace is to be read, by kind."""
+"""Other readable kinds of a namespace."""
 
 
 def headers_with(key: str) -> str:
@@ -46,12 +46,12 @@ def headers_with(key: str) -> str:
 
 
 class StuckError(AssertionError):
-    """Something did not happen in time."""
+    """An expected state was not reached in time."""
 
 
 @dataclass(slots=True, kw_only=True)
-class User:
-    """What one user does and sees; `poll` is how often they look, in seconds."""
+class ApiUser:
+    """The actions and reads of one user. `poll` is the interval of reads, in seconds."""
 
     kubernetes: Kubernetes
     namespace: str
@@ -60,18 +60,18 @@ class User:
     poll: float = 0.01
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     gone: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """The last version of what is no more."""
-    wanted: dict[str, Wanted] = field(default_factory=dict)
+    """The last versions of deleted objects."""
+    wanted: dict[str, Expected] = field(default_factory=dict)
     forced: set[str] = field(default_factory=set)
-    """Whose finalizers the user removes, whatever is left in NetBird by that."""
+    """The resources whose finalizers the user removes, regardless of NetBird."""
     left: dict[int, int] = field(default_factory=dict)
-    """Integrations that are nobody's from a moment on: foreign ones, and those that the user orphaned.
+    """Integrations that are unowned from a moment on: foreign ones, and those that the user orphaned.
 
-    The moment is told by how many changes NetBird had seen by then.
+    The moment is the number of changes in NetBird by then.
     """
 
     def __post_init__(self) -> None:
-        """Prepare what needs no server."""
+        """Prepare everything that needs no server."""
         model = NetBird(Behaviour(requests_per_minute=float(_NO_LIMIT), burst=_NO_LIMIT, post_ignores_enabled=False))
         model.directory.add_account(Account(self.account))
         for name in TOKENS:
@@ -84,18 +84,18 @@ class User:
         return f"account-of-{self.namespace}"
 
     def token(self, name: str = "netbird") -> str:
-        """A connection's token: nobody else's value, since a later NetBird may get the port of an earlier one."""
+        """Return a connection's token. It is unique, because a later NetBird may get the port of an earlier one."""
         return f"{TOKENS[name]}-{self.namespace}"
 
-    # What a user does.
+    # Writes of a user.
 
     async def arrive(self) -> None:
-        """Make the namespace."""
+        """Create the namespace."""
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
         await self.kubernetes.call("POST", "/api/v1/namespaces", namespace)
 
     async def connect(self, name: str = "netbird", **spec: Any) -> None:
-        """Make a connection and its token."""
+        """Create a connection and its token."""
         await self.secret(name, token=self.token(name))
         whole = {
             "url": self.netbird_url,
@@ -115,7 +115,7 @@ class User:
         await self.kubernetes.call("DELETE", f"{_OURS}/{self.namespace}/netbirdconnections/{name}")
 
     async def secret(self, name: str, **values: str) -> None:
-        """Make a Secret, or give it other values."""
+        """Create a Secret, or change its values."""
         path = f"/api/v1/namespaces/{self.namespace}/secrets"
         try:
             await self._post(path, "Secret", name, stringData=values)
@@ -125,7 +125,7 @@ class User:
             await self.kubernetes.call("PATCH", f"{path}/{name}", {"stringData": values}, patch=True)
 
     async def create(self, name: str, **spec: Any) -> None:
-        """Declare an integration that differs from all others by its URL, with a key from a Secret."""
+        """Create an integration with a unique URL, with a key from a Secret."""
         block: dict[str, Any] = {
             "url": url_of(name),
             "auth": {"header": {"name": _KEY_HEADER, "valueSecretRef": {"name": "siem", "key": "key"}}},
@@ -136,7 +136,7 @@ class User:
             "genericHTTP": block,
             **spec,
         }
-        self.wanted[name] = Wanted({"url": block["url"]}, enabled=whole.get("enabled", True))
+        self.wanted[name] = Expected({"url": block["url"]}, enabled=whole.get("enabled", True))
         await self._post(self._path(), "EventStreamingIntegration", name, spec=whole)
 
     async def patch(self, name: str, **spec: Any) -> None:
@@ -159,17 +159,17 @@ class User:
         await self.kubernetes.call("DELETE", f"/api/v1/namespaces/{self.namespace}")
 
     def foreign(self) -> int:
-        """Somebody makes an integration in NetBird's dashboard; the answer is its id."""
+        """Create an integration in NetBird's dashboard, as another client; return its id."""
         config = {"url": FOREIGN_URL, "headers": "{}", "body_template": ""}
         made = self.netbird.model.dashboard_create(self.account, Draft("generic_http", config), self.netbird.now())
         self.leave(made)
         return made
 
     def leave(self, integration_id: int) -> None:
-        """From now on nobody may touch it."""
+        """Declare that nothing may change it from now on."""
         self.left[integration_id] = len(self.netbird.model.history)
 
-    # What a user sees.
+    # Reads of a user.
 
     async def ready(self, *names: str) -> None:
         """Wait until these are Ready."""
@@ -189,7 +189,7 @@ class User:
         """Wait until it holds.
 
         Raises:
-            StuckError: it does not in time; the message tells where everything stands.
+            StuckError: it does not in time. The message has the current state.
         """
         deadline = time.monotonic() + PATIENCE
         while not condition():
@@ -199,20 +199,20 @@ class User:
             await asyncio.sleep(self.poll)
 
     def logged(self) -> str:
-        """What was logged meanwhile, as far as it is this user's."""
+        """Return the log lines about this user since then."""
         return ""
 
     def peak_memory(self) -> int:
-        """Return the most bytes that an operator of this user alone has held; 0 if others share it."""
+        """Return the maximum memory of an operator with only this user; 0 if others share it."""
         return 0
 
     def missing(self) -> str | None:
-        """What is not yet as it shall be; None where all is."""
+        """Return what is not in sync yet, or None."""
         live = set(self.netbird.model.integrations)
         held = {each.get("status", {}).get("id") for each in self.objects.values()} - {None}
-        strays = live - held - self.left.keys()
-        if strays:
-            return f"integrations {sorted(strays)} are nobody's"
+        unowned = live - held - self.left.keys()
+        if unowned:
+            return f"integrations {sorted(unowned)} have no owner"
         for name in self.objects.keys() - self.wanted.keys():
             return f"{name} is still there"
         for name, wanted in self.wanted.items():
@@ -227,17 +227,17 @@ class User:
         return None
 
     def state(self) -> tuple[int, list[str]]:
-        """What changes with whatever is done: how often NetBird was changed, and each resource's version."""
+        """Return what an action changes: the number of changes in NetBird, and each resource's version."""
         versions = sorted(each["metadata"]["resourceVersion"] for each in self.objects.values())
         return len(self.netbird.model.history), versions
 
     def story(self) -> str:
-        """Where it stands, for who has to find out why."""
+        """Return the current state, for debugging."""
         conditions = {name: each.get("status", {}).get("conditions") for name, each in self.objects.items()}
         return "\n".join([f"{self.missing()}", json.dumps(conditions), *self.logged().splitlines()[-25:]])
 
     async def survey(self) -> dict[str, str | bytes]:
-        """All that others may see of what was done for this user, by place: there is no secret in it."""
+        """Return everything that others may see of this user, by place. None of it may contain a secret."""
         found = [*self.objects.values(), *self.gone.values()]
         for kind, path in _BESIDE.items():
             listed = await self.kubernetes.call("GET", path.format(self.namespace))
@@ -245,7 +245,7 @@ class User:
         return {"objects": objects_sink(found), "log": self.logged()}
 
     async def follow(self, see: Callable[[str, dict[str, Any]], None]) -> None:
-        """Watch the integrations until cancelled; each event is told."""
+        """Watch the integrations until cancelled, and report each event."""
         async for kind, found in self.events("eventstreamingintegrations", self.objects):
             name = found["metadata"]["name"]
             self.objects[name] = found
@@ -256,9 +256,9 @@ class User:
     async def events(
         self, plural: str, before: Mapping[str, dict[str, Any]] | None = None
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """The namespace's objects of a kind, and then what happens to them, without end: what it is, and the object.
+        """Yield the namespace's objects of a kind and then their events, without end.
 
-        What was there `before`, by its name, and is there no more was deleted.
+        Objects from `before`, by name, that are missing now were deleted.
         """
         path = f"{_OURS}/{self.namespace}/{plural}"
         known = dict(before or {})

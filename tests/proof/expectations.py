@@ -1,4 +1,4 @@
-"""What a user wants of a resource, and how it is to be seen whether it is so."""
+"""The expected state of a resource in NetBird, and its comparison."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What NetBird shall hold for a resource: some of its settings, and whether it is switched on."""
+class Expected:
+    """The expected integration of a resource: some of its settings, and whether it is enabled."""
 
     config: Mapping[str, str]
     enabled: bool = True
@@ -15,7 +15,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """How NetBird is changed in a flow when nothing disturbs it."""
+    """The number of writes to NetBird in an undisturbed flow."""
 
     posts: int = 0
     puts: int = 0
@@ -23,7 +23,7 @@ class Writes:
 
 
 def is_ready(found: Mapping[str, Any] | None) -> bool:
-    """Whether an object is Ready in its present generation."""
+    """Return whether an object is Ready in its current generation."""
     if found is None:
         return False
     conditions = found.get("status", {}).get("conditions", ())
@@ -33,5 +33,5 @@ def is_ready(found: Mapping[str, Any] | None) -> bool:
 
 
 def url_of(name: str) -> str:
-    """The URL by which a resource's integration differs from all others."""
+    """The unique URL of a resource's integration."""
     return f"https://siem.example.com/{name}"

@@ -1,4 +1,4 @@
-"""The promises, as they are to be seen from outside: what the two servers hold, were asked and were told."""
+"""The promises, checked from outside: the content and the requests of the two servers."""
 
 import json
 from collections import Counter
@@ -13,23 +13,23 @@ from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.records import DASHBOARD
 from tests.doubles.netbird.request_log import Entry
 from tests.doubles.netbird.wire import Operation
-from tests.proof.api_user import CANARIES, User
+from tests.proof.api_user import CANARIES, ApiUser
 from tests.proof.expectations import Writes
 
 MOST_BYTES: Final = 262_144
-"""Of an object with its status: what `kubectl apply` can still annotate."""
+"""The size of an object with its status that `kubectl apply` can still annotate."""
 MOST_AT_ONCE: Final = 8
-"""Requests to NetBird that are under way for one user, who has at most three resources and two connections."""
+"""Concurrent requests to NetBird for one user, who has at most three resources and two connections."""
 MOST_MEMORY: Final = 256 * 2**20
 """The chart's limit of an operator's memory."""
 _REASONS = frozenset(reason.value for reason in Reason)
 
 
 @dataclass(slots=True)
-class Verdict:
-    """Watches what a user sees, and says what was broken; the promises' names are those of the documentation."""
+class PromiseChecks:
+    """An observer of a user's watch that collects violations. The promises' names are those of the documentation."""
 
-    user: User
+    user: ApiUser
     breaches: list[str] = field(default_factory=list)
     _before: Counter[Operation] = field(default_factory=Counter)
     _owned: dict[int, set[str]] = field(default_factory=dict)
@@ -38,11 +38,11 @@ class Verdict:
     """The URLs that each resource has declared."""
 
     def begin(self) -> None:
-        """The struck part begins: what NetBird was changed by until now is not counted."""
+        """Begin the part with the fault: earlier changes of NetBird are not counted."""
         self._before = self._effects()
 
     def see(self, kind: str, found: dict[str, Any]) -> None:
-        """An event of the user's own watch: what holds at every moment."""
+        """Check an event of the user's watch: promises that hold at every moment."""
         status = found.get("status", {})
         live = self.user.netbird.model.integrations
         held = status.get("id")
@@ -64,11 +64,11 @@ class Verdict:
                 self._breach("S4", f"Ready, and NetBird has no integration {held}")
 
     async def end(self, writes: Writes, slack: int) -> None:
-        """Everything has come to rest.
+        """Check the final state.
 
         Args:
-            writes: how NetBird was to be changed.
-            slack: how many answers to a PUT may have been lost, each of which calls for another one.
+            writes: the expected changes of NetBird.
+            slack: how many responses to a PUT may have been lost, each of which requires another one.
         """
         self._check_lives()
         self._check_targets()
@@ -77,7 +77,7 @@ class Verdict:
         await self._check_secrets()
 
     def _check_lives(self) -> None:
-        """S1: never two at once of one resource's making. S3: nobody else's was touched."""
+        """Check S1: never two integrations of one resource. S3: no foreign one was touched."""
         live: dict[int, str] = {}
         left = self.user.left
         for moment, effect in enumerate(self.user.netbird.model.history):
@@ -94,7 +94,7 @@ class Verdict:
                 live[effect.integration_id] = url
 
     def _check_owner(self, found: dict[str, Any]) -> None:
-        """S9: an id is one of the connection's own server, and no two resources own it."""
+        """Check S9: an id is from the connection's own server, and no two resources own it."""
         name, held = found["metadata"]["name"], found.get("status", {}).get("id")
         self._declared.setdefault(name, set()).add(found["spec"]["genericHTTP"]["url"])
         if held is None or not _is_own(found):
@@ -107,7 +107,7 @@ class Verdict:
                 self._breach("S9", f"{name} and {other} own integration {held}")
 
     def _check_targets(self) -> None:
-        """S9: a write goes to an id that NetBird returned for just this resource."""
+        """Check S9: a write goes to an id that NetBird returned for this resource."""
         created: set[int] = set()
         for effect in self.user.netbird.model.history:
             if effect.by == DASHBOARD:
@@ -122,7 +122,7 @@ class Verdict:
                 self._breach("S9", f"a PUT of {effect.integration_id}, whose owners {owners} declare another URL")
 
     def _check_bounds(self) -> None:
-        """S10: memory, and requests that are under way at once."""
+        """Check S10: memory, and concurrent requests."""
         most = most_at_once(self.user.netbird.journal.entries)
         if most > MOST_AT_ONCE:
             self._breach("S10", f"{most} requests to NetBird at once")
@@ -131,13 +131,13 @@ class Verdict:
             self._breach("S10", f"an operator has held {memory >> 20} MiB")
 
     def _check_size(self, found: dict[str, Any]) -> None:
-        """S10: an object can still be stored and annotated."""
+        """Check S10: an object can still be stored and annotated."""
         size = len(json.dumps(found).encode())
         if size > MOST_BYTES:
             self._breach("S10", f"{found['metadata']['name']} has {size} bytes")
 
     def _check_writes(self, wanted: Writes, slack: int) -> None:
-        """S5: as many as there are changes; one PUT more where an answer was lost, and one for what was inferred."""
+        """Check S5: as many writes as changes, one PUT more for a lost response and an inferred integration."""
         counted = self._effects() - self._before
         inferred = any(each.get("status", {}).get("origin") == "Inferred" for each in self.user.objects.values())
         most = wanted.puts + slack + inferred
@@ -146,12 +146,12 @@ class Verdict:
             self._breach("S5", f"NetBird was changed by {dict(counted)}, and {wanted} was called for")
 
     async def _check_secrets(self) -> None:
-        """S6: in nothing that anybody but the Secrets' readers can see."""
+        """Check S6: no secret is visible to anyone but the Secrets' readers."""
         for leak in CANARIES.search(await self.user.survey()):
             self._breach("S6", str(leak))
 
     def _lost(self) -> set[int]:
-        """What somebody else deleted, which is noticed by and by."""
+        """The integrations that another client deleted, which the operator detects later."""
         return {id_ for id_, stone in self.user.netbird.model.tombstones.items() if stone.by == DASHBOARD}
 
     def _effects(self) -> Counter[Operation]:
@@ -163,12 +163,12 @@ class Verdict:
 
 
 def _is_own(found: dict[str, Any]) -> bool:
-    """Return whether the operator wrote the status for this very object: a restored one names another uid."""
+    """Return whether the operator wrote the status for this object: a restored one names another uid."""
     return bool(found.get("status", {}).get("internal", {}).get("ownerUID") == found["metadata"]["uid"])
 
 
 def most_at_once(entries: Iterable[Entry]) -> int:
-    """Return how many of these requests were under way at the same time, at most."""
+    """Return the maximum number of concurrent requests."""
     ended = [(each.received_at, each.answered_at) for each in entries if each.answered_at is not None]
     changes = sorted([(began, 1) for began, _ in ended] + [(end, -1) for _, end in ended])
     return max(accumulate(change for _, change in changes), default=0)

@@ -1,1 +1,1 @@
-"""Every call of the NetBird API gets every answer, in every flow that makes the call, on a real API server."""
+"""Every response to every call of the NetBird API, in every flow that makes the call, on a real API server."""

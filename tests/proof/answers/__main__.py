@@ -1,6 +1,6 @@
-"""Live through all cells, and write what they showed into docs/faults.md: `python -m tests.proof.answers`.
+"""Run all cells, and write their results into docs/faults.md: `python -m tests.proof.answers`.
 
-With words, only cells whose names hold all of them are lived through, and the page's other rows stay.
+With words, only cells whose names contain all of them run, and the page's other rows stay.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from tests.proof.answers.matrix import living
 
 
 async def write(cells: Sequence[Cell]) -> int:
-    """Write the page; answers 0 where no promise was broken."""
+    """Write the page; return 0 if no promise was broken."""
     known = faults_page.read(faults_page.PAGE.read_text())
     found: dict[Cell, Seen] = {}
     broken = 0

@@ -1,4 +1,4 @@
-"""Whatever can come back from a call, or not come: the closed list of remote faults."""
+"""The closed list of remote faults: every response to a call, and missing ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +24,15 @@ from tests.harness.leaks import canary
 from tests.proof.api_user import SECRET, TOKENS
 
 DEADLINE: Final = 4
-"""Seconds that the operator gives a request."""
+"""Seconds of the operator's timeout of a request."""
 WINDOW: Final = 2
-"""Seconds after which it takes a late commit to be impossible, and for which an absence has to last."""
+"""Seconds after which the operator excludes a late commit, and for which an absence has to last."""
 WRITES: Final = frozenset({Operation.CREATE, Operation.UPDATE, Operation.DELETE})
 SERVERS_TEXT: Final = canary("server", "-words-")
-"""What no user may ever read, and every search for secrets finds; beside it stands what a careless server quotes."""
+"""A secret that no user may ever read and every leak search finds.
+
+Next to it is the text that a careless server quotes.
+"""
 _QUOTED: Final = f"{SERVERS_TEXT} {TOKENS['netbird']} {SECRET}"
 _PAGE: Final = f"<!doctype html><html><body><h1>{_QUOTED}</h1></body></html>"
 _ELSEWHERE: Final = f"https://elsewhere.example.com/{SERVERS_TEXT}?token={TOKENS['netbird']}"
@@ -41,10 +44,10 @@ Make = Callable[[Operation, datetime], Failure]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer. `status` is what its messages may name; `place` is set where no request even arrives.
+    """A response. `status` is what its messages may name. `place` is set if no request arrives.
 
-    `make` builds what the server does, for an operation and at a time; `operations` are those that it is tried with.
-    `is_pause` says that the token is refused for longer than anybody waits, so that another one is the remedy.
+    `make` builds the server's action, for an operation and a time. `operations` are the tested ones. `is_pause` says
+    that the token is refused for longer than the test waits, so that another token is the remedy.
     """
 
     name: str
@@ -57,7 +60,7 @@ class Answer:
     is_pause: bool = False
 
     def __str__(self) -> str:
-        """As the page and pytest name it."""
+        """The name in the page and in pytest."""
         return self.name
 
 
@@ -104,7 +107,7 @@ def _oversized(operation: Operation, _now: datetime) -> Failure:
 
 _AFTER: Final = Moment.AFTER
 _NO_LIE: Final = frozenset(Operation) - {Operation.DELETE}
-"""An answer by which a deletion is accepted: it is tried with those that it leaves in doubt."""
+"""A response that accepts a deletion. It is combined with those after which the deletion is uncertain."""
 _BY_ID: Final = frozenset({Operation.GET, Operation.UPDATE})
 _REFUSALS: Final = (400, 401, 403, 404, 405, 408, 409, 412, 418, 422, 429, 500, 502, 503, 504)
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -115,7 +118,7 @@ ANSWERS: Final = (
         "429, Retry-After absurd",
         _always(Reply(429, _QUOTED, PLAIN_TYPE, (("Retry-After", "9" * 30),))),
         status=429,
-        operations=frozenset(Operation) - {Operation.LIST},  # a connection asks for it too, and who is first varies
+        operations=frozenset(Operation) - {Operation.LIST},  # a connection asks for it too, and the order varies
         is_pause=True,
     ),
     *(_refusal(status) for status in _REFUSALS),
@@ -154,14 +157,14 @@ ANSWERS: Final = (
     Answer("a reset after the commit", _always(Reset()), _AFTER, operations=WRITES),
     Answer("a reset, a late commit", _always(Reset()), Moment.LATE, late=1.0, operations=WRITES),
 )
-"""Those of a server that is reached."""
+"""The responses of a reachable server."""
 
 PLACES: Final = tuple(
     Answer(name, _always(Reset()), place=place)
     for name, place in (
         ("a name that does not resolve", "unresolved"),
-        ("a certificate that nobody trusts", "untrusted"),
+        ("an untrusted certificate", "untrusted"),
         ("a refused connection", "refused"),
     )
 )
-"""Those of a server that is not: they strike whichever call comes first."""
+"""The faults of an unreachable server, which affect the first call."""

@@ -1,4 +1,4 @@
-"""A cell, lived through: all is well, then NetBird answers wrongly, then it does not any more."""
+"""The run of a cell: everything works, then NetBird responds wrongly, then it works again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,44 +11,44 @@ from tests.doubles.netbird.faults import Fault
 from tests.doubles.netbird.wire import Operation
 from tests.harness.kubernetes_client import Kubernetes
 from tests.proof.answers.answers import WRITES
-from tests.proof.answers.cells import Cell, Seen, told
-from tests.proof.answers.faulty_user import Gathering, Tenant
+from tests.proof.answers.cells import Cell, Seen, stable_message
+from tests.proof.answers.faulty_user import Barrier, FaultyUser
 from tests.proof.api_user import StuckError
-from tests.proof.promises import Verdict
+from tests.proof.promises import PromiseChecks
 
 FAULT_SECONDS: Final = 3.0
-"""How long a fault lasts after it was heard of."""
+"""Seconds of a fault after it was reported."""
 MOST_REQUESTS: Final = 40
-"""In the few seconds of a fault: a read is repeated twice, by either of two paths, for each of a few tries."""
+"""The bound during the few seconds of a fault: a read is repeated twice, by two paths, for each of a few retries."""
 MOST_TO_HEAL: Final = 12
-"""After its end: each write needs a recent list, and an absence is observed twice."""
+"""The bound after its end: each write needs a recent list, and an absence is observed twice."""
 _REST_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What all cells share: an API server with an operator, and URLs at which there is no NetBird."""
+    """The shared parts of all cells: an API server with an operator, and URLs without a NetBird."""
 
     kubernetes: Kubernetes
     places: dict[str, str]
-    restart: Gathering
+    restart: Barrier
     log: Path
 
 
 @dataclass(slots=True)
-class Life:
-    """What came of a cell."""
+class CellRun:
+    """The result of a cell."""
 
     seen: Seen | None = None
     requests: int = 0
-    """From the fault's end on until all was well."""
+    """Seconds from the fault's end until everything was in sync."""
     breaches: list[str] = field(default_factory=list)
 
 
-async def live(cell: Cell, namespace: str, stage: Stage) -> Life:
-    """Live through a cell; whatever goes wrong is a breach."""
-    life = Life()
-    tenant = Tenant(
+async def live(cell: Cell, namespace: str, stage: Stage) -> CellRun:
+    """Run a cell. Any failure is a violation."""
+    life = CellRun()
+    tenant = FaultyUser(
         kubernetes=stage.kubernetes,
         namespace=namespace,
         restart=stage.restart,
@@ -56,7 +56,7 @@ async def live(cell: Cell, namespace: str, stage: Stage) -> Life:
         expected=cell.flow.expected,
         log=stage.log,
     )
-    verdict = Verdict(tenant, life.breaches)
+    verdict = PromiseChecks(tenant, life.breaches)
     try:
         async with _there(tenant, verdict):
             try:
@@ -74,7 +74,7 @@ async def live(cell: Cell, namespace: str, stage: Stage) -> Life:
 
 
 @asynccontextmanager
-async def _there(tenant: Tenant, verdict: Verdict) -> AsyncIterator[None]:
+async def _there(tenant: FaultyUser, verdict: PromiseChecks) -> AsyncIterator[None]:
     def see(kind: str, found: dict[str, Any]) -> None:
         verdict.see(kind, found)
         if tenant.about == "integration" and kind != "DELETED":
@@ -91,25 +91,26 @@ async def _there(tenant: Tenant, verdict: Verdict) -> AsyncIterator[None]:
                 each.cancel()
 
 
-async def _suffer(cell: Cell, tenant: Tenant, stage: Stage, life: Life) -> None:
-    """The fault begins, the flow goes on, and the user reads what is wrong, if there is anything to be noticed."""
+async def _suffer(cell: Cell, tenant: FaultyUser, stage: Stage, life: CellRun) -> None:
+    """Begin the fault and the flow, and read the user's conditions if the fault is observable."""
     tenant.listen()
     await _begin(cell, tenant, stage)
     await cell.flow.act(tenant)
     for seconds in (FAULT_SECONDS, 0):
         await tenant.until(
-            lambda: bool(tenant.heard) or _spins(tenant) or _is_unnoticed(cell, tenant), "the fault is told, or over"
+            lambda: bool(tenant.reported) or _spins(tenant) or _is_unnoticed(cell, tenant),
+            "the fault is reported, or over",
         )
         await asyncio.sleep(seconds)
     if _spins(tenant):
         life.breaches.append(f"L4: NetBird was asked {len(tenant.asked())} times while it failed")
-    if not tenant.heard and not _is_unnoticed(cell, tenant):
+    if not tenant.reported and not _is_unnoticed(cell, tenant):
         life.breaches.append("L3: nothing is said of what is wrong")
     if not _has_struck(cell, tenant):
         life.breaches.append("nothing was struck")
 
 
-async def _begin(cell: Cell, tenant: Tenant, stage: Stage) -> None:
+async def _begin(cell: Cell, tenant: FaultyUser, stage: Stage) -> None:
     answer = cell.answer
     if answer.place is not None:
         tenant.misleading = {"url": stage.places[answer.place]}
@@ -120,8 +121,8 @@ async def _begin(cell: Cell, tenant: Tenant, stage: Stage) -> None:
     tenant.netbird.exchange.faults.add(Fault(failure, answer.moment, cell.call, times=None, late=answer.late))
 
 
-async def _heal(cell: Cell, tenant: Tenant, life: Life) -> None:
-    """The fault ends, and by itself everything becomes as it shall be."""
+async def _heal(cell: Cell, tenant: FaultyUser, life: CellRun) -> None:
+    """End the fault, and wait until everything is in sync without help."""
     before = len(tenant.asked())
     tenant.netbird.exchange.faults.clear()
     if cell.answer.place is not None:
@@ -136,16 +137,16 @@ async def _heal(cell: Cell, tenant: Tenant, life: Life) -> None:
     life.seen = _seen(cell, tenant)
 
 
-def _seen(cell: Cell, tenant: Tenant) -> Seen:
-    if not tenant.heard:
+def _seen(cell: Cell, tenant: FaultyUser) -> Seen:
+    if not tenant.reported:
         return Seen("", "", "", "")
-    first = tenant.heard[0]
-    message = told(first.message, cell, tenant.namespace)
+    first = tenant.reported[0]
+    message = stable_message(first.message, cell, tenant.namespace)
     return Seen(first.reason, message, first.state, _ended(cell, tenant))
 
 
-def _ended(cell: Cell, tenant: Tenant) -> str:
-    """What became of a write that failed; a read is only made again."""
+def _ended(cell: Cell, tenant: FaultyUser) -> str:
+    """Return the resolution of a failed write. A read is only repeated."""
     if any(each.get("status", {}).get("origin") == "Inferred" for each in tenant.objects.values()):
         return "found in the list"
     if cell.call not in WRITES:
@@ -154,26 +155,26 @@ def _ended(cell: Cell, tenant: Tenant) -> str:
     return "sent again" if any(each.applied for each in again) else "seen to be done"
 
 
-def _unheard(tenant: Tenant) -> int:
-    """How many PUTs were carried out, or may be, without a proper answer."""
+def _unheard(tenant: FaultyUser) -> int:
+    """Return how many PUTs were or may be applied without a proper response."""
     puts = [each for each in tenant.asked() if each.operation is Operation.UPDATE and each.fault is not None]
     return sum(each.applied or each.late is not None for each in puts)
 
 
-def _is_unnoticed(cell: Cell, tenant: Tenant) -> bool:
+def _is_unnoticed(cell: Cell, tenant: FaultyUser) -> bool:
     return _has_struck(cell, tenant) and tenant.is_settled() and tenant.is_quiet()
 
 
-def _has_struck(cell: Cell, tenant: Tenant) -> bool:
+def _has_struck(cell: Cell, tenant: FaultyUser) -> bool:
     return cell.answer.place is not None or any(each.fault is not None for each in tenant.asked())
 
 
-def _spins(tenant: Tenant) -> bool:
+def _spins(tenant: FaultyUser) -> bool:
     return len(tenant.asked()) > MOST_REQUESTS
 
 
-async def _leave(tenant: Tenant) -> None:
-    """Nothing is lost: what was made can be deleted, and nothing else is gone."""
+async def _leave(tenant: FaultyUser) -> None:
+    """Check that nothing is lost: every created integration can be deleted, and no other is gone."""
     for name in list(tenant.objects):
         await tenant.delete(name)
     await tenant.until(lambda: tenant.missing() is None, "all that was made is deleted")

@@ -1,4 +1,4 @@
-"""The matrix: each flow, each call that it makes, and each answer to that call."""
+"""The matrix: each flow, each of its calls, and each response to that call."""
 
 import re
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ OUTAGES: Final = frozenset(
     {"401", "403", "404 as HTML", "429", "500", "503, Retry-After 2", "307 elsewhere", "200, a page of HTML"}
     | {"none in time", "a reset"}
 )
-"""The answers that a server, or what stands in front of it, may give to everything for a while."""
+"""The responses that a server or a proxy may give to all requests for a while."""
 _CALL: Final = re.compile(r"^(?:Listing|Reading|Creating|Updating|Deleting) [^:]*: ")
-"""How a message names the call that failed. In an outage, time decides which one is the first."""
+"""The name of a failed call in a message. In an outage, timing decides which call is the first."""
 _ID: Final = re.compile(r"\b\d{16,}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An answer to one call of one flow; None stands for each call that there is."""
+    """A response to one call of one flow. None stands for all calls."""
 
     flow: Flow
     call: Operation | None
@@ -37,13 +37,13 @@ class Cell:
         return EVERY_CALL if self.call is None else self.call.value
 
     def __str__(self) -> str:
-        """How pytest names it."""
+        """The id in pytest."""
         return f"{self.flow}: {self.called}: {self.answer}"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a user saw of a fault: empty texts where it was not to be noticed; `ended` says what ended it."""
+    """A user's view of a fault: empty texts if it was not observable. `ended` says what ended it."""
 
     reason: str
     message: str
@@ -51,8 +51,8 @@ class Seen:
     ended: str
 
 
-def told(message: str, cell: Cell, namespace: str) -> str:
-    """A message without what differs from one run to the next, or between answers that differ by their status alone."""
+def stable_message(message: str, cell: Cell, namespace: str) -> str:
+    """Return a message without the parts that differ between runs or between responses that only differ in status."""
     text = re.sub(rf"\b{namespace}\b", "team-a", _ID.sub("7", message))
     text = _CALL.sub("CALL: ", text) if cell.call is None else text
     return text if cell.answer.status is None else re.sub(rf"\b{cell.answer.status}\b", "STATUS", text)

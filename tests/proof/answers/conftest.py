@@ -1,4 +1,4 @@
-"""A real control plane for the tests of this folder, with all chosen cells begun at once."""
+"""A real control plane for the tests of this folder, with all selected cells started at once."""
 
 from collections.abc import AsyncIterator
 

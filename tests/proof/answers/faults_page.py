@@ -1,4 +1,4 @@
-"""docs/faults.md: its tables are what the cells showed, and what the next run is held to."""
+"""docs/faults.md: its tables are the results of the cells, against which the next run is checked."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ TITLES: Final = {
 
 
 def tables(found: Mapping[Cell, Seen]) -> str:
-    """Return one list for each call; cells that a user can't tell apart share an item."""
+    """Return one list for each call. Cells that look the same to a user share an item."""
     parts = []
     for call in CALLS:
         items = "".join(_items({cell: seen for cell, seen in found.items() if cell.called == call}))
@@ -35,7 +35,7 @@ def tables(found: Mapping[Cell, Seen]) -> str:
 
 
 def _items(found: Mapping[Cell, Seen]) -> Iterator[str]:
-    """First the flows of each answer that show the same, then the answers that show the same in the same flows."""
+    """Group the flows with the same result for a response, then the responses with equal results and flows."""
     answers: dict[tuple[str, Seen], list[str]] = {}
     for answer in dict.fromkeys(cell.answer for cell in found):
         flows: dict[Seen, list[str]] = {}
@@ -54,7 +54,7 @@ def _items(found: Mapping[Cell, Seen]) -> Iterator[str]:
 
 
 def read(page: str) -> dict[Cell, Seen]:
-    """What the page says of each cell; a cell of which it says nothing is left out."""
+    """Return the page's result of each cell. Cells that are missing on the page are left out."""
     known: dict[Cell, Seen] = {}
     cells = {(cell.called, str(cell.answer), str(cell.flow)): cell for cell in CELLS}
     for call, answers, flows, seen in _lines(page):
@@ -75,7 +75,7 @@ def _lines(page: str) -> Iterator[tuple[str, list[str], list[str], Seen]]:
 
 
 def with_tables(page: str, found: Mapping[Cell, Seen]) -> str:
-    """The page with these tables between its markers; ValueError where one of the markers is missing."""
+    """Return the page with these tables between its markers. Raises ValueError if a marker is missing."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{tables(found)}\n{END}{after}"

@@ -1,4 +1,4 @@
-"""What users do, each with the calls that it makes of NetBird: any of them can be answered wrongly."""
+"""The flows of users, each with its calls of NetBird: any of them can get a wrong response."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -10,22 +10,22 @@ from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.faults import Fault, Moment, Reset
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation
-from tests.proof.answers.faulty_user import Tenant
+from tests.proof.answers.faulty_user import FaultyUser
 from tests.proof.api_user import SECRET, TOKENS, headers_with
-from tests.proof.expectations import Wanted, Writes
+from tests.proof.expectations import Expected, Writes
 
 NO_WRITES: Final = Writes()
-Step = Callable[[Tenant], Awaitable[None]]
+Step = Callable[[FaultyUser], Awaitable[None]]
 CHANGED: Final = "https://siem.example.com/changed"
 EVENTS: Final = "events"
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A flow: `act` makes these calls, the first of them first, and changes NetBird by these writes.
+    """A flow. `act` makes these calls in order, and changes NetBird by these writes.
 
-    `about` is the kind of what the user then looks at; `in_outage` says that it is also tried while every call fails.
-    `expected` are the reasons that it leads to whatever NetBird answers: nothing is wrong then.
+    `about` is the kind that the user then reads. `in_outage` says that the flow is also tested while every call fails.
+    `expected` are its reasons with any response of NetBird: they are no failure.
     """
 
     name: str
@@ -38,30 +38,30 @@ class Flow:
     expected: frozenset[Reason] = frozenset()
 
     def __str__(self) -> str:
-        """As the page and pytest name it."""
+        """The name in the page and in pytest."""
         return self.name
 
 
-async def _nothing(tenant: Tenant) -> None:
+async def _nothing(tenant: FaultyUser) -> None:
     await tenant.secret("siem", key=SECRET)
 
 
-async def _connect(tenant: Tenant) -> None:
-    """Beside an integration that is somebody else's."""
+async def _connect(tenant: FaultyUser) -> None:
+    """Next to an integration of another client."""
     tenant.foreign()
     await _nothing(tenant)
     await tenant.connect()
     await tenant.connected()
 
 
-async def _connect_literally(tenant: Tenant) -> None:
-    """To a server whose POST does not heed `enabled`."""
+async def _connect_literally(tenant: FaultyUser) -> None:
+    """With a server whose POST ignores `enabled`."""
     tenant.behave(post_ignores_enabled=True)
     await _connect(tenant)
 
 
-async def _connect_to_customer(tenant: Tenant) -> None:
-    """With a provider's token, in the account of a customer who has nothing yet."""
+async def _connect_to_customer(tenant: FaultyUser) -> None:
+    """With a provider's token, in the account of a customer without integrations."""
     directory = tenant.netbird.model.directory
     customer = tenant.customer
     directory.add_account(Account(customer))
@@ -70,26 +70,26 @@ async def _connect_to_customer(tenant: Tenant) -> None:
     await _nothing(tenant)
 
 
-async def _have_one(tenant: Tenant) -> None:
+async def _have_one(tenant: FaultyUser) -> None:
     await _connect(tenant)
     await tenant.create(EVENTS)
     await tenant.ready(EVENTS)
 
 
-async def _have_lost(tenant: Tenant) -> None:
-    """Somebody has deleted it in NetBird."""
+async def _have_lost(tenant: FaultyUser) -> None:
+    """Another client has deleted it in NetBird."""
     await _have_one(tenant)
     tenant.netbird.model.dashboard_delete(tenant.held(), tenant.netbird.now())
 
 
-async def _have_edited(tenant: Tenant) -> None:
-    """Somebody has changed it in NetBird."""
+async def _have_edited(tenant: FaultyUser) -> None:
+    """Another client has changed it in NetBird."""
     await _have_one(tenant)
     tenant.netbird.model.dashboard_edit(tenant.held(), tenant.netbird.now(), config={"url": CHANGED})
 
 
-async def _have_unanswered(tenant: Tenant) -> None:
-    """A create whose answer was lost, though it was carried out."""
+async def _have_unanswered(tenant: FaultyUser) -> None:
+    """A create whose response was lost although it was applied."""
     await _connect(tenant)
     tenant.netbird.exchange.faults.add(Fault(Reset(), Moment.AFTER, Operation.CREATE))
     await tenant.create(EVENTS, deletionPolicy="Orphan")
@@ -98,65 +98,65 @@ async def _have_unanswered(tenant: Tenant) -> None:
     tenant.leave(made)
 
 
-async def _make_connection(tenant: Tenant) -> None:
+async def _make_connection(tenant: FaultyUser) -> None:
     await tenant.connect(**tenant.misleading)
 
 
-async def _make_customer(tenant: Tenant) -> None:
+async def _make_customer(tenant: FaultyUser) -> None:
     await tenant.connect(tenantID=tenant.customer)
     await tenant.connected()
     await tenant.create(EVENTS)
 
 
-async def _create(tenant: Tenant) -> None:
+async def _create(tenant: FaultyUser) -> None:
     await tenant.create(EVENTS)
 
 
-async def _create_disabled(tenant: Tenant) -> None:
+async def _create_disabled(tenant: FaultyUser) -> None:
     await tenant.create(EVENTS, enabled=False)
 
 
-async def _update(tenant: Tenant) -> None:
-    tenant.wanted[EVENTS] = Wanted({"url": CHANGED})
+async def _update(tenant: FaultyUser) -> None:
+    tenant.wanted[EVENTS] = Expected({"url": CHANGED})
     await tenant.patch(EVENTS, genericHTTP={"url": CHANGED})
 
 
-async def _rotate(tenant: Tenant) -> None:
+async def _rotate(tenant: FaultyUser) -> None:
     key = f"{SECRET}-rotated"
     _want(tenant, config={"headers": headers_with(key)})
     await tenant.secret("siem", key=key)
 
 
-async def _rotate_token(tenant: Tenant) -> None:
+async def _rotate_token(tenant: FaultyUser) -> None:
     await tenant.replace_token()
     await _update(tenant)
 
 
-async def _disable(tenant: Tenant) -> None:
+async def _disable(tenant: FaultyUser) -> None:
     _want(tenant, enabled=False)
     await tenant.patch(EVENTS, enabled=False)
 
 
-async def _delete(tenant: Tenant) -> None:
+async def _delete(tenant: FaultyUser) -> None:
     await tenant.delete(EVENTS)
 
 
-async def _adopt(tenant: Tenant) -> None:
+async def _adopt(tenant: FaultyUser) -> None:
     (found,) = tenant.left
     await tenant.create(EVENTS, adoption={"policy": "Override", "id": found})
     del tenant.left[found]
 
 
-async def _look(tenant: Tenant) -> None:
-    """The user asks for a reconcile now, which is a resync that need not be waited for."""
+async def _look(tenant: FaultyUser) -> None:
+    """The user requests a reconcile, which is a resync without the wait."""
     await tenant.annotate(EVENTS, RECONCILE_ANNOTATION, uuid4().hex)
 
 
-async def _restart(tenant: Tenant) -> None:
+async def _restart(tenant: FaultyUser) -> None:
     await tenant.restart.join(tenant.namespace)
 
 
-def _want(tenant: Tenant, **changes: Any) -> None:
+def _want(tenant: FaultyUser, **changes: Any) -> None:
     tenant.wanted[EVENTS] = replace(tenant.wanted[EVENTS], **changes)
 
 
@@ -167,7 +167,7 @@ _LOST: Final = frozenset({Reason.REMOTE_DELETED})
 """For a minute, until the absence is proven."""
 
 RESTART: Final = Flow("restart", _have_one, _restart, (_LIST,), about="connection")
-"""It waits for all other flows to end."""
+"""This waits for all other flows to end."""
 
 FLOWS: Final = (
     Flow("create", _connect, _create, (_LIST, _POST), _MADE, in_outage=True),

@@ -1,4 +1,4 @@
-"""All cells at once, before one operator: they mostly wait."""
+"""All cells at once with one operator, because they mostly wait."""
 
 import asyncio
 import socket
@@ -15,13 +15,13 @@ from tests.harness.kubernetes_client import connect
 from tests.harness.operator import Installation, Operator, install, peak_memory
 from tests.harness.secret_sinks import audit_sink, process_sinks
 from tests.proof.answers.answers import DEADLINE, WINDOW
-from tests.proof.answers.cell_run import Life, Stage, live
+from tests.proof.answers.cell_run import CellRun, Stage, live
 from tests.proof.answers.cells import Cell
-from tests.proof.answers.faulty_user import Gathering
+from tests.proof.answers.faulty_user import Barrier
 from tests.proof.answers.flows import RESTART
 
 WIDTH: Final = 100
-"""Cells at once."""
+"""The number of concurrent cells."""
 TLS: Final = Path(__file__).parents[2] / "contract" / "netbird_tls"
 _FLAGS: Final = (
     "--cluster-connections=false",
@@ -35,10 +35,10 @@ _FLAGS: Final = (
 
 
 class Service:
-    """The one operator, which can be restarted."""
+    """The operator, which can be restarted."""
 
     def __init__(self, installation: Installation) -> None:
-        """Start nothing yet; all that are started write into one log."""
+        """Store the settings. All processes write into one log."""
         self._installation = installation
         self.log: Final = installation.plane.folder / "answers.log"
         self._operator: Operator | None = None
@@ -49,39 +49,38 @@ class Service:
         await asyncio.to_thread(self._operator.ready)
 
     async def stop(self) -> None:
-        """End it in good order."""
+        """Stop it gracefully."""
         if self._operator is not None:
             await asyncio.to_thread(self._operator.stop)
-            self._operator.kill()  # what is open of it is closed
+            self._operator.kill()  # its open connections are closed
             self._operator = None
 
     async def restart(self) -> None:
-        """End it, and start it anew."""
+        """Stop it, and start it again."""
         await self.stop()
         await self.start()
 
     def logged(self) -> str:
-        """What it has logged."""
+        """The log of all processes."""
         return self.log.read_text(errors="replace")
 
     def peak_memory(self) -> int:
-        """Return the most bytes that it has held since it was started last."""
+        """Return the maximum memory since the last start."""
         return 0 if self._operator is None else peak_memory(self._operator.pid)
 
     def survey(self) -> dict[str, str | bytes]:
-        """All that is to be seen of it while it runs, by place: there is no secret in it."""
+        """Return everything that is visible of the running operator, by place. None of it may contain a secret."""
         assert self._operator is not None
         asked = audit_sink(self._installation.plane.audit_log, USER)
         return {"requests": asked, **process_sinks(self._operator.pid, self._operator.temporary)}
 
 
 class Matrix:
-    """The chosen cells, and a future of what comes of each; made by `living`."""
+    """The selected cells, and a future with the result of each. Made by `living`."""
 
     def __init__(self, cells: Sequence[Cell], service: Service) -> None:
-        """Nothing happens yet."""
         self.service: Final = service
-        self.lives: Final[Mapping[str, asyncio.Future[Life]]] = {str(cell): asyncio.Future() for cell in cells}
+        self.lives: Final[Mapping[str, asyncio.Future[CellRun]]] = {str(cell): asyncio.Future() for cell in cells}
         self._cells = {f"cell-{number}": cell for number, cell in enumerate(cells)}
         self._free = asyncio.Semaphore(WIDTH)
 
@@ -91,7 +90,7 @@ class Matrix:
         return {namespace for namespace, cell in self._cells.items() if cell.flow is RESTART}
 
     async def run(self, stage: Stage) -> None:
-        """Live through all; those that restart the operator come last, and all at once."""
+        """Run all cells. Those that restart the operator run last, and all at once."""
         restarting = self.restarting
         await asyncio.gather(*(self._live(each, stage) for each in self._cells if each not in restarting))
         await asyncio.gather(*(self._live(each, stage) for each in restarting))
@@ -108,7 +107,7 @@ class Matrix:
 
 @asynccontextmanager
 async def living(plane: ControlPlane, cells: Sequence[Cell]) -> AsyncIterator[Matrix]:
-    """Begin to live through these cells; all ends with the block."""
+    """Start these cells. All end with the block."""
     installation = await asyncio.to_thread(install, plane)
     service = Service(installation)
     matrix = Matrix(cells, service)
@@ -117,7 +116,7 @@ async def living(plane: ControlPlane, cells: Sequence[Cell]) -> AsyncIterator[Ma
         places = await _places(stack)
         stack.push_async_callback(service.stop)
         await service.start()
-        stage = Stage(kubernetes, places, Gathering(matrix.restarting, service.restart), service.log)
+        stage = Stage(kubernetes, places, Barrier(matrix.restarting, service.restart), service.log)
         task = asyncio.create_task(matrix.run(stage))
         try:
             yield matrix
@@ -127,14 +126,14 @@ async def living(plane: ControlPlane, cells: Sequence[Cell]) -> AsyncIterator[Ma
 
 
 async def _places(stack: AsyncExitStack) -> dict[str, str]:
-    """URLs at which no NetBird is to be reached, by what is wrong with them."""
+    """URLs without a reachable NetBird, by the problem."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
     server = SimulatedNetBird()
     untrusted = await server.start(tls=tls)
     stack.push_async_callback(server.stop)
     taken = stack.enter_context(socket.socket())
-    taken.bind(("127.0.0.1", 0))  # taken, and nobody listens
+    taken.bind(("127.0.0.1", 0))  # in use, without a listener
     return {
         "unresolved": "https://netbird.invalid",
         "untrusted": untrusted,

@@ -1,4 +1,4 @@
-"""Whatever NetBird answers, whenever: no promise is broken, a user reads what docs/faults.md says, and it heals."""
+"""Any response of NetBird at any time: no promise is broken, a user reads what docs/faults.md says, and it recovers."""
 
 from collections import Counter
 
@@ -14,19 +14,19 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-async def test_a_wrong_answer_breaks_no_promise_and_heals(matrix: Matrix, cell: Cell) -> None:
+async def test_wrong_response_breaks_no_promise_and_recovers(matrix: Matrix, cell: Cell) -> None:
     life = await matrix.lives[str(cell)]
     assert life.breaches == []
     assert life.seen == faults_page.read(faults_page.PAGE.read_text()).get(cell), "run `python -m tests.proof.answers`"
 
 
-async def test_the_operator_of_all_cells_keeps_to_its_memory_limit(matrix: Matrix) -> None:
+async def test_operator_of_all_cells_keeps_to_its_memory_limit(matrix: Matrix) -> None:
     for each in matrix.lives.values():
         await each
     assert 0 < matrix.service.peak_memory() <= MOST_MEMORY
 
 
-async def test_no_secret_is_to_be_seen_of_the_operator(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_operator_shows_no_secret(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
     lives = [await each for each in matrix.lives.values()]
     log = matrix.service.logged()
     assert '"level": "debug"' in log

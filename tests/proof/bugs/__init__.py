@@ -1,1 +1,1 @@
-"""Do the tests bite? Bugs that others have had, put into the operator one at a time, each to be caught by a test."""
+"""Bugs of other programs, seeded into the operator one at a time. A test has to catch each."""

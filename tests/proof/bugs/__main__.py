@@ -1,6 +1,8 @@
-"""Put seeded bugs into a copy of the operator, one at a time, and see each caught: `python -m tests.proof.bugs 07`.
+"""Put seeded bugs into a copy of the operator, one at a time, and check that each is caught:
 
-Those that only a control plane shows are tried with `--slow`, or when they are named.
+`python -m tests.proof.bugs 07`.
+
+Bugs that need a control plane run with `--slow`, or by name.
 """
 
 import argparse
@@ -12,14 +14,14 @@ from tests.proof.bugs.bug_run import SLOW_SECONDS, run, sound_copy, try_out
 
 
 def chosen(names: list[str], *, slow: bool) -> list[Bug]:
-    """The bugs whose names begin so; without any, all, the slow ones only where they are asked for."""
+    """Return the bugs with these prefixes; without any, all, and slow ones only on request."""
     if names:
         return [bug for bug in all_bugs() if bug.name.startswith(tuple(names))]
     return [bug for bug in all_bugs() if slow or not bug.is_slow]
 
 
 def main() -> int:
-    """Read the command line, try the bugs; answer 0 where each was caught."""
+    """Read the command line, try the bugs; return 0 if each was caught."""
     parser = argparse.ArgumentParser(prog="tests.proof.bugs", description=__doc__)
     parser.add_argument("names", nargs="*", help="how the bugs' names begin (all)")
     parser.add_argument("--slow", action="store_true", help="those too that need a control plane")
@@ -27,7 +29,7 @@ def main() -> int:
     options = parser.parse_args()
     bugs = chosen(options.names, slow=options.slow)
     with sound_copy() as sound:
-        # A test that fails without the bug too would catch anything; this also compiles for all trials.
+        # A test that fails without the bug too would catch anything. This also compiles for all runs.
         failed, trouble = run(sound, sorted({test for bug in bugs for test in bug.tests}), SLOW_SECONDS)
         if failed or trouble is not None:
             print(f"the tests fail without any bug: {trouble or ', '.join(failed)}")

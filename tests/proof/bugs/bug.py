@@ -1,7 +1,7 @@
-"""The bugs of `patches/`: each a patch behind a header that says what goes wrong, who had it, and what catches it.
+"""The bugs of `patches/`: each is a patch with a header that names the effect, the origin and the catching tests.
 
-The header is the patch's own text, which `git apply` passes over: a title, a blank line, a sentence, a blank line, then
-`Issue: URL` and one or more `Caught-by: TEST`, each TEST as pytest names it, a parametrised one without its parameters.
+The header is the patch's own text, which `git apply` ignores: a title, a blank line, a sentence, a blank line, then
+`Issue: URL` and one or more `Caught-by: TEST`. Each TEST is a pytest id, without its parameters.
 """
 
 import re
@@ -19,7 +19,7 @@ _SLOW: Final = "tests/controlplane/"
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """A bug; `issue` is where somebody reported it of another program, `tests` are those that have to fail."""
+    """A bug. `issue` is its report for another program, `tests` are those that have to fail."""
 
     path: Path
     title: str
@@ -29,17 +29,17 @@ class Bug:
 
     @property
     def name(self) -> str:
-        """As the command line and the report call it."""
+        """The name in the command line and the report."""
         return self.path.stem
 
     @property
     def is_slow(self) -> bool:
-        """Whether only a control plane shows it."""
+        """Return whether it needs a control plane."""
         return any(test.startswith(_SLOW) for test in self.tests)
 
 
 def read(path: Path) -> Bug:
-    """The bug of a patch; raises ValueError where its header is incomplete."""
+    """Parse the bug of a patch. Raises ValueError if its header is incomplete."""
     match = _HEADER.match(path.read_text())
     if match is None:
         msg = f"{path.name}: the header is not a title, a sentence, Issue and Caught-by"
@@ -49,5 +49,5 @@ def read(path: Path) -> Bug:
 
 
 def all_bugs() -> list[Bug]:
-    """All of them, in order."""
+    """Return all bugs, in order."""
     return [read(path) for path in sorted(FOLDER.glob("*.patch"))]

@@ -1,4 +1,4 @@
-"""A bug on trial: a copy of the tree, the patch, the tests that have to fail, and what they said."""
+"""The run of one bug: a copy of the tree, the patch, the tests that have to fail, and their output."""
 
 import os
 import shutil
@@ -35,8 +35,8 @@ SLOW_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of a trial: the tests that failed, or why that is not known; `seconds` is how long it took."""
+class BugResult:
+    """The result of a run: the failed tests, or why they are unknown. `seconds` is its duration."""
 
     bug: Bug
     failed: tuple[str, ...]
@@ -45,11 +45,11 @@ class Verdict:
 
     @property
     def is_caught(self) -> bool:
-        """Whether each of the tests failed, as a test fails and not because it could not run."""
+        """Return whether each of the tests failed, and not for another reason."""
         return self.trouble is None and all(any(_is_of(each, test) for each in self.failed) for test in self.bug.tests)
 
     def __str__(self) -> str:
-        """A line of the report."""
+        """Return a line of the report."""
         what = (
             "caught by " + ", ".join(self.bug.tests) if self.is_caught else f"NOT CAUGHT ({self.trouble or 'passed'})"
         )
@@ -62,7 +62,7 @@ def _is_of(failed: str, test: str) -> bool:
 
 @contextmanager
 def sound_copy(root: Path = ROOT) -> Iterator[Path]:
-    """A copy of what the tests need, for as long as the block lasts; what is compiled in it serves all trials."""
+    """Copy everything that the tests need, for the duration of the block. Its compiled files serve all runs."""
     with tempfile.TemporaryDirectory(prefix="bugs-") as folder:
         sound = Path(folder) / "sound"
         sound.mkdir()
@@ -75,7 +75,7 @@ def sound_copy(root: Path = ROOT) -> Iterator[Path]:
 
 
 def run(tree: Path, tests: Sequence[str], seconds: float) -> tuple[tuple[str, ...], str | None]:
-    """Run tests in a tree; gives those that failed, and what kept the answer from being just that."""
+    """Run tests in a tree; return the failed ones, and the reason if the result is incomplete."""
     report = tree / "report.xml"
     command = [
         sys.executable,
@@ -103,14 +103,14 @@ def run(tree: Path, tests: Sequence[str], seconds: float) -> tuple[tuple[str, ..
 
 
 def _name(case: ET.Element) -> str:
-    """A test as pytest names it; the report has its module with dots, and its class behind that."""
+    """Return the pytest id of a test from the report, which has its module with dots, and its class after that."""
     parts = str(case.get("classname")).split(".")
     last = next(index for index, part in enumerate(parts) if part.startswith("test_"))
     return "::".join(("/".join(parts[: last + 1]) + ".py", *parts[last + 1 :], str(case.get("name"))))
 
 
-def try_out(bug: Bug, sound: Path) -> Verdict:
-    """Put the bug into a copy of its own, and see which of its tests fail."""
+def try_out(bug: Bug, sound: Path) -> BugResult:
+    """Apply the bug to a new copy, and return which of its tests fail."""
     began = time.monotonic()
     tree = sound.parent / bug.name
     shutil.copytree(sound, tree)
@@ -118,11 +118,11 @@ def try_out(bug: Bug, sound: Path) -> Verdict:
         failed, trouble = _fails(bug, tree)
     finally:
         shutil.rmtree(tree)
-    return Verdict(bug, failed, trouble, time.monotonic() - began)
+    return BugResult(bug, failed, trouble, time.monotonic() - began)
 
 
 def _fails(bug: Bug, tree: Path) -> tuple[tuple[str, ...], str | None]:
-    # One line of context is enough: a change nearby must not make a patch unfit.
+    # One line of context is enough, so that a change nearby does not invalidate a patch.
     patched = subprocess.run(["git", "apply", "-C1", str(bug.path)], cwd=tree, capture_output=True, check=False)
     if patched.returncode:
         return (), f"does not apply: {patched.stderr.decode()}"

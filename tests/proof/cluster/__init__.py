@@ -1,1 +1,1 @@
-"""The operator while Kubernetes fails it: the API server, etcd, rights, admission, other writers, restored backups."""
+"""The operator under faults of Kubernetes: API server, etcd, rights, admission, other writers, restored backups."""

@@ -1,4 +1,4 @@
-"""Try some cases again, and say how each went:
+"""Run some cases, and print the result of each:
 
 `python -m tests.proof.cluster "no rights" "restored with status"`
 """
@@ -10,23 +10,23 @@ import time
 
 from tests.harness.controlplane import ControlPlane
 from tests.proof.cluster.cases import CASES
-from tests.proof.cluster.installations import Lanes, lanes_on
+from tests.proof.cluster.installations import Installations, installations_on
 from tests.proof.cluster.resource_scenarios import HISTORIES, History
 from tests.proof.cluster.scenario import Case
 
 
-async def _try(lanes: Lanes, case: Case | History) -> bool:
+async def _try(installations: Installations, case: Case | History) -> bool:
     began = time.monotonic()
-    breaches = await lanes.attempt(case)
+    breaches = await installations.attempt(case)
     print(f"{time.monotonic() - began:6.1f} s  {case}  {'; '.join(breaches) or 'kept'}", flush=True)
     return not breaches
 
 
 async def run(cases: list[Case | History], width: int) -> int:
-    """Try them side by side; answers 0 where no promise was broken."""
+    """Run them concurrently; return 0 if no promise was broken."""
     with ControlPlane.start() as plane:
-        async with lanes_on(plane, width) as lanes:
-            kept = await asyncio.gather(*(_try(lanes, each) for each in cases))
+        async with installations_on(plane, width) as installations:
+            kept = await asyncio.gather(*(_try(installations, each) for each in cases))
     return 0 if all(kept) else 1
 
 

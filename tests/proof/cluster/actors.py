@@ -1,4 +1,4 @@
-"""What people and other programs do to an operator, each for as long as a block lasts."""
+"""Actions of users and other programs that affect an operator, each for the duration of a block."""
 
 import asyncio
 import itertools
@@ -11,47 +11,48 @@ import aiohttp
 
 from netbird_streaming.api.types import GROUP
 from tests.harness.kubernetes_client import BASE
-from tests.proof.cluster.case_runner import Trial
+from tests.proof.cluster.case_runner import CaseRun
 from tests.proof.cluster.fault_proxy import Fault
 from tests.proof.cluster.scenario import Lasting
 
 WRITER_SECONDS: Final = 0.1
-"""Between two writes of another writer: often enough to meet ours, and not so often that none of ours gets through."""
+"""Seconds between two writes of another writer: often enough to conflict, and rare enough to let some of ours through.
+"""
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 _PROBE: Final = "proof/probe"
 _PLURAL: Final = "eventstreamingintegrations"
 _IN_FORCE_SECONDS: Final = 20.0
 _NOBODY: Final = "https://127.0.0.1:9/"
-"""A webhook whose server is not there: nothing listens on the discard port."""
+"""A webhook without a server: nothing listens on the discard port."""
 
 
 def under(fault: Fault) -> Lasting:
-    """What passes between the operator and its API server suffers the fault; watches that were open are cut."""
+    """Apply the fault to the traffic between the operator and its API server. Open watches are cut."""
 
     @asynccontextmanager
-    async def lasting(trial: Trial) -> AsyncIterator[None]:
-        trial.weather.fault = fault
-        trial.weather.cut()
+    async def lasting(trial: CaseRun) -> AsyncIterator[None]:
+        trial.proxy.fault = fault
+        trial.proxy.cut()
         try:
             yield
         finally:
-            trial.weather.fault = None
+            trial.proxy.fault = None
 
     return lasting
 
 
 def under_cuts(fault: Fault | None = None) -> Lasting:
-    """The same, and the watches are cut again and again."""
+    """Apply the fault, and cut the watches again and again."""
 
     @asynccontextmanager
-    async def lasting(trial: Trial) -> AsyncIterator[None]:
-        trial.weather.fault = fault
-        cutting = asyncio.create_task(trial.weather.cut_all_the_time())
+    async def lasting(trial: CaseRun) -> AsyncIterator[None]:
+        trial.proxy.fault = fault
+        cutting = asyncio.create_task(trial.proxy.cut_all_the_time())
         try:
             yield
         finally:
-            trial.weather.fault = None
+            trial.proxy.fault = None
             cutting.cancel()
             await asyncio.gather(cutting, return_exceptions=True)
 
@@ -59,14 +60,14 @@ def under_cuts(fault: Fault | None = None) -> Lasting:
 
 
 def refusing(subresource: str) -> Lasting:
-    """A ValidatingAdmissionPolicy refuses the operator's writes of integrations, or of a subresource of them."""
+    """Refuse the operator's writes of integrations, or of a subresource, by a ValidatingAdmissionPolicy."""
     expression = (
         f"!(has(object.metadata.annotations) && '{_PROBE}' in object.metadata.annotations) && "
         f"!(request.userInfo.username == '{{user}}' && request.?subResource.orValue('') == '{subresource}')"
     )
 
     @asynccontextmanager
-    async def lasting(trial: Trial) -> AsyncIterator[None]:
+    async def lasting(trial: CaseRun) -> AsyncIterator[None]:
         name = f"refuse-{trial.namespace}"
         policy = {
             "matchConstraints": {"resourceRules": [_rule()]},
@@ -91,15 +92,15 @@ def refusing(subresource: str) -> Lasting:
 
 
 @asynccontextmanager
-async def broken_webhook(trial: Trial) -> AsyncIterator[None]:
-    """A webhook that nobody serves any more fails each write of the operator's."""
+async def broken_webhook(trial: CaseRun) -> AsyncIterator[None]:
+    """Fail each write of the operator by a webhook without a server."""
     async with _webhook(trial, _NOBODY, seconds=1):
         yield
 
 
 @asynccontextmanager
-async def hanging_webhook(trial: Trial) -> AsyncIterator[None]:
-    """A that takes connections and says nothing: the API server gives up after ten seconds, and fails the write."""
+async def hanging_webhook(trial: CaseRun) -> AsyncIterator[None]:
+    """Fail each write by a webhook that does not respond: the API server gives up after ten seconds."""
     writers: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -113,8 +114,8 @@ async def hanging_webhook(trial: Trial) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _webhook(trial: Trial, url: str, seconds: int) -> AsyncIterator[None]:
-    """Each write of the operator's has to be admitted by whoever serves this URL, within so many seconds."""
+async def _webhook(trial: CaseRun, url: str, seconds: int) -> AsyncIterator[None]:
+    """Let this URL admit each write of the operator, within so many seconds."""
     hook = {
         "name": "webhook.example.com",
         "clientConfig": {"url": url},
@@ -139,8 +140,8 @@ async def _webhook(trial: Trial, url: str, seconds: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def no_room_for_events(trial: Trial) -> AsyncIterator[None]:
-    """A quota lets no Event be made in the namespace."""
+async def no_room_for_events(trial: CaseRun) -> AsyncIterator[None]:
+    """Prevent new Events in the namespace by a quota."""
     hard = {"count/events.events.k8s.io": "0", "count/events": "0"}
     quotas = f"/api/v1/namespaces/{trial.namespace}/resourcequotas"
     async with made(trial, quotas, {"metadata": {"name": "none"}, "spec": {"hard": hard}}):
@@ -152,8 +153,8 @@ async def no_room_for_events(trial: Trial) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def without_rights(trial: Trial) -> AsyncIterator[None]:
-    """Every binding of the operator's ServiceAccount is taken away, and given back."""
+async def without_rights(trial: CaseRun) -> AsyncIterator[None]:
+    """Remove every binding of the operator's ServiceAccount, and restore it."""
     taken: list[tuple[str, dict[str, Any]]] = []
     for plural, kind in (("clusterrolebindings", "ClusterRoleBinding"), ("rolebindings", "RoleBinding")):
         for each in (await trial.kubernetes.call("GET", f"{_RBAC}/{plural}"))["items"]:
@@ -166,7 +167,7 @@ async def without_rights(trial: Trial) -> AsyncIterator[None]:
     for path, each in taken:
         await trial.kubernetes.call("DELETE", f"{path}/{each['metadata']['name']}")
     try:
-        trial.weather.cut()
+        trial.proxy.cut()
         yield
     finally:
         for path, each in taken:
@@ -174,8 +175,8 @@ async def without_rights(trial: Trial) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def another_writer(trial: Trial) -> AsyncIterator[None]:
-    """Another controller writes annotations and a condition of its own into each resource, all the time."""
+async def another_writer(trial: CaseRun) -> AsyncIterator[None]:
+    """Write annotations and a condition into each resource all the time, as another controller."""
     writing = [asyncio.create_task(_write(trial, name)) for name in ("kept", "made", "doomed")]
     try:
         yield
@@ -189,7 +190,7 @@ async def another_writer(trial: Trial) -> AsyncIterator[None]:
             trial.breaches.append(f"S3: the condition of another controller is gone from {name}")
 
 
-async def _write(trial: Trial, name: str) -> None:
+async def _write(trial: CaseRun, name: str) -> None:
     path = f"{BASE.format(namespace=trial.namespace)}/{name}"
     for number in itertools.count():
         condition = {
@@ -199,7 +200,7 @@ async def _write(trial: Trial, name: str) -> None:
             "message": str(number),
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         }
-        with suppress(aiohttp.ClientResponseError):  # it is not there, or the operator was quicker
+        with suppress(aiohttp.ClientResponseError):  # it is missing, or the operator was quicker
             patch = {"metadata": {"annotations": {"example.com/seen": str(number)}}}
             found = await trial.kubernetes.call("PATCH", path, patch, patch=True)
             others = [each for each in found.get("status", {}).get("conditions", ()) if each["type"] != "Seen"]
@@ -209,10 +210,10 @@ async def _write(trial: Trial, name: str) -> None:
 
 
 def together(*all_of_them: Lasting) -> Lasting:
-    """An after the other, each within those before it."""
+    """Enter the blocks one after the other, nested."""
 
     @asynccontextmanager
-    async def lasting(trial: Trial) -> AsyncIterator[None]:
+    async def lasting(trial: CaseRun) -> AsyncIterator[None]:
         first, *others = all_of_them
         async with first(trial):
             if others:
@@ -225,8 +226,8 @@ def together(*all_of_them: Lasting) -> Lasting:
 
 
 @asynccontextmanager
-async def made(trial: Trial, path: str, body: dict[str, Any]) -> AsyncIterator[None]:
-    """An object that is there as long as the block lasts."""
+async def made(trial: CaseRun, path: str, body: dict[str, Any]) -> AsyncIterator[None]:
+    """Create an object for the duration of the block."""
     await trial.kubernetes.call("POST", path, body)
     try:
         yield
@@ -243,12 +244,12 @@ def _rule() -> dict[str, Any]:
     }
 
 
-def _only(trial: Trial) -> dict[str, Any]:
+def _only(trial: CaseRun) -> dict[str, Any]:
     return {"matchLabels": {"kubernetes.io/metadata.name": trial.namespace}}
 
 
-async def _until_refused(trial: Trial) -> None:
-    """The API server takes a moment to know what it admits: it has when a write like the operator's is refused."""
+async def _until_refused(trial: CaseRun) -> None:
+    """Wait until a write like the operator's is refused: the API server takes a moment to load a policy."""
     path = f"{BASE.format(namespace=trial.namespace)}/kept?dryRun=All"
     probe = {"metadata": {"annotations": {_PROBE: ""}}}
     async with asyncio.timeout(_IN_FORCE_SECONDS):

@@ -1,4 +1,4 @@
-"""The faults between one operator and its API server, and what is done to its rights, writes and objects."""
+"""The faults between one operator and its API server, and the changes of its rights, writes and objects."""
 
 from typing import Final
 
@@ -19,13 +19,13 @@ CASES: Final = (
     Case("watches cut", actors.under_cuts(), harmless=True),
     Case("410 for watches", actors.under(fault_proxy.forgetful), harmless=True, seconds=15.0),
     Case("410 for a page", actors.under(fault_proxy.no_second_page)),
-    Case("a policy refuses the finalizer", actors.refusing(""), told=True),
+    Case("a policy refuses the finalizer", actors.refusing(""), in_conditions=True),
     Case("a policy refuses the status", actors.refusing("status")),
     Case("a broken webhook", actors.broken_webhook),
     Case("a hanging webhook", actors.hanging_webhook, seconds=25.0),
     Case("a quota without Events", actors.no_room_for_events, harmless=True),
     Case("no rights", actors.without_rights),
-    # Each write of the other's is an event, and a reason to look.
+    # Each write of the other writer is an event, and causes a reconcile.
     Case("another writer", actors.another_writer, seconds=15.0, harmless=True, requests=100.0),
     Case(
         "another writer, watches cut",

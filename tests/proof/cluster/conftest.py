@@ -1,4 +1,4 @@
-"""A real control plane for the tests of this folder, with operators on it that each serve one case at a time."""
+"""A real control plane for the tests of this folder, with operators that each serve one case at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from tests.harness.controlplane import ControlPlane
-from tests.proof.cluster.installations import Lanes, lanes_on
+from tests.proof.cluster.installations import Installations, installations_on
 
 WIDTH = 8
-"""Cases at once: they mostly wait."""
+"""The number of concurrent cases, which mostly wait."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def lanes() -> AsyncIterator[Lanes]:
+async def installations() -> AsyncIterator[Installations]:
     plane = await asyncio.to_thread(ControlPlane.start)
     with plane:
-        async with lanes_on(plane, WIDTH) as found:
+        async with installations_on(plane, WIDTH) as found:
             yield found

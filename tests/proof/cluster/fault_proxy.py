@@ -1,4 +1,4 @@
-"""What is between an operator and its API server: nothing, until a fault is let loose on what passes."""
+"""A proxy between an operator and its API server, which passes requests on until a fault is set."""
 
 import asyncio
 import itertools
@@ -18,20 +18,20 @@ CUT_SECONDS: Final = 0.3
 _REASONS: Final = {410: "Expired", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 
 
-class Weather:
-    """Counts what an operator asks of its API server, and lets a fault have it; a middleware before the tap."""
+class FaultProxy:
+    """Counts an operator's requests to its API server and applies a fault; a middleware before the recording proxy."""
 
     def __init__(self) -> None:
-        """Begin with a clear sky."""
+        """Start without a fault."""
         self.fault: Fault | None = None
         self.asked: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
-        """Answers other than 2xx, by status."""
+        """Responses other than 2xx, by status."""
         self._watches: dict[int, web.Request] = {}
 
     @web.middleware
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Pass it on, or let the fault have it."""
+        """Pass a request on, or apply the fault."""
         self.asked[f"{request.method} {request.path}"] += 1
         if is_watch(request):
             self._watches[id(request)] = request
@@ -49,19 +49,19 @@ class Weather:
             reset(request)
 
     async def cut_all_the_time(self) -> None:
-        """Reset the watches as soon as they are there, until cancelled."""
+        """Reset each watch as soon as it starts, until cancelled."""
         while True:
             self.cut()
             await asyncio.sleep(CUT_SECONDS)
 
 
 def is_watch(request: web.Request) -> bool:
-    """Whether it asks for events."""
+    """Return whether the request is a watch."""
     return request.query.get("watch") in {"true", "1"}
 
 
 def refusal(status: int, **headers: str) -> web.Response:
-    """An answer as the API server words it."""
+    """Return a response in the API server's format."""
     body = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -74,7 +74,7 @@ def refusal(status: int, **headers: str) -> web.Response:
 
 
 def slow(seconds: float) -> Fault:
-    """Each request takes so long on its way there."""
+    """Delay each request."""
 
     async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
         await asyncio.sleep(seconds)
@@ -84,13 +84,13 @@ def slow(seconds: float) -> Fault:
 
 
 async def hang(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """No answer, until whoever asks gives up."""
+    """Do not respond until the client gives up."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
 def answering(status: int, **headers: str) -> Fault:
-    """Each request is refused, unheard."""
+    """Refuse each request without processing it."""
 
     async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal(status, **headers)
@@ -99,7 +99,7 @@ def answering(status: int, **headers: str) -> Fault:
 
 
 def every_other(*statuses: int) -> Fault:
-    """Each second request is refused, by these in turn."""
+    """Refuse each second request, by these in turn."""
     turns = itertools.chain.from_iterable((None, each) for each in itertools.cycle(statuses))
 
     async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -110,7 +110,7 @@ def every_other(*statuses: int) -> Fault:
 
 
 def unheard(status: int) -> Fault:
-    """Each write is carried out, and answered as if it had failed."""
+    """Apply each write, and respond as if it had failed."""
 
     async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = await handler(request)
@@ -120,24 +120,24 @@ def unheard(status: int) -> Fault:
 
 
 async def no_watch(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Watches are refused, all else is answered."""
+    """Refuse watches, and pass everything else on."""
     return refusal(HTTPStatus.SERVICE_UNAVAILABLE) if is_watch(request) else await handler(request)
 
 
 async def no_write(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What would change something is refused, all else is answered."""
+    """Refuse writes, and pass everything else on."""
     return await handler(request) if request.method == "GET" else refusal(HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def forgetful(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A watch asks for what the API server has forgotten long ago, and is answered 410 by itself."""
+    """Let a watch ask for a version that the API server has compacted, which it answers with 410."""
     if is_watch(request):
         return await handler(request.clone(rel_url=request.rel_url.update_query(resourceVersion="1")))
     return await handler(request)
 
 
 async def no_second_page(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A list comes in pages of one, of which the second has expired; and watches end at once, so that lists are due."""
+    """Serve a list in pages of one object, the second of which has expired, and end watches at once."""
     if "continue" in request.query:
         return refusal(HTTPStatus.GONE)
     if "limit" in request.query:

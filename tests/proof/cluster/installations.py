@@ -1,4 +1,4 @@
-"""Several installations of the operator on one control plane: each case has one to itself."""
+"""Several installations of the operator on one control plane, each for one case at a time."""
 
 import asyncio
 import itertools
@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from tests.harness.controlplane import ControlPlane
 from tests.harness.operator import Installation
 from tests.harness.secret_sinks import audit_sink
-from tests.proof.cluster.case_runner import Trial
+from tests.proof.cluster.case_runner import CaseRun
 from tests.proof.cluster.resource_scenarios import History
 from tests.proof.cluster.scenario import Case, judged, live_through
 from tests.proof.crashes.explorer import running, staged
@@ -18,11 +18,10 @@ from tests.proof.crashes.flow_run import Stage
 NAME: Final = "lane-"
 
 
-class Lanes:
-    """The installations that are free; made by `lanes_on`."""
+class Installations:
+    """The free installations. Made by `installations_on`."""
 
     def __init__(self, stage: Stage, installations: list[Installation]) -> None:
-        """All of them are free."""
         self.stage: Final = stage
         self._free: asyncio.Queue[Installation] = asyncio.Queue()
         for each in installations:
@@ -30,7 +29,7 @@ class Lanes:
         self._numbers = itertools.count()
 
     async def attempt(self, case: Case | History) -> list[str]:
-        """Try one case as soon as an installation is free; answers which promises were broken."""
+        """Run one case as soon as an installation is free; return the violations."""
         async with self.trial() as trial:
             match case:
                 case Case():
@@ -41,18 +40,18 @@ class Lanes:
                     assert_never(case)
 
     def asked(self) -> bytes:
-        """What all operators so far have asked of the API server, by its audit log."""
+        """Return the requests of all operators so far, from the API server's audit log."""
         return audit_sink(self.stage.plane.audit_log, f"system:serviceaccount:{NAME}")
 
     @asynccontextmanager
-    async def trial(self, former: Trial | None = None) -> AsyncIterator[Trial]:
-        """A namespace, a NetBird and an installation, with weather between it and the API server; nothing runs yet.
+    async def trial(self, former: CaseRun | None = None) -> AsyncIterator[CaseRun]:
+        """Create a namespace, a NetBird and an installation, with a fault proxy. Nothing runs yet.
 
-        Namespace and NetBird are those of a `former` trial, on another control plane.
+        Namespace and NetBird can be those of a `former` run, on another control plane.
         """
         installation = await self._free.get()
         try:
-            trial = Trial(
+            trial = CaseRun(
                 kubernetes=self.stage.kubernetes,
                 namespace=former.namespace if former is not None else f"trial-{next(self._numbers)}",
                 stage=self.stage,
@@ -61,14 +60,14 @@ class Lanes:
             )
             if former is not None:
                 trial.succeed(former)
-            async with running(trial, trial.weather.serve):
+            async with running(trial, trial.proxy.serve):
                 yield trial
         finally:
             self._free.put_nowait(installation)
 
 
 @asynccontextmanager
-async def lanes_on(plane: ControlPlane, width: int) -> AsyncIterator[Lanes]:
-    """So many lanes at once."""
+async def installations_on(plane: ControlPlane, width: int) -> AsyncIterator[Installations]:
+    """Create so many installations."""
     async with staged(plane, NAME, width) as (stage, installations):
-        yield Lanes(stage, installations)
+        yield Installations(stage, installations)

@@ -1,4 +1,4 @@
-"""What befalls all operators of a control plane at once, while each of them has something under way."""
+"""Outages of a whole control plane, while each of its operators has requests in flight."""
 
 import asyncio
 import time
@@ -10,8 +10,8 @@ from netbird_streaming.api.types import GROUP, VERSION
 from tests.doubles.netbird.faults import Hang, Slow
 from tests.doubles.netbird.wire import Operation
 from tests.harness.controlplane import ControlPlane
-from tests.proof.cluster.case_runner import Load, Trial
-from tests.proof.cluster.installations import Lanes
+from tests.proof.cluster.case_runner import CaseRun, Load
+from tests.proof.cluster.installations import Installations
 from tests.proof.cluster.scenario import LIFE, LONGEST_SECONDS, act, judged
 from tests.proof.expectations import Writes
 from tools.chart import DEFINITIONS
@@ -23,36 +23,36 @@ _SLOW: Final = Slow(header=2.0)
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What is done to the control plane; it works again when `strike` returns."""
+    """A fault of the control plane. It works again when `strike` returns."""
 
     name: str
     strike: Callable[[ControlPlane], None]
 
     def __str__(self) -> str:
-        """How pytest names it."""
+        """The id in pytest."""
         return self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is under way when it strikes. `leased` says that the operator acts only while it holds a Lease."""
+    """The state in which it happens. `leased` says that the operator acts only while it holds a Lease."""
 
     name: str
-    begin: Callable[[Trial], Awaitable[None]]
+    begin: Callable[[CaseRun], Awaitable[None]]
     leased: bool = False
     lost_answers: int = 0
 
 
-async def _act_slowly(trial: Trial) -> None:
-    """The answers of all requests are on their way when it strikes."""
+async def _act_slowly(trial: CaseRun) -> None:
+    """The responses of all requests are on their way."""
     for operation in (Operation.CREATE, Operation.UPDATE, Operation.DELETE):
         trial.fail(operation, _SLOW)
     await act(trial)
     await trial.asked(Operation.CREATE)
 
 
-async def _act_unheard(trial: Trial) -> None:
-    """Nobody will ever hear what came of the POST."""
+async def _act_unheard(trial: CaseRun) -> None:
+    """The outcome of the POST stays unknown."""
     trial.fail(Operation.CREATE, Hang())
     await act(trial)
     await trial.asked(Operation.CREATE)
@@ -97,19 +97,19 @@ OUTAGES: Final = (
 )
 
 
-async def outlive(outage: Outage, lanes: Lanes) -> list[str]:
-    """Strike when all operators have something under way; answers which promises were broken."""
+async def outlive(outage: Outage, installations: Installations) -> list[str]:
+    """Apply the fault when all operators have requests in flight; return the violations."""
     ready, over = asyncio.Barrier(len(MOMENTS) + 1), asyncio.Event()
 
     async def try_one(moment: Moment) -> list[str]:
-        async def tell(trial: Trial) -> None:
+        async def tell(trial: CaseRun) -> None:
             await moment.begin(trial)
             load = Load(trial)
             await ready.wait()
             await over.wait()
             trial.breaches += load.breaches()
 
-        async with lanes.trial() as trial:
+        async with installations.trial() as trial:
             trial.leased = moment.leased
             found = await judged(trial, tell, LIFE, slack=moment.lost_answers)
         return [f"{moment.name}: {each}" for each in found]
@@ -118,16 +118,16 @@ async def outlive(outage: Outage, lanes: Lanes) -> list[str]:
         tries = [group.create_task(try_one(each)) for each in MOMENTS]
         await ready.wait()
         try:
-            await asyncio.to_thread(outage.strike, lanes.stage.plane)
+            await asyncio.to_thread(outage.strike, installations.stage.plane)
         finally:
             over.set()
     return [each for one in tries for each in one.result()]
 
 
-async def lose_the_definitions(lanes: Lanes) -> list[str]:
-    """All definitions are deleted, and with them all objects; then all of it is applied again."""
+async def lose_the_definitions(installations: Installations) -> list[str]:
+    """Delete all definitions, and with them all objects, then apply all of it again."""
 
-    async def tell(trial: Trial) -> None:
+    async def tell(trial: CaseRun) -> None:
         trial.wanted.clear()
         plane = trial.stage.plane
         await _let_go_of_others(trial)
@@ -140,12 +140,12 @@ async def lose_the_definitions(lanes: Lanes) -> list[str]:
         for name in ("kept", "doomed"):
             await trial.create(name)
 
-    async with lanes.trial() as trial:
+    async with installations.trial() as trial:
         return await judged(trial, tell, Writes(posts=2, deletes=2))
 
 
-async def _let_go_of_others(trial: Trial) -> None:
-    """What former cases have left has no operator any more, and would hold the definitions for ever."""
+async def _let_go_of_others(trial: CaseRun) -> None:
+    """Remove objects of former cases, which have no operator any more and would block the definitions."""
     for plural in ("eventstreamingintegrations", "netbirdconnections"):
         listed = await trial.kubernetes.call("GET", f"{OURS}/{plural}")
         for each in (found["metadata"] for found in listed["items"]):

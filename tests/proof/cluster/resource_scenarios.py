@@ -1,4 +1,4 @@
-"""What befalls resources: finalizers removed by hand, namesakes, backups that are restored, a key that is lost."""
+"""Scenarios of resources: manually removed finalizers, reused names, restored backups, a lost key."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.faults import Hang, Moment, Slow
 from tests.doubles.netbird.wire import Operation
-from tests.proof.cluster.case_runner import Trial
+from tests.proof.cluster.case_runner import CaseRun
 from tests.proof.expectations import Writes
 
 _SLOW: Final = Slow(header=2.0)
@@ -16,25 +16,25 @@ _KEY: Final = "netbird-streaming-operator-fingerprint-key"
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happens to integrations that have settled, and how NetBird is changed by it."""
+    """Actions on integrations that are in sync, and their effect on NetBird."""
 
     name: str
-    tell: Callable[[Trial], Awaitable[None]]
+    tell: Callable[[CaseRun], Awaitable[None]]
     writes: Writes
 
     def __str__(self) -> str:
-        """How pytest names it."""
+        """The id in pytest."""
         return self.name
 
 
-async def _strip_one_at_rest(trial: Trial) -> None:
+async def _strip_one_at_rest(trial: CaseRun) -> None:
     version = await trial.remove_finalizers("kept")
     await trial.until(lambda: trial.version("kept") > version, "its finalizer is back")
     await trial.delete("kept")
 
 
-async def _force_away_at_rest(trial: Trial) -> None:
-    """Nobody but the log can tell of what is left, and the log does."""
+async def _force_away_at_rest(trial: CaseRun) -> None:
+    """Only the log can report the remaining integration, and it does."""
     held = trial.objects["kept"]["status"]["id"]
     trial.leave(held)
     trial.wanted.pop("kept")
@@ -47,22 +47,22 @@ async def _force_away_at_rest(trial: Trial) -> None:
     )
 
 
-async def _strip_one_that_is_made(trial: Trial) -> None:
+async def _strip_one_that_is_made(trial: CaseRun) -> None:
     trial.fail(Operation.CREATE, _SLOW)
     await trial.create("made")
     await trial.asked(Operation.CREATE)
     await trial.remove_finalizers("made")
 
 
-async def _strip_one_that_goes(trial: Trial) -> None:
+async def _strip_one_that_goes(trial: CaseRun) -> None:
     trial.fail(Operation.DELETE, _SLOW)
     await trial.delete("doomed")
     await trial.asked(Operation.DELETE)
     await trial.remove_finalizers("doomed")
 
 
-async def _force_away_what_is_made(trial: Trial) -> None:
-    """Its id has not landed in any status when it goes: it is deleted by the answer of its POST."""
+async def _force_away_what_is_made(trial: CaseRun) -> None:
+    """The id is in no status when it is removed. The response of its POST is used to delete it."""
     trial.fail(Operation.CREATE, _SLOW)
     await trial.create("made")
     await trial.asked(Operation.CREATE)
@@ -70,7 +70,7 @@ async def _force_away_what_is_made(trial: Trial) -> None:
     await trial.force_away("made")
 
 
-async def _recreate_while_it_goes(trial: Trial) -> None:
+async def _recreate_while_it_goes(trial: CaseRun) -> None:
     trial.fail(Operation.DELETE, _SLOW)
     await trial.delete("doomed")
     await trial.asked(Operation.DELETE)
@@ -79,8 +79,8 @@ async def _recreate_while_it_goes(trial: Trial) -> None:
     await trial.create("doomed")
 
 
-async def _recreate_before_it_goes(trial: Trial) -> None:
-    """NetBird carries the DELETE out when the namesake is there already, and nobody hears of it."""
+async def _recreate_before_it_goes(trial: CaseRun) -> None:
+    """NetBird applies the DELETE when the new resource with the same name exists, and the response is lost."""
     trial.fail(Operation.DELETE, Hang(), Moment.LATE, late=3.0)
     await trial.delete("doomed")
     await trial.asked(Operation.DELETE)
@@ -89,7 +89,7 @@ async def _recreate_before_it_goes(trial: Trial) -> None:
     await trial.create("doomed")
 
 
-async def _recreate_while_it_is_made(trial: Trial) -> None:
+async def _recreate_while_it_is_made(trial: CaseRun) -> None:
     trial.fail(Operation.CREATE, Hang(seconds=2.0))
     await trial.create("made")
     await trial.asked(Operation.CREATE)
@@ -99,8 +99,8 @@ async def _recreate_while_it_is_made(trial: Trial) -> None:
     await trial.patch("made", adoption={"policy": "Match"})
 
 
-async def _restore_without_status(trial: Trial) -> None:
-    """The objects are lost with their finalizers, while no operator runs, and come back as they were written."""
+async def _restore_without_status(trial: CaseRun) -> None:
+    """The objects are lost with their finalizers while no operator runs, and are restored as they were written."""
     await trial.stop()
     for name in ("kept", "doomed"):
         await trial.force_away(name)
@@ -109,7 +109,7 @@ async def _restore_without_status(trial: Trial) -> None:
     await adopt(trial, Reason.IDENTICAL_EXISTS)
 
 
-async def _restore_with_status(trial: Trial) -> None:
+async def _restore_with_status(trial: CaseRun) -> None:
     await trial.stop()
     for name in ("kept", "doomed"):
         status = trial.objects[name]["status"]
@@ -119,8 +119,8 @@ async def _restore_with_status(trial: Trial) -> None:
     await adopt(trial, Reason.RESTORED_STATUS)
 
 
-async def _lose_the_key(trial: Trial) -> None:
-    """Nothing but the fingerprint key is lost: each integration is sent once more."""
+async def _lose_the_key(trial: CaseRun) -> None:
+    """Only the fingerprint key is lost: each integration is sent once more."""
     await trial.stop()
     secrets = f"/api/v1/namespaces/{trial.installation.namespace}/secrets"
     await trial.kubernetes.call("DELETE", f"{secrets}/{_KEY}")
@@ -130,15 +130,15 @@ async def _lose_the_key(trial: Trial) -> None:
     await trial.until(lambda: _puts(trial) == 2, "each is sent once more")
 
 
-async def restore(trial: Trial, name: str, status: object) -> None:
-    """Create an integration, and write a status from another life."""
+async def restore(trial: CaseRun, name: str, status: object) -> None:
+    """Create an integration, and write a status from a former object."""
     await trial.create(name)
     found = await trial.kubernetes.call("GET", trial.path(name))
     await trial.kubernetes.call("PUT", f"{trial.path(name)}/status", {**found, "status": status})
 
 
-async def adopt(trial: Trial, reason: Reason) -> None:
-    """Nothing is written before a person says that it is theirs; the condition names what there is."""
+async def adopt(trial: CaseRun, reason: Reason) -> None:
+    """Check that nothing is written before a user confirms the ownership, and the condition names the candidates."""
     names, before = ("kept", "doomed"), len(trial.netbird.model.history)
     await trial.until(lambda: all(trial.reason(name) == reason for name in names), f"both say {reason}")
     messages = " ".join(_messages(trial.objects[name] for name in names))
@@ -155,7 +155,7 @@ def _messages(those: Iterable[dict[str, Any]]) -> list[str]:
     return [each["message"] for found in those for each in found["status"]["conditions"]]
 
 
-def _puts(trial: Trial) -> int:
+def _puts(trial: CaseRun) -> int:
     return sum(each.operation is Operation.UPDATE for each in trial.netbird.model.history)
 
 

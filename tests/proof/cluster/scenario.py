@@ -1,4 +1,4 @@
-"""The same life under each fault: one integration stays, one is made and one goes while the fault lasts."""
+"""The scenario under each fault: one integration stays, one is created and one deleted while the fault lasts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,52 +10,52 @@ from aiohttp import ClientResponseError
 
 from netbird_streaming.reasons import Reason
 from tests.proof.api_user import SECRET, StuckError
-from tests.proof.cluster.case_runner import MOST_REQUESTS, Load, Trial
+from tests.proof.cluster.case_runner import MOST_REQUESTS, CaseRun, Load
 from tests.proof.crashes.fork_server import is_alive
-from tests.proof.expectations import Wanted, Writes, is_ready
-from tests.proof.promises import Verdict
+from tests.proof.expectations import Expected, Writes, is_ready
+from tests.proof.promises import PromiseChecks
 
 CHANGED: Final = "https://siem.example.com/changed"
 RESTED_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 200.0
 LIFE: Final = Writes(posts=1, puts=1, deletes=1)
-"""How NetBird is changed by `act`."""
+"""The effect of `act` on NetBird."""
 
-Lasting = Callable[[Trial], AbstractAsyncContextManager[None]]
-"""A fault, which lasts as long as its block."""
-Story = Callable[[Trial], Awaitable[None]]
-"""Something that happens to a trial's resources."""
+Lasting = Callable[[CaseRun], AbstractAsyncContextManager[None]]
+"""A fault for the duration of its block."""
+Story = Callable[[CaseRun], Awaitable[None]]
+"""An action on the resources of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault, and what is to be seen of it.
+    """A fault, and its visible effect.
 
-    `told` says that the conditions tell of it, else the log does, since they can't be written. `lost_answers` is how
-    many PUTs may be repeated because nobody heard their answers.
+    `in_conditions` says that conditions report it; else the log does. `lost_answers` is how
+    many PUTs may be repeated because their responses were lost.
     """
 
     name: str
     lasting: Lasting
     seconds: float = 8.0
-    told: bool = False
+    in_conditions: bool = False
     harmless: bool = False
-    """All gets done while it lasts."""
+    """All actions succeed while it lasts."""
     lost_answers: int = 0
     requests: float = MOST_REQUESTS
-    """To the API server, at most, a second."""
+    """Requests to the API server, at most, a second."""
     leased: bool = False
     """The operator acts only while it holds a Lease."""
 
     def __str__(self) -> str:
-        """How pytest names it."""
+        """The id in pytest."""
         return self.name
 
 
-async def live_through(case: Case, trial: Trial) -> list[str]:
-    """Have a life under the fault; answers which promises were broken."""
+async def live_through(case: Case, trial: CaseRun) -> list[str]:
+    """Run the scenario under the fault; return the violations."""
 
-    async def endure(trial: Trial) -> None:
+    async def endure(trial: CaseRun) -> None:
         async with case.lasting(trial):
             offset, load = len(trial.logged()), Load(trial)
             await act(trial)
@@ -66,8 +66,8 @@ async def live_through(case: Case, trial: Trial) -> list[str]:
     return await judged(trial, endure, LIFE, slack=case.lost_answers)
 
 
-async def settle(trial: Trial) -> None:
-    """Two integrations of ours and one of somebody else's, at rest."""
+async def settle(trial: CaseRun) -> None:
+    """Create two integrations and one of another client, and wait until they are in sync."""
     await trial.secret("siem", key=SECRET)
     await trial.connect()
     await trial.start()
@@ -79,17 +79,17 @@ async def settle(trial: Trial) -> None:
     await trial.rest(RESTED_SECONDS)
 
 
-async def judged(trial: Trial, tell: Story, writes: Writes, slack: int = 0, *, before: Story = settle) -> list[str]:
-    """Let something befall what was there before, and see that all comes to rest as it shall be.
+async def judged(trial: CaseRun, tell: Story, writes: Writes, slack: int = 0, *, before: Story = settle) -> list[str]:
+    """Apply an action to existing resources, and check that everything is in sync afterwards.
 
     Args:
-        trial: whose operator it befalls; one has to run when it is over.
-        tell: what happens.
-        writes: how NetBird is to be changed by it.
+        trial: the run, whose operator has to run when it is over.
+        tell: the action.
+        writes: its effect on NetBird.
         slack: how many PUTs may be repeated.
-        before: how it came to be there.
+        before: how the resources were created.
     """
-    verdict = Verdict(trial)
+    verdict = PromiseChecks(trial)
     follower = asyncio.create_task(trial.follow(verdict.see))
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
@@ -113,19 +113,19 @@ async def judged(trial: Trial, tell: Story, writes: Writes, slack: int = 0, *, b
     return trial.breaches + verdict.breaches
 
 
-async def act(trial: Trial) -> None:
-    """A creation, a change and a deletion."""
+async def act(trial: CaseRun) -> None:
+    """A create, an update and a deletion."""
     await trial.create("made")
-    trial.wanted["kept"] = Wanted({"url": CHANGED})
+    trial.wanted["kept"] = Expected({"url": CHANGED})
     await trial.patch("kept", genericHTTP={"url": CHANGED})
     await trial.delete("doomed")
 
 
-def _silent(case: Case, trial: Trial, offset: int) -> list[str]:
-    """L3: whatever is not as it shall be is explained, by its condition or by the log where none can be written."""
+def _silent(case: Case, trial: CaseRun, offset: int) -> list[str]:
+    """Check L3: everything out of sync is explained, by its condition or by the log if no condition can be written."""
     if case.harmless:
         return [f"L3: {trial.missing()}, although nothing keeps it from being done"] if trial.missing() else []
-    if not case.told:
+    if not case.in_conditions:
         return [] if trial.warnings(offset) else ["L3: nothing in the log says why nothing is done"]
     return [
         f"L3: {name} does not say what keeps it: {found.get('status', {}).get('conditions')}"
@@ -134,5 +134,5 @@ def _silent(case: Case, trial: Trial, offset: int) -> list[str]:
     ]
 
 
-def _is_explained(trial: Trial, name: str) -> bool:
+def _is_explained(trial: CaseRun, name: str) -> bool:
     return trial.reason(name) == Reason.KUBERNETES_REFUSED

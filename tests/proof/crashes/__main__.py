@@ -1,4 +1,4 @@
-"""Explore one flow, or try one strike again:
+"""Explore one flow, or repeat one fault:
 
 `python -m tests.proof.crashes create "POST event-streaming #1: carried out"`
 """
@@ -13,7 +13,7 @@ from tests.proof.crashes.flows import FLOWS
 
 
 async def explore(options: argparse.Namespace) -> int:
-    """Explore, and say how each run went; answers 0 where no promise was broken."""
+    """Explore, and print the result of each run; return 0 if no promise was broken."""
     (flow,) = (each for each in FLOWS if each.name == options.flow)
     with ControlPlane.start() as plane:
         async with exploring(plane, options.width) as explorer:

@@ -8,7 +8,7 @@ from tests.harness.controlplane import ControlPlane
 from tests.proof.crashes.explorer import Explorer, exploring
 
 WIDTH = 8
-"""Runs at once: they mostly wait."""
+"""The number of concurrent runs, which mostly wait."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,4 +1,4 @@
-"""Runs a flow once to see where it can be struck, and then once for each of these points and sides."""
+"""The explorer: it runs a flow once to record its points, and then once for each of these points and sides."""
 
 import asyncio
 import itertools
@@ -18,33 +18,33 @@ from tests.harness.secret_sinks import audit_sink
 from tests.proof.api_user import StuckError
 from tests.proof.crashes.flow_run import Run, Stage
 from tests.proof.crashes.flows import Flow
-from tests.proof.crashes.fork_server import kill, nursery
+from tests.proof.crashes.fork_server import kill, running_fork_server
 from tests.proof.crashes.points import Plan, cluster_label, netbird_label, plans
-from tests.proof.crashes.recording_proxy import tapped
-from tests.proof.promises import Verdict
+from tests.proof.crashes.recording_proxy import recording_proxy
+from tests.proof.promises import PromiseChecks
 
 SETTLED_SECONDS: Final = 0.3
-"""How long nothing may happen any more after everything is as it shall be."""
+"""Seconds without any change after everything is in sync."""
 
 ROUNDS: Final = 2
-"""How often a strike may look for its point: requests may be fewer when answers come in another order."""
+"""How often a fault may miss its point: requests may be fewer when responses come in another order."""
 
 _LANE: Final = "proof-"
 
 
 @dataclass(slots=True)
 class Report:
-    """What came of a flow's runs."""
+    """The result of a flow's runs."""
 
     points: Counter[str]
     runs: int = 0
     missed: list[Plan] = field(default_factory=list)
-    """Strikes whose point did not pass in any of their rounds."""
+    """Faults whose point was not reached in any of their rounds."""
     broken: list[str] = field(default_factory=list)
     tell: Callable[[str], None] | None = None
 
     def __str__(self) -> str:
-        """The figures."""
+        """Return the figures."""
         counts = (
             f"{self.points.total()} points, {self.runs} runs",
             f"{len(self.missed)} missed",
@@ -54,10 +54,10 @@ class Report:
 
 
 class Explorer:
-    """Runs flows, several at once; made by `exploring`."""
+    """Runs flows, several at once. Made by `exploring`."""
 
     def __init__(self, stage: Stage, installations: Sequence[Installation]) -> None:
-        """Each installation serves one run at a time: it has a Lease of its own."""
+        """Store the installations. Each serves one run at a time, because it has its own Lease."""
         self._stage = stage
         self._free: asyncio.Queue[Installation] = asyncio.Queue()
         for each in installations:
@@ -68,9 +68,9 @@ class Explorer:
         """Run the flow undisturbed, then once for each point and side.
 
         Args:
-            flow: what is run.
-            only: how the strikes begin that are of interest; all without it.
-            tell: is told how each run went.
+            flow: the flow.
+            only: prefixes of the selected faults; by default all.
+            tell: receives the result of each run.
         """
         report = Report(Counter(), tell=tell)
         await self._try(flow, None, report)
@@ -86,7 +86,7 @@ class Explorer:
         return report
 
     def asked(self) -> bytes:
-        """What all operators so far have asked of the API server, by its audit log."""
+        """Return the requests of all operators so far, from the API server's audit log."""
         return audit_sink(self._stage.plane.audit_log, f"system:serviceaccount:{_LANE}")
 
     async def _try(self, flow: Flow, plan: Plan | None, report: Report) -> None:
@@ -116,8 +116,8 @@ class Explorer:
 
 
 async def _live_through(flow: Flow, run: Run) -> list[str]:
-    """A run: prepare, strike, and see that all comes to rest as it shall be."""
-    verdict = Verdict(run)
+    """Run a flow: prepare, apply the fault, and check that everything is in sync at the end."""
+    verdict = PromiseChecks(run)
     async with running(run):
         follower = asyncio.create_task(run.follow(verdict.see))
         reviver = asyncio.create_task(run.revive())
@@ -141,18 +141,18 @@ async def _live_through(flow: Flow, run: Run) -> list[str]:
 
 @asynccontextmanager
 async def running(run: Run, *before: Middleware) -> AsyncIterator[Run]:
-    """Everything but an operator, until the block ends; operators that are left then are killed.
+    """Create everything but an operator, until the block ends. Remaining operators are killed then.
 
-    The middlewares are between the operator and the tap before the API server.
+    The middlewares are between the operator and the proxy before the API server.
     """
     server, tls, token = credentials(run.installation.kubeconfig)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(run.netbird)
         netbird = await stack.enter_async_context(
-            tapped(run.netbird.url, run.gate, lambda request: netbird_label(request.method, request.path))
+            recording_proxy(run.netbird.url, run.gate, lambda request: netbird_label(request.method, request.path))
         )
         cluster = await stack.enter_async_context(
-            tapped(
+            recording_proxy(
                 server,
                 run.gate,
                 lambda request: cluster_label(request.method, request.path, watch="watch" in request.query),
@@ -171,17 +171,17 @@ async def running(run: Run, *before: Middleware) -> AsyncIterator[Run]:
 
 @asynccontextmanager
 async def exploring(plane: ControlPlane, width: int) -> AsyncIterator[Explorer]:
-    """An explorer of so many runs at once."""
+    """Return an explorer of so many concurrent runs."""
     async with staged(plane, _LANE, width) as (stage, installations):
         yield Explorer(stage, installations)
 
 
 @asynccontextmanager
 async def staged(plane: ControlPlane, prefix: str, width: int) -> AsyncIterator[tuple[Stage, list[Installation]]]:
-    """What all runs share, and so many installations: each has rights, a Lease and a fingerprint key of its own."""
+    """Create the shared parts, and installations with their own rights, Lease and fingerprint key."""
     names = [f"{prefix}{lane}" for lane in range(width)]
     installations = [
         await asyncio.to_thread(install, plane, {"fullnameOverride": name}, namespace=name) for name in names
     ]
-    async with connect(plane.kubeconfig) as kubernetes, nursery() as kept:
+    async with connect(plane.kubeconfig) as kubernetes, running_fork_server() as kept:
         yield Stage(plane, kubernetes, kept), installations

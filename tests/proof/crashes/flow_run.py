@@ -1,4 +1,4 @@
-"""A run of a flow: a namespace, a NetBird and operators of its own, with taps between them that can strike."""
+"""The run of a flow: a namespace, a NetBird and operators, with proxies between them that can apply a fault."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from tests.harness.controlplane import ControlPlane
 from tests.harness.kubernetes_client import Kubernetes
 from tests.harness.operator import Installation, peak_memory, ports_of
 from tests.harness.secret_sinks import process_sinks
-from tests.proof.api_user import User
+from tests.proof.api_user import ApiUser
 from tests.proof.crashes import fork_server
 from tests.proof.crashes.points import Gate, Plan
 
@@ -37,16 +37,16 @@ _QUICK_LEASE: Final = ("--lease=true", "--lease-duration=6", "--lease-renew-dead
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What all runs share."""
+    """The shared parts of all runs."""
 
     plane: ControlPlane
     kubernetes: Kubernetes
-    nursery: fork_server.Nursery
+    operators: fork_server.ForkServer
 
 
 @dataclass(slots=True, kw_only=True)
-class Run(User):
-    """The user of one run, with the operators that serve nobody else."""
+class Run(ApiUser):
+    """The user of one run, with its own operators."""
 
     stage: Stage
     installation: Installation
@@ -56,21 +56,21 @@ class Run(User):
     log: Path = field(init=False)
     temporary: Path = field(init=False)
     processes: list[int] = field(default_factory=list)
-    """The operators that shall run, the acting one first."""
+    """The operators that have to run, the active one first."""
     deaths: int = 0
     _kubeconfig: Path = field(init=False)
     _generation: int = 0
 
     def __post_init__(self) -> None:
-        """Prepare what needs no server."""
-        User.__post_init__(self)
+        """Prepare everything that needs no server."""
+        ApiUser.__post_init__(self)
         self.gate = Gate(self._die, self.plan)
         self.log = self.stage.plane.folder / f"{self.namespace}.log"
         self.temporary = self.log.with_suffix(".temporary")
         self.temporary.mkdir()
 
     def prepare(self, netbird: str, cluster: str, token: str) -> None:
-        """Take the addresses of the two taps, and the operator's token."""
+        """Store the addresses of the two proxies, and the operator's token."""
         self.netbird_url = netbird
         kubeconfig = {
             "apiVersion": "v1",
@@ -85,7 +85,7 @@ class Run(User):
         self._kubeconfig.write_text(json.dumps(kubeconfig))
 
     async def start(self, *flags: str) -> None:
-        """Start an operator beside those that run."""
+        """Start another operator."""
         environment = {
             "KUBECONFIG": str(self._kubeconfig),
             "HOME": "/nonexistent",
@@ -94,10 +94,10 @@ class Run(User):
         }
         lease = _QUICK_LEASE if self.leased else _NO_LEASE
         arguments = (*self.installation.arguments, *_FLAGS, f"--namespace={self.namespace}", *lease, *flags)
-        self.processes.append(await self.stage.nursery.start(arguments, environment, self.log))
+        self.processes.append(await self.stage.operators.start(arguments, environment, self.log))
 
     async def stop(self, pid: int | None = None) -> None:
-        """End an operator in good order, unless a strike has ended it: this one, or all."""
+        """Stop one operator or all gracefully, unless the fault has ended it."""
         await self.until(lambda: bool(self.processes), "an operator runs")
         for each in [each for each in self.processes if pid in {None, each}]:
             self.processes.remove(each)
@@ -109,36 +109,36 @@ class Run(User):
         await self.until(lambda: not fork_server.is_alive(pid), "the operator ends")
 
     def crash(self) -> None:
-        """End the acting operator at once; nothing starts it again."""
+        """Kill the active operator. It is not restarted."""
         fork_server.kill(self.processes.pop(0))
 
     def logged(self) -> str:
-        """What the operators of this run have logged."""
+        """The log of the operators of this run."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def peak_memory(self) -> int:
-        """Return the most bytes that one of the running operators has held."""
+        """Return the maximum memory of one of the running operators."""
         return max(map(peak_memory, self.processes), default=0)
 
     async def survey(self) -> dict[str, str | bytes]:
-        """Beside what there is of each user: the processes, and the pages that they serve."""
-        places = await User.survey(self)
+        """As for each user, and the processes with their HTTP pages."""
+        places = await ApiUser.survey(self)
         for pid in self.processes:
             places |= process_sinks(pid, self.temporary)
         for endpoint, page in PAGES:
             for port in ports_of(endpoint, self.logged()):
-                # Processes of this run that were killed serve none.
+                # Killed processes of this run serve none.
                 with suppress(aiohttp.ClientError):
                     async with self.kubernetes.session.get(f"http://127.0.0.1:{port}{page}") as answer:
                         places[f"{page} at {port}"] = await answer.text()
         return places
 
     def story(self) -> str:
-        """Where it stands, for who has to find out why."""
-        return f"{self.plan}: {User.story(self)}"
+        """Return the current state, for debugging."""
+        return f"{self.plan}: {ApiUser.story(self)}"
 
     async def revive(self) -> None:
-        """Start anew what was killed, as the kubelet does, until cancelled."""
+        """Restart killed processes, as the kubelet does, until cancelled."""
         while True:
             await asyncio.sleep(0.02)
             if self.deaths > self._generation:
@@ -146,7 +146,7 @@ class Run(User):
                 await self.start()
 
     def _die(self) -> None:
-        """The strike: the acting process is gone at once."""
+        """Kill the active process at once."""
         if self.processes:
             self.deaths += 1
             fork_server.kill(self.processes.pop(0))

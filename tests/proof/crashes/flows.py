@@ -1,4 +1,4 @@
-"""What users do with the operator, each as a preparation that nothing disturbs and a part that is struck."""
+"""The flows of users of the operator, each with an undisturbed preparation and a part with a fault."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,7 +10,7 @@ import aiohttp
 from netbird_streaming.core.policies.deletion import DELETION_BLOCKED_HELP
 from tests.proof.api_user import SECRET, headers_with
 from tests.proof.crashes.flow_run import Run
-from tests.proof.expectations import Wanted, Writes
+from tests.proof.expectations import Expected, Writes
 
 Step = Callable[[Run], Awaitable[None]]
 CHANGED: Final = "https://siem.example.com/changed"
@@ -27,7 +27,7 @@ class Flow:
     leased: bool = False
 
     def __str__(self) -> str:
-        """How pytest names it."""
+        """The id in pytest."""
         return self.name
 
 
@@ -64,7 +64,7 @@ async def _create(run: Run) -> None:
 
 
 async def _update(run: Run) -> None:
-    run.wanted["events"] = Wanted({"url": CHANGED})
+    run.wanted["events"] = Expected({"url": CHANGED})
     await run.patch("events", genericHTTP={"url": CHANGED})
 
 
@@ -100,7 +100,7 @@ async def _migrate(run: Run) -> None:
 
 
 async def _delete_namespace(run: Run) -> None:
-    """Once a process has died nobody knows the token: then the user takes a way out that the condition names."""
+    """After a process has died the token is unknown. Then the user follows the remedy that the condition names."""
     await run.delete_namespace()
     await run.until(lambda: not run.objects or run.deaths > 0, "the namespace's integration is gone, or the operator")
     await run.until(
@@ -108,7 +108,7 @@ async def _delete_namespace(run: Run) -> None:
     )
     if run.objects:
         run.leave(run.objects["events"]["status"]["id"])
-        with suppress(aiohttp.ClientResponseError):  # it may go at this very moment
+        with suppress(aiohttp.ClientResponseError):  # it may be removed at this moment
             await run.patch("events", deletionPolicy="Orphan")
 
 
@@ -124,7 +124,7 @@ async def _restart(run: Run) -> None:
 
 
 async def _upgrade(run: Run) -> None:
-    """As a Deployment does it: the new one first, then the old one ends. How a leader begins is what others strike."""
+    """As in a Deployment: the new one starts, then the old one ends. Faults of a new leader are tested elsewhere."""
     (old,) = run.processes
     await run.start("--workers=4")
     await run.until(lambda: run.logged().count("health endpoint") > 1, "the new one serves its probes")

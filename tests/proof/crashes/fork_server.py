@@ -1,7 +1,7 @@
-"""Operators by the hundred: a process that has the code loaded forks one whenever asked, so that none pays for imports.
+"""A fork server for operators: a process with the loaded code forks one on request, which saves the imports.
 
-`python -m tests.proof.crashes.fork_server` reads one order a line, as JSON, and answers with the process id
-of what it forked. All of them are gone when its standard input ends.
+`python -m tests.proof.crashes.fork_server` reads one order a line, as JSON, and answers with the process id of the
+fork. All of them are killed when its standard input ends.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from typing import Final, NoReturn
 _ROOT: Final = Path(__file__).parents[3]
 
 
-class Nursery:
-    """The other end of that process; made by `nursery`."""
+class ForkServer:
+    """The client of that process. Made by `running_fork_server`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Take the running process."""
+        """Store the running process."""
         self._process = process
         self._turn = asyncio.Lock()
 
     async def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-        """Start an operator with these arguments and variables, which appends to the log; answers its process id."""
+        """Start an operator with these arguments and variables, which appends to the log; return its process id."""
         order = {"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -36,7 +36,7 @@ class Nursery:
 
 
 @asynccontextmanager
-async def nursery() -> AsyncIterator[Nursery]:
+async def running_fork_server() -> AsyncIterator[ForkServer]:
     """Run the process until the block ends."""
     command = (sys.executable, "-m", "tests.proof.crashes.fork_server")
     process = await asyncio.create_subprocess_exec(
@@ -47,7 +47,7 @@ async def nursery() -> AsyncIterator[Nursery]:
         start_new_session=True,
     )
     try:
-        yield Nursery(process)
+        yield ForkServer(process)
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -55,7 +55,7 @@ async def nursery() -> AsyncIterator[Nursery]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether that operator runs; the nursery takes leave of its children at once."""
+    """Return whether that operator runs. The fork server reaps its children at once."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -64,13 +64,13 @@ def is_alive(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """End it at once, as a lost node does."""
+    """Kill it at once, as a lost node does."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def _become(order: Mapping[str, object]) -> NoReturn:
-    """Be an operator, in a forked process."""
+    """Run an operator, in a forked process."""
     from tests.harness.verbose_operator import main  # noqa: PLC0415 # loaded before the fork
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

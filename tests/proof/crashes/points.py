@@ -1,4 +1,4 @@
-"""Where a flow can be struck: each request and each event of a running operator, and each side of it."""
+"""The points of a flow for a fault: each request and each event of a running operator, and each side of it."""
 
 import json
 import re
@@ -14,7 +14,7 @@ WRITING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Side(StrEnum):
-    """What happens at a point."""
+    """The fault at a point."""
 
     LOST = "lost before it arrives"
     UNHEARD = "carried out, its answer lost"
@@ -26,31 +26,31 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Point:
-    """The n-th passing, from 1 on, of what has this label, such as `PATCH eventstreamingintegrations/events/status`."""
+    """The n-th occurrence, from 1 on, of this label, such as `PATCH eventstreamingintegrations/events/status`."""
 
     label: str
     occurrence: int
 
     def __str__(self) -> str:
-        """As a person reads it."""
+        """Return the readable form."""
         return f"{self.label} #{self.occurrence}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A strike."""
+    """A fault at a point."""
 
     point: Point
     side: Side
 
     def __str__(self) -> str:
-        """As a person reads it."""
+        """Return the readable form."""
         return f"{self.point}: {self.side}"
 
 
 @dataclass(slots=True)
 class Gate:
-    """Counts what passes once it is open, and says what is to happen to it; `kill` ends the process that acts."""
+    """A gate that counts what passes once it is open, and selects the fault. `kill` ends the active process."""
 
     kill: Callable[[], None]
     plan: Plan | None = None
@@ -59,7 +59,7 @@ class Gate:
     passed: Counter[str] = field(default_factory=Counter)
 
     def judge(self, label: str | None) -> Side | None:
-        """Count one that passes, and tell what happens to it."""
+        """Count an occurrence, and return its fault."""
         if not self.is_open or label is None:
             return None
         self.passed[label] += 1
@@ -72,10 +72,10 @@ class Gate:
 
 
 def plans(passed: Mapping[str, int]) -> Iterator[Plan]:
-    """Every strike of a flow in which this has passed.
+    """Return every fault of a flow with these occurrences.
 
-    A request that only reads leaves no trace at the server: whether it was lost on the way there or on the way back,
-    and whether the process died before or after it, is the same to all.
+    A read leaves no trace at the server. So a loss on the way there or back, and a death of the process before or after
+    it, are the same.
     """
     for label, count in sorted(passed.items()):
         for occurrence in range(1, count + 1):
@@ -84,7 +84,7 @@ def plans(passed: Mapping[str, int]) -> Iterator[Plan]:
 
 
 def sides(label: str) -> tuple[Side, ...]:
-    """What can happen at a point."""
+    """Return the possible faults at a point."""
     verb = label.partition(" ")[0]
     if verb == "EVENT":
         return (Side.KILLED_BEFORE, Side.KILLED_AFTER, Side.LATE, Side.AGAIN)
@@ -94,7 +94,7 @@ def sides(label: str) -> tuple[Side, ...]:
 
 
 def cluster_label(method: str, path: str, *, watch: bool) -> str | None:
-    """Name a request to the API server; the Lease is renewed by the clock, and so is no point of a flow."""
+    """Name a request to the API server. The Lease is renewed by the clock, so it is no point of a flow."""
     found = _CLUSTER.fullmatch(path)
     about = found[1] if found else path
     if about.startswith("leases"):
@@ -103,13 +103,13 @@ def cluster_label(method: str, path: str, *, watch: bool) -> str | None:
 
 
 def netbird_label(method: str, path: str) -> str | None:
-    """Name a request to NetBird, whatever the id."""
+    """Name a request to NetBird, without the id."""
     found = _NETBIRD.fullmatch(path)
     return f"{method} {found[1]}{'/id' if found[2] else ''}" if found else f"{method} {path}"
 
 
 def event_label(line: bytes) -> str | None:
-    """Name an event of a watch; a bookmark only says that there is none."""
+    """Name an event of a watch. A bookmark is no event."""
     event = json.loads(line)
     if event["type"] == "BOOKMARK":
         return None

@@ -1,4 +1,4 @@
-"""What stands between an operator and a server: all requests and events go through it, and a gate strikes at one."""
+"""A proxy between an operator and a server. A gate selects the request or event with a fault."""
 
 import asyncio
 import ssl
@@ -14,24 +14,24 @@ from tests.doubles.netbird.response_delivery import reset
 from tests.proof.crashes.points import Gate, Side, event_label
 
 LATE_SECONDS: Final = 0.5
-"""How long an event is held back where no other follows it."""
+"""Seconds for which an event is held back if no other follows it."""
 _OWN_HEADERS: Final = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 _NO_LIMIT: Final = aiohttp.ClientTimeout()
 Label = Callable[[web.Request], str | None]
 
 
-class Tap:
-    """Passes requests on to a server; made by `tapped`."""
+class RecordingProxy:
+    """Passes requests on to a server. Made by `recording_proxy`."""
 
     def __init__(self, target: str, session: aiohttp.ClientSession, gate: Gate, label: Label) -> None:
-        """Take the server's address, how to reach it, what strikes, and how requests are named."""
+        """Store the server's address, its client, the gate, and the naming of requests."""
         self._target = target
         self._session = session
         self._gate = gate
         self._label = label
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Pass one request on, unless the gate says otherwise."""
+        """Pass one request on, or apply the gate's fault."""
         body = await request.read()
         side = self._gate.judge(self._label(request))
         if side in {Side.LOST, Side.KILLED_BEFORE}:
@@ -103,14 +103,14 @@ def _broken(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def tapped(
+async def recording_proxy(
     target: str, gate: Gate, label: Label, tls: ssl.SSLContext | None = None, *before: Middleware
 ) -> AsyncIterator[str]:
-    """Put a tap before a server, and middlewares before the tap; the value is the address to use instead of its own."""
+    """Put a proxy before a server, and middlewares before the proxy; yield its address."""
     connector = aiohttp.TCPConnector(limit=0, ssl=tls if tls is not None else True)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
         app = web.Application(client_max_size=8 * 2**20, middlewares=before)
-        app.router.add_route("*", "/{path:.*}", Tap(target, session, gate, label).serve)
+        app.router.add_route("*", "/{path:.*}", RecordingProxy(target, session, gate, label).serve)
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:

@@ -9,7 +9,7 @@ from tests.proof.crashes.explorer import Explorer
 from tests.proof.crashes.flows import FLOWS, Flow
 
 MOST_MISSED: Final = 0.2
-"""The share of strikes that may find nothing to strike."""
+"""The share of faults that may miss their point."""
 
 
 @pytest.mark.timeout(900)
@@ -25,7 +25,7 @@ async def test_no_point_of_a_flow_breaks_a_promise(
     assert len(report.missed) <= MOST_MISSED * report.runs, [str(each) for each in report.missed]
 
 
-def test_what_the_operators_asked_of_the_api_server_holds_no_secret(explorer: Explorer) -> None:
+def test_requests_of_the_operators_to_the_api_server_hold_no_secret(explorer: Explorer) -> None:
     asked = explorer.asked()
     assert b'"requestObject"' in asked
     assert [str(leak) for leak in CANARIES.search({"requests": asked})] == []

@@ -1,1 +1,1 @@
-"""Whatever comes from outside is read or refused in our own words: what parses is fuzzed, guided by coverage."""
+"""Fuzzing of all parsers of external data, guided by coverage. Data are parsed or refused with a defined error."""

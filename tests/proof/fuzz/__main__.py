@@ -1,7 +1,7 @@
-"""Fuzz what parses, or try one input again: `python -m tests.proof.fuzz [TARGET [FILE]]`.
+"""Fuzz the parsers, or repeat one input: `python -m tests.proof.fuzz [TARGET [FILE]]`.
 
-Each target runs under libFuzzer for its share of the time, from the corpus on. An input that something escapes for is
-kept in `.local/fuzz`, and is to be mended and put into the corpus.
+Each target runs under libFuzzer for its share of the time, starting from the corpus. A failing input is kept in
+`.local/fuzz`. Fix the bug and add the input to the corpus.
 """
 
 import argparse
@@ -21,7 +21,7 @@ CORPUS: Final = Path(__file__).parent / "corpus"
 KEPT: Final = ROOT / ".local" / "fuzz"
 LONGEST_INPUT: Final = 4096
 LONGEST_RUN: Final = 5
-"""Seconds that one input may take, of which an ordinary one takes a thousandth."""
+"""Seconds that one input may take, a thousand times the usual."""
 MOST_MEMORY: Final = 1024
 _DONE: Final = re.compile(r"Done (\d+) runs")
 _COVERED: Final = re.compile(r"cov: (\d+)")
@@ -29,7 +29,7 @@ _COVERED: Final = re.compile(r"cov: (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How fuzzing one target went; `trouble` is the end of what was said where something escaped."""
+    """The result of fuzzing one target. `trouble` is the end of the output after a failure."""
 
     target: str
     runs: int
@@ -37,7 +37,7 @@ class Outcome:
     trouble: str | None
 
     def __str__(self) -> str:
-        """A line, and what went wrong below it."""
+        """Return a line, and the failure below it."""
         line = f"{self.target}: {self.runs} inputs, {self.covered} places reached"
         return line if self.trouble is None else f"{line}, and one escaped:\n{self.trouble}"
 
@@ -63,7 +63,7 @@ def fuzz(target: str, seconds: int) -> Outcome:
 
 
 def main() -> int:
-    """Read the command line; answer 0 where nothing escaped."""
+    """Read the command line; return 0 without a failure."""
     parser = argparse.ArgumentParser(prog="tests.proof.fuzz", description=__doc__)
     parser.add_argument("target", nargs="?", choices=list(TARGETS), help="only this one")
     parser.add_argument("file", nargs="?", type=Path, help="an input to try once, without the fuzzer")

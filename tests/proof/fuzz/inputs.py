@@ -1,4 +1,4 @@
-"""From the bytes of a fuzzer to inputs: mostly changes of something valid, as noise is refused by the first check."""
+"""Inputs from a fuzzer's bytes: mostly changes of a valid object, because the first check refuses noise."""
 
 import json
 from typing import Any, Final
@@ -60,7 +60,7 @@ SECRET: Final[Json] = {
 
 
 def decoded(data: bytes) -> Any:
-    """The JSON that the bytes are; None where they are none."""
+    """Parse the bytes as JSON; return None if they are invalid."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
@@ -81,7 +81,7 @@ def changed(valid: Any, change: Any) -> Any:
 
 
 def like(valid: Json, data: bytes) -> Json:
-    """Something valid, as the bytes change it; itself where they are no JSON object."""
+    """Return a valid object with the changes of the bytes, or unchanged if they are no JSON object."""
     change = decoded(data)
     result = changed(valid, change if isinstance(change, dict) else {})
     assert isinstance(result, dict)

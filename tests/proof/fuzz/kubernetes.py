@@ -1,4 +1,4 @@
-"""What the API server, or a proxy in its place, may answer: targets that need a loop."""
+"""Responses of the API server or of a proxy: targets that need a loop."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 class _Answer:
-    """What of an HTTP client's answer is used."""
+    """The used parts of an HTTP client's response."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
@@ -63,7 +63,7 @@ class _Answer:
 
 
 class _Client:
-    """Answers every request alike."""
+    """A client that answers every request in the same way."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self._answer = _Answer(status, body)
@@ -75,7 +75,7 @@ class _Client:
 
 @cache
 def _connection() -> KubernetesClient:
-    """A for all: making it reads certificates."""
+    """A shared one, because its creation reads certificates."""
     return KubernetesClient(Configuration())
 
 
@@ -86,14 +86,14 @@ def _api(status: int, body: bytes) -> KubernetesClient:
 
 
 def kubernetes_answer(data: bytes) -> None:
-    """An answer to everything that is asked of the API server: only our own errors."""
+    """Any response of the API server: only the operator's own errors are raised."""
     head, _, body = data.partition(b"\n")
     status = int(head) if head.isdigit() and len(head) == 3 else 200
     _run(_ask(status, _body(body)))
 
 
 def _body(data: bytes) -> bytes:
-    """The bytes as they are where they begin with a space, else what they make of something valid."""
+    """Return the bytes themselves if they begin with a space, else a changed valid object."""
     if data[:1] == b" ":
         return data
     change = decoded(data)
@@ -127,7 +127,7 @@ async def _ask(status: int, body: bytes) -> None:
 
 
 def secret_watch(data: bytes) -> None:
-    """Pages and lines of the watch of Secrets: it goes on whatever they hold."""
+    """Pages and lines of the watch of Secrets: it continues with any content."""
     body = data if data[:1] == b" " else _lines(data)
     _run(_watch(body))
 
@@ -138,8 +138,8 @@ def _lines(data: bytes) -> bytes:
 
 
 async def _watch(body: bytes) -> None:
-    told: list[tuple[str, str]] = []
-    watch = SecretWatch(_api(200, body), lambda space, name: told.append((space, name)), lambda: 0.0, timing=QUIET)
+    changes: list[tuple[str, str]] = []
+    watch = SecretWatch(_api(200, body), lambda space, name: changes.append((space, name)), lambda: 0.0, timing=QUIET)
     running = asyncio.create_task(watch.run())
     for _ in range(30):
         await asyncio.sleep(0)
@@ -179,7 +179,7 @@ async def _login() -> Credentials:
 
 
 def watch_event(data: bytes) -> None:
-    """An event of kopf's: passed on, or said of in one line."""
+    """An event of kopf: passed on, or reported in one line."""
     event = like({"type": "MODIFIED", "object": INTEGRATION}, data)
     if isinstance(event.get("object"), dict) and isinstance(event.get("type"), str):
         watch = KopfWatcher(WatchScope(), _Sink(), _login, _Clock(), lambda: None)

@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes bytes, and lets nothing pass but what a caller of ours is prepared for."""
+"""The fuzz targets: each takes bytes, and allows only the errors that its callers handle."""
 
 import argparse
 import json
@@ -42,12 +42,12 @@ from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SHOWN, chang
 
 Target = Callable[[bytes], None]
 SMALL: Final = 64
-"""Bytes of an element: a fuzzer's inputs are too short for the limit that ships."""
+"""Bytes of an element: a fuzzer's inputs are too short for the shipped limit."""
 COMPARED: Final = frozenset(name for names in COMPARABLE.values() for name in names)
 
 
 def netbird_body(data: bytes) -> None:
-    """A body of NetBird's, as it is: read, or unreadable."""
+    """A body of NetBird: parsed, or unreadable."""
     for read in (_listed, codec.parse_integration, codec.parse_account_id, codec.check_deletion):
         with suppress(codec.UnreadableError):
             read(data)
@@ -55,7 +55,7 @@ def netbird_body(data: bytes) -> None:
 
 
 def json_list(data: bytes) -> None:
-    """A long list: read as the standard library reads it, or refused because of the limit."""
+    """A long list: parsed as the standard library does, or refused because of the limit."""
     with suppress(ValueError):
         whole = [element for piece in pieces(data, len(data)) for element in piece]
         assert whole == json.loads(data)
@@ -63,7 +63,7 @@ def json_list(data: bytes) -> None:
 
 
 def netbird_integration(data: bytes) -> None:
-    """What NetBird shows of integrations that nearly are ours: read, compared and decided on."""
+    """Integrations of NetBird that resemble ours: parsed, compared and decided on."""
     change = decoded(data)
     change = {} if change is None else change
     shown = changed(SHOWN, change)
@@ -121,7 +121,7 @@ def secret_values(data: bytes) -> None:
 
 
 def resource(data: bytes) -> None:
-    """A resource as somebody may have written it, its annotations and its status too."""
+    """A resource with any content, including its annotations and its status."""
     raw = like(INTEGRATION, data)
     object_key(raw)
     try:
@@ -150,7 +150,7 @@ def resource(data: bytes) -> None:
 
 
 def connection(data: bytes) -> None:
-    """A connection as somebody may have written it."""
+    """A connection with any content."""
     try:
         read = parse(like(CONNECTION, data))
     except EditError:
@@ -170,7 +170,7 @@ def connection(data: bytes) -> None:
 
 
 def lease(data: bytes) -> None:
-    """A Lease that anyone may have edited: a record, and a decision."""
+    """A Lease with any content: a record, and a decision."""
     with suppress(OperatorError):
         record = election.parse(like(LEASE, data), 15.0)
         seen = election.observe(None, record, 10.0)
@@ -190,11 +190,11 @@ def settings(data: bytes) -> None:
         arguments, _ = parser.parse_known_args(shlex.split(first))
         read_settings(arguments, environment)
     except (SettingsError, argparse.ArgumentError, SystemExit, ValueError):
-        return  # besides our own, the command line's refusals, and quotes that do not end
+        return  # besides the operator's own errors, those of the command line, and unterminated quotes
 
 
 def _listed(body: bytes) -> tuple[Integration, ...]:
-    """Read it; what is kept of it has limits, whatever it holds."""
+    """Parse it. The size of the result has limits for any input."""
     items = tuple(item for piece in codec.parse_listing(body) for item in piece)
     texts = {id(text): text for item in items for text in _texts(item)}
     assert len(items) <= codec.MAX_ITEMS
@@ -213,7 +213,7 @@ def _texts(item: Integration) -> Iterator[str]:
 
 
 def _decide(this: DecisionInput) -> None:
-    """The decision is total, and so is what follows from it for the status."""
+    """The decision is total, and so is the resulting status."""
     action = decide(this)
     match action:
         case Report():

@@ -1,4 +1,4 @@
-"""A target under the fuzzer, as a process of its own: libFuzzer ends it by itself.
+"""A target under the fuzzer in a separate process, because libFuzzer ends its process.
 
 `python -m tests.proof.fuzz.worker TARGET FLAGS…`
 """
@@ -10,7 +10,7 @@ import atheris
 
 
 def main() -> None:
-    """Instrument the operator while it is imported, then fuzz until libFuzzer says stop."""
+    """Instrument the operator while it is imported, then fuzz until libFuzzer ends."""
     with atheris.instrument_imports(include=["netbird_streaming"]):
         from tests.proof.fuzz.targets import TARGETS  # noqa: PLC0415 # what is imported here is instrumented
     logging.disable(logging.CRITICAL)

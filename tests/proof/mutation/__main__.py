@@ -1,8 +1,8 @@
-"""Change `core/` in every small way, one at a time, and see that each change is noticed: `make mutation`.
+"""Change `core/` in every small way, one at a time, and check that each change is caught: `make mutation`.
 
-A run that was interrupted continues where it was. What survived is tried again, since there may be new tests. Names
-select changes: `ARGS='policies.*'`, or `ARGS=policies.create_outcome.x__is_candidate__mutmut_3`. It fails if a change
-that no test notices is not explained in `survivors.toml`, or if a test notices an explained one.
+An interrupted run is continued. Survivors are tried again, because there may be new tests. Names select changes:
+`ARGS='policies.*'`, or `ARGS=policies.create_outcome.x__is_candidate__mutmut_3`. It fails if a surviving change is not
+explained in `survivors.toml`, or if a test catches an explained one.
 """
 
 import argparse
@@ -24,7 +24,7 @@ FINE: Final = frozenset({*NOTICED.values(), STORIES, WORDING, EXPLAINED})
 
 
 def main() -> int:
-    """Read the command line, try the changes; answer 0 where each is noticed or explained."""
+    """Read the command line, try the changes; return 0 if each is caught or explained."""
     parser = argparse.ArgumentParser(prog="tests.proof.mutation", description=__doc__)
     parser.add_argument("names", nargs="*", help="changes, by their names or patterns of them (all)")
     parser.add_argument("--width", type=int, default=os.cpu_count() or 1, help="how many at once (%(default)s)")
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _report(names: list[str]) -> int:
-    """Say what became of the changes of these names, of all where there are none; answer the exit status."""
+    """Print the results of the changes with these names, or of all; return the exit status."""
     results, explained = mutated_tree.results(), explanations.read(explanations.PATH.read_text())
     found = [each for each in changes.read(mutated_tree.CORE) if not names or any(fnmatch(each.name, n) for n in names)]
     verdicts: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What mutmut changes, told by the text: which function, which lines, and what they become. Numbers of lines shift."""
+"""The changes of mutmut, identified by their text: the function, the lines, and the new lines. Line numbers shift."""
 
 import ast
 import re
@@ -14,9 +14,9 @@ _WORDS: Final = re.compile(r"\w \w")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change. `function` begins with its module, `before` and `after` are the lines that differ, made one.
+    """A change. `function` begins with its module. `before` and `after` are the differing lines, joined.
 
-    `is_wording` is true where nothing but text that a person reads differs: a string with more than one word.
+    `is_wording` is true if only a text for users differs: a string with more than one word.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Change:
 
 
 def read(folder: Path) -> Iterator[Change]:
-    """All changes of the modules that mutmut wrote into this folder."""
+    """Return all changes of the modules that mutmut wrote into this folder."""
     for path in sorted(folder.rglob("*.py")):
         yield from _of_module(".".join(path.relative_to(folder).with_suffix("").parts), path.read_text())
 

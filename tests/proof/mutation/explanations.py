@@ -1,6 +1,6 @@
-"""Why some changes are noticed by no test, in `survivors.toml`: one reason for each group of changes.
+"""The explanations of surviving changes, in `survivors.toml`: one reason for each group of changes.
 
-A change is named by its function, the line before and the line after, without what leads them in.
+A change is named by its function, the line before and the line after, without indentation.
 """
 
 import tomllib
@@ -12,19 +12,19 @@ PATH: Final = Path(__file__).with_name("survivors.toml")
 
 
 class Place(NamedTuple):
-    """What is changed, and into what."""
+    """The changed line and its new text."""
 
     function: str
     before: str
     after: str
 
     def __str__(self) -> str:
-        """As `survivors.toml` has it."""
+        """Return its form in `survivors.toml`."""
         return f"{{ function = \"{self.function}\", before = '''{self.before}''', after = '''{self.after}''' }},"
 
 
 def read(text: str) -> Mapping[Place, str]:
-    """The reason for each change; raises ValueError where one is told twice, KeyError or TypeError for another form."""
+    """Return the reason for each change. Raises ValueError for duplicates, KeyError or TypeError for another format."""
     found: dict[Place, str] = {}
     for group in tomllib.loads(text)["group"]:
         for change in group["changes"]:

@@ -1,6 +1,7 @@
-"""Where mutmut changes the code: a copy of the tree, in which every change of a function stands beside the original.
+"""The tree in which mutmut changes the code: a copy, in which every change of a function is next to the original.
 
-What types refuse counts as noticed, since `make test` runs mypy; so does what unit tests notice, or the simulation.
+Changes that mypy refuses count as caught, because `make test` runs mypy, and so do those that unit tests or the
+simulation catch.
 """
 
 import os
@@ -24,8 +25,8 @@ SEEDS: Final = 150
 STORY_SECONDS: Final = 120.0
 _BIN: Final = ROOT / ".venv-mutation" / "bin"
 _COPIED: Final = ("tests", "tools", "demo", "crds", "deploy", "docs")
-# Declarations of what the API server checks are not changed: tests/controlplane holds those. Of types, mypy is asked
-# what a change breaks, not what follows from having each function many times, nor for code that can't be reached.
+# Declarations that the API server checks are not changed: tests/controlplane covers those. mypy judges the effect of a
+# change, not of duplicate functions or unreachable code.
 _CONFIGURATION: Final = f"""
 [tool.mutmut]
 source_paths = ["src"]
@@ -48,7 +49,7 @@ _RESULT: Final = re.compile(rf"^\s*{re.escape(PREFIX)}(\S+__mutmut_\d+): (.+)$",
 
 
 def prepare() -> None:
-    """Copy the tree to where mutmut works; it takes a source folder's name for a package's, unless that is `src`."""
+    """Copy the tree to mutmut's folder. mutmut takes a source folder's name for a package's, unless that is `src`."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in (*_COPIED, "src"):
         source = ROOT / ("operator" if name == "src" else name)
@@ -58,25 +59,25 @@ def prepare() -> None:
     for here, there in _ELSEWHERE:
         settings = re.sub(here, there, settings, count=1, flags=re.MULTILINE)
     (FOLDER / "pyproject.toml").write_text(settings + _CONFIGURATION)
-    # Which test reaches what is found out anew: mutmut would ask new tests alone, also where the code is new.
+    # The coverage of tests is computed again, because mutmut would run only new tests, also for new code.
     (MUTATED / "mutmut-stats.json").unlink(missing_ok=True)
 
 
 def mutate(patterns: list[str], width: int) -> int:
-    """Try the changes of these names, `*` in them for any; all that are not tried yet where there are none."""
+    """Try the changes with these names, `*` in them for any; by default all untried ones."""
     command = [str(_BIN / "mutmut"), "run", f"--max-children={width}", *(PREFIX + each for each in patterns)]
     return subprocess.run(command, cwd=FOLDER, check=False).returncode
 
 
 def results() -> Mapping[str, str]:
-    """What became of each change, by its name below `PREFIX`; nothing before the first run."""
+    """Return the result of each change, by its name below `PREFIX`; nothing before the first run."""
     command = [str(_BIN / "mutmut"), "results", "--all", "true"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
     return dict(_RESULT.findall(done.stdout))
 
 
 def is_noticed_by_stories(name: str) -> bool:
-    """Whether the simulation's tests, or some of its seeds, notice the change."""
+    """Return whether the simulation's tests, or some of its seeds, catch the change."""
     python = str(_BIN / "python")
     commands = (
         (python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *STORIES),

@@ -9,15 +9,15 @@ from netbird_streaming.core.netbird.endpoints import authority
 from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.request_log import Entry
 from tests.doubles.netbird.wire import Caller, Operation, Request
-from tests.proof.api_user import User
+from tests.proof.api_user import ApiUser
 from tests.proof.expectations import Writes, url_of
-from tests.proof.promises import MOST_AT_ONCE, MOST_BYTES, Verdict, most_at_once
+from tests.proof.promises import MOST_AT_ONCE, MOST_BYTES, PromiseChecks, most_at_once
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVER = "http://127.0.0.1:8080"
 
 
-class QuietUser(User):
+class QuietUser(ApiUser):
     """A user without an API server."""
 
     async def survey(self) -> dict[str, str | bytes]:
@@ -25,7 +25,7 @@ class QuietUser(User):
 
 
 @pytest.fixture
-def user() -> User:
+def user() -> ApiUser:
     user = QuietUser(kubernetes=cast("Any", None), namespace="team")
     user.netbird_url = SERVER
     return user
@@ -40,12 +40,12 @@ def seen(name: str, held: int | None, *, uid: str = "", server: str = SERVER) ->
     }
 
 
-def see(user: User, verdict: Verdict, found: dict[str, Any]) -> None:
+def see(user: ApiUser, verdict: PromiseChecks, found: dict[str, Any]) -> None:
     user.objects[found["metadata"]["name"]] = found
     verdict.see("MODIFIED", found)
 
 
-def send(user: User, operation: Operation, held: int | None, name: str) -> int:
+def send(user: ApiUser, operation: Operation, held: int | None, name: str) -> int:
     body = {"platform": "generic_http", "config": {"url": url_of(name)}, "enabled": True}
     request = Request(operation, Caller(f"Token {user.token()}"), held, body)
     answer: Any = user.netbird.model.handle(request, NOW)
@@ -53,13 +53,13 @@ def send(user: User, operation: Operation, held: int | None, name: str) -> int:
     return held or int(answer.body["id"])
 
 
-async def breaches(verdict: Verdict, **writes: int) -> list[str]:
+async def breaches(verdict: PromiseChecks, **writes: int) -> list[str]:
     await verdict.end(Writes(**writes), slack=0)
     return [each.partition(":")[0] for each in verdict.breaches]
 
 
-async def test_a_life_without_a_fault_breaks_nothing(user: User) -> None:
-    verdict = Verdict(user)
+async def test_a_life_without_a_fault_breaks_nothing(user: ApiUser) -> None:
+    verdict = PromiseChecks(user)
     made = send(user, Operation.CREATE, None, "events")
     see(user, verdict, seen("events", made))
     send(user, Operation.UPDATE, made, "events")
@@ -67,16 +67,16 @@ async def test_a_life_without_a_fault_breaks_nothing(user: User) -> None:
     assert await breaches(verdict, posts=1, puts=1, deletes=1) == []
 
 
-async def test_two_resources_that_own_one_integration_are_noticed(user: User) -> None:
-    verdict = Verdict(user)
+async def test_two_resources_that_own_one_integration_are_noticed(user: ApiUser) -> None:
+    verdict = PromiseChecks(user)
     made = send(user, Operation.CREATE, None, "events")
     see(user, verdict, seen("events", made))
     see(user, verdict, seen("audit", made))
     assert await breaches(verdict, posts=1) == ["S9"]
 
 
-async def test_an_id_of_another_server_is_noticed_and_a_restored_one_is_not(user: User) -> None:
-    verdict = Verdict(user)
+async def test_an_id_of_another_server_is_noticed_and_a_restored_one_is_not(user: ApiUser) -> None:
+    verdict = PromiseChecks(user)
     see(user, verdict, seen("events", 7, server="https://evil.example", uid="another"))
     assert await breaches(verdict) == []
     see(user, verdict, seen("events", 7, server="https://evil.example"))
@@ -84,8 +84,10 @@ async def test_an_id_of_another_server_is_noticed_and_a_restored_one_is_not(user
 
 
 @pytest.mark.parametrize("operation", [Operation.UPDATE, Operation.DELETE])
-async def test_a_write_to_what_was_never_returned_for_the_resource_is_noticed(user: User, operation: Operation) -> None:
-    verdict = Verdict(user)
+async def test_a_write_to_what_was_never_returned_for_the_resource_is_noticed(
+    user: ApiUser, operation: Operation
+) -> None:
+    verdict = PromiseChecks(user)
     draft = Draft("generic_http", {"url": url_of("victim"), "headers": "{}", "body_template": ""})
     victim = user.netbird.model.dashboard_create(user.account, draft, NOW)
     see(user, verdict, seen("events", None))
@@ -94,8 +96,8 @@ async def test_a_write_to_what_was_never_returned_for_the_resource_is_noticed(us
     assert await breaches(verdict, **counted) == ["S9"]
 
 
-async def test_a_put_with_the_settings_of_another_resource_is_noticed(user: User) -> None:
-    verdict = Verdict(user)
+async def test_a_put_with_the_settings_of_another_resource_is_noticed(user: ApiUser) -> None:
+    verdict = PromiseChecks(user)
     made = send(user, Operation.CREATE, None, "events")
     see(user, verdict, seen("events", made))
     see(user, verdict, seen("audit", None))
@@ -103,14 +105,14 @@ async def test_a_put_with_the_settings_of_another_resource_is_noticed(user: User
     assert await breaches(verdict, posts=1, puts=1) == ["S9"]
 
 
-async def test_an_object_that_is_too_large_is_noticed(user: User) -> None:
-    verdict = Verdict(user)
+async def test_an_object_that_is_too_large_is_noticed(user: ApiUser) -> None:
+    verdict = PromiseChecks(user)
     see(user, verdict, {**seen("events", None), "padding": "x" * MOST_BYTES})
     assert await breaches(verdict) == ["S10"]
 
 
-async def test_too_many_requests_at_once_are_noticed(user: User) -> None:
-    verdict = Verdict(user)
+async def test_too_many_requests_at_once_are_noticed(user: ApiUser) -> None:
+    verdict = PromiseChecks(user)
     for _ in range(MOST_AT_ONCE + 1):
         user.netbird.journal.add(Entry(0, NOW, "GET", "/", "", answered_at=NOW + timedelta(seconds=1)))
     assert await breaches(verdict) == ["S10"]
@@ -122,10 +124,10 @@ def test_requests_that_follow_each_other_are_not_under_way_at_once() -> None:
     assert most_at_once(entries) == 1
 
 
-async def test_an_operator_beyond_its_memory_limit_is_noticed(user: User) -> None:
+async def test_an_operator_beyond_its_memory_limit_is_noticed(user: ApiUser) -> None:
     class Large(QuietUser):
         def peak_memory(self) -> int:
             return 2**40
 
     large = Large(kubernetes=user.kubernetes, namespace="team")
-    assert await breaches(Verdict(large)) == ["S10"]
+    assert await breaches(PromiseChecks(large)) == ["S10"]
