@@ -56,7 +56,7 @@ class _Single:
     priority: Priority
     follow_ups: int = 0
 
-    def front(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one request has no depth
+    def requests_ahead(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one request has no depth
         return int(self.priority <= priority)
 
 
@@ -134,7 +134,7 @@ class RateLimiter:
 
     def wait(self, priority: Priority, depth: int) -> float:
         """Estimate the seconds until a request is sent that begins to wait now, the `depth`-th of its namespace."""
-        ahead = sum(each.applicant.front(priority, depth) for each in self._waiters)
+        ahead = sum(each.applicant.requests_ahead(priority, depth) for each in self._waiters)
         self._refill()
         missing = max(0.0, 1 + ahead - self._level)
         return max(0.0, self._at - self._clock.monotonic()) + missing / self._rate

@@ -62,7 +62,7 @@ class Gate:
         """None: each request that is parked is sent by itself."""
         return 0
 
-    def front(self, priority: Priority, depth: int) -> int:
+    def requests_ahead(self, priority: Priority, depth: int) -> int:
         """Return how many parked resources get a slot before one of this priority, the `depth`-th of its lane."""
         better = sum(len(keys) for each in Priority if each < priority for keys in self._lines[each].values())
         return better + sum(min(len(keys), depth) for keys in self._lines[priority].values())

@@ -51,7 +51,7 @@ class Poller:
     def _labelled_namespaces(self) -> Iterator[str]:
         """Yield the namespaces with dependents of a connection that judges labels."""
         for state in self._context.connections:
-            if self._context.connections.needs_labels(state):
+            if self._context.connections.namespaces.needs_labels(state):
                 for record in self._context.store.dependents(state.connection.key):
                     yield record.key.namespace or ""
 
@@ -59,7 +59,7 @@ class Poller:
         key, connections = state.connection.key, self._context.connections
         before = self._last.setdefault(key, hash(state.ca_bundle))
         with suppress(OperatorError):
-            self._last[key] = hash(await connections.bundle(state.connection))
+            self._last[key] = hash(await connections.credentials.bundle(state.connection))
         if self._last[key] == before or connections.get(key) is not state:
             return
         state.loaded = False
@@ -70,9 +70,9 @@ class Poller:
 
     async def _poll_labels(self, namespace: str) -> None:
         connections = self._context.connections
-        before = self._last.setdefault(namespace, connections.labels(namespace))
+        before = self._last.setdefault(namespace, connections.namespaces.labels(namespace))
         with suppress(OperatorError):
-            self._last[namespace] = await connections.read_labels(namespace)
+            self._last[namespace] = await connections.namespaces.read_labels(namespace)
         if self._last[namespace] == before:
             return
         for record in self._context.store:

@@ -5,7 +5,7 @@ from typing import Final
 
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.types import Connection
-from netbird_streaming.core.status.connection_status import (
+from netbird_streaming.core.status.connection_updates import (
     AccountObservation,
     ConnectionObservation,
     Listed,

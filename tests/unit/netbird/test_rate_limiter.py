@@ -144,7 +144,7 @@ class Rising:
     def __init__(self) -> None:
         self.priority = Priority.LOW
 
-    def front(self, priority: Priority, depth: int) -> int:
+    def requests_ahead(self, priority: Priority, depth: int) -> int:
         return 3 * depth if self.priority <= priority else 0
 
 
@@ -177,7 +177,7 @@ class Lists:
     follow_ups: int
     priority: Priority = Priority.NEW
 
-    def front(self, priority: Priority, depth: int) -> int:
+    def requests_ahead(self, priority: Priority, depth: int) -> int:
         raise NotImplementedError
 
 

@@ -123,7 +123,7 @@ async def test_a_place_is_estimated_by_turns() -> None:
     line.park("new", Priority.NEW, lane="c")
     depths = [(lane, line.gate.depth(Priority.LOW, lane)) for lane in ("a", "b", "c")]
     assert depths == [("a", 6), ("b", 2), ("c", 1)]
-    assert [line.gate.front(Priority.LOW, depth) for _, depth in depths] == [7, 4, 3]
-    assert line.gate.front(Priority.HIGH, 1) == 0
+    assert [line.gate.requests_ahead(Priority.LOW, depth) for _, depth in depths] == [7, 4, 3]
+    assert line.gate.requests_ahead(Priority.HIGH, 1) == 0
     await asyncio.sleep(0)
     line.gate.reset()

@@ -65,7 +65,7 @@ class Applicant(Protocol):
         """How many requests of the priority `STARTED` are expected soon after this one."""
         ...
 
-    def front(self, priority: Priority, depth: int) -> int:
+    def requests_ahead(self, priority: Priority, depth: int) -> int:
         """Return how many of the requests are sent before one of this priority, the `depth`-th of its namespace."""
         ...
 

@@ -4,7 +4,7 @@ A LIST costs as much for one resource as for all of them. So whoever needs one t
 and one LIST serves all that wait together.
 """
 
-import asyncio
+import asyncio  # noqa: TC003  # the only import that would be for types alone
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,8 +14,9 @@ from netbird_streaming import background
 from netbird_streaming.api.types import ObjectKey
 from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.types import Endpoint, Integration, Priority, Slot
-from netbird_streaming.errors import OperatorError, RetryError, WaitError
+from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.connection.account_check import AccountCheck
 from netbird_streaming.reconciler.gate import Gate
 from netbird_streaming.reconciler.ownership import account_key
 from netbird_streaming.reconciler.ports import Clock, NetBird
@@ -97,8 +98,7 @@ class Account:
         self.vanished: frozenset[int] = frozenset()
         """The owned ids that the last LIST lacks, where they are too many to be believed."""
         self._confirmed: frozenset[int] = frozenset()
-        self._checked_digest: str | None = None
-        self._check: asyncio.Task[OperatorError | None] | None = None
+        self._check = AccountCheck()
         self.due_at = float("-inf")
         self.known_since = self.last_list_at = clock.monotonic()
         self._clock = clock
@@ -141,7 +141,7 @@ class Account:
     @property
     def account_checked(self) -> bool:
         """Whether NetBird was asked which account the token in use is for, whatever came of it."""
-        return self._checked_digest == self.credential_digest and self._check is not None and self._check.done()
+        return self._check.is_done(self.credential_digest)
 
     def set_account_id(self, account_id: str, credential_digest: str) -> None:
         """An answer tells the account: of the token that was asked with, which may be another one by now."""
@@ -186,7 +186,8 @@ class Account:
         if way.endpoint != self.endpoint_digest:
             self.endpoint_digest = self.ownership_scope = way.endpoint
         if way.proof != self.credential_digest:
-            self.credential_digest, self._account_id, self._snapshot, self._checked_digest = way.proof, None, None, None
+            self.credential_digest, self._account_id, self._snapshot = way.proof, None, None
+            self._check.reset()
             self.contradicted, self.vanished, self.unreadable = set(), frozenset(), ()
             self.due_at = float("-inf")
             self.gate.reset()
@@ -217,40 +218,17 @@ class Account:
     def close(self) -> None:
         """Stop listing and asking; who waits looks again."""
         self.gate.reset()
-        for task in (self._lister, self._check):
-            if task is not None:
-                task.cancel()
+        self._check.cancel()
+        if self._lister is not None:
+            self._lister.cancel()
         parked, self._waiters = self._waiters, {}
         for _, _, resume in parked.values():
             resume()
 
     async def confirm(self, priority: Priority) -> OperatorError | None:
-        """Find out which account it is, where no LIST has told: by `GET /api/accounts`. Answers why it can't be.
-
-        It is asked once for all who want to know at a time.
-        """
-        if self._check is None or self._check.done() or self._checked_digest != self.credential_digest:
-            self._checked_digest = self.credential_digest
-            self._check = background.start(
-                self._check_account(self.client, self.credential_digest, priority), "account check"
-            )
-        return await asyncio.shield(self._check)
-
-    async def _check_account(self, client: NetBird, credential_digest: str, priority: Priority) -> OperatorError | None:
-        try:
-            self.set_account_id(await client.account_id(priority), credential_digest)
-        except RetryError as problem:
-            return problem
-        except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
-            if not isinstance(problem, OperatorError):
-                return background.unexpected(problem, "Reading the token's account")
-            why = f" ({problem.reason})" if problem.reason is not Reason.ACCOUNT_UNCONFIRMED else ""
-            message = (
-                "No listed integration and no answer of NetBird's tells which account the token is for"
-                f"{why}. {Reason.ACCOUNT_UNCONFIRMED.remedy}"
-            )
-            return WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
-        return None
+        """Identify the account by `GET /api/accounts`, since no LIST did. Return why it can't be identified."""
+        digest = self.credential_digest
+        return await self._check.run(self.client, digest, priority, lambda found: self.set_account_id(found, digest))
 
     async def _list_for_all(self) -> None:
         while self._waiters:
@@ -297,7 +275,7 @@ class Account:
         new = self._due().count(Priority.NEW)
         return new + (self._account_id is None) if new else 0
 
-    def front(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one LIST serves all
+    def requests_ahead(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one LIST serves all
         """Return whether the next LIST is sent before a request of this priority."""
         return int(self.priority <= priority)
 

@@ -10,7 +10,7 @@ from netbird_streaming.api.types import (
 from netbird_streaming.core.netbird.endpoints import authority_of
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.core.status.conditions import readiness
-from netbird_streaming.core.status.connection_status import (
+from netbird_streaming.core.status.connection_updates import (
     AccountObservation,
     ConnectionObservation,
     Listed,
@@ -94,7 +94,7 @@ async def _users(context: Context, state: ConnectionState) -> tuple[str, ...]:
     reach = _Reach.of(state)
     holding = [record for record in context.store.dependents(state.connection.key) if reach.includes(record)]
     namespaces = {record.key.namespace or "" for record in holding}
-    served = {each for each in namespaces if await context.connections.serves(state, each)}
+    served = {each for each in namespaces if await context.connections.namespaces.serves(state, each)}
     users = [record.key.label for record in holding if (record.key.namespace or "") in served]
     accounts = list(state.accounts.values())
     orphans = [f"integration {each}" for each in context.unowned.ids_in(accounts)]

@@ -1,34 +1,30 @@
 """Connections: their tokens, the accounts behind them, and who may use which."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from netbird_streaming import background
 from netbird_streaming.api.types import (
     ClusterNetBirdConnection,
     Connection,
-    ConnectionKind,
     EventStreamingIntegration,
-    KeyReference,
     ManagementPolicy,
     ObjectKey,
     RateLimit,
 )
-from netbird_streaming.core.namespace_access import access_of, needs_labels
 from netbird_streaming.core.netbird.endpoints import (
     authority_of,
     connection_proof,
     credential_digest,
     endpoint_digest,
-    policy_fault,
-    url_fault,
 )
 from netbird_streaming.core.netbird.types import Endpoint, PathFamily, Priority
-from netbird_streaming.core.values import token_fault
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account, AccountEvents, WayDigests
+from netbird_streaming.reconciler.connection.credentials import CredentialReader
+from netbird_streaming.reconciler.connection.namespace_labels import NamespaceLabels, former_access
 from netbird_streaming.reconciler.connection.resolved import ConnectionState, ResolvedConnection, connection_key
 from netbird_streaming.reconciler.installations import Installations
 from netbird_streaming.reconciler.listing import Lists
@@ -37,10 +33,6 @@ from netbird_streaming.reconciler.quota import Quota
 from netbird_streaming.reconciler.versions import Known, version_of
 
 _FAMILIES: Final = frozenset(each.value for each in PathFamily)
-MAX_BUNDLE: Final = 256 * 1024
-"""Characters: more than all public authorities together have. A certificate takes ten times its size in memory."""
-LABELS_LIFETIME: Final = 30.0
-"""Seconds for which a namespace's labels are taken to be unchanged."""
 
 
 class ConnectionRegistry:
@@ -51,7 +43,6 @@ class ConnectionRegistry:
         self._ports = ports
         self._events = events
         self._lists = lists
-        self._namespace = settings.operator_namespace
         self._settings = settings
         self.checks_token_expiry: Final = settings.token_expiry
         self._quota = Quota(settings.connections_per_namespace)
@@ -59,7 +50,8 @@ class ConnectionRegistry:
             ports.cluster, ports.clock, settings.installation, has_lease=settings.has_lease
         )
         self._states: dict[ObjectKey, ConnectionState] = {}
-        self._labels: dict[str, tuple[float, Mapping[str, str]]] = {}
+        self.credentials = CredentialReader(ports.cluster, settings)
+        self.namespaces = NamespaceLabels(ports.cluster, ports.clock)
 
     def get(self, key: ObjectKey) -> ConnectionState | None:
         """The link of a connection that exists."""
@@ -106,15 +98,11 @@ class ConnectionRegistry:
             state
             for state in self._states.values()
             if state.connection.spec.token_secret_ref.name == name
-            and self.secret_namespace(state.connection) == namespace
+            and self.credentials.secret_namespace(state.connection) == namespace
         ]
         for state in touched:
             state.loaded = False
         return touched
-
-    def secret_namespace(self, connection: Connection) -> str:
-        """Where a connection's Secret and ConfigMap live."""
-        return connection.metadata.namespace or self._namespace
 
     async def resolve(self, resource: EventStreamingIntegration) -> ResolvedConnection | OperatorError:
         """How this resource reaches NetBird, or why it does not."""
@@ -129,12 +117,12 @@ class ConnectionRegistry:
             return _not_found(key, "is being deleted")
         tenant_id, allow_adoption = state.connection.spec.tenant_id, True
         if isinstance(state.connection, ClusterNetBirdConnection):
-            access = await self._access(state.connection, resource.metadata.namespace or "")
+            access = await self.namespaces.access(state.connection, resource.metadata.namespace or "")
             if isinstance(access, OperatorError):
-                access = _former_access(state.connection, resource) or access
+                access = former_access(state.connection, resource) or access
             if isinstance(access, OperatorError):
                 return access
-            tenant_id, allow_adoption = access[0] or tenant_id, access[1]
+            tenant_id, allow_adoption = access.tenant_id or tenant_id, access.allow_adoption
         await self.load(state)
         if state.problem is not None and not (resource.deleting and state.token is not None):
             return state.problem
@@ -177,60 +165,6 @@ class ConnectionRegistry:
         """Return a client that acts in the token's own account."""
         return self._ports.netbird.client(self._endpoint(state, None), state.connection.spec.rate_limit)
 
-    async def serves(self, state: ConnectionState, namespace: str) -> bool:
-        """Whether a namespace may use a connection; it may where that is not known at the moment."""
-        if not isinstance(state.connection, ClusterNetBirdConnection):
-            return True
-        try:
-            access = await self._access(state.connection, namespace)
-        except RetryError:
-            return True
-        return not (isinstance(access, OperatorError) and access.reason is Reason.NAMESPACE_NOT_ALLOWED)
-
-    async def _access(
-        self, connection: ClusterNetBirdConnection, namespace: str
-    ) -> tuple[str | None, bool] | OperatorError:
-        labels: Mapping[str, str] = {}
-        if needs_labels(connection.spec):
-            try:
-                labels = await self._namespace_labels(namespace)
-            except WaitError as problem:
-                return problem
-        access = access_of(connection.spec, namespace, labels)
-        if access is None:
-            name = connection.metadata.name
-            message = f"{ConnectionKind.CLUSTER} {name} does not allow namespace {namespace}. "
-            return WaitError(Reason.NAMESPACE_NOT_ALLOWED, message + Reason.NAMESPACE_NOT_ALLOWED.remedy)
-        return access.tenant_id, access.allow_adoption
-
-    def needs_labels(self, state: ConnectionState) -> bool:
-        """Return whether the labels of namespaces decide who may use the connection."""
-        return isinstance(state.connection, ClusterNetBirdConnection) and needs_labels(state.connection.spec)
-
-    def labels(self, namespace: str) -> Mapping[str, str] | None:
-        """Return the labels of a namespace as they were last read."""
-        known = self._labels.get(namespace)
-        return None if known is None else known[1]
-
-    async def read_labels(self, namespace: str) -> Mapping[str, str]:
-        """Read the labels of a namespace."""
-        labels = dict(await self._ports.cluster.namespace_labels(namespace))
-        self._labels[namespace] = (self._ports.clock.monotonic(), labels)
-        return labels
-
-    async def _namespace_labels(self, name: str) -> Mapping[str, str]:
-        known = self._labels.get(name)
-        is_old = known is None or self._ports.clock.monotonic() - known[0] > LABELS_LIFETIME
-        return await self.read_labels(name) if known is None or is_old else known[1]
-
-    async def bundle(self, connection: Connection) -> str | None:
-        """Read the CA bundle that a connection names; None where it names none or there is none."""
-        ref = connection.spec.ca_bundle_config_map_ref
-        data = (
-            None if ref is None else await self._ports.cluster.config_map(self.secret_namespace(connection), ref.name)
-        )
-        return None if ref is None or data is None else data.get(ref.key)
-
     async def load(self, state: ConnectionState, *, force: bool = False) -> None:
         """Read the token and the CA, unless they are at hand; what is wrong with them is the link's `problem`.
 
@@ -244,7 +178,7 @@ class ConnectionRegistry:
             if state.loaded and not force:
                 return
             try:
-                token, ca_bundle = await self._read(state.connection)
+                token, ca_bundle = await self.credentials.read(state.connection)
             except (WaitError, EditError) as problem:
                 state.problem = problem
                 return
@@ -263,45 +197,6 @@ class ConnectionRegistry:
             f"ones are served. {Reason.TOO_MANY_CONNECTIONS.remedy}"
         )
         return WaitError(Reason.TOO_MANY_CONNECTIONS, message)
-
-    async def _read(self, connection: Connection) -> tuple[str, str | None]:
-        spec, where = connection.spec, f"{type(connection).__name__} {connection.metadata.name}"
-        fault = policy_fault(
-            connection,
-            allowed_urls=self._settings.allowed_urls,
-            namespaced=self._settings.namespaced_connections,
-        ) or url_fault(spec.url, allow_http=self._settings.allow_http)
-        if fault is not None:
-            raise EditError(Reason.CONNECTION_INVALID, f"{where}: {fault}")
-        token = await self._token(spec.token_secret_ref, self.secret_namespace(connection), where)
-        ref = spec.ca_bundle_config_map_ref
-        if ref is None:
-            return token, None
-        bundle = await self.bundle(connection) or ""
-        if len(bundle) > MAX_BUNDLE:
-            message = (
-                f"{where}: ConfigMap {ref.name}, key {ref.key} has more than {MAX_BUNDLE // 1024} KiB; leave only the "
-                "certificates in it that verify NetBird"
-            )
-            raise WaitError(Reason.CA_BUNDLE_INVALID, message)
-        if "-----BEGIN CERTIFICATE-----" not in bundle:
-            message = f"{where}: ConfigMap {ref.name}, key {ref.key} holds no PEM certificate; put the CA's into it"
-            raise WaitError(Reason.CA_BUNDLE_INVALID, message)
-        return token, bundle
-
-    async def _token(self, ref: KeyReference, namespace: str, where: str) -> str:
-        data = await self._ports.cluster.secret(namespace, ref.name)
-        if data is None:
-            message = f"{where}: Secret {ref.name} does not exist in namespace {namespace}; create it"
-            raise WaitError(Reason.SECRET_NOT_FOUND, message)
-        if ref.key not in data:
-            message = f"{where}: Secret {ref.name} has no key {ref.key}; add it, or correct the reference"
-            raise WaitError(Reason.SECRET_KEY_NOT_FOUND, message)
-        fault = token_fault(data[ref.key])
-        if fault is not None:
-            message = f"{where}: Secret {ref.name}, key {ref.key}: the value {fault}"
-            raise WaitError(Reason.SECRET_VALUE_INVALID, message)
-        return data[ref.key].decode()
 
     def account(self, state: ConnectionState, tenant_id: str | None) -> Account | None:
         """The account of a tenant behind a link, made when first asked for; None before the token was read."""
@@ -362,22 +257,6 @@ class ConnectionRegistry:
             known = limits.get((spec.url, state.token))
             limits[spec.url, state.token] = spec.rate_limit if known is None else _lower_limit(known, spec.rate_limit)
         self._ports.netbird.set_rate_limits(limits)
-
-
-def _former_access(
-    connection: ClusterNetBirdConnection, resource: EventStreamingIntegration
-) -> tuple[str | None, bool] | None:
-    """Return the tenant in which a resource may still delete what it owns, though its namespace is allowed no longer.
-
-    A namespace and its entry in `access` go in one commit. The account that the status names tells the tenant, and the
-    decision proves it before anything is deleted.
-    """
-    status = resource.status
-    ours = status.internal.owner_uid == resource.metadata.uid
-    if not resource.deleting or not ours or status.id is None or status.account_id is None:
-        return None
-    tenants = [each.tenant_id for each in connection.status.accounts if each.account_id == status.account_id]
-    return (tenants[0], False) if tenants else None
 
 
 def _not_found(key: ObjectKey, what: str) -> WaitError:

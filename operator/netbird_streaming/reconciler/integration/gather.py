@@ -170,7 +170,7 @@ def _intended(run: Reconciliation, payload: Payload | OperatorError | None, own:
 
 
 def _owns_identical(inputs: DecisionInput) -> bool:
-    """Whether the integration that the resource holds is of the configuration that it wants."""
+    """Return whether the integration of the resource has the wanted configuration."""
     payload, snapshot = inputs.desired.payload, inputs.observed.snapshot
     if inputs.status.id is None or not isinstance(payload, Payload) or existing.is_gone(inputs):
         return False

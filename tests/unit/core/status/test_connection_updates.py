@@ -8,7 +8,11 @@ import pytest
 from netbird_streaming.api.connection_status import ConfirmedAccount, ConnectionInternal, ConnectionStatus
 from netbird_streaming.api.status import Condition
 from netbird_streaming.api.types import RECONCILE_ANNOTATION, ClusterNetBirdConnection, Connection, NetBirdConnection
-from netbird_streaming.core.status.connection_status import AccountObservation, ConnectionObservation, connection_status
+from netbird_streaming.core.status.connection_updates import (
+    AccountObservation,
+    ConnectionObservation,
+    connection_status,
+)
 from netbird_streaming.errors import EditError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.harness.cases import KEY, UID, WALL
