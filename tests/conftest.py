@@ -1,4 +1,4 @@
-"""What every suite shares: a test belongs to the suite whose folder it is in."""
+"""Hooks of all suites: a test belongs to the suite of its folder."""
 
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from tests.harness.interpreter import description
 
 TESTS: Final = Path(__file__).parent
 
-# No test measures time: a busy machine is no reason for one to fail.
+# No test measures time, because a busy machine must not fail one.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 

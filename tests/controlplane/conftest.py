@@ -16,7 +16,7 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace of the test's own; it is deleted afterwards, without waiting for its end."""
+    """Create a namespace for one test. It is deleted afterwards, without waiting."""
     name = f"test-{uuid4().hex[:8]}"
     control_plane.kubectl("create", "namespace", name)
     yield name

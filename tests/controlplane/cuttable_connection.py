@@ -1,4 +1,4 @@
-"""The cable to an API server: it can be cut, and it can go dead without a word."""
+"""A TCP proxy to an API server that can reset connections or stop responding."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,17 +6,17 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 Listener = Callable[[int, bytes], None]
-"""Told of what a client sends, with the port that it sends from, before it goes on; an OSError cuts the connection.
+"""Receives what a client sends, with its port, before it is forwarded. An OSError cuts the connection.
 
-A connection begins with nothing.
+Each connection begins with an empty call.
 """
 
 
-class Cable:
-    """Forwards TCP connections; made by `laid`."""
+class CuttableConnection:
+    """Forwards TCP connections. Made by `cuttable_connection`."""
 
     def __init__(self, target: str, source: str | None = None, listener: Listener | None = None) -> None:
-        """`source` is the address of this machine that the server sees as its client's."""
+        """Store the addresses. `source` is the address of this machine that the server sees as its client's."""
         parts = urlsplit(target)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 443
         self._scheme = parts.scheme
@@ -30,15 +30,15 @@ class Cable:
 
     @property
     def url(self) -> str:
-        """The API server, by way of this cable."""
+        """The URL of the API server through this proxy."""
         return f"{self._scheme}://127.0.0.1:{self._own_port}"
 
     def hang(self) -> None:
-        """Accept and say nothing from now on: what a frozen server looks like."""
+        """Accept connections and do not respond from now on, like a frozen server."""
         self._alive.clear()
 
     async def cut(self) -> None:
-        """Reset all connections and refuse new ones: what a killed server looks like."""
+        """Reset all connections and refuse new ones, like a killed server."""
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -46,7 +46,7 @@ class Cable:
         if self._connections:
             await asyncio.wait(self._connections)
 
-    async def mend(self) -> None:
+    async def restore(self) -> None:
         """Work again, at the same address."""
         self._alive.set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._own_port)
@@ -87,11 +87,13 @@ class Cable:
 
 
 @asynccontextmanager
-async def laid(target: str, source: str | None = None, listener: Listener | None = None) -> AsyncIterator[Cable]:
-    """Lay a cable to the server at this URL."""
-    cable = Cable(target, source, listener)
-    await cable.mend()
+async def cuttable_connection(
+    target: str, source: str | None = None, listener: Listener | None = None
+) -> AsyncIterator[CuttableConnection]:
+    """Start a proxy to the server at this URL."""
+    connection = CuttableConnection(target, source, listener)
+    await connection.restore()
     try:
-        yield cable
+        yield connection
     finally:
-        await cable.cut()
+        await connection.cut()

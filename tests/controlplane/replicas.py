@@ -1,8 +1,8 @@
-"""Replicas of one installation, and who of them did what and when, by the account of the servers alone.
+"""Replicas of one installation, and the actions of each, from the logs of the servers alone.
 
-Each replica reaches the API server by a cable of its own, from an address of its own: the audit log tells them apart by
-it. NetBird has one URL for all, so the cable to it asks the kernel which process a connection belongs to. Neither needs
-anything of the operator, which may be frozen or wrong.
+Each replica reaches the API server through its own proxy, from its own address, by which the audit log distinguishes
+them. NetBird has one URL for all, so the proxy to it asks the kernel which process a connection belongs to. Neither
+depends on the operator, which may be frozen or wrong.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import Any, Final
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from netbird_streaming.api.types import GROUP
-from tests.controlplane.cuttable_connection import Cable, laid
+from tests.controlplane.cuttable_connection import CuttableConnection, cuttable_connection
 from tests.harness.controlplane import ControlPlane, freeze
 from tests.harness.operator import LEASE, NAMESPACE, Installation, Operator
 
@@ -31,7 +31,7 @@ _ACTED_ON: Final = frozenset({GROUP, "events.k8s.io"})
 
 @dataclass(frozen=True, slots=True, order=True)
 class Act:
-    """A request to NetBird, or a write to Kubernetes, at the moment of its arrival there."""
+    """A request to NetBird, or a write to Kubernetes, at its time of arrival."""
 
     at: datetime
     who: int
@@ -41,17 +41,19 @@ class Act:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Term:
-    """From the arrival of the first write by which a replica took the Lease, until another's."""
+    """The time from the first write by which a replica acquired the Lease, until another's."""
 
     begin: datetime
     who: int
 
 
 class Replica(Operator):
-    """A process; its number is the last part of the address that the API server sees."""
+    """A process. Its number is the last part of its address in the API server's log."""
 
-    def __init__(self, installation: Installation, number: int, cable: Cable, arguments: Sequence[str]) -> None:
-        """Start it behind the cable."""
+    def __init__(
+        self, installation: Installation, number: int, cable: CuttableConnection, arguments: Sequence[str]
+    ) -> None:
+        """Start it with its proxy."""
         self.number: Final = number
         self.cable: Final = cable
         config = json.loads(installation.kubeconfig.read_text())
@@ -63,19 +65,19 @@ class Replica(Operator):
 
     @property
     def terms(self) -> int:
-        """How often it began to lead."""
+        """Return how often it began to lead."""
         return self.text().count("leading as")
 
     @property
     def identity(self) -> str:
-        """Its name in the Lease, once it has led."""
+        """Return its name in the Lease, once it has led."""
         found = re.findall(r"leading as ([^\s\"]+)", self.text())
         assert found, "it has not led yet"
         name: str = found[-1]
         return name
 
     def freeze(self) -> None:
-        """SIGSTOP; nothing of it runs any more."""
+        """SIGSTOP."""
         freeze(self.pid)
 
     def thaw(self) -> None:
@@ -85,7 +87,7 @@ class Replica(Operator):
 
 @dataclass(slots=True)
 class Replicas:
-    """Replicas of one installation, as many as are started; made by `replicas_of`."""
+    """Replicas of one installation. Made by `replicas_of`."""
 
     installation: Installation
     portal: BlockingPortal
@@ -94,14 +96,14 @@ class Replicas:
     netbird: str
     """The URL by which all of them reach NetBird."""
     said: list[tuple[datetime, int, str]]
-    """What came to NetBird: when, from which process, and the request's line."""
+    """The requests to NetBird: time, process and request line."""
     owners: dict[int, int | None] = field(default_factory=dict)
-    """The process at the other end of a connection, by the port that it sends from."""
+    """The process at the other end of a connection, by its port."""
     barred: set[int] = field(default_factory=set)
-    """Process ids that don't reach NetBird any more."""
+    """Process ids that can't reach NetBird any more."""
     all: list[Replica] = field(default_factory=list)
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """What the audit log says of earlier moments is about others."""
+    """Earlier entries of the audit log belong to others."""
 
     @property
     def plane(self) -> ControlPlane:
@@ -109,9 +111,9 @@ class Replicas:
         return self.installation.plane
 
     def start(self, *arguments: str) -> Replica:
-        """Start one more, and wait until it is ready: it follows, or leads."""
+        """Start another replica, and wait until it leads or follows."""
         number = len(self.all) + 2
-        laying = self.portal.wrap_async_context_manager(laid(self.plane.url, f"127.0.0.{number}"))
+        laying = self.portal.wrap_async_context_manager(cuttable_connection(self.plane.url, f"127.0.0.{number}"))
         cable = self.stack.enter_context(laying)
         replica = Replica(self.installation, number, cable, (*self.arguments, *arguments))
         self.stack.callback(replica.kill)
@@ -128,18 +130,18 @@ class Replicas:
         self.portal.call(replica.cable.cut)
 
     def hang(self, replica: Replica) -> None:
-        """Its connections to the API server stay open, and nothing passes."""
+        """Keep its connections to the API server open without traffic."""
         self.portal.call(replica.cable.hang)
 
-    def mend(self, replica: Replica) -> None:
-        """It reaches the API server again; what was on its way is lost."""
+    def restore(self, replica: Replica) -> None:
+        """Restore its connection to the API server. Data in transit are lost."""
         self.portal.call(replica.cable.cut)
-        self.portal.call(replica.cable.mend)
+        self.portal.call(replica.cable.restore)
 
     def listen(self, port: int, data: bytes) -> None:
-        """Hear what comes to NetBird from a port; what is barred is heard too, and goes no further."""
+        """Record what NetBird receives from a port. Blocked requests are recorded too, and not forwarded."""
         if not data:
-            # Asked as the connection begins: a process may close it as soon as its request is on the way.
+            # Asked as the connection begins, because a process may close it as soon as its request is sent.
             self.owners[port] = _owner(port, [each.pid for each in self.all])
         found = _REQUEST.match(data)
         if found is None:
@@ -150,17 +152,17 @@ class Replicas:
             raise ConnectionResetError
 
     def requests(self) -> list[Act]:
-        """What NetBird was asked, by whom."""
+        """Return the requests to NetBird with their replicas."""
         numbers = {each.pid: each.number for each in self.all}
         return [Act(at, numbers.get(pid, 0), what) for at, pid, what in list(self.said)]
 
     def acts(self) -> list[Act]:
-        """All requests to NetBird and all writes to Kubernetes, in their order."""
+        """Return all requests to NetBird and all writes to Kubernetes, in order."""
         written = [Act(_received(each), number, _described(each)) for number, each in self._audit() if _is_act(each)]
         return sorted([*self.requests(), *written])
 
     def terms(self) -> list[Term]:
-        """Who held the Lease, in order: only its holder, or its next one, ever writes it with success."""
+        """Return the holders of the Lease, in order: only its holder, or its next one, ever writes it successfully."""
         writes = sorted(
             (_answered(each), Term(_received(each), number)) for number, each in self._audit() if _is_lease_write(each)
         )
@@ -170,11 +172,11 @@ class Replicas:
         ]
 
     def looks(self, replica: Replica) -> int:
-        """How often it has asked for the Lease."""
+        """Return how often it has requested the Lease."""
         return sum(1 for number, each in self._audit() if number == replica.number and _is_lease(each))
 
     def one_at_a_time(self) -> None:
-        """Each act is of the replica that held the Lease when it arrived; without a Lease, all are of one."""
+        """Check that each action is of the Lease's holder at its arrival. Without a Lease, all are of one replica."""
         terms = self.terms()
         if not terms:
             assert len({act.who for act in self.acts()}) == 1
@@ -186,13 +188,13 @@ class Replicas:
             assert terms[position].who == act.who, f"{act} in the term {terms[position]}; all terms: {terms}"
 
     def _audit(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """What the API server answered to each replica, by its number."""
+        """Return the API server's responses to each replica, by its number."""
         numbers = {f"127.0.0.{each.number}": each.number for each in self.all}
         seen: set[str] = set()
         for line in (self.plane.folder / "audit.log").read_bytes().splitlines(keepends=True):
             entry = json.loads(line) if line.endswith(b"\n") else {}
             number = numbers.get(entry.get("sourceIPs", [""])[0])
-            # A watch is logged as it begins and again as it ends.
+            # A watch is logged at its start and again at its end.
             if number is not None and entry["auditID"] not in seen and _received(entry) >= self.since:
                 seen.add(entry["auditID"])
                 yield number, entry
@@ -200,35 +202,35 @@ class Replicas:
 
 @contextmanager
 def replicas_of(installation: Installation, netbird_url: str, *arguments: str) -> Iterator[Replicas]:
-    """Lay the cable to NetBird; the replicas end with the block, and their Lease goes."""
+    """Start the proxy to NetBird. The replicas end with the block, and their Lease is deleted."""
     with start_blocking_portal() as portal, ExitStack() as stack:
         replicas = Replicas(installation, portal, stack, arguments, "", [])
-        laying = portal.wrap_async_context_manager(laid(netbird_url, listener=replicas.listen))
+        laying = portal.wrap_async_context_manager(cuttable_connection(netbird_url, listener=replicas.listen))
         replicas.netbird = stack.enter_context(laying).url
         stack.callback(_forget_lease, installation.plane)
         yield replicas
 
 
 def lease(plane: ControlPlane) -> dict[str, Any]:
-    """The Lease's spec."""
+    """Return the Lease's spec."""
     text = plane.kubectl("get", "lease", LEASE, f"--namespace={NAMESPACE}", "--output=json")
     spec: dict[str, Any] = json.loads(text)["spec"]
     return spec
 
 
 def edit_lease(plane: ControlPlane, **spec: object) -> None:
-    """Do what a person does with `kubectl edit`."""
+    """Change the Lease as `kubectl edit` does."""
     patch = json.dumps({"spec": spec})
     plane.kubectl("patch", "lease", LEASE, f"--namespace={NAMESPACE}", "--type=merge", f"--patch={patch}")
 
 
 def delete_lease(plane: ControlPlane) -> None:
-    """Delete it; none is fine."""
+    """Delete the Lease if it exists."""
     plane.kubectl("delete", "lease", LEASE, f"--namespace={NAMESPACE}", "--ignore-not-found")
 
 
 def _forget_lease(plane: ControlPlane) -> None:
-    # The Lease of a killed one would make the next test wait.
+    # The Lease of a killed one would delay the next test.
     delete_lease(plane)
 
 

@@ -1,4 +1,4 @@
-"""Clusters whose admission policies are strict: what is installed and created at runtime meets them, or names them."""
+"""Clusters with strict admission policies: installed and created objects comply, or the error names them."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ RESTRICTED: Final = (
     " && object.spec.containers.all(c, c.?securityContext.runAsUser.orValue(1000680000) >= 1000680000)"
     " && object.spec.?securityContext.runAsNonRoot.orValue(false)"
 )
-"""What OpenShift's security context constraint `restricted-v2` allows, with the range of one namespace."""
+"""The limits of OpenShift's security context constraint `restricted-v2`, with the range of one namespace."""
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def _rejects(plane: ControlPlane, namespace: str, resource: str) -> bool:
     return False
 
 
-def test_what_the_operator_creates_for_itself_has_the_recommended_labels(
+def test_objects_created_by_the_operator_have_the_recommended_labels(
     control_plane: ControlPlane, namespace: str
 ) -> None:
     installation = install(control_plane, {"connection": {"enabled": False}}, namespace=namespace)
@@ -84,7 +84,7 @@ def test_what_the_operator_creates_for_itself_has_the_recommended_labels(
 
 
 @pytest.mark.parametrize(("resource", "named"), [("secrets", "fingerprint-key"), ("leases", "Lease")])
-def test_readiness_and_the_log_name_an_object_that_a_policy_rejects(
+def test_readiness_and_log_name_an_object_that_a_policy_rejects(
     control_plane: ControlPlane, namespace: str, resource: str, named: str
 ) -> None:
     installation = install(control_plane, {"connection": {"enabled": False}}, namespace=namespace)
@@ -99,7 +99,7 @@ def test_readiness_and_the_log_name_an_object_that_a_policy_rejects(
 
 
 @pytest.mark.parametrize("values", ["openshift", "cluster"])
-def test_a_pod_of_the_chart_meets_restricted_v2_with_the_values_for_openshift(
+def test_pod_of_the_chart_meets_restricted_v2_with_the_values_for_openshift(
     control_plane: ControlPlane, namespace: str, values: str
 ) -> None:
     given = yaml.safe_load((CHART / "ci" / f"{values}-values.yaml").read_text())

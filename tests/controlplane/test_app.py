@@ -1,4 +1,4 @@
-"""The operator as its own process, as the chart's ServiceAccount, against a real API server and a NetBird over HTTP."""
+"""The operator as a process, with the chart's ServiceAccount, a real API server and a NetBird over HTTP."""
 
 import json
 import time
@@ -18,7 +18,7 @@ TOKEN = "nbp_" + "t" * 36
 KEY = "k3y-that-must-not-be-logged"
 PATIENCE = 30.0
 SERVICE_ACCOUNT = "system:serviceaccount:netbird-system:netbird-streaming-operator"
-# So that a killed leader is replaced within the test's patience.
+# Short, so that a killed leader is replaced within the test's timeout.
 QUICK_LEASE = ("--lease-duration=4", "--lease-renew-deadline=3", "--lease-retry-period=0.5")
 
 
@@ -51,7 +51,7 @@ def secret(plane: ControlPlane, namespace: str, name: str, **data: str) -> None:
 
 
 def webhook(namespace: str, name: str) -> Manifest:
-    """A resource that nothing else could be mistaken for."""
+    """Return a resource with a unique URL."""
     spec = {
         "url": f"https://siem.example.com/{namespace}/{name}",
         "auth": {"bearer": {"tokenSecretRef": reference("siem", "token")}},
@@ -84,7 +84,7 @@ def urls(netbird: RunningNetBird) -> list[str]:
     return sorted(config["url"] for config in (dict(each.config) for each in netbird.control.integrations()))
 
 
-def test_it_creates_what_is_declared_and_ends_in_order(
+def test_operator_creates_declared_integrations_and_stops_gracefully(
     control_plane: ControlPlane, operator: Operator, namespace: str
 ) -> None:
     secret(control_plane, namespace, "siem", token=KEY)
@@ -93,7 +93,7 @@ def test_it_creates_what_is_declared_and_ends_in_order(
     assert made["status"]["id"] > 0
     assert operator.probe("/healthz") == (200, "ok\n")
     assert operator.probe("/readyz") == (200, "ok\n")
-    # Nothing of kopf's own is on our objects.
+    # kopf adds nothing of its own to the objects.
     assert made["metadata"]["finalizers"] == ["integrations.netbird.io/event-streaming"]
     assert not made["metadata"].get("annotations")
     started = time.monotonic()
@@ -104,7 +104,7 @@ def test_it_creates_what_is_declared_and_ends_in_order(
     assert TOKEN not in operator.text()
 
 
-def test_a_killed_leader_is_followed_by_the_next_which_changes_nothing(
+def test_killed_leader_is_replaced_by_one_that_changes_nothing(
     control_plane: ControlPlane, installation: Installation, netbird: RunningNetBird, namespace: str
 ) -> None:
     secret(control_plane, namespace, "siem", token=KEY)
@@ -120,7 +120,7 @@ def test_a_killed_leader_is_followed_by_the_next_which_changes_nothing(
             second.leading()
             apply(control_plane, webhook(namespace, "another"))
             ready(control_plane, namespace, "another")
-            # A DELETE can be about the namespace of a test before, which is still going.
+            # A DELETE can be from the namespace of an earlier test, which is still being deleted.
             writes = [each for each in netbird.control.journal(since) if each.method in {"POST", "PUT"}]
             assert [each.method for each in writes] == ["POST"]
             assert (
@@ -130,7 +130,7 @@ def test_a_killed_leader_is_followed_by_the_next_which_changes_nothing(
             assert second.stop() == 0
 
 
-def test_it_outlives_an_api_server_that_is_gone_for_10_seconds(
+def test_operator_survives_an_api_server_outage_of_10_seconds(
     control_plane: ControlPlane, operator: Operator, namespace: str
 ) -> None:
     secret(control_plane, namespace, "siem", token=KEY)
@@ -146,7 +146,7 @@ def test_it_outlives_an_api_server_that_is_gone_for_10_seconds(
     assert operator.alive
 
 
-def test_it_asks_for_nothing_that_the_chart_does_not_grant(
+def test_operator_requests_nothing_beyond_the_charts_rights(
     control_plane: ControlPlane, installation: Installation, netbird: RunningNetBird, namespace: str
 ) -> None:
     secret(control_plane, namespace, "siem", token=KEY)
@@ -162,7 +162,7 @@ def test_it_asks_for_nothing_that_the_chart_does_not_grant(
         assert running.stop() == 0
     time.sleep(0.5)
     asked = [each for each in control_plane.audit(since) if each.user == SERVICE_ACCOUNT]
-    # What other tests left behind may be going, and in a namespace that goes nobody may create anything.
+    # Objects of other tests may be in deletion, and nothing can be created in a terminating namespace.
     asked = [each for each in asked if each.resource != "events" or each.namespace == namespace]
     assert len(asked) > 10
     assert [each for each in asked if each.status == 403] == []
@@ -170,7 +170,7 @@ def test_it_asks_for_nothing_that_the_chart_does_not_grant(
     assert missing == []
 
 
-def test_with_namespaces_it_needs_no_more_than_their_roles(
+def test_namespaced_operator_needs_only_its_roles(
     control_plane: ControlPlane, netbird: RunningNetBird, installation: Installation, namespace: str
 ) -> None:
     assert installation.namespace == NAMESPACE
@@ -206,7 +206,7 @@ def test_with_namespaces_it_needs_no_more_than_their_roles(
         (("--health-host=203.0.113.1", "--lease=false"), "can't run (OSError)"),
     ],
 )
-def test_what_it_cannot_start_with_is_said_and_ends_it(
+def test_fatal_start_error_is_logged_and_ends_the_process(
     installation: Installation, arguments: tuple[str, ...], sentence: str
 ) -> None:
     with Operator(installation, *arguments) as running:

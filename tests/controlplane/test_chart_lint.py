@@ -1,6 +1,6 @@
-"""The chart and the plain manifests under the field's linters, for each set of values in the chart's ci/ folder.
+"""The chart and the plain manifests under common linters, for each set of values in the chart's ci/ folder.
 
-kubeconform judges by the API server's own schemas and ours, kube-score by what is known to be secure and to stay up.
+kubeconform uses the API server's own schemas and the CRDs, kube-score known rules of security and availability.
 """
 
 import json
@@ -23,25 +23,25 @@ from tools.plain_manifests import FOLDER
 SETS: Final = sorted((CHART / "ci").glob("*-values.yaml"))
 OPENSHIFT: Final = yaml.safe_load((CHART / "ci" / "openshift-values.yaml").read_text())
 IGNORED: Final = {
-    # A tag is never pushed twice, and a digest can be given; to pull anyway would tie each start to the registry.
+    # A tag is never pushed twice, and a digest can be given. Pulling always would tie each start to the registry.
     "container-image-pull-policy",
-    # It writes no file: the root is read-only and there is no emptyDir. The kubelet rotates its log.
+    # The container writes no file: the root is read-only and there is no emptyDir. The kubelet rotates its log.
     "container-ephemeral-storage-request-and-limit",
-    # A topology spread says the same, and doesn't keep the second pod from starting on a cluster of one node.
+    # A topology spread has the same effect, and allows the second pod to start on a cluster of one node.
     "deployment-has-host-podantiaffinity",
 }
 UNLESS_ASKED_FOR: Final = "pod-networkpolicy"
-"""A NetworkPolicy needs the cluster's addresses to be worth something, so it is the user's to ask for."""
+"""A NetworkPolicy is only useful with the cluster's addresses, so it is optional."""
 UNLESS_USER_IS_SET: Final = "container-security-context-user-group-id"
-"""OpenShift names the user and the group of each namespace, and rejects a pod that names others."""
+"""OpenShift sets the user and the group of each namespace, and rejects a pod that names others."""
 UNKNOWN: Final = "PodMonitor,PrometheusRule"
-"""No API server here knows the Prometheus operator's kinds; tests/monitoring/ gives them to one that does."""
+"""No API server here has the Prometheus operator's kinds. tests/monitoring/ uses one that has."""
 OPTIONAL: Final = ("container-seccomp-profile", "container-ports-check")
 
 
 @pytest.fixture(scope="module")
 def binaries() -> Binaries:
-    """Made here, where building them is on nobody's time."""
+    """Built here, because no test's timeout includes the build."""
     made = Binaries()
     for tool in ("helm", "kubeconform", "kube-score"):
         made.find(tool)
@@ -76,7 +76,7 @@ def manifests_of(folder: str) -> list[Manifest]:
 
 
 def conforms(binaries: Binaries, schemas: str, documents: list[Manifest]) -> str:
-    """Answer what kubeconform says is wrong; empty where nothing is."""
+    """Return the errors of kubeconform."""
     program = binaries.find("kubeconform")
     arguments = ("-strict", f"-schema-location={schemas}", f"-skip={UNKNOWN}", "-output=json")
     code, said = run(program, *arguments, documents=documents)
@@ -86,7 +86,7 @@ def conforms(binaries: Binaries, schemas: str, documents: list[Manifest]) -> str
 
 
 def scores(binaries: Binaries, documents: list[Manifest], *ignored: str) -> list[str]:
-    """Answer what kube-score warns of."""
+    """Return the warnings of kube-score."""
     arguments = ["score", "-", "--output-format=ci", "--kubernetes-version=v1.33", "--ignore-container-cpu-limit"]
     arguments += [f"--enable-optional-test={each}" for each in OPTIONAL]
     arguments += [f"--ignore-test={each}" for each in (*IGNORED, *ignored)]
@@ -102,18 +102,18 @@ def test_helm_lint_finds_nothing(binaries: Binaries, values: Path) -> None:
 
 
 @pytest.mark.parametrize("values", SETS, ids=lambda path: path.stem)
-def test_what_is_rendered_is_what_the_api_server_takes(binaries: Binaries, schemas: str, values: Path) -> None:
+def test_rendered_chart_is_valid_for_the_api_server(binaries: Binaries, schemas: str, values: Path) -> None:
     documents = render(binaries.find("helm"), "netbird-system", values_of(values))
     assert conforms(binaries, schemas, documents) == ""
 
 
 @pytest.mark.parametrize("folder", ["crds", "cluster", "namespaced"])
-def test_the_plain_manifests_are_what_the_api_server_takes(binaries: Binaries, schemas: str, folder: str) -> None:
+def test_plain_manifests_are_valid_for_the_api_server(binaries: Binaries, schemas: str, folder: str) -> None:
     assert conforms(binaries, schemas, manifests_of(folder)) == ""
 
 
 @pytest.mark.parametrize("field", ["replica", "template.spec.hostPID2", "template.spec.containers.0.imagee"])
-def test_a_field_that_kubernetes_does_not_know_would_be_seen(binaries: Binaries, schemas: str, field: str) -> None:
+def test_unknown_field_is_found(binaries: Binaries, schemas: str, field: str) -> None:
     documents = render(binaries.find("helm"), "netbird-system")
     node: Any = of_kind(documents, "Deployment")[0]["spec"]
     *parents, last = field.split(".")
@@ -124,7 +124,7 @@ def test_a_field_that_kubernetes_does_not_know_would_be_seen(binaries: Binaries,
 
 
 @pytest.mark.parametrize("values", SETS, ids=lambda path: path.stem)
-def test_kube_score_finds_nothing_that_is_not_explained_here(binaries: Binaries, values: Path) -> None:
+def test_kube_score_finds_only_explained_exceptions(binaries: Binaries, values: Path) -> None:
     given = values_of(values)
     documents = render(binaries.find("helm"), "netbird-system", given)
     ignored = {
@@ -138,7 +138,7 @@ def test_kube_score_finds_nothing_that_is_not_explained_here(binaries: Binaries,
     ("ignored", "values"),
     [*((each, {}) for each in sorted({*IGNORED, UNLESS_ASKED_FOR})), (UNLESS_USER_IS_SET, OPENSHIFT)],
 )
-def test_nothing_is_ignored_in_vain(binaries: Binaries, ignored: str, values: dict[str, Any]) -> None:
+def test_every_exception_is_needed(binaries: Binaries, ignored: str, values: dict[str, Any]) -> None:
     documents = render(binaries.find("helm"), "netbird-system", values)
     arguments = ["score", "-", "--output-format=json", "--kubernetes-version=v1.33"]
     _, said = run(binaries.find("kube-score"), *arguments, documents=documents)
@@ -146,7 +146,7 @@ def test_nothing_is_ignored_in_vain(binaries: Binaries, ignored: str, values: di
     assert any(each["check"]["id"] == ignored and each["grade"] < 10 and not each["skipped"] for each in checks)
 
 
-def test_a_pod_that_is_less_secure_would_be_seen(binaries: Binaries) -> None:
+def test_less_secure_pod_is_found(binaries: Binaries) -> None:
     documents = render(binaries.find("helm"), "netbird-system")
     pod = of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]
     pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = False

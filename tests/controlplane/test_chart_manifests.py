@@ -1,4 +1,4 @@
-"""What a cluster makes of the chart: `kubectl apply -k`, restricted pod security, the users' roles."""
+"""The chart in a cluster: `kubectl apply -k`, restricted pod security, the users' roles."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ TOKEN: Final = "nbp_" + "t" * 36
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    """An of its own, on which nothing was ever installed."""
+    """Start a control plane without earlier installations."""
     with ControlPlane.start() as started:
         yield started
 
@@ -40,7 +40,7 @@ def in_namespace(namespace: str, *documents: Manifest) -> list[Manifest]:
 
 
 def pod_of(plane: ControlPlane, values: dict[str, Any]) -> Manifest:
-    """The pod that the Deployment would make."""
+    """Return the pod that the Deployment would create."""
     (deployment,) = of_kind(render(plane.binaries.find("helm"), "netbird-system", values), "Deployment")
     template = deepcopy(deployment["spec"]["template"])
     metadata = {**template["metadata"], "name": f"pod-{uuid4().hex[:8]}"}
@@ -48,7 +48,7 @@ def pod_of(plane: ControlPlane, values: dict[str, Any]) -> Manifest:
 
 
 def try_to_create(plane: ControlPlane, pod: Manifest) -> str:
-    """Let the API server check and admit it, and keep nothing."""
+    """Let the API server validate and admit it, by a dry run."""
     name = f"restricted-{uuid4().hex[:8]}"
     apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     arguments = ("create", "--dry-run=server", "--filename=-", f"--namespace={name}")
@@ -56,13 +56,11 @@ def try_to_create(plane: ControlPlane, pod: Manifest) -> str:
 
 
 @pytest.mark.parametrize("values", [{}, {**EVERYTHING, "priorityClassName": ""}], ids=["defaults", "everything"])
-def test_a_namespace_that_enforces_the_restricted_standard_takes_the_pod(
-    plane: ControlPlane, values: dict[str, Any]
-) -> None:
+def test_namespace_with_the_restricted_standard_admits_the_pod(plane: ControlPlane, values: dict[str, Any]) -> None:
     assert "created" in try_to_create(plane, pod_of(plane, values))
 
 
-def test_the_standard_is_really_enforced(plane: ControlPlane) -> None:
+def test_restricted_standard_is_enforced(plane: ControlPlane) -> None:
     pod = pod_of(plane, {})
     del pod["spec"]["securityContext"]["seccompProfile"]
     with pytest.raises(KubectlError, match="seccompProfile"):
@@ -70,14 +68,14 @@ def test_the_standard_is_really_enforced(plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.folder)
-def test_apply_k_gives_an_operator_that_works(plane: ControlPlane, variant: Any) -> None:
+def test_apply_k_installs_a_working_operator(plane: ControlPlane, variant: Any) -> None:
     if "../crds" not in variant.resources:
         plane.kubectl("apply", "--server-side", f"--kustomize={FOLDER / 'crds'}")
     said = plane.kubectl("apply", "--server-side", f"--kustomize={FOLDER / variant.folder}")
     assert f"namespace/{variant.namespace} serverside-applied" in said
     plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     assert plane.kubectl("diff", "--server-side", f"--kustomize={FOLDER / variant.folder}") == ""
-    # Namespaced, it serves its own namespace and no other.
+    # Namespaced, it serves only its own namespace.
     namespace = variant.namespace
     target = ("get", "deployment", "netbird-streaming-operator", f"--namespace={namespace}", "--output=json")
     pod = json.loads(plane.kubectl(*target))["spec"]["template"]["spec"]
@@ -100,7 +98,7 @@ def test_apply_k_gives_an_operator_that_works(plane: ControlPlane, variant: Any)
 
 @pytest.fixture(scope="module")
 def users(plane: ControlPlane) -> Iterator[ControlPlane]:
-    """A namespace in which three users have Kubernetes' own roles, and the chart's are there."""
+    """Create a namespace in which three users have Kubernetes' own roles, with the chart's roles installed."""
     aggregator = KeptProcess(
         [
             str(plane.binaries.find("kube-controller-manager")),
@@ -135,7 +133,7 @@ MAY: Final = [
 ]
 
 
-def test_users_may_do_with_ours_what_they_may_do_with_kubernetes_own(users: ControlPlane) -> None:
+def test_aggregated_roles_grant_users_the_same_as_for_kubernetes_kinds(users: ControlPlane) -> None:
     found = [(role, verb, resource, _may(users, role, verb, resource)) for role, verb, resource, _ in MAY]
     assert found == MAY
 

@@ -29,7 +29,7 @@ from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import ConflictError, Effect, LeaseLostError, ObjectGoneError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.watch.secrets import SecretWatch, WatchTiming
-from tests.controlplane.cuttable_connection import laid
+from tests.controlplane.cuttable_connection import cuttable_connection
 from tests.harness.controlplane import ControlPlane
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -49,14 +49,14 @@ QUICK = LeaseTiming(duration=3.0, renew_deadline=2.0, retry=0.25)
 
 @dataclass(frozen=True)
 class World:
-    """A namespace of the test's own, and who acts in it: the administrator."""
+    """A namespace of one test, and the administrator's client."""
 
     api: KubernetesClient
     cluster: Resources
     namespace: str
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST, as the user would."""
+        """POST, as the user."""
         return await self.api.call(Request("test", path, "POST", body=body))
 
     async def integration(self, name: str = "audit", **metadata: Any) -> EventStreamingIntegration:
@@ -76,19 +76,19 @@ class World:
         return await self.live(name)
 
     async def live(self, name: str = "audit") -> EventStreamingIntegration:
-        """The integration as it is now."""
+        """Return the current integration."""
         resource = await self.cluster.read(ObjectKey("EventStreamingIntegration", self.namespace, name))
         assert isinstance(resource, EventStreamingIntegration)
         return resource
 
     async def secret(self, name: str, value: str) -> None:
-        """Create a Secret as `kubectl apply` does: with its values in an annotation too."""
+        """Create a Secret as `kubectl apply` does, with its values in an annotation too."""
         applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"stringData": {"key": value}})}
         body = {"metadata": {"name": name, "annotations": applied}, "stringData": {"key": value}}
         await self.create(f"/api/v1/namespaces/{self.namespace}/secrets", body)
 
     async def change_secret(self, name: str, value: str) -> None:
-        """Give a Secret another value."""
+        """Change the value of a Secret."""
         path = f"/api/v1/namespaces/{self.namespace}/secrets/{name}"
         await self.api.call(Request("test", path, "PATCH", body={"stringData": {"key": value}}))
 
@@ -103,7 +103,7 @@ async def configuration(kubeconfig: Path) -> Configuration:
 
 async def closed(client: KubernetesClient) -> None:
     await client.close()
-    # aiohttp ends TLS connections a moment later, and the test's loop would not live to see it.
+    # aiohttp closes TLS connections a moment later, when the test's loop has ended.
     await asyncio.sleep(0.1)
 
 
@@ -121,7 +121,7 @@ async def world(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Wo
     await closed(client)
 
 
-async def test_a_stale_version_writes_nothing(world: World) -> None:
+async def test_write_with_an_old_version_is_refused(world: World) -> None:
     stale = await world.integration()
     held = await world.cluster.add_finalizer(stale)
     with pytest.raises(ConflictError):
@@ -133,7 +133,7 @@ async def test_a_stale_version_writes_nothing(world: World) -> None:
     assert written.metadata.finalizers == (FINALIZER,)
 
 
-async def test_a_namesake_is_not_written_to(world: World) -> None:
+async def test_new_object_with_the_same_name_is_not_written(world: World) -> None:
     former = await world.integration()
     await world.api.call(Request("test", _path(world), "DELETE"))
     with pytest.raises(ObjectGoneError):
@@ -158,7 +158,7 @@ async def test_finalizers_of_others_stay(world: World) -> None:
     assert await world.cluster.read(deleting.key) is None
 
 
-async def test_a_finalizer_can_not_be_added_once_deletion_has_begun(world: World) -> None:
+async def test_finalizer_can_not_be_added_once_deletion_has_begun(world: World) -> None:
     before = await world.integration(finalizers=["example.com/theirs"])
     await world.api.call(Request("test", _path(world), "DELETE"))
     with pytest.raises(ConflictError):
@@ -168,7 +168,7 @@ async def test_a_finalizer_can_not_be_added_once_deletion_has_begun(world: World
     await world.api.call(Request("test", _path(world), "PATCH", body={"metadata": {"finalizers": None}}))
 
 
-async def test_what_is_written_reads_back_the_same_and_is_not_written_again(world: World) -> None:
+async def test_written_status_is_read_back_equal_and_not_written_again(world: World) -> None:
     first = await world.cluster.write_status(await world.integration(), STATUS)
     live = await world.live()
     assert live.status == first.status == STATUS
@@ -181,7 +181,7 @@ async def test_what_is_written_reads_back_the_same_and_is_not_written_again(worl
     assert (await world.cluster.write_status(second, Status())).status == Status()
 
 
-async def test_a_status_field_that_the_crd_does_not_know_is_refused_and_not_dropped(world: World) -> None:
+async def test_unknown_status_field_is_refused_and_not_dropped(world: World) -> None:
     before = await world.integration()
     body = {"status": {"internal": {"applied": {"fingerprint": "f", "keyID": "k", "newer": "x"}}}}
     request = Request("status", f"{_path(world)}/status", "PATCH", {"fieldValidation": "Strict"}, body)
@@ -190,7 +190,7 @@ async def test_a_status_field_that_the_crd_does_not_know_is_refused_and_not_drop
     assert (await world.live()).status == before.status
 
 
-async def test_a_list_shows_all_of_the_watched_namespaces(world: World) -> None:
+async def test_list_has_all_of_the_watched_namespaces(world: World) -> None:
     for name in ("a", "b"):
         await world.integration(name)
     seen: list[Resource] = []
@@ -205,12 +205,12 @@ async def test_a_list_shows_all_of_the_watched_namespaces(world: World) -> None:
     assert {resource.key for resource in seen} <= {resource.key for resource in everywhere}
 
 
-async def test_a_kind_without_its_crd_is_said_to_lack_it(world: World) -> None:
+async def test_kind_without_its_crd_is_reported(world: World) -> None:
     with pytest.raises(WaitError, match="apply the CRDs"):
         await world.api.call(Request("the list of X", "/apis/integrations.netbird.io/v1alpha1/nosuchkinds"))
 
 
-async def test_what_is_referred_to_is_read(world: World) -> None:
+async def test_referenced_objects_are_read(world: World) -> None:
     await world.secret("datadog", "s3cret\n")
     assert await world.cluster.secret(world.namespace, "datadog") == {"key": b"s3cret\n"}
     assert await world.cluster.secret(world.namespace, "absent") is None
@@ -236,7 +236,7 @@ async def test_events_are_published_once_for_each_version(world: World) -> None:
     assert (event["reason"], event["type"], event["regarding"]["name"]) == ("Drifted", "Warning", "audit")
 
 
-async def test_the_fingerprint_key_is_made_once(world: World) -> None:
+async def test_fingerprint_key_is_created_once(world: World) -> None:
     keys = await asyncio.gather(
         *(fingerprint_key(world.api, world.namespace, "key", secrets.token_bytes) for _ in range(4))
     )
@@ -245,7 +245,7 @@ async def test_the_fingerprint_key_is_made_once(world: World) -> None:
 
 
 class Recording(KubernetesClient):
-    """Keeps all that the API server sent."""
+    """Keeps everything that the API server sent."""
 
     received: bytes = b""
 
@@ -265,13 +265,13 @@ class Recording(KubernetesClient):
             yield kept(lines)
 
 
-async def told(queue: asyncio.Queue[str], within: float) -> str:
-    """The next change that the watch tells."""
+async def next_change(queue: asyncio.Queue[str], within: float) -> str:
+    """Return the next change of the watch."""
     async with asyncio.timeout(within):
         return await queue.get()
 
 
-async def test_changes_of_secrets_are_seen_within_a_second_and_their_values_never_sent(
+async def test_secret_changes_are_seen_within_a_second_without_their_values(
     world: World, control_plane: ControlPlane
 ) -> None:
     await world.secret("before", "leak-one")
@@ -283,11 +283,11 @@ async def test_changes_of_secrets_are_seen_within_a_second_and_their_values_neve
         await watch.ready()
         assert watch.watching(world.namespace)
         await world.secret("new", "leak-two")
-        assert await told(changes, 1.0) == "new"
+        assert await next_change(changes, 1.0) == "new"
         await world.change_secret("before", "leak-three")
-        assert await told(changes, 1.0) == "before"
+        assert await next_change(changes, 1.0) == "before"
         await world.delete("secrets", "new")
-        assert await told(changes, 1.0) == "new"
+        assert await next_change(changes, 1.0) == "new"
         assert changes.empty()
         assert watch.age() < 1.0
     finally:
@@ -298,13 +298,11 @@ async def test_changes_of_secrets_are_seen_within_a_second_and_their_values_neve
     assert b'"data"' not in api.received
 
 
-async def test_after_an_outage_exactly_what_changed_meanwhile_is_told(
-    world: World, control_plane: ControlPlane
-) -> None:
+async def test_changes_during_an_outage_are_reported_exactly(world: World, control_plane: ControlPlane) -> None:
     for name in ("kept", "changed", "deleted"):
         await world.secret(name, "one")
     settings = await configuration(control_plane.kubeconfig)
-    async with laid(settings.host) as cable:
+    async with cuttable_connection(settings.host) as cable:
         settings.host = cable.url
         client = KubernetesClient(settings)
         changes: asyncio.Queue[str] = asyncio.Queue()
@@ -326,10 +324,10 @@ async def test_after_an_outage_exactly_what_changed_meanwhile_is_told(
             await asyncio.sleep(1.0)
             assert changes.empty()
             assert watch.age() > 0.9
-            await cable.mend()
-            assert {await told(changes, 2.0) for _ in range(3)} == {"changed", "deleted", "made"}
+            await cable.restore()
+            assert {await next_change(changes, 2.0) for _ in range(3)} == {"changed", "deleted", "made"}
             await world.change_secret("kept", "four")
-            assert await told(changes, 1.0) == "kept"
+            assert await next_change(changes, 1.0) == "kept"
             assert changes.empty()
         finally:
             running.cancel()
@@ -337,7 +335,7 @@ async def test_after_an_outage_exactly_what_changed_meanwhile_is_told(
             await closed(client)
 
 
-async def test_the_watch_survives_a_restart_of_the_api_server(world: World, control_plane: ControlPlane) -> None:
+async def test_watch_survives_a_restart_of_the_api_server(world: World, control_plane: ControlPlane) -> None:
     await world.secret("kept", "one")
     changes: asyncio.Queue[str] = asyncio.Queue()
 
@@ -351,9 +349,9 @@ async def test_the_watch_survives_a_restart_of_the_api_server(world: World, cont
         await watch.ready()
         await asyncio.to_thread(control_plane.restart_apiserver, 1.0)
         await world.change_secret("kept", "two")
-        assert await told(changes, 7.0) == "kept"
+        assert await next_change(changes, 7.0) == "kept"
         await world.change_secret("kept", "three")
-        assert await told(changes, 1.0) == "kept"
+        assert await next_change(changes, 1.0) == "kept"
         assert watch.age() < 1.0
     finally:
         running.cancel()
@@ -379,7 +377,7 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {namespace}}}]
 
 @pytest.fixture
 async def weak(control_plane: ControlPlane, namespace: str) -> AsyncIterator[KubernetesClient]:
-    """A ServiceAccount that may only watch our kinds in its namespace."""
+    """Create a ServiceAccount that may only watch the operator's kinds in its namespace."""
     control_plane.kubectl("create", "serviceaccount", "operator", f"--namespace={namespace}")
     control_plane.kubectl("apply", "--filename=-", input=ROLE.format(namespace=namespace))
     client = KubernetesClient(await configuration(control_plane.service_account_kubeconfig(namespace, "operator")))
@@ -387,7 +385,7 @@ async def weak(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Kub
     await closed(client)
 
 
-async def test_rights_are_known_before_anything_is_watched(world: World, weak: KubernetesClient) -> None:
+async def test_rights_are_checked_before_any_watch(world: World, weak: KubernetesClient) -> None:
     missing = await missing_permissions(weak, watch_permissions([world.namespace, "default"]))
     assert {str(permission) for permission in missing} == {
         f"{verb} {plural}.integrations.netbird.io in {scope}"
@@ -403,7 +401,7 @@ async def test_rights_are_known_before_anything_is_watched(world: World, weak: K
     assert await missing_permissions(world.api, wanted) == ()
 
 
-async def test_where_secrets_may_not_be_watched_it_is_said_until_they_may(
+async def test_denied_secret_watch_is_reported_until_it_is_allowed(
     world: World, weak: KubernetesClient, control_plane: ControlPlane, caplog: pytest.LogCaptureFixture
 ) -> None:
     timing = WatchTiming(denied_retry=0.2)
@@ -428,13 +426,13 @@ async def test_where_secrets_may_not_be_watched_it_is_said_until_they_may(
         await asyncio.wait({running})
 
 
-async def test_what_rbac_denies_is_refused_by_its_own_branch(world: World, weak: KubernetesClient) -> None:
+async def test_rbac_denial_has_its_own_error(world: World, weak: KubernetesClient) -> None:
     cluster = Resources(weak, EventPublisher(weak, "pod", lambda: datetime.now(UTC)))
     with pytest.raises(DeniedError, match=f"Secret {world.namespace}/datadog: Kubernetes denies access"):
         await cluster.secret(world.namespace, "datadog")
 
 
-async def test_a_server_that_hangs_is_given_up_in_time(world: World, control_plane: ControlPlane) -> None:
+async def test_hanging_server_times_out(world: World, control_plane: ControlPlane) -> None:
     resource = await world.integration()
     client = KubernetesClient(await configuration(control_plane.kubeconfig), timeout=0.5)
     cluster = Resources(client, EventPublisher(client, "pod", lambda: datetime.now(UTC)))
@@ -452,7 +450,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(world: World, control_pla
 
 @dataclass
 class Candidate:
-    """An elector, and what it saw of itself."""
+    """An elector, and its observations."""
 
     elector: LeaderElector
     leading: asyncio.Event
@@ -502,11 +500,11 @@ async def test_one_of_two_leads_and_a_clean_stop_hands_over_at_once(world: World
     assert (await world.api.call(Request("test", _lease(world))))["spec"]["holderIdentity"] == ""
 
 
-async def test_a_leader_whose_api_server_hangs_stops_before_another_begins(
+async def test_leader_with_a_hanging_api_server_stops_before_another_begins(
     world: World, control_plane: ControlPlane
 ) -> None:
     settings = await configuration(control_plane.kubeconfig)
-    async with laid(settings.host) as cable:
+    async with cuttable_connection(settings.host) as cable:
         settings.host = cable.url
         far = KubernetesClient(settings)
         first = Candidate.start(far, world, "first")
@@ -522,7 +520,7 @@ async def test_a_leader_whose_api_server_hangs_stops_before_another_begins(
         assert first.stopped[0] - hung <= QUICK.renew_deadline + 0.3
         assert not first.elector.is_leader
         await cable.cut()
-        await cable.mend()
+        await cable.restore()
         await asyncio.sleep(QUICK.duration)
         assert second.elector.is_leader
         assert not first.elector.is_leader
@@ -533,7 +531,7 @@ async def test_a_leader_whose_api_server_hangs_stops_before_another_begins(
         await closed(far)
 
 
-async def test_a_lease_that_somebody_edits_or_deletes_is_not_led_on_blindly(world: World) -> None:
+async def test_edited_or_deleted_lease_ends_the_term(world: World) -> None:
     candidate = Candidate.start(world.api, world, "first")
     async with asyncio.timeout(5):
         await candidate.leading.wait()
@@ -545,7 +543,7 @@ async def test_a_lease_that_somebody_edits_or_deletes_is_not_led_on_blindly(worl
     assert lease["metadata"]["labels"] == {**OWN_LABELS, "a": "b"}
     await world.api.call(Request("test", _lease(world), "DELETE"))
     await asyncio.sleep(QUICK.retry * 4)
-    assert len(candidate.stopped) == 1, "another might have made it anew: stop, then compete again"
+    assert len(candidate.stopped) == 1, "another might have re-created it: stop, then compete again"
     assert candidate.elector.is_leader
     await candidate.stop()
 

@@ -1,4 +1,4 @@
-"""Connections: who may use which, what their owners get wrong, and what happens when they change."""
+"""Connections: access, errors of their owners, and changes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def other(scene: Scene) -> Iterator[Team]:
         yield other
 
 
-def test_a_connection_says_what_it_leads_to_and_stays_while_it_is_used(team: Team) -> None:
+def test_connection_reports_its_account_and_stays_while_it_is_used(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     message = team.because("Synced", "netbird", CONNECTIONS)
@@ -49,7 +49,7 @@ def test_a_connection_says_what_it_leads_to_and_stays_while_it_is_used(team: Tea
     assert [each["accountID"] for each in connection["status"]["accounts"]] == [team.account]
 
 
-def test_the_other_path_family_and_a_bearer_token_work_too(scene: Scene) -> None:
+def test_other_path_family_and_bearer_token_work(scene: Scene) -> None:
     with running_netbird() as plain, new_team(scene) as team:
         plain.control.change_behaviour(path_family="plain", unknown_path="html")
         plain.control.add_account(Account("plain"))
@@ -62,7 +62,7 @@ def test_the_other_path_family_and_a_bearer_token_work_too(scene: Scene) -> None
         assert plain.control.integrations() == []
 
 
-def test_a_cluster_connection_denies_every_namespace_until_its_owner_names_it(team: Team) -> None:
+def test_cluster_connection_denies_every_namespace_without_an_access_entry(team: Team) -> None:
     name = f"cluster-{team.namespace}"
     cluster_connection(team.scene, name, team.token)
     _secrets(team)
@@ -81,7 +81,7 @@ def test_a_cluster_connection_denies_every_namespace_until_its_owner_names_it(te
 PLAIN: Final = {"url": "http://collector.logging.svc:8000/events"}
 
 
-def test_a_plain_http_destination_waits_for_the_connections_owner_and_says_what_it_means(team: Team) -> None:
+def test_plain_http_destination_needs_the_connection_owners_consent(team: Team) -> None:
     mark = team.mark()
     team.connect(team.integration("generic_http", genericHTTP=PLAIN))
     assert "spec.allowPlainHTTPDestinations" in team.because("PlainHTTPNotAllowed")
@@ -92,7 +92,7 @@ def test_a_plain_http_destination_waits_for_the_connections_owner_and_says_what_
     assert "in plain text" in team.condition()["message"]
 
 
-def test_a_plain_http_integration_of_the_dashboard_can_be_adopted(team: Team) -> None:
+def test_plain_http_integration_of_the_dashboard_can_be_adopted(team: Team) -> None:
     config = {**PLAIN, "headers": "{}", "body_template": ""}
     (made,) = team.scene.netbird.create(team.account, [Draft("generic_http", config)])
     mark = team.mark()
@@ -105,7 +105,7 @@ def test_a_plain_http_integration_of_the_dashboard_can_be_adopted(team: Team) ->
     assert "POST" not in team.changes(mark)
 
 
-def test_a_cluster_connection_selects_namespaces_by_label(team: Team, other: Team) -> None:
+def test_cluster_connection_selects_namespaces_by_label(team: Team, other: Team) -> None:
     name = f"cluster-{team.namespace}"
     selector = {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}}
     cluster_connection(team.scene, name, team.token, access=[{"namespaceSelector": selector}])
@@ -116,7 +116,7 @@ def test_a_cluster_connection_selects_namespaces_by_label(team: Team, other: Tea
     other.because("NamespaceNotAllowed")
 
 
-def test_each_namespace_acts_in_the_tenant_that_the_administrator_bound_it_to(team: Team, other: Team) -> None:
+def test_each_namespace_acts_in_the_tenant_of_its_access_entry(team: Team, other: Team) -> None:
     name, provider = f"cluster-{team.namespace}", f"provider-{team.namespace}"
     tenants = frozenset({team.account, other.account})
     team.scene.netbird.add_account(Account(provider))
@@ -133,16 +133,16 @@ def test_each_namespace_acts_in_the_tenant_that_the_administrator_bound_it_to(te
     assert team.scene.netbird.integrations(provider) == []
 
 
-def test_a_tenant_that_the_token_may_not_act_in_gets_nothing_and_nobody_else_does(team: Team) -> None:
+def test_tenant_without_the_tokens_right_gets_nothing(team: Team) -> None:
     _secrets(team)
-    team.apply(secret("netbird", token=team.token), team.connection(tenantID="tenant-of-somebody-else"))
+    team.apply(secret("netbird", token=team.token), team.connection(tenantID="tenant-of-another-msp"))
     mark = team.mark()
     team.apply(team.integration())
-    assert "tenant-of-somebody-else" in team.because("PermissionDenied")
+    assert "tenant-of-another-msp" in team.because("PermissionDenied")
     assert team.changes(mark) == []
 
 
-def test_a_revoked_token_is_said_everywhere_and_a_new_one_is_taken_at_once(team: Team) -> None:
+def test_revoked_token_is_reported_everywhere_and_a_new_one_works_at_once(team: Team) -> None:
     team.scene.netbird.revoke_token(team.namespace)
     team.connect(team.integration())
     message = team.because("TokenRejected")
@@ -156,7 +156,7 @@ def test_a_revoked_token_is_said_everywhere_and_a_new_one_is_taken_at_once(team:
     assert len(team.held()) == 1
 
 
-def test_a_token_without_the_right_to_write_is_said_and_heals_when_it_gets_it(team: Team) -> None:
+def test_token_without_write_access_is_reported_and_recovers_with_it(team: Team) -> None:
     team.scene.netbird.add_token(team.netbird_token(may_write=False))
     team.connect(team.integration())
     message = team.because("PermissionDenied")
@@ -168,7 +168,7 @@ def test_a_token_without_the_right_to_write_is_said_and_heals_when_it_gets_it(te
     assert len(team.held()) == 1
 
 
-def test_a_missing_connection_is_said_and_taken_when_it_comes(team: Team) -> None:
+def test_missing_connection_is_reported_and_used_once_created(team: Team) -> None:
     _secrets(team)
     team.apply(team.integration())
     message = team.because("ConnectionNotFound")
@@ -187,7 +187,7 @@ def test_a_missing_connection_is_said_and_taken_when_it_comes(team: Team) -> Non
         ({"token": "nbp_x\n"}, "SecretValueInvalid", "newline"),
     ],
 )
-def test_a_token_that_is_not_there_is_said_and_taken_when_it_comes(
+def test_missing_token_is_reported_and_used_once_created(
     team: Team, held: dict[str, str] | None, reason: str, word: str
 ) -> None:
     _secrets(team)
@@ -203,7 +203,7 @@ def test_a_token_that_is_not_there_is_said_and_taken_when_it_comes(
     team.because("Synced", "netbird", CONNECTIONS)
 
 
-def test_another_connection_of_the_same_account_is_followed(team: Team) -> None:
+def test_change_to_another_connection_of_the_same_account_is_followed(team: Team) -> None:
     team.scene.netbird.add_token(team.netbird_token(id=f"{team.namespace}-2", value=f"{team.token}-2"))
     second = team.connection("second", tokenSecretRef=reference("second", "token"))
     team.connect(secret("second", token=f"{team.token}-2"), second, team.integration())
@@ -222,7 +222,7 @@ def test_another_connection_of_the_same_account_is_followed(team: Team) -> None:
     assert team.held() == []
 
 
-def test_a_connection_of_another_account_is_refused_with_the_way_back(team: Team, other: Team) -> None:
+def test_connection_of_another_account_is_refused_with_the_remedy(team: Team, other: Team) -> None:
     second = team.connection("second", tokenSecretRef=reference("second", "token"))
     team.connect(secret("second", token=other.token), second, team.integration())
     team.ready()
@@ -238,7 +238,7 @@ def test_a_connection_of_another_account_is_refused_with_the_way_back(team: Team
     assert team.held() == [before]
 
 
-def test_a_token_of_another_account_is_refused_too(team: Team, other: Team) -> None:
+def test_token_of_another_account_is_refused(team: Team, other: Team) -> None:
     team.connect(team.integration())
     team.ready()
     before, mark = team.only(), other.mark()
@@ -249,7 +249,7 @@ def test_a_token_of_another_account_is_refused_too(team: Team, other: Team) -> N
     team.ready()
 
 
-def test_a_connection_that_is_deleted_while_it_is_used_stays_until_it_is_not(team: Team) -> None:
+def test_deleted_connection_stays_until_it_is_unused(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     eventually(lambda: _finalized(team), "the connection is kept")
@@ -273,7 +273,7 @@ def test_http_is_refused_before_the_token_is_sent(team: Team) -> None:
     team.ready(seconds=10)
 
 
-def test_a_server_of_a_private_authority_takes_its_certificate(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_ca_bundle_is_used(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     # The control client of this test trusts it too.
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
     files = (f"--certificate={TLS / 'certificate.pem'}", f"--key={TLS / 'key.pem'}")

@@ -1,4 +1,4 @@
-"""The control plane itself: that what the other tests rest on is really so."""
+"""The control plane itself: the properties on which the other tests rely."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ from tests.harness.controlplane import ControlPlane, KeptProcess, KubectlError
 ANSWERED_SECONDS = 5.0
 
 
-def test_an_unbound_service_account_may_do_nothing_until_a_role_says_so(
+def test_unbound_service_account_may_do_nothing_until_a_role_allows_it(
     control_plane: ControlPlane, namespace: str
 ) -> None:
     kubectl = control_plane.kubectl
@@ -29,7 +29,7 @@ def test_an_unbound_service_account_may_do_nothing_until_a_role_says_so(
     kubectl("get", "configmaps", f"--namespace={namespace}", kubeconfig=reader)
 
 
-def test_a_deleted_namespace_and_an_owned_object_really_go(control_plane: ControlPlane, namespace: str) -> None:
+def test_deleted_namespace_and_owned_objects_are_removed(control_plane: ControlPlane, namespace: str) -> None:
     kubectl = control_plane.kubectl
     kubectl("create", "configmap", "owner", f"--namespace={namespace}")
     uid = kubectl("get", "configmap", "owner", f"--namespace={namespace}", "--output=jsonpath={.metadata.uid}")
@@ -47,7 +47,7 @@ def test_a_deleted_namespace_and_an_owned_object_really_go(control_plane: Contro
         kubectl("get", "namespace", namespace)
 
 
-def test_the_audit_log_counts_requests_by_user_and_verb(control_plane: ControlPlane, namespace: str) -> None:
+def test_audit_log_counts_requests_by_user_and_verb(control_plane: ControlPlane, namespace: str) -> None:
     begin = control_plane.audit_position()
     control_plane.kubectl("create", "secret", "generic", "hidden", "--from-literal=key=payload", f"-n{namespace}")
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_the_audit_log_counts_requests_by_user_and_verb(control_plane: ControlPl
     assert b"cGF5bG9hZA" not in log
 
 
-def test_a_restarted_api_server_keeps_its_data_and_its_address(control_plane: ControlPlane, namespace: str) -> None:
+def test_restarted_api_server_keeps_its_data_and_its_address(control_plane: ControlPlane, namespace: str) -> None:
     control_plane.kubectl("create", "configmap", "kept", "--from-literal=a=b", f"--namespace={namespace}")
     before = control_plane.pid()
 
@@ -77,7 +77,7 @@ def test_a_restarted_api_server_keeps_its_data_and_its_address(control_plane: Co
     assert control_plane.kubectl("get", "configmap", "kept", f"--namespace={namespace}", output) == "b"
 
 
-def test_a_paused_api_server_answers_nothing_until_it_goes_on(control_plane: ControlPlane) -> None:
+def test_paused_api_server_responds_only_after_it_continues(control_plane: ControlPlane) -> None:
     control_plane.pause()
     try:
         with pytest.raises(KubectlError, match=r"(?i)timeout|deadline"):
@@ -87,7 +87,7 @@ def test_a_paused_api_server_answers_nothing_until_it_goes_on(control_plane: Con
     assert control_plane.kubectl("get", "--raw=/readyz") == "ok"
 
 
-def test_a_kept_program_dies_with_a_killed_starter(tmp_path: Path) -> None:
+def test_kept_program_dies_with_a_killed_starter(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from tests.harness.controlplane import KeptProcess\n"
         "process = KeptProcess(['sleep', '600'], Path(sys.argv[1]))\n"
@@ -108,7 +108,7 @@ def test_a_kept_program_dies_with_a_killed_starter(tmp_path: Path) -> None:
     assert not _runs(pid)
 
 
-def test_a_kept_program_sees_signals_and_its_exit_code_is_answered(tmp_path: Path) -> None:
+def test_kept_program_receives_signals_and_returns_its_exit_code(tmp_path: Path) -> None:
     script = "trap 'echo asked; exit 7' TERM; echo ready; while :; do sleep 0.02; done"
     process = KeptProcess(["sh", "-c", script], tmp_path / "log")
     try:
@@ -123,7 +123,7 @@ def test_a_kept_program_sees_signals_and_its_exit_code_is_answered(tmp_path: Pat
 
 
 def _runs(pid: int) -> bool:
-    """Answer whether it is there and no zombie that only waits to be collected."""
+    """Return whether it exists and is no zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

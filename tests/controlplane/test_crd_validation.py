@@ -1,4 +1,4 @@
-"""What a user can get wrong in an EventStreamingIntegration, and the sentence that `kubectl apply` answers with."""
+"""Errors of a user in an EventStreamingIntegration, and the message of `kubectl apply`."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -287,7 +287,7 @@ def test_mistake_is_refused_in_a_sentence(said: Mapping[str, str], case: str) ->
     assert said.get(case) == CASES[case][1]
 
 
-def test_no_refusal_repeats_what_was_pasted(said: Mapping[str, str]) -> None:
+def test_no_refusal_repeats_a_pasted_value(said: Mapping[str, str]) -> None:
     assert [case for case, sentence in said.items() if PASTED in sentence] == []
 
 
@@ -310,7 +310,7 @@ ACCEPTED: Final = {
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-def test_this_is_no_mistake(control_plane: ControlPlane, said: Mapping[str, str], case: str) -> None:
+def test_valid_variant_is_accepted(control_plane: ControlPlane, said: Mapping[str, str], case: str) -> None:
     apply(control_plane, "default", ACCEPTED[case])
 
 
@@ -330,7 +330,7 @@ SECRETS_IN_PLAIN: Final = {
 
 
 @pytest.mark.parametrize("path", SECRETS_IN_PLAIN)
-def test_field_that_does_not_exist_is_named(control_plane: ControlPlane, said: Mapping[str, str], path: str) -> None:
+def test_unknown_field_is_named(control_plane: ControlPlane, said: Mapping[str, str], path: str) -> None:
     """Secrets in plain fields, a reference to another namespace, the API's URL of another account."""
     manifest = changed(SECRETS_IN_PLAIN[path], {path: PASTED})
     answer = said_by(lambda: apply(control_plane, "default", manifest))

@@ -1,4 +1,4 @@
-"""What the owner of a connection can get wrong, and the sentence that `kubectl apply` answers with."""
+"""Errors of the owner of a connection, and the message of `kubectl apply`."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -138,7 +138,7 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
         f"[spec.tenantID: Too long: may not be more than 128 bytes, {NOT_CHECKED}]",
     ),
     "tenant of an entry": (access(namespaces=["a"], tenantID="tenant a"), f"spec.access[0].tenantID: {TENANT}"),
-    "entry for nobody": (access(tenantID="t1"), NO_NAMESPACES),
+    "entry without namespaces": (access(tenantID="t1"), NO_NAMESPACES),
     "entry with an empty list": (access(namespaces=[]), NO_NAMESPACES),
     "namespaces and selector": (
         access(namespaces=["a"], namespaceSelector={}),
@@ -184,7 +184,7 @@ ACCEPTED: Final = {
     "a tenant, authorities and another type": connection(
         tenantID="ch8i4ug6lnn4g9hqv7m0", caBundleConfigMapRef=reference("company-ca", "ca.crt"), tokenType="OAuth2"
     ),
-    "nobody": cluster_connection(),
+    "no access": cluster_connection(),
     "everybody": access(namespaceSelector={}),
     "as many entries as allowed": cluster_connection(
         access=[{"namespaces": [f"team-{entry}-{place}" for place in range(16)]} for entry in range(500)]
@@ -212,9 +212,9 @@ def test_mistake_is_refused_in_a_sentence(said: Mapping[str, str], case: str) ->
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-def test_this_is_no_mistake(control_plane: ControlPlane, said: Mapping[str, str], case: str) -> None:
+def test_valid_variant_is_accepted(control_plane: ControlPlane, said: Mapping[str, str], case: str) -> None:
     apply(control_plane, "default", ACCEPTED[case])
 
 
-def test_no_refusal_repeats_what_was_pasted(said: Mapping[str, str]) -> None:
+def test_no_refusal_repeats_a_pasted_value(said: Mapping[str, str]) -> None:
     assert [case for case, sentence in said.items() if PASTED in sentence] == []

@@ -1,4 +1,4 @@
-"""What a user can get wrong in the headers and the authentication of a generic HTTP destination."""
+"""Errors of a user in the headers and the authentication of a generic HTTP destination."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -182,9 +182,9 @@ def test_mistake_is_refused_in_a_sentence(said: Mapping[str, str], case: str) ->
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-def test_this_is_no_mistake(control_plane: ControlPlane, said: Mapping[str, str], case: str) -> None:
+def test_valid_variant_is_accepted(control_plane: ControlPlane, said: Mapping[str, str], case: str) -> None:
     apply(control_plane, "default", ACCEPTED[case])
 
 
-def test_no_refusal_repeats_what_was_pasted(said: Mapping[str, str]) -> None:
+def test_no_refusal_repeats_a_pasted_value(said: Mapping[str, str]) -> None:
     assert [case for case, sentence in said.items() if PASTED in sentence] == []

@@ -1,4 +1,4 @@
-"""Deletion: of a resource, of what it needs, and of a whole namespace; with and without the operator's memory."""
+"""Deletion: of a resource, of its references, and of a whole namespace, with and without the operator's memory."""
 
 import json
 import time
@@ -16,7 +16,8 @@ from tests.harness.kubectl_team import Team, cluster_connection, new_team, secre
 CONNECTIONS: Final = "netbirdconnections"
 PLATFORMS: Final = ("datadog", "s3", "firehose", "generic_http")
 NAMESPACE_SECONDS: Final = 30.0
-"""From the API server's turn on: it deletes what is in a namespace after about 5 s, later where many namespaces go."""
+"""Seconds from the API server's turn on: it deletes a namespace's content after about 5 s, later with many namespaces.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +33,21 @@ def team(scene: Scene) -> Iterator[Team]:
         yield team
 
 
-def test_a_namespace_deleted_whole_goes_and_so_do_its_integrations(team: Team) -> None:
+def test_whole_namespace_is_deleted_with_its_integrations(team: Team) -> None:
     _connect_all(team)
     mark = team.mark()
     team.scene.kubectl("delete", "namespace", team.namespace, "--wait=false")
     eventually(lambda: all(_is_going(team, _name(each)) for each in PLATFORMS), "the API server deletes what is in it")
     begun = time.monotonic()
     eventually(lambda: not team.held(), "its integrations are gone", NAMESPACE_SECONDS)
-    # What is left is the API server's part.
+    # The rest is the API server's part.
     team.scene.kubectl("wait", "--for=delete", f"namespace/{team.namespace}", "--timeout=60s")
     seconds = time.monotonic() - begun
     assert seconds < NAMESPACE_SECONDS, f"{seconds:.0f} s\n{team.scene.operator.log_tail(30)}"
     assert sorted(each.split()[0] for each in team.changes(mark)) == ["DELETE"] * 4
 
 
-def test_after_a_crash_in_the_middle_the_ways_out_are_said_and_work(team: Team) -> None:
+def test_remedies_after_a_crash_during_a_deletion_are_reported_and_work(team: Team) -> None:
     _connect_all(team)
     team.scene.operator.kill()
     team.scene.kubectl("delete", "namespace", team.namespace, "--wait=false")
@@ -59,12 +60,12 @@ def test_after_a_crash_in_the_middle_the_ways_out_are_said_and_work(team: Team) 
         assert "cluster connection" in message
     assert team.changes(mark) == []
     assert len(team.held()) == 4
-    # One way out: leave it where it is.
+    # One remedy: orphan the integration.
     left = team.read("datadog")["status"]["id"]
     team.patch("datadog", deletionPolicy="Orphan")
     team.gone("datadog")
     assert [each.id for each in team.held() if each.platform == "datadog"] == [left]
-    # The other: a connection that the namespace's end does not take away.
+    # The other: a connection that is not deleted with the namespace.
     name = f"cluster-{team.namespace}"
     cluster_connection(team.scene, name, team.token, access=[{"namespaces": [team.namespace]}])
     for platform in PLATFORMS[1:]:
@@ -73,7 +74,7 @@ def test_after_a_crash_in_the_middle_the_ways_out_are_said_and_work(team: Team) 
     assert [each.id for each in team.held()] == [left]
 
 
-def test_a_token_secret_that_goes_first_is_not_needed_any_more(team: Team) -> None:
+def test_deletion_does_not_need_a_token_secret_that_goes_first(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     team.kubectl("delete", "secret", "netbird", "datadog")
@@ -81,7 +82,7 @@ def test_a_token_secret_that_goes_first_is_not_needed_any_more(team: Team) -> No
     assert team.held() == []
 
 
-def test_without_secret_and_memory_a_deletion_waits_visibly_until_the_secret_is_back(team: Team) -> None:
+def test_deletion_without_secret_and_memory_waits_until_the_secret_is_back(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     team.scene.stop()
@@ -97,7 +98,7 @@ def test_without_secret_and_memory_a_deletion_waits_visibly_until_the_secret_is_
     assert team.held() == []
 
 
-def test_a_connection_that_was_forced_away_can_be_made_again_or_done_without(team: Team) -> None:
+def test_force_deleted_connection_can_be_created_again_or_abandoned(team: Team) -> None:
     team.connect(team.integration(), team.webhook("hook"))
     team.ready("events", "hook")
     team.kubectl("delete", "netbirdconnection", "netbird", "--wait=false")
@@ -113,7 +114,7 @@ def test_a_connection_that_was_forced_away_can_be_made_again_or_done_without(tea
     assert [each.platform for each in team.held()] == ["generic_http"]
 
 
-def test_a_netbird_that_fails_keeps_the_resource_and_says_so_until_it_works(team: Team) -> None:
+def test_failing_netbird_keeps_the_resource_and_is_reported(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     fault = team.fault(error_reply(503), Operation.DELETE, times=None)
@@ -127,7 +128,7 @@ def test_a_netbird_that_fails_keeps_the_resource_and_says_so_until_it_works(team
     assert len(team.requests(mark, Operation.CREATE)) == 0
 
 
-def test_a_lost_answer_to_a_deletion_is_looked_up(team: Team) -> None:
+def test_lost_response_to_a_deletion_is_verified(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     team.fault(Hang(seconds=0.5), Operation.DELETE, moment=Moment.AFTER)
@@ -137,14 +138,14 @@ def test_a_lost_answer_to_a_deletion_is_looked_up(team: Team) -> None:
     assert len([each for each in team.requests(mark, Operation.DELETE) if each.applied]) == 1
 
 
-def test_an_integration_that_is_gone_already_lets_the_resource_go(team: Team) -> None:
+def test_resource_without_remaining_integration_is_deleted(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     team.scene.netbird.delete(team.only().id)
     team.kubectl("delete", "esi", "events", "--timeout=30s")
 
 
-def test_a_resource_deleted_while_it_is_created_leaves_nothing(team: Team) -> None:
+def test_resource_deleted_during_its_create_leaves_nothing(team: Team) -> None:
     team.connect()
     team.fault(Slow(header=3.0), Operation.CREATE, moment=Moment.AFTER)
     mark = team.mark()
@@ -155,23 +156,23 @@ def test_a_resource_deleted_while_it_is_created_leaves_nothing(team: Team) -> No
     assert [each.split()[0] for each in team.changes(mark)] == ["POST", "DELETE"]
 
 
-def test_what_was_made_for_a_resource_that_was_forced_away_is_deleted_and_its_namesake_served(team: Team) -> None:
+def test_integration_of_a_force_deleted_resource_is_deleted_and_its_successor_served(team: Team) -> None:
     team.connect()
     team.fault(Slow(header=4.0), Operation.CREATE, moment=Moment.AFTER)
     mark = team.mark()
     team.apply(team.integration())
     eventually(lambda: team.requests(mark, Operation.CREATE), "the POST is under way")
-    stray = team.only().id
+    unowned = team.only().id
     team.kubectl("delete", "esi", "events", "--wait=false")
     team.kubectl("patch", "esi", "events", "--type=merge", '--patch={"metadata":{"finalizers":null}}')
     team.gone()
     team.apply(team.integration())
-    eventually(lambda: stray not in [each.id for each in team.held()], "the stray is deleted")
+    eventually(lambda: unowned not in [each.id for each in team.held()], "the unowned is deleted")
     team.ready()
-    assert team.only().id == team.read()["status"]["id"] != stray
+    assert team.only().id == team.read()["status"]["id"] != unowned
 
 
-def test_a_finalizer_that_was_stripped_is_put_back(team: Team) -> None:
+def test_removed_finalizer_is_added_again(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     exported = json.loads(team.kubectl("get", "esi", "events", "--output=json"))

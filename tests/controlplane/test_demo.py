@@ -1,4 +1,4 @@
-"""`make demo`, as a person runs it: its own process, its own control plane, Ctrl-C."""
+"""`make demo`, as a user runs it: a process with its own control plane, and Ctrl-C."""
 
 import os
 import re
@@ -39,7 +39,7 @@ class RunningDemo:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # A session of its own is what a terminal's foreground job has: Ctrl-C reaches the whole group.
+            # A session of its own, like a terminal's foreground job: Ctrl-C reaches the whole group.
             start_new_session=True,
         )
         self.printed = ""
@@ -75,14 +75,14 @@ class RunningDemo:
             self._process.stdout.close()
 
     def left(self) -> list[str]:
-        """What is still there after the moment that the kernel's and the keepers' last steps take."""
+        """Return what still exists after the last steps of the kernel and the watchdogs."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while self._found() and time.monotonic() < deadline:
             time.sleep(0.1)
         return self._found()
 
     def _found(self) -> list[str]:
-        """The command lines of processes that it left, and files in the folder that it was to use."""
+        """Return the command lines of its remaining processes, and the files in its folder."""
         marker = str(self._folder).encode()
         lines = []
         for process in Path("/proc").glob("[0-9]*"):
@@ -111,7 +111,7 @@ def secret_values() -> list[str]:
     return [value for each in documents if each["kind"] == "Secret" for value in each["stringData"].values()]
 
 
-def test_it_runs_to_the_end_and_says_what_happened(tmp_path: Path) -> None:
+def test_demo_runs_to_the_end_and_prints_each_step(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
         running.until(lambda printed: "Connect to NetBird" in printed)
         begun = time.monotonic()
@@ -141,11 +141,11 @@ def test_it_runs_to_the_end_and_says_what_happened(tmp_path: Path) -> None:
     assert re.search(r"NetBird got 4 POST, 3 PUT, 1 DELETE", printed)
     assert [value for value in secret_values() if value in printed] == []
     assert len(secret_values()) == 6
-    # About 5 s; whatever waits for a resync or for the window of a late commit takes at least a minute.
+    # About 5 s. A wait for a resync or for the window of a late commit takes at least a minute.
     assert seconds < STORY_SECONDS
 
 
-def test_keep_leaves_it_up_until_it_is_stopped(tmp_path: Path) -> None:
+def test_keep_leaves_it_running_until_it_is_stopped(tmp_path: Path) -> None:
     folder, cache = tmp_path / "demo", tmp_path / "cache"
     folder.mkdir()
     with demo(folder, KEEP="1") as running:
@@ -169,13 +169,13 @@ def test_ctrl_c_stops_everything(tmp_path: Path, moment: str) -> None:
     with demo(tmp_path) as running:
         running.until(lambda printed: moment in printed)
         running.interrupt()
-        running.interrupt()  # an impatient person
+        running.interrupt()  # a second Ctrl-C
         assert running.end(STOP_SECONDS) == 128 + signal.SIGINT, running.printed
         assert running.left() == []
     assert "Traceback" not in running.printed
 
 
-def test_a_wait_that_fails_shows_the_operators_log(tmp_path: Path) -> None:
+def test_failed_wait_shows_the_operators_log(tmp_path: Path) -> None:
     assets, temporary = tmp_path / "assets", tmp_path / "temporary"
     assets.mkdir()
     temporary.mkdir()

@@ -1,4 +1,4 @@
-"""Somebody reads every page on a real API server and does what it says: applies its examples, types its commands."""
+"""The documentation on a real API server: each page's examples are applied and its commands run."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,10 +13,10 @@ from tests.harness.docs_reader import FIRST_ID, POSIX, Reader, given_to_a_team
 
 FIRST: Final = "docs/install.md"
 COMPLETE: Final = "docs/getting-started.md"
-"""This page takes nothing for granted, so it has a cluster of its own."""
+"""This page requires nothing, so it has its own cluster."""
 LAST: Final = "docs/upgrade-and-uninstall.md"
 FROM_NOTHING: Final = {"README.md", "docs/platforms.md"}
-"""These say themselves how to make the Secrets; the others speak of a team that has them, and one integration."""
+"""These pages create their Secrets. The others require a team with Secrets and one integration."""
 PAGES: Final = [
     page
     for page in sorted(pages.pages(), key=lambda page: (page == LAST, page))
@@ -26,7 +26,7 @@ PAGES: Final = [
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """A who has installed the operator as the first page says, on an API server of their own."""
+    """A reader with the operator of the first page installed, on a separate API server."""
     with ControlPlane.start() as plane, running_netbird([f"--first-id={FIRST_ID}"]) as netbird, ExitStack() as stack:
         reader = Reader(plane, netbird, stack)
         reader.create_team()
@@ -36,12 +36,12 @@ def reader() -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_the_page_says_works(reader: Reader, page: str) -> None:
+def test_page_works_as_written(reader: Reader, page: str) -> None:
     reader.begin(*([] if page in FROM_NOTHING else given_to_a_team()))
     assert reader.read(page) > 0
 
 
-def test_the_first_page_leads_from_an_empty_cluster_to_an_integration_and_back() -> None:
+def test_first_page_leads_from_an_empty_cluster_to_an_integration_and_back() -> None:
     with ControlPlane.start() as plane, running_netbird() as netbird, ExitStack() as stack:
         assert Reader(plane, netbird, stack, shell=POSIX).read(COMPLETE) > 0
         left = [each.platform for each in netbird.control.integrations("company")]

@@ -1,4 +1,4 @@
-"""What people read: `kubectl describe`, `kubectl get events` and the operator's log, while a story goes on."""
+"""`kubectl describe`, `kubectl get events` and the operator's log in a scenario."""
 
 import re
 import time
@@ -21,7 +21,7 @@ Line = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """An of its own: what is looked at is of all that a cluster holds, and others leave things behind."""
+    """A separate control plane, because the test reads everything in a cluster."""
     with ControlPlane.start() as plane:
         yield plane
 
@@ -39,13 +39,13 @@ def team(scene: Scene) -> Iterator[Team]:
 
 
 def lines(team: Team, resource: str = "events") -> list[Line]:
-    """The log lines about one of the team's resources."""
+    """Return the log lines about one of the team's resources."""
     wanted = f"{team.namespace}/{resource}"
     return [each for each in team.scene.operator.log_lines() if each.get("resource") == wanted]
 
 
 def said(team: Team, *reasons: str, name: str = "events") -> list[Line]:
-    """Wait for just these Events about an object, in their order."""
+    """Wait for exactly these Events about an object, in order."""
     eventually(lambda: len(team.events(name)) >= len(reasons), f"the Events {reasons}")
     found = team.events(name)
     assert [each["reason"] for each in found] == list(reasons)
@@ -53,7 +53,7 @@ def said(team: Team, *reasons: str, name: str = "events") -> list[Line]:
 
 
 def described(team: Team, kind: str = "esi", name: str = "events") -> list[list[str]]:
-    """The table of Events that `kubectl describe` ends with: type, reason and message of each."""
+    """Return the table of Events of `kubectl describe`: type, reason and message of each."""
     rows = team.kubectl("describe", kind, name).partition("\nEvents:\n")[2].splitlines()
     assert rows[0].split() == ["Type", "Reason", "Age", "From", "Message"]
     assert not [row for row in rows if "<unknown>" in row]
@@ -62,12 +62,12 @@ def described(team: Team, kind: str = "esi", name: str = "events") -> list[list[
 
 
 def loud(operator: Operator) -> list[Line]:
-    """What it says beyond that it starts, leads and serves."""
-    told = [each for each in operator.log_lines() if each["level"] != "debug"]
-    return [each for each in told if not STARTING.fullmatch(each["message"])]
+    """Return the log lines besides those of start, leadership and serving."""
+    lines = [each for each in operator.log_lines() if each["level"] != "debug"]
+    return [each for each in lines if not STARTING.fullmatch(each["message"])]
 
 
-def test_a_restart_with_nothing_changed_says_nothing_but_that_it_starts_nor_does_who_waits(team: Team) -> None:
+def test_restart_without_a_change_logs_only_its_start(team: Team) -> None:
     team.connect(team.integration(), team.webhook("hook"))
     team.ready("events", "hook")
     said(team, "Created", name="hook")
@@ -102,13 +102,13 @@ def _resync(team: Team, asked: str) -> None:
     team.kubectl("wait", handled, "--timeout=20s", "netbirdconnection/netbird")
 
 
-def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
+def test_describe_shows_the_history_of_a_resource(team: Team) -> None:
     team.connect(team.integration(deletionPolicy="Orphan"))
     team.ready()
     found = team.only().id
     team.scene.netbird.change_behaviour(rejected_secrets={REFUSED})
     team.apply(secret("datadog", api_key=REFUSED))
-    cure = team.because("DestinationRejected")
+    message = team.because("DestinationRejected")
     team.apply(secret("datadog", api_key="second-api-key"))
     team.ready()
     said(team, "Created", "DestinationRejected", "Updated", "Recovered")
@@ -117,7 +117,7 @@ def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
     said(team, "Created", "DestinationRejected", "Updated", "Recovered", "Corrected")
     assert described(team) == [
         ["Normal", "Created", f"Integration {found} was created in NetBird."],
-        ["Warning", "DestinationRejected", cure],
+        ["Warning", "DestinationRejected", message],
         [
             "Normal",
             "Updated",
@@ -133,7 +133,7 @@ def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
     assert [each["message"] for each in lines(team) if each["level"] != "debug"] == [
         "created",
         "ready",
-        cure,
+        message,
         "updated",
         "ready",
         "corrected",
@@ -141,7 +141,7 @@ def test_describe_tells_the_story_of_a_resource(team: Team) -> None:
     ]
 
 
-def test_all_lines_of_one_reconcile_are_found_by_its_id_requests_to_netbird_too(team: Team) -> None:
+def test_reconcile_id_selects_all_log_lines_of_a_reconcile(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     (created,) = [each for each in lines(team) if each["message"] == "created"]
@@ -154,7 +154,7 @@ def test_all_lines_of_one_reconcile_are_found_by_its_id_requests_to_netbird_too(
     assert all(len(each) == 8 for each in ids)
 
 
-def test_get_events_reads_well_and_names_what_was_deleted(team: Team) -> None:
+def test_get_events_is_readable_and_names_deleted_resources(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     found = team.only().id
@@ -170,7 +170,7 @@ def test_get_events_reads_well_and_names_what_was_deleted(team: Team) -> None:
     ]
 
 
-def test_connections_of_both_kinds_say_that_their_token_is_rejected_and_accepted_again(team: Team) -> None:
+def test_rejected_and_accepted_token_is_reported_for_both_kinds_of_connection(team: Team) -> None:
     name = f"{team.namespace}-shared"
     access = [{"namespaces": [team.namespace]}]
     team.scene.netbird.add_token(team.netbird_token(id=name, value=f"nbp_{name}"))
@@ -192,7 +192,7 @@ def test_connections_of_both_kinds_say_that_their_token_is_rejected_and_accepted
     assert recovered == ["Normal", "Recovered", "Ready again: TokenRejected is over."]
 
 
-def test_a_namespace_that_is_deleted_whole_is_no_warning_about_events(team: Team) -> None:
+def test_deleted_namespace_causes_no_warning_about_events(team: Team) -> None:
     team.connect(team.integration(), team.webhook("hook"))
     team.ready("events", "hook")
     team.scene.kubectl("delete", "namespace", team.namespace, "--timeout=60s")

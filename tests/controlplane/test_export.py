@@ -45,7 +45,7 @@ def team(scene: Scene) -> Iterator[Team]:
 
 
 def exported(team: Team) -> tuple[int, list[dict[str, Any]]]:
-    """Run `export` for the team's connection; no request of it writes."""
+    """Run `export` for the team's connection, which sends no write request."""
     given = ["export", f"--kubeconfig={team.scene.plane.kubeconfig}", f"--connection={team.namespace}/netbird"]
     out, err = io.StringIO(), io.StringIO()
     since = team.mark()
@@ -58,7 +58,7 @@ def exported(team: Team) -> tuple[int, list[dict[str, Any]]]:
 
 
 def filled_in(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Fill in what the comments ask for."""
+    """Fill in the fields that the comments name."""
     for each in documents:
         if each["kind"] == "Secret":
             values = {key: b64encode(VALUES[key].encode()).decode() for key in each.pop("stringData")}
@@ -68,7 +68,7 @@ def filled_in(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return documents
 
 
-def test_all_are_adopted_with_one_put_each_and_then_left_out(team: Team) -> None:
+def test_exported_resources_are_adopted_with_one_put_each_and_left_out_afterwards(team: Team) -> None:
     team.scene.netbird.create(team.account, DRAFTS)
     before = {each.id: (each.config, each.enabled) for each in team.held()}
     team.apply(secret("netbird", token=team.token), team.connection())
@@ -88,7 +88,7 @@ def test_all_are_adopted_with_one_put_each_and_then_left_out(team: Team) -> None
     assert exported(team) == (0, [])
 
 
-def test_without_the_values_nothing_is_adopted_and_nothing_is_written(team: Team) -> None:
+def test_exported_resources_without_values_cause_no_adoption_and_no_write(team: Team) -> None:
     team.scene.netbird.create(team.account, DRAFTS[:2])
     team.apply(secret("netbird", token=team.token), team.connection())
     _, documents = exported(team)

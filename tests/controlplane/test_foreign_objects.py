@@ -1,4 +1,4 @@
-"""Documented commands that change an object of the user's: run against that object, made in each usual way."""
+"""Documented commands that change a user's object: run against that object, created in each usual way."""
 
 import base64
 import json
@@ -24,26 +24,26 @@ _OWN_KINDS: Final = re.compile(
 _OWN_MANIFEST: Final = re.compile(
     rf"kubectl apply -f - <<'(\w+)'\napiVersion: {re.escape(GROUP)}/(?:(?!\n---).)*?\n\1\n", re.DOTALL
 )
-"""A single document of one of our kinds, given on standard input."""
+"""A single document of the operator's kinds, given on standard input."""
 _CHANGES: Final = re.compile(r"kubectl (apply|patch|replace|edit|annotate|label|set|scale) [^|\n]*")
 _OWN_FILES: Final = frozenset(
     {
-        # The first apply of files that are the reader's from then on.
+        # The first apply of the reader's own files.
         "kubectl apply -k .",
         "kubectl apply -f examples/gitops/argocd/",
         "kubectl apply -k examples/gitops/flux/",
-        # What the chart installed.
+        # Installed by the chart.
         "kubectl scale deployment netbird-streaming-operator -n netbird-system --replicas=0",
         "kubectl scale deployment netbird-streaming-operator -n netbird-system --replicas=2",
-        # Resources of our kinds, which the loop around it lists.
+        # Resources of the operator's kinds, listed by the loop around the command.
         """kubectl patch --type=merge --patch='{"metadata":{"finalizers":null}}'""",
     }
 )
-"""Commands that change nothing that another tool or team made."""
+"""Commands that change no object of other tools or teams."""
 
 
 class Case(NamedTuple):
-    """A documented command that changes an object of the user's: where it is, and what the object holds before."""
+    """A documented command that changes a user's object: its place, and the object before."""
 
     page: str
     command: str
@@ -92,7 +92,7 @@ LABELS: Final = {"app.kubernetes.io/part-of": "argocd", "team": "a"}
 
 
 def _documented(page: str) -> list[str]:
-    """The commands of a page that change objects, each as one line."""
+    """Return the commands of a page that change objects, one line each."""
     scripts = (
         _OWN_MANIFEST.sub("", each.script.replace("\\\n", " "))
         for each in pages.blocks(page)
@@ -101,7 +101,7 @@ def _documented(page: str) -> list[str]:
     return [" ".join(found[0].split()) for script in scripts for found in _CHANGES.finditer(script)]
 
 
-def test_every_documented_change_of_a_foreign_object_is_a_case() -> None:
+def test_every_documented_change_of_a_foreign_object_has_a_case() -> None:
     unknown = [
         f"{page}: {command}"
         for page in pages.pages()
@@ -155,7 +155,7 @@ def case(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Iterato
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_documented_command_keeps_what_others_set(
+def test_documented_command_keeps_fields_of_others(
     control_plane: ControlPlane, tmp_path: Path, case: Case, way: str
 ) -> None:
     manifest = _manifest(case)
@@ -163,7 +163,7 @@ def test_a_documented_command_keeps_what_others_set(
     _run(control_plane, tmp_path, case)
     assert _found(control_plane, case) == {**case.data, **case.changes}
     if way != "create" and not case.data.keys() & case.changes.keys():
-        # The tool that made the object applies its own manifest again: what the command added stays.
+        # The tool that created the object applies its manifest again: the command's additions stay.
         WAYS[way](control_plane, manifest, tmp_path)
         assert _found(control_plane, case) == {**case.data, **case.changes}
 
@@ -186,7 +186,7 @@ def _found(plane: ControlPlane, case: Case) -> dict[str, str]:
 
 
 def _run(plane: ControlPlane, folder: Path, case: Case) -> None:
-    """Run the block of the page that holds the command, up to where it waits for an operator."""
+    """Run the block of the page with the command, up to its wait for an operator."""
     (block,) = (
         each for each in pages.blocks(case.page) if each.language in pages.COMMANDS and case.command in each.script
     )

@@ -1,4 +1,4 @@
-"""What Argo CD, Flux and operators of Secrets do all day, done to our resources: no surprise, no needless write."""
+"""Usual actions of Argo CD, Flux and operators of Secrets on our resources, without surprises or needless writes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ def team(scene: Scene) -> Iterator[Team]:
 
 @pytest.fixture(scope="module", autouse=True)
 def leaving(scene: Scene) -> Iterator[Team]:
-    """A team whose application is deleted long before the last test looks.
+    """A team whose application is deleted long before the last test reads it.
 
-    Argo CD deletes in the foreground; Kubernetes' garbage collector may take half a minute to know a new kind.
+    Argo CD deletes in the foreground. Kubernetes' garbage collector may need half a minute for a new kind.
     """
     with new_team(scene) as team:
         team.connect(team.integration())
@@ -58,7 +58,7 @@ def leaving(scene: Scene) -> Iterator[Team]:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """A team whose resources of all three kinds, in git, were applied in one way, and are Ready."""
+    """A team with resources of all three kinds, applied from git in one way, and Ready."""
 
     team: Team
     way: tuple[str, ...]
@@ -119,7 +119,7 @@ def synced(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Synced]:
         scene.kubectl("delete", "cnbc", name, "--wait=false")
 
 
-def test_syncing_again_changes_nothing_and_nothing_differs(synced: Synced) -> None:
+def test_second_sync_changes_nothing_and_shows_no_diff(synced: Synced) -> None:
     team, before, mark = synced.team, synced.versions(), synced.team.mark()
     said = synced.apply(*synced.way)
     assert said.count("serverside-applied" if synced.way else "unchanged") == len(synced.documents)
@@ -129,7 +129,7 @@ def test_syncing_again_changes_nothing_and_nothing_differs(synced: Synced) -> No
     assert team.changes(mark) == []
 
 
-def test_what_we_write_is_a_finalizer_and_the_status_alone(synced: Synced) -> None:
+def test_operator_writes_only_a_finalizer_and_the_status(synced: Synced) -> None:
     for each in synced.objects():
         owned = {
             entry.get("subresource", ""): entry["fieldsV1"]
@@ -141,13 +141,13 @@ def test_what_we_write_is_a_finalizer_and_the_status_alone(synced: Synced) -> No
         assert owned["status"].keys() == {"f:status"}
 
 
-def test_all_is_healthy_for_argo_cd_flux_and_helm(synced: Synced) -> None:
+def test_resources_are_healthy_for_argo_cd_flux_and_helm(synced: Synced) -> None:
     for each in synced.objects():
         assert argocd.compute(each, SCRIPT).health is argocd.Health.HEALTHY
         assert flux.compute(each, CHECKS) is kstatus.compute(each) is kstatus.Result.CURRENT
 
 
-def test_another_tool_that_takes_over_makes_nobody_write_more(synced: Synced) -> None:
+def test_change_of_the_gitops_tool_causes_no_further_writes(synced: Synced) -> None:
     before, mark = synced.objects(), synced.team.mark()
     synced.apply("--server-side", "--field-manager=another-tool", "--force-conflicts")
     taken = synced.versions()
@@ -157,7 +157,7 @@ def test_another_tool_that_takes_over_makes_nobody_write_more(synced: Synced) ->
     assert (synced.team.writes(mark), synced.team.changes(mark)) == ([], [])
 
 
-def test_helm_waits_until_the_integration_is_there(team: Team, tmp_path: Path) -> None:
+def test_helm_waits_until_the_integration_exists(team: Team, tmp_path: Path) -> None:
     team.connect()
     team.fault(Slow(header=2.0), Operation.CREATE, moment=Moment.AFTER)
     (tmp_path / "templates").mkdir()
@@ -167,7 +167,7 @@ def test_helm_waits_until_the_integration_is_there(team: Team, tmp_path: Path) -
     assert team.condition()["status"] == "True"
 
 
-def test_what_is_pruned_goes_in_netbird_too(team: Team) -> None:
+def test_pruned_resource_is_deleted_in_netbird(team: Team) -> None:
     stays, goes = team.webhook("stays"), team.webhook("goes")
     for each in (stays, goes):
         each["metadata"]["labels"] = {"app": "netbird"}
@@ -181,7 +181,7 @@ def test_what_is_pruned_goes_in_netbird_too(team: Team) -> None:
     assert [each.id for each in team.held()] == [team.read("stays")["status"]["id"]]
 
 
-def test_in_the_worst_order_each_wait_has_its_reason_and_ends_by_itself(team: Team) -> None:
+def test_each_wait_in_the_worst_order_has_a_reason_and_ends(team: Team) -> None:
     name = team.namespace
     scene, connection = team.scene, {"kind": "ClusterNetBirdConnection", "name": name}
     scene.stop()
@@ -198,24 +198,24 @@ def test_in_the_worst_order_each_wait_has_its_reason_and_ends_by_itself(team: Te
         name, url=scene.netbird_url, tokenSecretRef=reference(f"token-{name}", "token")
     )
     opened = {**closed, "spec": {**closed["spec"], "access": [{"namespaces": [name]}]}}
-    # Ready's reason, and what its message names, until the next thing arrives.
+    # Ready's reason, and the names in its message, until the next object arrives.
     steps: tuple[tuple[str, str, Callable[[], object]], ...] = (
         ("ConnectionNotFound", name, lambda: scene.kubectl("apply", "--filename=-", input=to_yaml(closed))),
         ("NamespaceNotAllowed", "spec.access", lambda: scene.kubectl("apply", "--filename=-", input=to_yaml(opened))),
         ("SecretNotFound", f"token-{name}", lambda: scene.kubectl("apply", "--filename=-", input=to_yaml(token))),
         ("SecretNotFound", "Secret datadog", lambda: team.apply(secret("datadog", **SECRETS["datadog"]))),
     )
-    for reason, named, mend in steps:
+    for reason, named, fix in steps:
         _waits(team, reason, named)
         assert argocd.compute(team.read(), SCRIPT).health is argocd.Health.PROGRESSING
-        mend()
+        fix()
     team.ready(seconds=RECOVERY_SECONDS)
     assert len(team.held()) == 1
     team.kubectl("delete", "esi", "events")
     scene.kubectl("delete", "cnbc", name)
 
 
-def test_a_secret_that_an_operator_writes_anew_in_whatever_way_is_followed_and_costs_no_needless_put(
+def test_every_rewrite_of_a_secret_is_followed_without_needless_put(
     team: Team,
 ) -> None:
     team.connect(team.integration())
@@ -223,14 +223,14 @@ def test_a_secret_that_an_operator_writes_anew_in_whatever_way_is_followed_and_c
     found, mark = f"PUT {team.only().id}", team.mark()
     _replace(team, secret("datadog", api_key="replaced-key"))
     _arrived(team, "replaced-key")
-    # Deleted and made again: another uid, the same value.
+    # Deleted and created again: another uid, the same value.
     _recreate(team, secret("datadog", api_key="replaced-key"))
     _recreate(team, {**secret("datadog", api_key="typed-key"), "type": "example.com/api-key"})
     _arrived(team, "typed-key")
     _recreate(team, {**secret("datadog", api_key="immutable-key"), "immutable": True})
     _arrived(team, "immutable-key")
     assert team.changes(mark) == [found] * 3
-    # A value that nobody refers to, an owner, labels and annotations: what says when it was last refreshed, say.
+    # A value without a reference, an owner, labels and annotations: for example, the time of the last refresh.
     churned = secret("datadog", api_key="immutable-key")
     uid = team.kubectl("create", "configmap", "store", "--output=jsonpath={.metadata.uid}")
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "store", "uid": uid}
@@ -246,14 +246,14 @@ def test_a_secret_that_an_operator_writes_anew_in_whatever_way_is_followed_and_c
     assert team.changes(mark) == [found] * 3
 
 
-def test_an_application_deleted_whole_and_in_the_foreground_leaves_nothing(leaving: Team) -> None:
+def test_application_deleted_in_the_foreground_leaves_nothing(leaving: Team) -> None:
     leaving.gone()
     leaving.gone("netbird", CONNECTIONS)
     assert leaving.held() == []
 
 
 def _is_settled(resource: Json) -> bool:
-    """Ready, and with our finalizer: nothing is left to be written."""
+    """Return whether it is Ready and has the finalizer, so that no write is pending."""
     return (
         kstatus.compute(resource) is kstatus.Result.CURRENT
         and FINALIZER in resource["metadata"].get("finalizers", ())
@@ -262,7 +262,7 @@ def _is_settled(resource: Json) -> bool:
 
 
 def _kept(resource: Json) -> Json:
-    """All that a takeover leaves alone."""
+    """Return everything that a takeover does not change."""
     changed = ("annotations", "managedFields", "resourceVersion")
     metadata = {name: value for name, value in resource["metadata"].items() if name not in changed}
     return {**resource, "metadata": metadata}
@@ -281,7 +281,7 @@ def _replace(team: Team, document: Manifest) -> None:
 
 
 def _recreate(team: Team, document: Manifest) -> None:
-    """Delete it, see that it is missed, make it again, and see that all is well."""
+    """Delete it, check that it is reported as missing, create it again, and check that everything is Ready."""
     team.kubectl("delete", "secret", document["metadata"]["name"])
     team.because("SecretNotFound")
     team.kubectl("create", "--filename=-", input=to_yaml(document))

@@ -1,4 +1,4 @@
-"""The files of examples/gitops on a real API server that knows Argo CD's, Flux's and External Secrets' kinds."""
+"""The files of examples/gitops on a real API server with the kinds of Argo CD, Flux and External Secrets."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ NAMESPACES: Final = ("argocd", "flux-system", "netbird-system")
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    """A cluster of their own: the examples name objects of the whole cluster, which other tests create too."""
+    """A separate cluster, because the examples name cluster-scoped objects that other tests create too."""
     files = [f"--filename={path}" for path in definitions.find()]
     with ControlPlane.start() as plane:
         install_crds(plane)
@@ -32,7 +32,7 @@ def plane() -> Iterator[ControlPlane]:
 
 
 @pytest.mark.parametrize("folder", ["argocd", "flux", "netbird"])
-def test_every_file_is_accepted_and_applying_it_again_changes_nothing(plane: ControlPlane, folder: str) -> None:
+def test_every_file_is_accepted_and_a_second_apply_changes_nothing(plane: ControlPlane, folder: str) -> None:
     where = EXAMPLES / folder
     source = f"--kustomize={where}" if (where / "kustomization.yaml").exists() else f"--filename={where}"
     apply = ("apply", "--server-side", "--validate=strict", "--field-manager=example", source)
@@ -53,11 +53,11 @@ def test_argo_cd_renders_the_chart_with_the_values_of_its_application(plane: Con
     (deployment,) = of_kind(rendered, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example.com/netbird-streaming-operator:0.1.0"
-    # The example's own file says it.
+    # Stated in the example's own file.
     assert of_kind(rendered, "ClusterNetBirdConnection") == []
 
 
-def test_flux_builds_the_operator_and_keeps_the_definitions_when_it_goes(plane: ControlPlane, tmp_path: Path) -> None:
+def test_flux_builds_the_operator_and_keeps_the_definitions_on_removal(plane: ControlPlane, tmp_path: Path) -> None:
     (wanted,) = _documents(EXAMPLES / "flux" / "operator.yaml")
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     (tmp_path / "built").mkdir()
@@ -66,7 +66,7 @@ def test_flux_builds_the_operator_and_keeps_the_definitions_when_it_goes(plane: 
     (tmp_path / "built" / "kustomization.yaml").write_text(yaml.safe_dump(built))
     documents = list(yaml.safe_load_all(plane.kubectl("kustomize", str(tmp_path / "built"))))
     kept = [each for each in documents if _annotations(each).get("kustomize.toolkit.fluxcd.io/prune") == "disabled"]
-    # The key of all fingerprints is kept too: without it, each integration would be sent again.
+    # The fingerprint key is kept too. Without it, each integration would be sent again.
     assert kept == of_kind(documents, "CustomResourceDefinition", "Secret")
     (deployment,) = of_kind(documents, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -74,7 +74,7 @@ def test_flux_builds_the_operator_and_keeps_the_definitions_when_it_goes(plane: 
     plane.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", input=yaml.safe_dump_all(documents))
 
 
-def test_a_kustomization_that_installs_argo_cd_takes_the_component(plane: ControlPlane, tmp_path: Path) -> None:
+def test_kustomization_that_installs_argo_cd_accepts_the_component(plane: ControlPlane, tmp_path: Path) -> None:
     shutil.copytree(argocd.FOLDER, tmp_path / "component")
     (tmp_path / "argocd").mkdir()
     base = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"}, "data": {"url": "theirs"}}

@@ -34,7 +34,7 @@ _READY: Final = '{.status.conditions[?(@.type=="Ready")]'
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """An of its own: on that of the other tests, kubectl owns the definitions."""
+    """A separate control plane, because kubectl owns the definitions on that of the other tests."""
     with ControlPlane.start() as plane:
         yield plane
 
@@ -46,9 +46,9 @@ def netbird() -> Iterator[RunningNetBird]:
 
 
 class Stage:
-    """A release that is not installed yet, beside a team with a NetBird account.
+    """A release that is not installed yet, and a team with a NetBird account.
 
-    Its namespace is always the same: definitions that stay belong to the release of that name there.
+    Its namespace is always the same, because kept definitions belong to the release of that name there.
     """
 
     def __init__(self, plane: ControlPlane, netbird: RunningNetBird) -> None:
@@ -66,7 +66,7 @@ class Stage:
         self._secret(self.team, "datadog", **{"api-key": "key"})
 
     def values(self, **connection: Any) -> dict[str, Any]:
-        """The two values that a user gives, and where the simulated NetBird is."""
+        """Return the two values of a user, and the URL of the simulated NetBird."""
         given = {"tokenSecret": {"name": "netbird"}, "access": {"namespaces": [self.team]}, "url": self.url}
         return {"connection": {**given, **connection}}
 
@@ -86,16 +86,16 @@ class Stage:
         return found
 
     def writes(self) -> list[str]:
-        """What NetBird was asked to change in the team's account."""
+        """Return the write requests to NetBird in the team's account."""
         asked = [each for each in self.netbird.journal() if each.account_id == self.team]
         return [each.method for each in asked if each.method != "GET"]
 
     def held(self) -> list[Integration]:
-        """What NetBird holds in the team's account."""
+        """Return NetBird's integrations in the team's account."""
         return self.netbird.integrations(self.team)
 
     def remove_too_early(self, **values: Any) -> None:
-        """Remove a release that works, while there is an integration."""
+        """Remove a working release while an integration exists."""
         self.release.install(**values or self.values())
         self.declare()
         with self.release.pod():
@@ -111,12 +111,12 @@ class Stage:
             self.ready()
 
     def waits(self) -> bool:
-        """Whether nothing is left in the team's namespace but what waits for a finalizer."""
+        """Return whether only objects with a finalizer are left in the team's namespace."""
         conditions = self.read("namespace", self.team)["status"].get("conditions", [])
         return any(each["type"] == "NamespaceFinalizersRemaining" and each["status"] == "True" for each in conditions)
 
     def clear(self) -> None:
-        """Remove what the next test would see; the team's namespace goes in the background."""
+        """Remove everything that the next test would see. The team's namespace is deleted in the background."""
         with suppress(ChartError):  # most tests have removed it
             self.release.uninstall()
         if self.kubectl("get", "crd", DEFINITION, "--ignore-not-found"):
@@ -138,13 +138,13 @@ def stage(control_plane: ControlPlane, netbird: RunningNetBird) -> Iterator[Stag
 
 
 def commands(heading: str) -> list[str]:
-    """The shell blocks of a section of the chart's README."""
+    """Return the shell blocks of a section of the chart's README."""
     section = chart_docs.README.read_text().partition(f"# {heading}\n")[2]
     return re.findall(r"```sh\n(.*?)```", re.split(r"^##+ ", section, maxsplit=1, flags=re.MULTILINE)[0], re.DOTALL)
 
 
 def shell(plane: ControlPlane, script: str) -> str:
-    """Run what the README says, as its reader would."""
+    """Run the commands of the README, as its reader."""
     folder = plane.folder / "bin"
     folder.mkdir(exist_ok=True)
     for tool in ("kubectl", "helm"):
@@ -160,7 +160,7 @@ def shell(plane: ControlPlane, script: str) -> str:
     return done.stdout
 
 
-def test_two_values_give_an_operator_that_works(stage: Stage) -> None:
+def test_two_values_give_a_working_operator(stage: Stage) -> None:
     notes = stage.release.install(**stage.values())
     stage.declare()
     with stage.release.pod():
@@ -174,7 +174,7 @@ def test_two_values_give_an_operator_that_works(stage: Stage) -> None:
         assert stage.held() == []
 
 
-def test_without_a_connection_the_notes_say_how_to_make_one(stage: Stage) -> None:
+def test_notes_without_a_connection_show_how_to_create_one(stage: Stage) -> None:
     notes = stage.release.install(connection={"url": stage.url})
     (upgrade,) = re.findall(r"helm upgrade(?:.*\\\n)*.*", notes)
     shell(stage.plane, upgrade.replace(" CHART ", f" {CHART} ").replace("team-a", stage.team))
@@ -185,7 +185,7 @@ def test_without_a_connection_the_notes_say_how_to_make_one(stage: Stage) -> Non
         stage.ready()
 
 
-def test_a_release_changes_goes_and_comes_back(stage: Stage) -> None:
+def test_release_is_changed_removed_and_installed_again(stage: Stage) -> None:
     release = stage.release
     release.install(**stage.values())
     uid = stage.read("cnbc", "default")["metadata"]["uid"]
@@ -203,7 +203,7 @@ def test_a_release_changes_goes_and_comes_back(stage: Stage) -> None:
     assert (found["metadata"]["uid"], found["spec"]["url"]) == (uid, "https://netbird.example.com")
 
 
-def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stream(
+def test_upgrade_from_the_former_version_and_rollback_create_no_second_integration(
     stage: Stage, tmp_path: Path
 ) -> None:
     (chart, source), release = former_version(tmp_path), stage.release
@@ -227,7 +227,7 @@ def test_the_former_version_is_upgraded_and_rolled_back_to_without_a_second_stre
     assert stage.writes() == ["POST"]
 
 
-def test_a_rollback_to_the_first_revision_restores_a_connection_in_use(stage: Stage) -> None:
+def test_rollback_to_the_first_revision_restores_a_connection_in_use(stage: Stage) -> None:
     """The first revision has the connection as a hook, which a rollback must neither leave out nor delete first."""
     release = stage.release
     _remove_definitions(stage)
@@ -246,8 +246,8 @@ def test_a_rollback_to_the_first_revision_restores_a_connection_in_use(stage: St
     assert "deletionTimestamp" not in after["metadata"]
 
 
-def test_helm_3_is_sent_on_the_way_on_which_later_changes_reach_the_connection(stage: Stage, tmp_path: Path) -> None:
-    """Helm 3 takes the object of a hook into the release without comparing it; Helm 4 stands for it here."""
+def test_helm_3_is_referred_to_the_way_by_which_changes_reach_the_connection(stage: Stage, tmp_path: Path) -> None:
+    """Helm 3 takes the object of a hook into the release without comparing it. Helm 4 simulates it here."""
     chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
     helpers = chart / "templates" / "_helpers.tpl"
     helpers.write_text(helpers.read_text().replace(">=4.0.0-0", ">=99.0.0-0"))
@@ -261,9 +261,7 @@ def test_helm_3_is_sent_on_the_way_on_which_later_changes_reach_the_connection(s
     assert stage.read("cnbc", "default")["spec"]["url"] == "https://netbird.example.com"
 
 
-def test_definitions_that_are_older_than_the_operator_are_named_and_nothing_is_created_until_they_are_not(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_outdated_definitions_are_named_and_nothing_is_created_until_the_update(stage: Stage, tmp_path: Path) -> None:
     chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
     path = "status", "properties", "internal", "properties", "creation", "properties", "proof"
     _without(chart, "schema", "openAPIV3Schema", "properties", *path)
@@ -279,7 +277,7 @@ def test_definitions_that_are_older_than_the_operator_are_named_and_nothing_is_c
     assert stage.writes() == ["POST"]
 
 
-def test_after_a_removal_too_early_a_new_release_ends_what_waits(stage: Stage) -> None:
+def test_new_release_finishes_deletions_after_a_premature_removal(stage: Stage) -> None:
     stage.remove_too_early()
     stage.kubectl("delete", "namespace", stage.team, "--wait=false")
     eventually(stage.waits, "the namespace waits for the finalizer")
@@ -290,7 +288,7 @@ def test_after_a_removal_too_early_a_new_release_ends_what_waits(stage: Stage) -
     assert stage.writes() == ["POST", "DELETE"]
 
 
-def test_after_a_removal_too_early_the_readme_lets_go_of_what_is_deleted_and_of_no_more(stage: Stage) -> None:
+def test_readme_releases_only_deleted_resources_after_a_premature_removal(stage: Stage) -> None:
     show, let_go = commands("If the operator was removed first")
     stage.remove_too_early()
     shell(stage.plane, let_go)
@@ -306,7 +304,7 @@ def test_after_a_removal_too_early_the_readme_lets_go_of_what_is_deleted_and_of_
     assert stage.held() == [held]
 
 
-def test_definitions_that_go_with_the_release_wait_for_the_same_way_out(stage: Stage) -> None:
+def test_definitions_that_are_removed_with_the_release_wait_for_the_same_remedy(stage: Stage) -> None:
     stage.remove_too_early(**stage.values(), crds={"keep": False})
     eventually(lambda: "deletionTimestamp" in stage.read("esi", "events")["metadata"], "it is being deleted")
     eventually(lambda: "deletionTimestamp" in stage.read("cnbc", "default")["metadata"], "so is the connection")
@@ -314,7 +312,7 @@ def test_definitions_that_go_with_the_release_wait_for_the_same_way_out(stage: S
     stage.kubectl("wait", "--for=delete", f"crd/{DEFINITION}", "--timeout=60s")
 
 
-def test_definitions_of_another_release_are_left_alone_or_taken_over_when_asked(stage: Stage) -> None:
+def test_definitions_of_another_release_are_kept_or_taken_over_on_request(stage: Stage) -> None:
     stage.release.install()
     other = Release(stage.plane, f"helm-{stage.team}", "other")
     with pytest.raises(ChartError, match="invalid ownership metadata"):
@@ -329,13 +327,13 @@ def test_definitions_of_another_release_are_left_alone_or_taken_over_when_asked(
 
 
 def _remove_definitions(stage: Stage) -> None:
-    """Make the cluster one that has never seen the chart: former tests keep the definitions."""
+    """Make the cluster one that has never seen the chart, because former tests keep the definitions."""
     stage.kubectl("delete", "crd", "--all", "--timeout=30s")
     eventually(lambda: GROUP not in stage.kubectl("api-versions"), "their kinds are served no more")
 
 
 def _without(chart: Path, *place: str | int) -> None:
-    """Make its definitions differ from ours, whatever they were: by what is there of a version."""
+    """Make its definitions differ from ours in their version."""
     path = chart / COPIES.relative_to(CHART) / "eventstreamingintegrations.yaml"
     definition = yaml.safe_load(path.read_text())
     *ways, last = place

@@ -1,6 +1,6 @@
-"""A tenant with a NetBird server of its own tries to reach an integration of the organisation, on a real API server.
+"""A tenant with its own NetBird server tries to access an integration of the organisation, on a real API server.
 
-The server claims what it likes: here the id and the account of another team's integration. The decisions are tested in
+The server claims the id and the account of another team's integration. The decisions are tested in
 tests/unit/core/test_authority.py, many more such servers in tests/simulation/test_hostile_tenant.py.
 """
 
@@ -35,10 +35,10 @@ def tenant(scene: Scene) -> Iterator[Team]:
         yield tenant
 
 
-def test_an_id_that_a_tenants_own_server_gave_is_worth_nothing_elsewhere(victim: Team, tenant: Team) -> None:
+def test_id_from_a_tenants_own_server_is_not_used_elsewhere(victim: Team, tenant: Team) -> None:
     target = victim.only()
     name = f"shared-{tenant.namespace}"
-    # The organisation's connection leads to the victim's account, and does not allow adoption.
+    # The organisation's connection belongs to the victim's account, and does not allow adoption.
     cluster_connection(tenant.scene, name, victim.token, access=[{"namespaces": [tenant.namespace]}])
     with running_netbird([f"--first-id={target.id}"]) as own:
         own.control.add_account(Account(victim.account))

@@ -1,4 +1,4 @@
-"""Two releases of the chart in one cluster, as processes: one manages, the other says so and writes nothing."""
+"""Two releases of the chart in one cluster, as processes: one manages, the other reports that and writes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def webhook(namespace: str, name: str) -> Manifest:
     return made
 
 
-def test_a_second_release_writes_nothing_is_not_ready_and_takes_over(
+def test_second_release_writes_nothing_is_not_ready_and_takes_over(
     control_plane: ControlPlane, netbird: RunningNetBird, namespace: str
 ) -> None:
     secret(control_plane, namespace, "netbird", "token", TOKEN)

@@ -1,4 +1,4 @@
-"""What a person sees of the three kinds through kubectl, and what the API server makes of what they write."""
+"""The three kinds through kubectl, and the API server's handling of users' manifests."""
 
 import json
 import re
@@ -91,7 +91,7 @@ def test_applying_again_changes_nothing(plane: ControlPlane, namespace: str, sid
     every = [manifests.integration(platform, platform.replace("_", "-")) for platform in manifests.BLOCKS]
     text = to_yaml(*every, manifests.connection())
     options = ("apply", f"--namespace={namespace}", side, "--filename=-", "--output=yaml")
-    # A creation stores no status; the first write after it, whoever makes it, stores the one that is filled in.
+    # A creation stores no status. The first write of any client stores the default.
     created, first, again = (yaml.safe_load(plane.kubectl(*options, input=text))["items"] for _ in range(3))
     assert [each["metadata"]["resourceVersion"] for each in again] == [
         each["metadata"]["resourceVersion"] for each in first
@@ -162,7 +162,7 @@ def test_connections_have_their_columns(
         plane.kubectl("delete", short, name, f"-n{namespace}")
 
 
-def test_until_an_operator_looks_a_resource_says_that_it_waits_for_one(plane: ControlPlane, namespace: str) -> None:
+def test_resource_reports_that_it_waits_until_an_operator_runs(plane: ControlPlane, namespace: str) -> None:
     create(plane, namespace, manifests.integration())
     create(plane, namespace, manifests.connection())
     for line in plane.kubectl("get", "esi,nbc", f"-n{namespace}", "--no-headers").splitlines():
@@ -172,7 +172,7 @@ def test_until_an_operator_looks_a_resource_says_that_it_waits_for_one(plane: Co
     assert "Pending" not in plane.kubectl("get", "esi", f"-n{namespace}")
 
 
-def test_all_of_a_namespace_are_a_category(plane: ControlPlane, namespace: str) -> None:
+def test_all_kinds_of_a_namespace_are_a_category(plane: ControlPlane, namespace: str) -> None:
     create(plane, namespace, manifests.integration())
     create(plane, namespace, manifests.connection())
     listed = plane.kubectl("get", "netbird", f"-n{namespace}", "--output=name").split()
@@ -187,7 +187,7 @@ def test_wait_for_ready_works(plane: ControlPlane, namespace: str) -> None:
     plane.kubectl(*wait, "--timeout=10s")
 
 
-def test_status_keeps_every_digit_and_all_that_is_written(plane: ControlPlane, namespace: str) -> None:
+def test_status_keeps_every_digit_and_every_field(plane: ControlPlane, namespace: str) -> None:
     create(plane, namespace, manifests.integration())
     write_status(plane, namespace, "events", STATUS)
     stored: Any = json.loads(plane.kubectl("get", "esi", "events", f"-n{namespace}", "--output=json"))
@@ -198,7 +198,7 @@ def test_status_keeps_every_digit_and_all_that_is_written(plane: ControlPlane, n
     ("selector", "found"),
     [("status.id=9223372036854775807", True), ("status.id=7", False), ("spec.connectionRef.name=default", True)],
 )
-def test_resource_is_found_by_what_it_holds(
+def test_resource_is_selected_by_its_fields(
     plane: ControlPlane,
     namespace: str,
     selector: str,
@@ -210,8 +210,8 @@ def test_resource_is_found_by_what_it_holds(
     assert bool(names) is found
 
 
-def test_an_object_older_than_a_rule_still_takes_a_status(plane: ControlPlane, namespace: str) -> None:
-    """An id that the API server refused to store would be lost; here the site was not checked when it was written."""
+def test_object_older_than_a_rule_still_accepts_a_status(plane: ControlPlane, namespace: str) -> None:
+    """An id that the API server refused to store would be lost. Here the site was not checked when it was written."""
     old = changed(manifests.integration(), {"datadog.site": "old.example"})
     lenient = DEFINITIONS[0].to_object()
     schema = lenient["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["datadog"]
@@ -227,7 +227,7 @@ def test_an_object_older_than_a_rule_still_takes_a_status(plane: ControlPlane, n
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """The API server takes a changed schema into use a moment after it accepted it."""
+    """The API server uses a changed schema a moment after it accepted it."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""The main job, as a user sees it: apply, and NetBird has it; change, and NetBird follows; delete, and it is gone."""
+"""The main task for a user: create, update and delete a resource, and NetBird follows."""
 
 import json
 import time
@@ -22,7 +22,7 @@ LIST_LAG: Final = 3.0
 CREATION: Final = [INTEGRATIONS, STATUS, STATUS]
 """The finalizer, the intent, the result."""
 DELETION: Final = [STATUS, INTEGRATIONS]
-"""Ready becomes False before the DELETE, then the finalizer goes."""
+"""Ready becomes False before the DELETE, then the finalizer is removed."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def team(scene: Scene) -> Iterator[Team]:
 
 @pytest.fixture(scope="module")
 def swept(scene: Scene) -> Iterator[Team]:
-    """A team whose integration somebody switched off long before the last test looks: only the clock tells."""
+    """A team whose integration was disabled long before the last test reads it: only the clock detects that."""
     with new_team(scene) as team:
         team.connect(team.integration(), resyncInterval="1m")
         team.ready()
@@ -73,7 +73,7 @@ def test_each_platform_becomes_ready_and_is_in_netbird_as_declared(team: Team, s
     assert team.changes(mark) == ["POST"] * 4
 
 
-def test_a_status_says_what_netbird_holds_and_nothing_secret(team: Team) -> None:
+def test_status_shows_netbirds_state_and_no_secret(team: Team) -> None:
     team.connect(team.integration("generic_http"))
     team.ready()
     status, held = team.read()["status"], team.only()
@@ -113,7 +113,7 @@ def test_all_five_operations_are_used_and_each_write_once(team: Team) -> None:
     assert asked[Operation.LIST] >= 1
 
 
-def test_a_creation_an_update_and_a_deletion_cost_three_one_and_two_writes(team: Team) -> None:
+def test_create_update_and_deletion_cost_three_one_and_two_writes(team: Team) -> None:
     team.connect()
     eventually(lambda: team.condition("netbird", plural="netbirdconnections").get("status") == "True", "connected")
     mark = team.mark()
@@ -131,7 +131,7 @@ def test_a_creation_an_update_and_a_deletion_cost_three_one_and_two_writes(team:
     assert [each.method for each in team.requests(mark)] == ["DELETE"]
 
 
-def test_a_restart_writes_nothing_and_lists_once(team: Team) -> None:
+def test_restart_writes_nothing_and_lists_once(team: Team) -> None:
     team.connect(*(team.webhook(f"hook-{number}") for number in range(5)))
     team.ready(*(f"hook-{number}" for number in range(5)))
     _rested(team, team.mark())
@@ -144,7 +144,7 @@ def test_a_restart_writes_nothing_and_lists_once(team: Team) -> None:
     assert [each.operation for each in team.requests(mark)] == [Operation.LIST]
 
 
-def test_those_that_wait_together_share_a_list(team: Team) -> None:
+def test_waiting_resources_share_a_list(team: Team) -> None:
     names = [f"hook-{number}" for number in range(20)]
     team.scene.stop()
     team.connect(*(team.webhook(name) for name in names))
@@ -158,7 +158,7 @@ def test_those_that_wait_together_share_a_list(team: Team) -> None:
     assert len(team.requests(mark, Operation.LIST)) == 2
 
 
-def test_a_rotated_secret_acts_within_seconds(team: Team) -> None:
+def test_rotated_secret_acts_within_seconds(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     found, mark, begun = team.only().id, team.mark(), time.monotonic()
@@ -170,7 +170,7 @@ def test_a_rotated_secret_acts_within_seconds(team: Team) -> None:
     team.ready()
 
 
-def test_an_edit_of_a_secret_that_changes_no_value_sends_nothing(team: Team) -> None:
+def test_edit_of_a_secret_without_a_changed_value_sends_nothing(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     mark = team.mark()
@@ -181,7 +181,7 @@ def test_an_edit_of_a_secret_that_changes_no_value_sends_nothing(team: Team) -> 
     assert team.requests(mark) == []
 
 
-def test_disabled_is_honoured_although_post_ignores_it(team: Team) -> None:
+def test_disabled_is_applied_although_post_ignores_it(team: Team) -> None:
     mark = team.mark()
     team.connect(team.integration(enabled=False))
     team.ready()
@@ -194,7 +194,7 @@ def test_disabled_is_honoured_although_post_ignores_it(team: Team) -> None:
     assert team.only().enabled
 
 
-def test_drift_is_set_back_once_when_asked_to_look(team: Team) -> None:
+def test_drift_is_corrected_once_on_request(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     found, mark = team.only().id, team.mark()
@@ -209,7 +209,7 @@ def test_drift_is_set_back_once_when_asked_to_look(team: Team) -> None:
     assert [each["reason"] for each in team.events("events")] == ["Created", "Corrected"]
 
 
-def test_a_correction_is_made_once_though_the_list_shows_it_late(team: Team) -> None:
+def test_correction_is_made_once_although_the_list_lags(team: Team) -> None:
     netbird = team.scene.netbird
     team.connect(team.integration())
     team.ready()
@@ -227,7 +227,7 @@ def test_a_correction_is_made_once_though_the_list_shows_it_late(team: Team) -> 
         netbird.change_behaviour(list_lag=0.0)
 
 
-def test_a_reported_drift_is_said_and_left(team: Team) -> None:
+def test_drift_is_reported_and_kept_with_policy_report(team: Team) -> None:
     team.connect(team.integration(driftPolicy="Report"))
     team.ready()
     found, mark = team.only().id, team.mark()
@@ -247,7 +247,7 @@ def test_a_reported_drift_is_said_and_left(team: Team) -> None:
     eventually(lambda: not team.condition(kind="Drifted"), "Drifted is over")
 
 
-def test_suspend_holds_writes_back_and_deletion_not(team: Team) -> None:
+def test_suspend_stops_writes_but_no_deletion(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     mark = team.mark()
@@ -267,7 +267,7 @@ def test_suspend_holds_writes_back_and_deletion_not(team: Team) -> None:
     assert team.held() == []
 
 
-def test_a_suspended_resource_is_not_created(team: Team) -> None:
+def test_suspended_resource_is_not_created(team: Team) -> None:
     mark = team.mark()
     team.connect(team.integration(suspend=True))
     team.because("Suspended")
@@ -277,7 +277,7 @@ def test_a_suspended_resource_is_not_created(team: Team) -> None:
     assert team.changes(mark) == ["POST"]
 
 
-def test_the_annotation_asks_for_a_look_now_and_is_acknowledged(team: Team) -> None:
+def test_annotation_requests_a_reconcile_and_is_acknowledged(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     mark = team.mark()
@@ -288,7 +288,7 @@ def test_the_annotation_asks_for_a_look_now_and_is_acknowledged(team: Team) -> N
     assert [each.operation for each in team.requests(mark)] == [Operation.LIST]
 
 
-def test_an_orphan_is_left_in_netbird_and_named(team: Team) -> None:
+def test_orphaned_integration_stays_in_netbird_and_is_named(team: Team) -> None:
     team.connect(team.integration(deletionPolicy="Orphan"))
     team.ready()
     held = team.only()
@@ -298,7 +298,7 @@ def test_an_orphan_is_left_in_netbird_and_named(team: Team) -> None:
     created, orphaned = team.events("events")
     assert (created["reason"], orphaned["reason"]) == ("Created", "Orphaned")
     assert f"integration {held.id} of account {team.account}" in orphaned["message"]
-    # Nothing of it is taken for ours later: the same declaration meets a stranger.
+    # It is not treated as owned later: the same spec conflicts with an unowned integration.
     mark = team.mark()
     team.apply(team.integration())
     assert str(held.id) in team.because("IdenticalExists")
@@ -309,7 +309,7 @@ def test_an_orphan_is_left_in_netbird_and_named(team: Team) -> None:
     assert "POST" not in team.changes(mark)
 
 
-def test_a_stranger_of_the_account_is_never_touched(team: Team) -> None:
+def test_unowned_integration_of_the_account_is_never_touched(team: Team) -> None:
     config = {"api_url": "https://http-intake.logs.datadoghq.com/api/v2/logs", "api_key": "theirs"}
     team.scene.netbird.create(team.account, [Draft("datadog", config)])
     stranger = team.only()
@@ -319,30 +319,30 @@ def test_a_stranger_of_the_account_is_never_touched(team: Team) -> None:
     assert team.held() == [stranger]
 
 
-def test_two_that_nobody_could_tell_apart_are_one_and_the_younger_says_so(team: Team) -> None:
+def test_younger_of_two_identical_resources_reports_the_conflict(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     mark = team.mark()
-    team.apply(team.integration(name="twin"))
-    assert f"{team.namespace}/events" in team.because("OwnershipConflict", "twin")
+    team.apply(team.integration(name="identical"))
+    assert f"{team.namespace}/events" in team.because("OwnershipConflict", "identical")
     assert team.changes(mark) == []
-    team.kubectl("delete", "esi", "twin")
+    team.kubectl("delete", "esi", "identical")
     assert team.only().id == team.read()["status"]["id"]
 
 
-def test_a_platform_can_not_change(team: Team) -> None:
+def test_platform_can_not_change(team: Team) -> None:
     team.connect(team.integration())
     with pytest.raises(KubectlError, match="platform"):
         team.apply(team.integration("s3"))
 
 
-def test_a_drift_is_found_by_the_clock_alone(swept: Team) -> None:
+def test_drift_is_found_by_the_periodic_resync(swept: Team) -> None:
     eventually(lambda: swept.only().enabled, "the resync has set it back", seconds=100)
     swept.ready()
 
 
 def _rested(team: Team, mark: Mark) -> list[str]:
-    """The operator's writes, once nothing has come for a while: what is not to come would have come by then."""
+    """Return the operator's writes, once none has come for a while."""
     seen: tuple[int, int] | None = None
     while True:
         now = (len(team.writes(mark)), len(team.requests(mark)))

@@ -1,4 +1,4 @@
-"""/metrics of real processes, held to what the servers of both sides saw."""
+"""/metrics of real processes, compared with the requests that both servers received."""
 
 import re
 from collections import Counter, defaultdict
@@ -22,9 +22,9 @@ from tests.harness.operator import Operator
 ESI: Final = "EventStreamingIntegration"
 OURS: Final = {ESI, "NetBirdConnection", "ClusterNetBirdConnection"}
 OPERATIONS: Final = {Operation.ACCOUNTS: "account"}
-"""What an operation is called in a label, where not as the simulated server calls it."""
+"""The label of an operation, if it differs from the simulated server's name."""
 LABELS: Final[Mapping[str, str]] = {
-    "kind": "|".join([*OURS, "Stray"]),
+    "kind": "|".join([*OURS, "UnownedIntegration"]),
     "result": "|".join(Outcome),
     "reason": "|".join(Reason),
     "operation": "list|get|create|update|delete|account|user|tokens|tenants",
@@ -36,13 +36,13 @@ LABELS: Final[Mapping[str, str]] = {
     "python": r"3\.\d+\.\w+",
     "le": r"[\d.]+|\+Inf",
 }
-"""All that the labels may say, as patterns: nothing that a user, a server or NetBird chose."""
+"""The allowed values of labels, as patterns: nothing that a user, a server or NetBird chose."""
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 
 
 class Scraped(dict[Series, float]):
-    """What one scrape brought, but for the process's own."""
+    """The result of one scrape, without the process' own metrics."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Scraped(dict[Series, float]):
         return self.get((name, frozenset(labels.items())))
 
     def by(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
-        """The values of a metric by some of its labels, all others summed up."""
+        """Return the values of a metric by some of its labels, summed over all others."""
         sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
         for (other, pairs), value in self.items():
             if other == name:
@@ -70,7 +70,7 @@ def scrape(operator: Operator) -> Scraped:
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """An of its own: what is looked at is of all that a cluster holds, and others leave things behind."""
+    """A separate control plane, because the test reads everything in a cluster."""
     with ControlPlane.start() as plane:
         yield plane
 
@@ -83,7 +83,7 @@ def scene(control_plane: ControlPlane) -> Iterator[Scene]:
 
 @pytest.fixture(scope="module")
 def team(scene: Scene) -> Iterator[Team]:
-    """A team after a life of each flow: two created, one refused for a while, one drifted, one with a bad token."""
+    """A team after each flow: two created, one refused for a while, one drifted, one with a bad token."""
     with new_team(scene) as team:
         team.connect(team.webhook("first"), team.webhook("second"))
         team.ready("first", "second")
@@ -104,7 +104,7 @@ def team(scene: Scene) -> Iterator[Team]:
         yield team
 
 
-def test_requests_are_those_that_netbird_saw(scene: Scene, team: Team) -> None:
+def test_request_counters_match_netbirds_log(scene: Scene, team: Team) -> None:
     def seen() -> Counter[tuple[str, str]]:
         return Counter(
             (OPERATIONS.get(each.operation, each.operation.value), str(each.status or "reset"))
@@ -112,18 +112,18 @@ def test_requests_are_those_that_netbird_saw(scene: Scene, team: Team) -> None:
             if each.operation is not None
         )
 
-    def told() -> dict[tuple[str, ...], float]:
+    def exported() -> dict[tuple[str, ...], float]:
         return scrape(scene.operator).by("netbird_request_duration_seconds_count", "operation", "code")
 
-    eventually(lambda: told() == seen(), "the counts of the requests are those of the journal")
-    counts = told()
+    eventually(lambda: exported() == seen(), "the counts of the requests are those of the journal")
+    counts = exported()
     assert counts["create", "200"] == 2
     assert counts["update", "429"] + counts.get(("list", "429"), 0) == 1
     assert counts["list", "reset"] == 1
     assert ("list", "401") in counts
 
 
-def test_resources_stand_as_their_conditions_say(scene: Scene, team: Team) -> None:
+def test_readiness_counts_match_the_conditions(scene: Scene, team: Team) -> None:
     expected = {
         (ESI, "true", "Synced"): 2,
         (ESI, "false", "TokenRejected"): 1,
@@ -131,14 +131,14 @@ def test_resources_stand_as_their_conditions_say(scene: Scene, team: Team) -> No
         ("NetBirdConnection", "false", "TokenRejected"): 1,
     }
 
-    def told() -> dict[tuple[str, ...], float]:
+    def exported() -> dict[tuple[str, ...], float]:
         counts = scrape(scene.operator).by("resources", "kind", "ready", "reason")
         return {each: count for each, count in counts.items() if each[0] != "ClusterNetBirdConnection"}
 
-    eventually(lambda: told() == expected, "the figures are those of the conditions")
+    eventually(lambda: exported() == expected, "the figures are those of the conditions")
 
 
-def test_what_happened_was_counted(scene: Scene, team: Team) -> None:
+def test_events_of_the_scenario_are_counted(scene: Scene, team: Team) -> None:
     now = scrape(scene.operator)
     assert (now.value("leader"), now.value("drifts_found_total"), now.value("drifts_corrected_total")) == (1, 1, 1)
     put_back = now.by("retries_total", "kind", "reason")
@@ -155,17 +155,17 @@ def test_what_happened_was_counted(scene: Scene, team: Team) -> None:
     assert now.value("watch_restarts_total", watch="resources") == 0
 
 
-def test_no_label_says_anything_but_what_it_may(scene: Scene, team: Team) -> None:
+def test_labels_have_only_allowed_values(scene: Scene, team: Team) -> None:
     found = scrape(scene.operator)
     odd = [(name, pair) for name, pairs in found for pair in pairs if not re.fullmatch(LABELS[pair[0]], pair[1])]
     assert odd == []
-    told = {name for name, _ in found}
+    exported = {name for name, _ in found}
     # All lists and watches work, so none is named.
-    assert {each.short_name for each in ALL if each.type != "histogram"} - {"watch_failing"} <= told
-    assert {f"{each.short_name}_count" for each in ALL if each.type == "histogram"} <= told
+    assert {each.short_name for each in ALL if each.type != "histogram"} - {"watch_failing"} <= exported
+    assert {f"{each.short_name}_count" for each in ALL if each.type == "histogram"} <= exported
 
 
-def test_a_follower_says_that_it_does_not_lead_and_nothing_of_what_it_does_not_know(scene: Scene, team: Team) -> None:
+def test_follower_reports_that_it_does_not_lead_and_no_leader_metrics(scene: Scene, team: Team) -> None:
     with Operator(scene.installation, *QUICK_LEASE, "--metrics-per-connection") as follower:
         follower.ready()
         text = follower.metrics()
@@ -174,7 +174,7 @@ def test_a_follower_says_that_it_does_not_lead_and_nothing_of_what_it_does_not_k
         assert "process_cpu_seconds_total" in text
 
 
-def test_after_a_restart_all_of_it_is_there_again_and_counters_begin_anew(scene: Scene, team: Team) -> None:
+def test_gauges_are_complete_after_a_restart_and_counters_start_at_zero(scene: Scene, team: Team) -> None:
     before = scrape(scene.operator).by("resources", "kind", "ready", "reason")
     scene.stop()
     scene.start()
@@ -182,7 +182,7 @@ def test_after_a_restart_all_of_it_is_there_again_and_counters_begin_anew(scene:
     assert scrape(scene.operator).value("drifts_found_total") == 0
 
 
-def test_connections_are_named_where_it_is_asked_for_and_metrics_may_be_turned_off(scene: Scene, team: Team) -> None:
+def test_connection_label_is_optional_and_metrics_can_be_disabled(scene: Scene, team: Team) -> None:
     scene.stop()
     with Operator(scene.installation, *QUICK_LEASE, "--metrics-per-connection") as named:
         named.leading()

@@ -1,4 +1,4 @@
-"""Whatever fails: a reason with a remedy, no duplicate, nothing lost, and it heals by itself when the fault is over."""
+"""Faults of NetBird: a reason with a remedy, no duplicate, nothing lost, and recovery when the fault is over."""
 
 import random
 import time
@@ -34,12 +34,12 @@ SERVERS_TEXT: Final = "text-of-the-server-itself"
 UNKNOWN: Final = Reason.CREATE_OUTCOME_UNKNOWN
 AFTER: Final[Mapping[str, Any]] = {"moment": Moment.AFTER, "times": 1}
 HEALING_SECONDS: Final = 100.0
-"""What a human should edit is tried again after half a minute, whatever comes sooner."""
+"""Seconds: errors that a user should fix are retried after half a minute at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault of the create, or of all that the account is asked; what is said of it; and what came of the POSTs."""
+    """A fault of the create, or of all requests of the account; the reported reason; and the outcome of the POSTs."""
 
     name: str
     failure: Failure
@@ -50,7 +50,7 @@ class Case:
     origin: str = "Created"
 
     def __str__(self) -> str:
-        """How pytest names it."""
+        """The id in pytest."""
         return self.name
 
 
@@ -123,9 +123,9 @@ def team(scene: Scene) -> Iterator[Team]:
 
 @pytest.fixture(scope="module", autouse=True)
 def lives(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[None]]]:
-    """The chosen cases, begun together and before all else: they spend their time waiting for windows and repetitions.
+    """The selected cases, started together before all others, because they mostly wait for windows and retries.
 
-    They end before the tests that end the operator.
+    They end before the tests that stop the operator.
     """
     wanted = {item.name for item in request.session.items}
     with ThreadPoolExecutor(8) as pool:
@@ -136,11 +136,11 @@ def lives(scene: Scene, request: pytest.FixtureRequest) -> Iterator[Mapping[str,
         }
 
 
-def test_each_fault_of_a_secret_is_said_and_mended_without_touching_the_resource(team: Team) -> None:
+def test_each_fault_of_a_secret_is_reported_and_fixed_without_touching_the_resource(team: Team) -> None:
     team.connect()
     secrets = [secret(name, **held) for name, (held, _, _) in SECRETS.items() if held is not None]
     blocks = {name: {"site": "datadoghq.eu", "apiKeySecretRef": {"name": name, "key": "api-key"}} for name in SECRETS}
-    # Of one platform with one public setting they would be one: each has an address of its own.
+    # Of one platform with equal public settings they would be identical, so each has its own address.
     for name, block in blocks.items():
         block |= {"apiURL": f"https://{name}.example.com"}
         del block["site"]
@@ -158,7 +158,7 @@ def test_each_fault_of_a_secret_is_said_and_mended_without_touching_the_resource
     assert sorted(each.config["api_key"] for each in team.held()) == sorted(f"good-{name}" for name in SECRETS)
 
 
-def test_an_update_that_fails_keeps_the_integration_and_is_repeated(team: Team) -> None:
+def test_failed_update_keeps_the_integration_and_is_repeated(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     found = team.only().id
@@ -176,7 +176,7 @@ def test_an_update_that_fails_keeps_the_integration_and_is_repeated(team: Team) 
         assert team.only().id == found
 
 
-def test_two_answers_that_nobody_could_tell_apart_are_named_and_not_touched(team: Team) -> None:
+def test_two_indistinguishable_candidates_are_named_and_not_touched(team: Team) -> None:
     team.connect()
     team.fault(Reset(), Operation.CREATE, moment=Moment.AFTER)
     team.apply(team.integration())
@@ -196,12 +196,12 @@ def test_two_answers_that_nobody_could_tell_apart_are_named_and_not_touched(team
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_fault_has_a_reason_and_a_cure_and_heals(case: Case, lives: Mapping[str, Future[None]]) -> None:
+def test_fault_has_a_reason_and_a_remedy_and_recovers(case: Case, lives: Mapping[str, Future[None]]) -> None:
     lives[case.name].result()
 
 
 @pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.AFTER])
-def test_a_crash_in_the_middle_of_a_create_makes_no_second_one(team: Team, moment: Moment) -> None:
+def test_crash_during_a_create_makes_no_second_integration(team: Team, moment: Moment) -> None:
     team.connect()
     team.fault(Hang(), Operation.CREATE, moment=moment)
     mark = team.mark()
@@ -215,7 +215,7 @@ def test_a_crash_in_the_middle_of_a_create_makes_no_second_one(team: Team, momen
     assert team.read()["status"]["origin"] == ("Inferred" if moment is Moment.AFTER else "Created")
 
 
-def test_crashes_at_any_moment_of_a_burst_lose_and_double_nothing(team: Team) -> None:
+def test_crashes_at_any_moment_of_a_burst_lose_and_duplicate_nothing(team: Team) -> None:
     names = [f"hook-{number}" for number in range(15)]
     chance = random.Random(7)
     team.connect(*(team.webhook(name) for name in names))
@@ -230,14 +230,14 @@ def test_crashes_at_any_moment_of_a_burst_lose_and_double_nothing(team: Team) ->
 
 
 @pytest.mark.timeout(200)
-def test_an_api_server_that_is_away_loses_no_id_and_stops_nothing_for_good(team: Team) -> None:
+def test_api_server_outage_loses_no_id_and_blocks_nothing_permanently(team: Team) -> None:
     team.connect(team.integration())
     team.ready()
     team.fault(Slow(header=2.0), Operation.CREATE, moment=Moment.AFTER)
     mark = team.mark()
     team.apply(team.webhook("hook"))
     eventually(lambda: team.requests(mark, Operation.CREATE), "the POST is under way")
-    # The answer finds nobody to write it down.
+    # The response arrives when no process can write it.
     team.scene.plane.restart_apiserver(down_seconds=20)
     assert team.scene.operator.alive
     team.ready("events", "hook")
@@ -262,7 +262,7 @@ def _live_through(scene: Scene, case: Case) -> None:
         status = team.read()["status"]
         assert (team.only().id, case.origin) == (status["id"], status["origin"])
         assert "creation" not in status["internal"]
-        # What was given up stays named; what was inferred is written once more, for nobody saw its answer.
+        # A released id stays named. An inferred integration is written once more, because its response was lost.
         inferred = case.origin == "Inferred"
         given_up = case.reason is UNKNOWN and not inferred
         assert len(status["internal"].get("unresolvedCreations", ())) == given_up

@@ -1,4 +1,4 @@
-"""No secret leaves the Secrets: searched for where people and pipelines look, after a life with faults in it."""
+"""The leak search: secrets are searched wherever users and pipelines read, after a scenario with faults."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -38,10 +38,10 @@ ROTATED: Final = canary("rotated")
 REFUSED: Final = canary("refused")
 BROKEN: Final = canary("broken") + "\x01\n"
 ANSWERED: Final = canary("answered", "-")
-"""What a careless server says; it may be part of what it was sent."""
+"""The response of a careless server, which may be part of what it received."""
 OWN_URL: Final = f"https://siem.example.com/own?source={canary('written-query', '-')}"
 OWN_HEADER: Final = canary("written-header", "-")
-"""What the schema lets users write into a resource, where it stays, and is repeated nowhere."""
+"""Text that the schema lets users write into a resource. It stays there and is repeated nowhere."""
 PROXY: Final = f"http://{canary('proxy-user', '')}:{canary('proxy-password', '-')}@127.0.0.1:1"
 ENVIRONMENT: Final = {"HTTPS_PROXY": PROXY, "NO_PROXY": "127.0.0.1", "PYTHONASYNCIODEBUG": "1"}
 
@@ -68,7 +68,7 @@ def scene(control_plane: ControlPlane) -> Iterator[Scene]:
 
 @pytest.fixture(scope="module")
 def places(scene: Scene) -> Iterator[Places]:
-    """What is to be read after a life of creation, rotation, refusals that quote secrets, lost answers and a crash."""
+    """Everything readable after creation, rotation, refusals that quote secrets, lost responses and a crash."""
     with new_team(scene) as team:
         scene.netbird.add_token(team.netbird_token(value=SECRETS["netbird"]["token"]))
         scene.netbird.add_token(team.netbird_token(id=f"{team.namespace}-cluster", value=CLUSTER_TOKEN))
@@ -100,7 +100,7 @@ def places(scene: Scene) -> Iterator[Places]:
         }
 
 
-def test_no_secret_is_to_be_found_anywhere(places: Places, scene: Scene) -> None:
+def test_no_secret_is_found_anywhere(places: Places, scene: Scene) -> None:
     _, _, token = credentials(scene.installation.kubeconfig)
     values = {name: value for each in SECRETS.values() for name, value in each.items()}
     held = {"cluster": CLUSTER_TOKEN, "key": KEY, "rotated": ROTATED, "refused": REFUSED, "broken": BROKEN}
@@ -108,7 +108,7 @@ def test_no_secret_is_to_be_found_anywhere(places: Places, scene: Scene) -> None
     assert [str(leak) for leak in secrets.search(_without_what_was_written(places))] == []
 
 
-def test_what_is_searched_holds_what_it_should(places: Places) -> None:
+def test_searched_places_have_the_expected_content(places: Places) -> None:
     log, objects, pages = str(places["log"]), str(places["objects"]), str(places["pages"])
     assert '"level": "debug"' in log
     assert '"logger": "httpcore' in log
@@ -124,7 +124,7 @@ def test_what_is_searched_holds_what_it_should(places: Places) -> None:
 
 
 def _without_what_was_written(places: Places) -> Places:
-    """What a user wrote into a resource, or an administrator into the environment, stays there, and only there."""
+    """Text of a user in a resource, or of an administrator in the environment, stays there, and only there."""
     cleaned = dict(places)
     for name, text in places.items():
         if name == "objects":
@@ -161,7 +161,7 @@ def _integrations(team: Team) -> list[Manifest]:
 
 
 def _rotate_and_fail(team: Team) -> None:
-    """The destination refuses a new key, and the server quotes it; the next one can't even be sent."""
+    """Let the destination refuse a new key, which the server quotes, and set a next one that can't even be sent."""
     team.scene.netbird.change_behaviour(rejected_secrets={REFUSED}, echo_rejected=True)
     team.apply(secret("datadog", api_key=REFUSED))
     team.because("DestinationRejected", "datadog")
@@ -174,7 +174,7 @@ def _rotate_and_fail(team: Team) -> None:
 
 
 def _lose_answers(team: Team) -> None:
-    """An intent stays in the status, then an integration is found by what is known of it."""
+    """Leave an intent in the status, then let an integration be found by its known values."""
     team.fault(Reset(), Operation.CREATE, moment=Moment.AFTER)
     url = {"urlSecretRef": reference("siem", "url"), "headers": [{"name": "X-Lost", "value": "yes"}]}
     team.apply(secret("lost", url=SECRETS["siem"]["url"].replace("siem.", "lost.")))
@@ -184,7 +184,7 @@ def _lose_answers(team: Team) -> None:
 
 
 def _get_bad_answers(team: Team) -> None:
-    """Errors and pages that hold what nobody should repeat."""
+    """Cause errors and HTTP pages with text that must not be repeated."""
     team.ready("lost")
     for number, (failure, reason) in enumerate(
         (
@@ -202,6 +202,6 @@ def _get_bad_answers(team: Team) -> None:
 
 
 def _ask_a_proxy(team: Team) -> None:
-    """A NetBird that is only reached by way of a proxy with a password, which is not there."""
+    """Configure a NetBird behind a missing proxy with a password."""
     team.apply(manifests.connection("proxied", url="https://netbird.example.com"))
     team.because("Unavailable", "proxied", "netbirdconnections")

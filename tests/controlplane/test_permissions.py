@@ -1,6 +1,6 @@
-"""The rights that the chart grants are the calls that the operator makes, and it says which one is missing.
+"""The rights of the chart are exactly the calls of the operator, and a missing right is named.
 
-The API server judges: its audit log says what was asked, and what it refused.
+The API server decides: its audit log has each request and each refusal.
 """
 
 import json
@@ -22,20 +22,20 @@ from tests.harness.rights import Granted, granted_by
 from tests.harness.rights_flows import LABELS, Flows
 
 Unit = tuple[str, Granted]
-"""Where (`""`: the whole cluster), and what."""
+"""The namespace (`""`: the whole cluster), and the right."""
 SELECTOR: Final = "--selector=app.kubernetes.io/instance=op"
 FORBIDDEN: Final = 403
 REFUSED: Final = re.compile("denies access")
-"""What the operator's log says."""
+"""Text in the operator's log."""
 KEY: Final = "secrets=netbird-streaming-operator-fingerprint-key"
 READ: Final = {"secrets": "Secret", "configmaps": "ConfigMap", "namespaces": "Namespace"}
-"""What a condition names that could not be read."""
+"""The unreadable object in a condition."""
 OURS: Final = "integrations.netbird.io"
 
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    """An of its own: on that of the other tests, their resources and rights would be seen."""
+    """A separate control plane, because resources and rights of other tests would be visible."""
     with ControlPlane.start() as started:
         yield started
 
@@ -48,7 +48,7 @@ def netbird() -> Iterator[RunningNetBird]:
 
 @contextmanager
 def installed(plane: ControlPlane, netbird: RunningNetBird, **values: Any) -> Iterator[Flows]:
-    """A release, and a team whose namespace takes the place of `TEAM` in the values."""
+    """A release, and a team whose namespace replaces `TEAM` in the values."""
     name = uuid4().hex[:8]
     release, team = Release(plane, "rights-test"), f"team-{name}"
     for namespace in (release.namespace, team):
@@ -62,12 +62,12 @@ def installed(plane: ControlPlane, netbird: RunningNetBird, **values: Any) -> It
     flows.close()
     release.uninstall()
     plane.kubectl("delete", "namespace", team, "--wait=false")
-    # What it makes once would not be made again by the next one.
+    # Objects that are created once would not be created again by the next release.
     plane.kubectl("delete", "lease,secret", "--all", f"--namespace={release.namespace}")
 
 
 class Grants:
-    """The rights of the release, which can be taken away one by one, and given back."""
+    """The rights of the release, which can be removed one by one, and restored."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
@@ -81,7 +81,7 @@ class Grants:
 
     @contextmanager
     def without(self, *units: Unit) -> Iterator[None]:
-        """Take them away for as long as the block lasts."""
+        """Remove them for the duration of the block."""
         self._write(set(units))
         yield
         self._write(set())
@@ -121,7 +121,7 @@ def is_use(event: AuditEvent, unit: Unit) -> bool:
     ],
     ids=["cluster", "namespaces", "get on secrets of a namespace", "without a ClusterRole"],
 )
-def test_every_right_is_used_and_nothing_else_is_asked_for(
+def test_every_right_is_used_and_no_other_is_requested(
     plane: ControlPlane, netbird: RunningNetBird, values: dict[str, Any]
 ) -> None:
     with installed(plane, netbird, **values) as flows:
@@ -143,7 +143,7 @@ def test_every_right_is_used_and_nothing_else_is_asked_for(
         assert "a right is missing" not in operator.text()
 
 
-def test_each_right_that_is_taken_away_is_missed_and_named(plane: ControlPlane, netbird: RunningNetBird) -> None:
+def test_each_removed_right_is_named(plane: ControlPlane, netbird: RunningNetBird) -> None:
     with installed(plane, netbird) as flows:
         grants = Grants(plane)
         watching = {unit for unit in grants.units if unit[1][2] in {"list", "watch"}}
@@ -154,7 +154,7 @@ def test_each_right_that_is_taken_away_is_missed_and_named(plane: ControlPlane, 
             operator.leading()
             flows.connect()
             for unit in sorted(grants.units - watching - {key}):
-                # A refusal that comes as soon as the right is gone counts too: the operator warns of it only once.
+                # An early refusal counts too, because the operator warns of it only once.
                 since, before = flows.plane.audit_position(), len(operator.text())
                 with grants.without(unit):
                     _is_missed(flows, operator, unit, since, before)

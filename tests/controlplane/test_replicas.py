@@ -1,4 +1,4 @@
-"""Several replicas: one acts, by the account of both servers, whatever befalls it; and another follows in time."""
+"""Several replicas: one acts according to both servers, under any fault, and another takes over in time."""
 
 import json
 import time
@@ -23,7 +23,7 @@ from tests.harness.end_to_end import QUICK_LEASE, eventually
 from tests.harness.kubectl_team import secret
 from tests.harness.operator import Installation, install
 
-# As QUICK_LEASE says.
+# The duration of QUICK_LEASE.
 DURATION: Final = 4.0
 RENEW_DEADLINE: Final = 3.0
 RETRY: Final = 0.5
@@ -35,7 +35,7 @@ FLAGS: Final = (
     "--initial-burst-fraction=1",
 )
 SLACK: Final = 3.0
-"""Seconds that a busy machine may take for what takes a fraction of one."""
+"""Seconds for a short step on a busy machine."""
 QUEUED: Final = 6
 SLOW: Final = {"requestsPerMinute": 30, "burst": 2}
 
@@ -49,7 +49,7 @@ class Team:
     namespace: str
 
     def connect(self, url: str, **spec: Any) -> None:
-        """Give it a connection by that URL."""
+        """Create a connection with that URL."""
         self.apply(secret("netbird", token=f"nbp_{self.namespace}"), manifests.connection(url=url, **spec))
 
     def apply(self, *documents: manifests.Manifest) -> None:
@@ -57,7 +57,7 @@ class Team:
         self.plane.kubectl("apply", f"--namespace={self.namespace}", "-f", "-", input=manifests.to_yaml(*documents))
 
     def webhooks(self, *names: str) -> None:
-        """Apply integrations that differ from all others by their URLs."""
+        """Apply integrations with unique URLs."""
         reference = {"kind": "NetBirdConnection", "name": "netbird"}
         blocks = {name: {"url": f"https://siem.example.com/{self.namespace}/{name}"} for name in names}
         self.apply(
@@ -68,34 +68,34 @@ class Team:
         )
 
     def ready(self, *names: str, seconds: float = 60) -> None:
-        """Wait as a user does."""
+        """Wait until they are Ready."""
         targets = [f"esi/{name}" for name in names]
         where = f"--namespace={self.namespace}"
         self.plane.kubectl("wait", "--for=condition=Ready", f"--timeout={seconds:.0f}s", where, *targets)
 
     def read(self, name: str) -> dict[str, Any]:
-        """The resource as it is now."""
+        """Return the current resource."""
         text = self.plane.kubectl("get", "esi", name, f"--namespace={self.namespace}", "--output=json")
         found: dict[str, Any] = json.loads(text)
         return found
 
     def held(self) -> list[Integration]:
-        """What NetBird holds in the account."""
+        """Return NetBird's integrations of the account."""
         return self.netbird.control.integrations(self.namespace)
 
     def exactly(self, *names: str) -> None:
-        """NetBird holds one integration for each name, and each resource knows its own."""
+        """Check that NetBird has one integration for each name, and each resource has its id."""
         assert sorted(each.config["url"].rpartition("/")[2] for each in self.held()) == sorted(names)
         assert {self.read(name)["status"]["id"] for name in names} == {each.id for each in self.held()}
 
     def posts(self) -> int:
-        """How many creates were received."""
+        """Return how many creates were received."""
         entries = self.netbird.control.journal(operation=Operation.CREATE)
         return sum(1 for each in entries if each.account_id == self.namespace)
 
     @contextmanager
     def editing(self, name: str) -> Iterator[None]:
-        """Somebody edits the resource all the time."""
+        """Edit the resource all the time."""
         over = Event()
 
         def edit() -> None:
@@ -117,7 +117,7 @@ class Team:
 
 @pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
-    """An of its own: all that a replica does is looked at, and others leave things behind that it would act on."""
+    """A separate control plane, because a replica would act on objects of other tests."""
     with ControlPlane.start() as plane:
         yield plane
 
@@ -138,7 +138,7 @@ def team(control_plane: ControlPlane, netbird: RunningNetBird, namespace: str) -
     netbird.control.add_account(Account(namespace))
     netbird.control.add_token(Token(namespace, f"nbp_{namespace}", namespace))
     yield Team(control_plane, netbird, namespace)
-    # Nobody leads any more, and the finalizers would hold the namespace for ever.
+    # No replica leads any more, and the finalizers would block the namespace.
     where = f"--namespace={namespace}"
     for kind in ("esi", "netbirdconnection"):
         for name in control_plane.kubectl("get", kind, where, "--output=name").split():
@@ -158,7 +158,7 @@ def wait_for_leader(replica: Replica, seconds: float = DURATION + 2 * RETRY + SL
 
 
 def hand_over(team: Team, old: Replica, new: Replica) -> None:
-    """End the leader by SIGTERM: the only follower leads in time, and makes an integration."""
+    """Stop the leader by SIGTERM: the only follower leads in time, and creates an integration."""
     # It is ready, not broken.
     assert (new.probe("/readyz"), new.probe("/healthz")) == ((200, "ok\n"), (200, "ok\n"))
     assert new.terms == 0
@@ -171,13 +171,13 @@ def hand_over(team: Team, old: Replica, new: Replica) -> None:
     team.ready(name)
 
 
-def test_sigterm_hands_over_at_once_again_and_again_under_a_stream_of_edits(replicas: Replicas, team: Team) -> None:
+def test_sigterm_hands_over_at_once_repeatedly_during_edits(replicas: Replicas, team: Team) -> None:
     first, second = replicas.pair()
     team.webhooks("edited")
     team.ready("edited")
     with team.editing("edited"):
         hand_over(team, first, second)
-        # Started only now: two that wait for a free Lease are equal.
+        # Started only now, because two that wait for a free Lease are equal.
         hand_over(team, second, replicas.start())
     team.ready("edited")
     team.exactly("edited", "made-by-3", "made-by-4")
@@ -185,7 +185,7 @@ def test_sigterm_hands_over_at_once_again_and_again_under_a_stream_of_edits(repl
     assert team.posts() == 3
 
 
-def test_a_killed_leader_is_followed_when_its_lease_has_run_out_and_not_before(replicas: Replicas, team: Team) -> None:
+def test_killed_leader_is_replaced_when_its_lease_expires_and_not_before(replicas: Replicas, team: Team) -> None:
     first, second = replicas.pair()
     team.webhooks("before")
     team.ready("before")
@@ -201,9 +201,7 @@ def test_a_killed_leader_is_followed_when_its_lease_has_run_out_and_not_before(r
     assert team.posts() == 2
 
 
-def test_a_leader_that_freezes_in_a_create_is_followed_without_a_duplicate_and_goes_on_as_a_follower(
-    replicas: Replicas, team: Team
-) -> None:
+def test_leader_frozen_in_a_create_is_replaced_without_a_duplicate_and_follows(replicas: Replicas, team: Team) -> None:
     first, second = replicas.pair()
     fault = Fault(Slow(header=1.0), Moment.AFTER, Operation.CREATE, team.namespace)
     team.netbird.control.add_fault(fault)
@@ -217,12 +215,12 @@ def test_a_leader_that_freezes_in_a_create_is_followed_without_a_duplicate_and_g
     before = len(replicas.acts())
     looked = replicas.looks(first)
     first.thaw()
-    # The answer of its POST, its timers and its watches' news have waited for it.
+    # The response of its POST, its timers and its watch events have waited for it.
     eventually(lambda: replicas.looks(first) > looked + 2, "it looks at the Lease again")
     assert replicas.acts()[before:] == []
     assert first.probe("/readyz") == (200, "ok\n")
     assert first.probe("/healthz") == (200, "ok\n")
-    # It knows nothing of its first term when it leads again.
+    # It has no state of its first term when it leads again.
     team.webhooks("between")
     team.ready("between")
     assert second.stop() == 0
@@ -234,12 +232,12 @@ def test_a_leader_that_freezes_in_a_create_is_followed_without_a_duplicate_and_g
 
 
 @pytest.mark.parametrize("how", ["the API server is cut off", "the API server hangs", "both servers are cut off"])
-def test_a_leader_without_its_api_server_sends_netbird_nothing_more_before_another_may(
+def test_leader_without_its_api_server_sends_nothing_before_another_may_lead(
     replicas: Replicas, team: Team, how: str
 ) -> None:
     first, second = replicas.pair()
     names = [f"queued-{number}" for number in range(QUEUED)]
-    # Their intents are written, and their POSTs wait for a budget that lets one through in two seconds.
+    # Their intents are written, and their POSTs wait for a budget of one in two seconds.
     team.connect(replicas.netbird, rateLimit=SLOW)
     team.webhooks(*names)
     eventually(team.posts, "the first POST is sent")
@@ -257,13 +255,13 @@ def test_a_leader_without_its_api_server_sends_netbird_nothing_more_before_anoth
     acts = len([each for each in replicas.acts() if each.who == first.number])
     replicas.barred.clear()
     looked = replicas.looks(first)
-    replicas.mend(first)
+    replicas.restore(first)
     eventually(lambda: replicas.looks(first) > looked, "it looks at the Lease again")
     assert len([each for each in replicas.acts() if each.who == first.number]) == acts
     assert first.probe("/healthz") == (200, "ok\n")
 
 
-def test_nobody_acts_while_the_api_server_hangs_for_all_and_one_does_afterwards(replicas: Replicas, team: Team) -> None:
+def test_no_replica_acts_while_the_api_server_hangs_and_one_does_afterwards(replicas: Replicas, team: Team) -> None:
     first, second = replicas.pair()
     team.connect(replicas.netbird, rateLimit=SLOW)
     names = [f"queued-{number}" for number in range(QUEUED)]
@@ -283,7 +281,7 @@ def test_nobody_acts_while_the_api_server_hangs_for_all_and_one_does_afterwards(
     team.exactly(*names)
 
 
-def test_whatever_a_person_does_to_the_lease_one_acts_at_a_time(replicas: Replicas, team: Team) -> None:
+def test_one_replica_acts_at_a_time_after_any_edit_of_the_lease(replicas: Replicas, team: Team) -> None:
     first, second = replicas.pair()
     team.webhooks("edited")
     team.ready("edited")
@@ -293,7 +291,7 @@ def test_whatever_a_person_does_to_the_lease_one_acts_at_a_time(replicas: Replic
         edit_lease(team.plane, leaseDurationSeconds=1)
         eventually(lambda: lease(team.plane)["leaseDurationSeconds"] == DURATION, "the holder sets it right")
         first.freeze()
-        edit_lease(team.plane, holderIdentity="somebody-else")
+        edit_lease(team.plane, holderIdentity="another-holder")
         wait_for_leader(second)
         first.thaw()
         eventually(lambda: "lost; this process acts no more" in first.text(), "it knows that it follows")
@@ -307,7 +305,7 @@ def test_whatever_a_person_does_to_the_lease_one_acts_at_a_time(replicas: Replic
     assert team.posts() == 1
 
 
-def test_one_replica_works_without_a_lease_and_never_asks_for_one(replicas: Replicas, team: Team) -> None:
+def test_single_replica_works_without_a_lease_and_never_requests_one(replicas: Replicas, team: Team) -> None:
     only = replicas.start("--lease=false")
     team.webhooks("alone")
     team.ready("alone")

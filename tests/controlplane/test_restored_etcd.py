@@ -1,4 +1,4 @@
-"""A backup of etcd that is restored in place: the operator runs on, and every resource ends up correct."""
+"""A backup of etcd that is restored in place: the operator keeps running, and every resource ends up correct."""
 
 import time
 
@@ -35,7 +35,7 @@ def token_of(team: Team, name: str) -> str | None:
         pytest.param(True, 20.0, QUICK_LEASE, id="bumped and compacted, Lease, 20 s"),
     ],
 )
-def test_a_restore_in_place_needs_no_restart(*, bumped: bool, seconds: float, arguments: tuple[str, ...]) -> None:
+def test_restore_in_place_needs_no_restart(*, bumped: bool, seconds: float, arguments: tuple[str, ...]) -> None:
     with ControlPlane.start() as plane, raised(plane, *arguments) as scene, new_team(scene) as team:
         team.connect(team.webhook("edited"), team.webhook("deleted"), team.integration("datadog", "rotated"))
         team.ready("edited", "deleted", "rotated")

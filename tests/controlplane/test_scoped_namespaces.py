@@ -1,4 +1,4 @@
-"""`scope.namespaces` with a namespace that is deleted or loses its Role: it goes in good order and stops no other."""
+"""`scope.namespaces` with a namespace that is deleted or loses its Role: it is cleaned up and blocks no other."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ GONE_SECONDS: Final = 60
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    """Start a control plane, since on that of the other tests their resources would be seen."""
+    """Start a control plane, because on that of the other tests their resources would be visible."""
     with ControlPlane.start() as started:
         yield started
 
@@ -37,7 +37,7 @@ def netbird() -> Iterator[RunningNetBird]:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A namespace, with a connection and an account of its own."""
+    """A namespace with its own connection and account."""
 
     plane: ControlPlane
     netbird: RunningNetBird
@@ -48,7 +48,7 @@ class Team:
         self.apply(manifests.integration("generic_http", name, connectionRef=dict(OWN), genericHTTP=block))
 
     def served(self, name: str) -> None:
-        """Declare an integration, and wait until it is Ready."""
+        """Create an integration, and wait until it is Ready."""
         self.webhook(name)
         self.kubectl("wait", "--for=condition=Ready", "--timeout=45s", f"esi/{name}")
 
@@ -98,9 +98,7 @@ def failing(operator: Operator, kind: str, team: Team) -> bool:
     return series in operator.metrics()
 
 
-def test_a_deleted_namespace_goes_in_good_order_and_stops_no_other(
-    plane: ControlPlane, netbird: RunningNetBird
-) -> None:
+def test_deleted_namespace_is_cleaned_up_and_blocks_no_other(plane: ControlPlane, netbird: RunningNetBird) -> None:
     with installed(plane, netbird) as (release, stays, goes):
         with release.pod():
             stays.served("before")
@@ -121,9 +119,7 @@ def test_a_deleted_namespace_goes_in_good_order_and_stops_no_other(
             goes.served("again")
 
 
-def test_the_way_out_of_a_terminating_namespace_works_without_its_role(
-    plane: ControlPlane, netbird: RunningNetBird
-) -> None:
+def test_remedy_of_a_terminating_namespace_works_without_its_role(plane: ControlPlane, netbird: RunningNetBird) -> None:
     with installed(plane, netbird) as (release, stays, goes):
         with Operator(release.installation(), *QUICK_LEASE) as operator:
             operator.leading()
@@ -145,7 +141,7 @@ def test_the_way_out_of_a_terminating_namespace_works_without_its_role(
         assert goes.held() == left
 
 
-def test_a_namespace_without_its_role_stops_no_other_and_is_served_when_it_is_back(
+def test_namespace_without_its_role_blocks_no_other_and_is_served_when_it_is_back(
     plane: ControlPlane, netbird: RunningNetBird
 ) -> None:
     with installed(plane, netbird, clusterConnections=False) as (release, stays, lacks):
@@ -170,7 +166,7 @@ def test_a_namespace_without_its_role_stops_no_other_and_is_served_when_it_is_ba
             )
 
 
-def test_without_any_readable_namespace_it_is_not_ready(plane: ControlPlane, netbird: RunningNetBird) -> None:
+def test_operator_without_a_readable_namespace_is_not_ready(plane: ControlPlane, netbird: RunningNetBird) -> None:
     with installed(plane, netbird, clusterConnections=False) as (release, one, other):
         for team in (one, other):
             team.kubectl("delete", "rolebinding", "--all")

@@ -1,4 +1,4 @@
-"""The simulation's API server answers as the real one does: the same scenarios against both, compared word for word."""
+"""The simulation's API server responds as the real one does: the same scenarios give the same transcript."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ CRDS = Path(__file__).parents[2] / "crds"
 
 
 class RealSide:
-    """A namespace of a real API server; users act by merge patches, as the simulated ones do by fields."""
+    """A namespace of a real API server. Users send merge patches, where the simulated ones set fields."""
 
     def __init__(self, client: KubernetesClient, cluster: Resources, namespace: str) -> None:
         self.namespace = namespace
@@ -78,12 +78,12 @@ async def real(control_plane: ControlPlane, namespace: str) -> AsyncIterator[Rea
     async with EventPublisher(client, "pod", lambda: datetime.now(UTC)) as publisher:
         yield RealSide(client, Resources(client, publisher, namespaces=(namespace,)), namespace)
     await client.close()
-    # aiohttp ends TLS connections a moment later, and the test's loop would not live to see it.
+    # aiohttp closes TLS connections a moment later, when the test's loop has ended.
     await asyncio.sleep(0.1)
 
 
 async def watched(kubernetes: Kubernetes, side: RealSide, version: str, transcript: Transcript) -> list[str]:
-    """What a watch from that version says, until it tells of an object that is made for its end."""
+    """Return the events of a watch from that version, until the event of a final marker object."""
     await side.create("end")
     lines = []
     async for event in kubernetes.watch(side.path, version):
@@ -95,7 +95,7 @@ async def watched(kubernetes: Kubernetes, side: RealSide, version: str, transcri
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-async def test_both_tell_the_same(
+async def test_both_give_the_same_transcript(
     real: RealSide, control_plane: ControlPlane, scenario: Callable[[Side, Transcript], Awaitable[None]]
 ) -> None:
     transcript = Transcript()

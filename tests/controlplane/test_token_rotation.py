@@ -14,7 +14,7 @@ from tests.harness.end_to_end import QUICK_LEASE, Scene, raised
 from tests.harness.kubectl_team import Team, cluster_connection, new_team
 
 LATENCY = 0.4
-"""Seconds that each answer of NetBird takes. Without it, the operator is faster than kubectl."""
+"""Seconds of each response of NetBird. Without them, the operator is faster than kubectl."""
 WAIT_SECONDS = 15
 
 
@@ -36,7 +36,7 @@ def check(team: Team) -> int:
     (block,) = (each for each in pages.blocks("docs/rotation.md") if "asked" in each.text and "default" in each.text)
     script = block.text.replace("connection default", f"connection {team.namespace}")
     script = script.replace("connection/default", f"connection/{team.namespace}")
-    # Two checks within one second are to be two requests.
+    # Two checks within one second have to be two requests.
     script = script.replace('"$(date -u +%Y-%m-%dT%H:%M:%SZ)"', uuid4().hex)
     script = script.replace("--timeout=60s", f"--timeout={WAIT_SECONDS}s")
     kubectl = f"{team.scene.plane.binaries.find('kubectl')} --kubeconfig={team.scene.plane.kubeconfig}"
@@ -50,7 +50,7 @@ def rotate(team: Team, token: str) -> None:
     team.scene.kubectl("patch", "secret", name, "--namespace=netbird-system", "--type=merge", f"--patch={patch}")
 
 
-def test_the_check_after_a_rotation_fails_for_each_wrong_token(team: Team) -> None:
+def test_check_after_a_rotation_fails_for_each_wrong_token(team: Team) -> None:
     other = f"other-{team.namespace}"
     team.scene.netbird.add_account(Account(other))
     team.scene.netbird.add_token(Token(other, f"nbp_{other}", other))

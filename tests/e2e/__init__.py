@@ -1,1 +1,1 @@
-"""The image and the chart on a real node, as their users meet them; `make e2e` runs it."""
+"""The image and the chart on a real node, as users install them; `make e2e` runs it."""

@@ -1,4 +1,4 @@
-"""A cluster for all tests of this folder, with all that is there before the chart is installed."""
+"""A cluster for all tests of this folder, with everything that exists before the chart is installed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -51,11 +51,11 @@ def node(engine: str, archives: list[Path]) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def site(node: Cluster) -> Iterator[Site]:
-    """A NetBird with a certificate of the company's own, and what the README asks for before `helm install`."""
+    """Start a NetBird with a private certificate, and create what the README requires before `helm install`."""
     certificate, key = make_certificate(node.folder, node.address)
     flags = (f"--host={node.address}", f"--certificate={certificate}", f"--key={key}")
     with ExitStack() as stack:
-        # Before the client of the control API is made, which reads it.
+        # Before the client of the control API is created, which reads it.
         stack.enter_context(pytest.MonkeyPatch.context()).setenv("SSL_CERT_FILE", str(certificate))
         netbird = stack.enter_context(running_netbird(flags))
         netbird.control.add_account(Account(ACCOUNT))
@@ -71,7 +71,7 @@ def site(node: Cluster) -> Iterator[Site]:
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
-    """Takes a line to be shown when all tests have run: what was measured on the way."""
+    """Return a function for lines that are shown when all tests have run: measured values."""
     return request.config.stash.setdefault(FIGURES, []).append
 
 
@@ -82,7 +82,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @contextmanager
 def _in_one_sentence() -> Iterator[None]:
-    """What a machine lacks ends the run, and nothing else is said."""
+    """End the run with the missing requirement as the only message."""
     try:
         yield
     except (ClusterError, image.ImageError) as error:
@@ -90,7 +90,7 @@ def _in_one_sentence() -> Iterator[None]:
 
 
 def _namespace(name: str) -> Manifest:
-    """A namespace in which only pods of the restricted standard are admitted."""
+    """Create a namespace that admits only pods of the restricted standard."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 

@@ -1,4 +1,4 @@
-"""The chart's release on a cluster, beside a simulated NetBird: how tests drive it, and how they look at it."""
+"""The chart's release on a cluster with a simulated NetBird, and access to both."""
 
 import json
 import os
@@ -40,16 +40,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where the chart is installed, and what is there before it."""
+    """The place of the chart's installation, and the objects before it."""
 
     cluster: Cluster
     netbird: RunningNetBird
     account: str
     before: frozenset[str]
-    """All that the cluster held before the first installation, see objects()."""
+    """The objects of the cluster before the first installation, see objects()."""
 
     def helm(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
-        """Run helm in the release's namespace, and answer what it prints; a failure fails the test."""
+        """Run helm in the release's namespace, and return its output. A failure fails the test."""
         command = [str(Binaries().find("helm")), *arguments, f"--namespace={NAMESPACE}"]
         folder = str(self.cluster.folder)
         environment = {"PATH": os.environ["PATH"], "HOME": folder, "KUBECONFIG": str(self.cluster.kubeconfig)}
@@ -60,7 +60,7 @@ class Site:
         return done.stdout
 
     def values(self, tag: str = FIRST, **more: Any) -> dict[str, Any]:
-        """The values of an installation: the image, the connection, and what a test adds."""
+        """Return the values of an installation: the image, the connection, and the test's own."""
         return {
             "image": {"repository": REPOSITORY, "tag": tag, "pullPolicy": "Never"},
             "connection": {
@@ -73,40 +73,40 @@ class Site:
         }
 
     def install(self, *flags: str, tag: str = FIRST, **more: Any) -> str:
-        """`helm upgrade --install --wait`, and answer its notes."""
+        """Run `helm upgrade --install --wait`, and return its notes."""
         command = ("upgrade", "--install", RELEASE, str(CHART), "--wait", "--timeout=120s", "--values=-")
         return self.helm(*command, *flags, values=self.values(tag, **more))
 
     def uninstall(self) -> str:
-        """`helm uninstall`, until the last pod has ended; answers what Helm says that it keeps."""
+        """Run `helm uninstall`, wait until the last pod has ended, and return Helm's list of kept objects."""
         said = self.helm("uninstall", RELEASE, "--wait")
         self.until(lambda: not self.read("pods", _SELECTOR).get("items", []), "the pods have ended")
         return said
 
-    # What there is.
+    # Current objects.
 
     def kubectl(self, *arguments: str, namespace: str = NAMESPACE, input: str | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
         """Run kubectl in a namespace. Raises KubectlError."""
         return self.cluster.kubectl(f"--namespace={namespace}", *arguments, input=input)
 
     def read(self, *arguments: str, namespace: str = NAMESPACE) -> Json:
-        """`kubectl get` as JSON; empty where there is no such object."""
+        """Run `kubectl get` and return the JSON; empty if there is no such object."""
         text = self.kubectl("get", *arguments, "--output=json", "--ignore-not-found", namespace=namespace)
         found: Json = json.loads(text or "{}")
         return found
 
     def pods(self) -> list[Json]:
-        """The release's pods that are not being deleted."""
+        """Return the release's pods that are not in deletion."""
         items: list[Json] = self.read("pods", _SELECTOR).get("items", [])
         return [each for each in items if "deletionTimestamp" not in each["metadata"]]
 
     def holder(self) -> str:
-        """Who holds the Lease; empty where nobody does."""
+        """Return the holder of the Lease, or an empty string."""
         found: str = self.read("lease", LEASE).get("spec", {}).get("holderIdentity", "")
         return found
 
     def leader(self) -> str:
-        """The name of the pod whose process holds the Lease."""
+        """Return the name of the pod whose process holds the Lease."""
 
         def look() -> str | None:
             holder = self.holder()
@@ -120,17 +120,17 @@ class Site:
         self.cluster.inside("kill", "-s", name, str(self.process(pod)))
 
     def process(self, pod: str) -> int:
-        """The process id, on the node, of a pod's container."""
+        """Return the process id, on the node, of a pod's container."""
         status = self.read("pod", pod)["status"]["containerStatuses"][0]
         container = status["containerID"].partition("://")[2]
-        # The name of the control group ends with the container's id, whoever manages the groups.
+        # The name of the control group ends with the container's id for every driver.
         script = (
             f'for each in /proc/[0-9]*; do grep -qs "{container}" $each/cgroup && echo ${{each#/proc/}}; done; true'
         )
         return min(int(line) for line in self.cluster.inside("sh", "-c", script).split())
 
     def state(self) -> str:
-        """All that explains a failure: the pods, what happened to them, and what the operator said."""
+        """Return everything for debugging: the pods, their events, and the operator's log."""
         looks = (
             ("get", "pods,leases", "--output=wide"),
             ("get", "events", "--sort-by=.lastTimestamp"),
@@ -147,17 +147,17 @@ class Site:
         return "\n".join(said)
 
     def objects(self) -> frozenset[str]:
-        """All that the cluster holds, as `Kind/namespace/name`, but for what comes and goes by itself."""
+        """Return all objects of the cluster, as `Kind/namespace/name`, except transient ones."""
         return objects(self.cluster)
 
     def posts(self, since: int) -> int:
-        """How many requests to create something NetBird was sent."""
+        """Return how many create requests NetBird has received."""
         return len(self.netbird.control.journal(since, Operation.CREATE))
 
-    # Waiting, always with a deadline.
+    # Waits, always with a deadline.
 
     def until(self, look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
-        """Look until there is something to see, and answer it; else the test fails and shows the state."""
+        """Poll until there is a value, and return it. On timeout the test fails and shows the state."""
         deadline = time.monotonic() + seconds
         while True:
             seen = look()
@@ -177,11 +177,11 @@ class Site:
         self.leader()
 
     def apply(self, *documents: Json) -> None:
-        """`kubectl apply` in the team's namespace."""
+        """Run `kubectl apply` in the team's namespace."""
         self.kubectl("apply", "--filename=-", namespace=TEAM, input=to_yaml(*documents))
 
     def ready(self, *names: str, seconds: float = PATIENCE) -> None:
-        """Wait as a user does until all are Ready."""
+        """Wait until all are Ready."""
         targets = [f"{INTEGRATIONS}/{name}" for name in names]
         wait = ("wait", "--for=condition=Ready", f"--timeout={seconds:.0f}s")
         try:
@@ -190,12 +190,12 @@ class Site:
             pytest.fail(f"{error}\n{self.state()}")
 
     def integration(self, name: str) -> Json:
-        """A resource of the team."""
+        """Return a resource of the team."""
         return self.read("esi", name, namespace=TEAM)
 
     @contextmanager
     def cleared(self) -> Iterator[None]:
-        """Delete the team's resources after the block, and see that NetBird holds nothing of them any more."""
+        """Delete the team's resources after the block, and check that NetBird has none of their integrations."""
         try:
             yield
         finally:
@@ -205,14 +205,14 @@ class Site:
 
 @contextmanager
 def installed(site: Site, *flags: str, **values: Any) -> Iterator[Site]:
-    """Install the chart, with flags of helm and values, for the time of a block."""
+    """Install the chart, with flags of helm and values, for the duration of a block."""
     site.install(*flags, **values)
     site.settled()
     try:
         yield site
     finally:
         site.uninstall()
-        # Its rights went before the process could give it back, and the next one would wait for it to expire.
+        # Its rights were removed before the process could release it, and the next one would wait for its expiry.
         site.kubectl("delete", "lease", LEASE, "--ignore-not-found")
 
 
@@ -222,7 +222,7 @@ def _ready(pod: Json) -> bool:
 
 
 def objects(cluster: Cluster) -> frozenset[str]:
-    """All that a cluster holds, as `Kind/namespace/name`, but for what comes and goes by itself."""
+    """Return all objects of a cluster, as `Kind/namespace/name`, except transient ones."""
     kinds = set(cluster.kubectl("api-resources", "--verbs=list", "--output=name").split())
     columns = "custom-columns=:kind,:metadata.namespace,:metadata.name"
     wanted = ",".join(sorted(kinds - _PASSING))
@@ -232,7 +232,7 @@ def objects(cluster: Cluster) -> frozenset[str]:
 
 
 def make_certificate(folder: Path, address: str) -> tuple[Path, Path]:
-    """Make a certificate for an address that is its own authority, without key identifiers, and its key."""
+    """Create a self-signed certificate for an address, without key identifiers, and its key."""
     certificate, key = folder / "netbird.crt", folder / "netbird.key"
     names = ("subjectAltName=IP:" + address, "subjectKeyIdentifier=none", "authorityKeyIdentifier=none")
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

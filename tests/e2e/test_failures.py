@@ -1,4 +1,4 @@
-"""What goes wrong with pods: they are deleted, killed, frozen; and what NetBird is asked to do meanwhile."""
+"""Failures of pods: deleted, killed, frozen; and the requests to NetBird meanwhile."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def release(site: Site) -> Iterator[Site]:
 
 @pytest.fixture
 def under_way(release: Site) -> Iterator[int]:
-    """A POST that NetBird has applied and is slow to answer; the number of the first request that counts."""
+    """Delay the response of an applied POST; yield the number of the first request that counts."""
     release.settled()
     with release.cleared():
         control = release.netbird.control
@@ -44,25 +44,25 @@ def under_way(release: Site) -> Iterator[int]:
 
 
 def _replaced(release: Site, former: str) -> float:
-    """Wait until another process leads, and answer the seconds from now."""
+    """Wait until another process leads, and return the seconds from now."""
     began = time.monotonic()
     release.until(lambda: release.holder() not in {"", former}, "another process leads")
     return time.monotonic() - began
 
 
 def _one(release: Site, since: int) -> None:
-    """The integration was created once, and its resource knows it."""
+    """Check that the integration was created once, and its resource has the id."""
     release.ready("events")
     (held,) = release.netbird.control.integrations(release.account)
     assert release.integration("events")["status"]["id"] == held.id
     assert release.posts(since) == 1
 
 
-def test_a_deleted_leader_ends_its_post_in_good_order_and_the_other_takes_over(
+def test_deleted_leader_finishes_its_post_and_the_other_takes_over(
     release: Site, under_way: int, figure: Figure
 ) -> None:
     leader, holder = release.leader(), release.holder()
-    # So that the pod can be looked at once it has ended.
+    # Keeps the pod readable after its end.
     release.kubectl("patch", "pod", leader, "--type=merge", f'--patch={{"metadata":{{"finalizers":["{FINALIZER}"]}}}}')
     began = time.monotonic()
     release.kubectl("delete", "pod", leader, "--wait=false")
@@ -84,7 +84,7 @@ def test_a_deleted_leader_ends_its_post_in_good_order_and_the_other_takes_over(
     )
 
 
-def test_a_killed_process_is_replaced_and_its_post_is_found(release: Site, under_way: int, figure: Figure) -> None:
+def test_killed_process_is_replaced_and_its_post_is_found(release: Site, under_way: int, figure: Figure) -> None:
     leader, holder = release.leader(), release.holder()
     restarts = _restarts(release, leader)
     release.signal(leader, "KILL")
@@ -95,7 +95,7 @@ def test_a_killed_process_is_replaced_and_its_post_is_found(release: Site, under
     figure(f"process killed in the middle of a POST: another led after {without:.1f} s")
 
 
-def test_a_frozen_process_fails_its_liveness_and_is_restarted(release: Site, figure: Figure) -> None:
+def test_frozen_process_fails_its_liveness_probe_and_is_restarted(release: Site, figure: Figure) -> None:
     release.settled()
     leader, holder = release.leader(), release.holder()
     restarts = _restarts(release, leader)
@@ -114,7 +114,7 @@ def test_a_frozen_process_fails_its_liveness_and_is_restarted(release: Site, fig
 
 
 def _restarts(release: Site, pod: str) -> int:
-    """How often a pod's container was started again, once it runs."""
+    """Return how often a pod's container was restarted, once it runs."""
     (status,) = release.read("pod", pod)["status"]["containerStatuses"]
     count: int = status["restartCount"]
     return count

@@ -1,4 +1,4 @@
-"""What the image says of itself, and what it weighs."""
+"""The labels, the user and the size of the image."""
 
 import json
 import subprocess
@@ -11,13 +11,11 @@ from tools.image import ROOT
 
 MEGABYTE = 10**6
 LARGEST = 130 * MEGABYTE
-"""The base has about 50, and each library that comes should be a decision."""
+"""The base has about 50, and each additional library should be a decision."""
 SAID = ("title", "description", "version", "revision", "created", "base.name")
 
 
-def test_the_image_runs_as_nobody_says_what_it_is_and_is_small(
-    engine: str, archives: list[Path], figure: Figure
-) -> None:
+def test_image_runs_as_nonroot_is_labelled_and_small(engine: str, archives: list[Path], figure: Figure) -> None:
     inspect = [engine, "image", "inspect", f"{REPOSITORY}:{FIRST}"]
     (found,) = json.loads(subprocess.run(inspect, check=True, capture_output=True).stdout)
     config = found["Config"]
@@ -31,7 +29,7 @@ def test_the_image_runs_as_nobody_says_what_it_is_and_is_small(
     figure(f"image: {found['Size'] / MEGABYTE:.0f} MB on {labels['base.name']}")
 
 
-def test_an_image_is_labelled_with_its_own_revision_after_another_was_built(engine: str, archives: list[Path]) -> None:
+def test_image_is_labelled_with_its_own_revision_after_another_build(engine: str, archives: list[Path]) -> None:
     assert len(archives) == 2
     label = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
     for tag in (FIRST, SECOND):

@@ -1,4 +1,4 @@
-"""What a platform team sees on its first day."""
+"""The first day of a platform team."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def test_two_pods_are_ready_under_the_restricted_standard(release: Site, figure:
         release.kubectl("run", "loose", "--image=any", "--restart=Never")
 
 
-def test_the_process_has_no_rights_and_its_image_no_shell(release: Site) -> None:
+def test_process_has_no_capabilities_and_its_image_no_shell(release: Site) -> None:
     pod = release.leader()
     status = release.cluster.inside("cat", f"/proc/{release.process(pod)}/status")
     lines = dict(line.split(":", 1) for line in status.splitlines())
@@ -41,7 +41,7 @@ def test_the_process_has_no_rights_and_its_image_no_shell(release: Site) -> None
             release.kubectl("exec", pod, "--", program)
 
 
-def test_the_connection_and_each_platform_become_ready_and_a_rotation_acts(release: Site, figure: Figure) -> None:
+def test_connection_and_each_platform_become_ready_and_a_rotation_acts(release: Site, figure: Figure) -> None:
     names = [platform.replace("_", "-") for platform in manifests.BLOCKS]
     with release.cleared():
         release.kubectl("wait", "--for=condition=Ready", "clusternetbirdconnection/default", "--timeout=60s")
@@ -64,7 +64,7 @@ def test_the_connection_and_each_platform_become_ready_and_a_rotation_acts(relea
 
 
 def _startup_seconds(release: Site, pod: str) -> float:
-    """From the start of the process to the log's line about its health endpoint."""
+    """Return the seconds from the start of the process to the log line about its health endpoint."""
     place = f"/proc/{release.process(pod)}/stat"
     stat, uptime = release.cluster.inside("cat", place, "/proc/uptime").rpartition(")")[2].splitlines()
     age = float(uptime.split()[0]) - int(stat.split()[19]) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""Nothing is left of a node of our own, in whatever way its starter ends."""
+"""The harness's own node leaves nothing, however its starter ends."""
 
 import signal
 import subprocess
@@ -24,7 +24,7 @@ with Node.start() as node:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_of_a_node_whose_starter_ends(number: signal.Signals) -> None:
+def test_node_leaves_nothing_when_its_starter_ends(number: signal.Signals) -> None:
     problem = requirements.problem()
     if problem:
         pytest.skip(f"where kind is used there is no node of our own: {problem}")
@@ -49,7 +49,7 @@ def test_nothing_is_left_of_a_node_whose_starter_ends(number: signal.Signals) ->
 
 
 def _left(folder: Path) -> list[str]:
-    """Processes, mounts, control groups and files that belong to the node of that folder."""
+    """Return processes, mounts, control groups and files of the node of that folder."""
     processes = [
         place.parent.name for place in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _read(place)
     ]

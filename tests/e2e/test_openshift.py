@@ -8,11 +8,11 @@ from tools.chart import CHART
 
 VALUES: Final = CHART / "ci" / "openshift-values.yaml"
 UID: Final = 1000680000
-"""An id of a namespace's range; the image has no user with it, and the constraint chooses no group."""
+"""An id of a namespace's range. The image has no user with it, and the constraint sets no group."""
 IDS: Final = f"--set=podSecurityContext.runAsUser={UID},podSecurityContext.fsGroup={UID}"
 
 
-def test_a_pod_with_an_id_that_the_image_does_not_know_creates_an_integration(site: Site) -> None:
+def test_pod_with_an_unknown_user_id_creates_an_integration(site: Site) -> None:
     with installed(site, f"--values={VALUES}", IDS) as release:
         status = release.cluster.inside("cat", f"/proc/{release.process(release.leader())}/status")
         lines = dict(line.split(":", 1) for line in status.splitlines())

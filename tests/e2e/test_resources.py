@@ -1,4 +1,4 @@
-"""What the chart requests for a pod is what it takes."""
+"""The chart's resource requests are what a pod uses."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.e2e.release import Site, installed
 from tests.harness import manifests
 
 REST_SECONDS: Final = 20.0
-# With their deletion they fit into what a new leader takes to be left of the token's budget.
+# With their deletion they fit into a new leader's estimate of the token's remaining budget.
 RESOURCES: Final = 50
 MIB: Final = 2**20
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -25,7 +25,7 @@ def release(site: Site) -> Iterator[Site]:
         yield release
 
 
-def test_a_leader_stays_within_what_the_chart_requests(release: Site, figure: Figure) -> None:
+def test_leader_stays_within_the_charts_requests(release: Site, figure: Figure) -> None:
     leader = release.leader()
     cpu, memory = _requests(release, leader)
     names = [f"hook-{number}" for number in range(RESOURCES)]
@@ -55,21 +55,21 @@ def _url(name: str) -> str:
 
 
 def _cpu_seconds(release: Site, process: int) -> float:
-    """What the container's only process has used since its start."""
+    """Return the CPU of the container's only process since its start."""
     fields = release.cluster.inside("cat", f"/proc/{process}/stat").rpartition(")")[2].split()
     user, system = int(fields[11]), int(fields[12])
     return (user + system) / _TICKS
 
 
 def _peak(release: Site, process: int) -> int:
-    """The most memory that the process ever had, in bytes."""
+    """Return the maximum memory of the process, in bytes."""
     status = release.cluster.inside("cat", f"/proc/{process}/status")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
 
 
 def _working_set(release: Site, pod: str) -> int:
-    """What counts against the container's limit, in bytes, as the kubelet last saw it."""
+    """Return the memory that counts against the container's limit, in bytes, from the kubelet."""
     node = release.read("pod", pod)["spec"]["nodeName"]
     answer = release.cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary")
     (found,) = (each for each in json.loads(answer)["pods"] if each["podRef"]["name"] == pod)
@@ -78,7 +78,7 @@ def _working_set(release: Site, pod: str) -> int:
 
 
 def _requests(release: Site, pod: str) -> tuple[int, int]:
-    """Millicores, and bytes."""
+    """Return millicores and bytes."""
     requests = release.read("pod", pod)["spec"]["containers"][0]["resources"]["requests"]
     assert requests["cpu"].endswith("m")
     assert requests["memory"].endswith("Mi")

@@ -1,4 +1,4 @@
-"""What `helm uninstall` leaves behind, to the last object, and that it can be taken up again."""
+"""The objects that `helm uninstall` leaves, completely, and their reuse."""
 
 from tests.e2e.conftest import Figure
 from tests.e2e.release import TEAM, Site
@@ -15,7 +15,7 @@ LEFT_BEHIND = {
 THEIRS = f"EventStreamingIntegration/{TEAM}/events"
 
 
-def test_what_is_left_behind_is_known_and_a_new_release_takes_it_up(site: Site, figure: Figure) -> None:
+def test_remaining_objects_are_known_and_reused_by_a_new_release(site: Site, figure: Figure) -> None:
     site.install()
     site.settled()
     site.apply(manifests.integration())
@@ -26,7 +26,7 @@ def test_what_is_left_behind_is_known_and_a_new_release_takes_it_up(site: Site, 
     assert site.objects() - site.before == LEFT_BEHIND | {THEIRS}
     assert site.netbird.control.integrations(site.account) == held
 
-    # Nobody is there to clean up in NetBird, so the resource waits for who comes.
+    # No process cleans up in NetBird, so the resource waits for the next one.
     site.kubectl("delete", "esi", "events", "--wait=false", namespace=TEAM)
     since = site.netbird.control.figures().requests
     site.install()
@@ -36,6 +36,6 @@ def test_what_is_left_behind_is_known_and_a_new_release_takes_it_up(site: Site, 
     assert site.netbird.control.integrations(site.account) == []
     site.uninstall()
     assert site.objects() - site.before == LEFT_BEHIND
-    # Its holder had no more right to give it back, and other tests need not wait until it expires.
+    # Its holder had no right to release it, and other tests need not wait until it expires.
     site.kubectl("delete", "lease", LEASE)
     figure(f"left behind by helm uninstall: {', '.join(sorted(LEFT_BEHIND))}")

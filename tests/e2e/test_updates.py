@@ -1,4 +1,4 @@
-"""A new version and the way back, while people go on working."""
+"""An upgrade and a rollback while users keep working."""
 
 import json
 import time
@@ -29,11 +29,11 @@ def release(site: Site) -> Iterator[Site]:
 
 
 class Users:
-    """People who create resources and change them, one step after the other, until they are stopped."""
+    """Users who create and change resources, one step after the other, until they are stopped."""
 
     def __init__(self, release: Site) -> None:
         self.urls: dict[str, str] = {}
-        """What each resource says by now."""
+        """Return the current spec of each resource."""
         self.edits = 0
         self.failure: Exception | None = None
         self._release = release
@@ -68,9 +68,7 @@ class Users:
 
 
 @pytest.mark.timeout(300)
-def test_an_upgrade_and_a_rollback_under_a_stream_of_edits_lose_nothing_and_make_nothing_twice(
-    release: Site, figure: Figure
-) -> None:
+def test_upgrade_and_rollback_during_edits_lose_and_duplicate_nothing(release: Site, figure: Figure) -> None:
     users, control = Users(release), release.netbird.control
     since = control.figures().requests
     with release.cleared():
@@ -103,7 +101,7 @@ def _wait_for_edits(release: Site, users: Users, more: int) -> None:
 
 
 def _timed(release: Site, tag: str, act: Callable[[], str]) -> float:
-    """Change the version, see that every pod has it, and answer the seconds that Helm took."""
+    """Change the version, check that every pod has it, and return the seconds of Helm."""
     began = time.monotonic()
     act()
     took = time.monotonic() - began
@@ -118,7 +116,7 @@ def _image(pod: Json) -> str:
 
 
 def _twice(entries: list[Entry]) -> list[str]:
-    """The bodies that were sent more than once: each edit says something else."""
+    """Return the bodies that were sent more than once. Each edit is different."""
     sent = Counter(json.loads(each.body)["config"]["url"] for each in entries)
     return [url for url, times in sent.items() if times > 1]
 

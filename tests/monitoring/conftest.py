@@ -1,4 +1,4 @@
-"""What all tests of this folder use: Prometheus' programs and the chart's alerts."""
+"""Fixtures of this folder: Prometheus' programs and the chart's alerts."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tools.chart import Manifest
 
 @pytest.fixture(scope="session")
 def binaries() -> Binaries:
-    """Made here, where building them is on nobody's time."""
+    """Built here, because no test's timeout includes the build."""
     made = Binaries()
     for tool in ("helm", "promtool", "prometheus"):
         made.find(tool)

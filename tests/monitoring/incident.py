@@ -1,4 +1,4 @@
-"""An incident under a Prometheus whose rules take less time: what fires, that nothing else does, that all clears."""
+"""An incident under a Prometheus with accelerated rules: the alert fires, no other does, and all clear."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -10,14 +10,14 @@ from tests.harness.prometheus import ActiveAlert, Prometheus
 
 PREFIX: Final = "NetBirdStreaming"
 Key = tuple[str, str]
-"""An alert's name without the prefix, and its cause where it has one."""
+"""An alert's name without the prefix, and its cause if it has one."""
 
 
 class Incident:
-    """What has fired since its beginning. Made by `incident`."""
+    """The alerts that have fired since the beginning. Made by `incident`."""
 
     def __init__(self, prometheus: Prometheus, factor: float) -> None:
-        """Begin now, with rules that take a `factor` less time than the chart's."""
+        """Begin now, with rules accelerated by `factor`."""
         self._prometheus: Final = prometheus
         self._factor: Final = factor
         self._began: Final = time.monotonic()
@@ -28,8 +28,8 @@ class Incident:
 
         Args:
             name: without the prefix.
-            texts: what its annotations contain.
-            within: in how many minutes at most, by the chart's rules.
+            texts: parts of its annotations.
+            within: the maximum minutes, by the chart's rules.
             cause: its label.
         """
         self.expected.add((name, cause))

@@ -1,4 +1,4 @@
-"""The alerts under promtool: alerts/ holds a story on both sides of each threshold of each, in promtool's own form."""
+"""The alerts under promtool: alerts/ has cases on both sides of each threshold, in promtool's own format."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ RULES: Final[list[Manifest]] = [
     rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
 ]
 NAMES: Final = [rule["alert"] for rule in RULES]
-# Not those of a range, as `[5m]`, nor of a label's value.
+# Not those of a range, such as `[5m]`, nor of a label's value.
 NUMBER: Final = re.compile(r"(?<![\w\[\"$])\d+(?:\.\d+)?(?![\w\]])")
 MINUTES: Final = re.compile(r"(\d+)m")
 
@@ -28,8 +28,8 @@ def stories(name: str) -> Manifest:
     return found
 
 
-def told(promtool: Path, folder: Path, name: str, groups: list[Manifest]) -> tuple[bool, str]:
-    """Whether the alert fires as its stories say, and what promtool says of it."""
+def run_cases(promtool: Path, folder: Path, name: str, groups: list[Manifest]) -> tuple[bool, str]:
+    """Return whether the alert fires as its cases say, and promtool's output."""
     (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
     (folder / "stories.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], **stories(name)}))
     command = [str(promtool), "test", "rules", str(folder / "stories.yaml")]
@@ -38,16 +38,16 @@ def told(promtool: Path, folder: Path, name: str, groups: list[Manifest]) -> tup
 
 
 def neighbours(number: str) -> tuple[str, ...]:
-    """What a threshold must not be: a little less, a little more."""
+    """Wrong values of a threshold: a little less, a little more."""
     value = float(number)
     if value == 0:
-        return ()  # its other side is told by the comparison
+        return ()  # its other side is covered by the comparison
     step = value * 0.01 if "." in number or value > 10 else 1
     return f"{value - step:g}", f"{value + step:g}"
 
 
 def variants(rule: Manifest) -> Iterator[Any]:
-    """The rule with one threshold moved, one comparison made loose, or another time to hold."""
+    """Yield the rule with one threshold moved, one comparison made loose, or another duration."""
     text = rule["expr"]
     for match in NUMBER.finditer(text):
         for other in neighbours(match[0]):
@@ -55,7 +55,7 @@ def variants(rule: Manifest) -> Iterator[Any]:
             yield pytest.param(
                 {**rule, "expr": changed}, id=f"{rule['alert']}: {match[0]} at {match.start()} is {other}"
             )
-    # Nobody can tell of a rate, which is no whole number.
+    # A rate is no whole number, so this cannot be distinguished.
     for match in () if "rate(" in text else re.finditer("[<>](?!=)", text):
         changed = f"{text[: match.end()]}={text[match.end() :]}"
         yield pytest.param(
@@ -66,7 +66,7 @@ def variants(rule: Manifest) -> Iterator[Any]:
             yield pytest.param({**rule, "for": f"{moved}m"}, id=f"{rule['alert']}: for {moved}m")
 
 
-def test_promtool_finds_nothing_wrong_with_the_rules(promtool: Path, groups: list[Manifest]) -> None:
+def test_promtool_accepts_the_rules(promtool: Path, groups: list[Manifest]) -> None:
     command = [str(promtool), "check", "rules", "--lint=all", "--lint-fatal"]
     done = subprocess.run(
         command, input=yaml.safe_dump({"groups": groups}), check=False, capture_output=True, text=True
@@ -75,23 +75,23 @@ def test_promtool_finds_nothing_wrong_with_the_rules(promtool: Path, groups: lis
     assert f"{len(alerts(groups))} rules found" in done.stdout
 
 
-def test_every_alert_has_its_stories() -> None:
+def test_every_alert_has_cases() -> None:
     assert sorted(path.stem for path in STORIES.iterdir()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_alert_fires_when_its_stories_say_so_and_no_sooner(
+def test_alert_fires_when_its_cases_say_so_and_no_sooner(
     promtool: Path, groups: list[Manifest], name: str, tmp_path: Path
 ) -> None:
     checks = [check for story in stories(name)["tests"] for check in story["alert_rule_test"]]
     assert {check["alertname"] for check in checks} == {name}
     assert {bool(check["exp_alerts"]) for check in checks} == {True, False}
-    passed, said = told(promtool, tmp_path, name, groups)
+    passed, said = run_cases(promtool, tmp_path, name, groups)
     assert passed, said
 
 
 @pytest.mark.parametrize("changed", [each for rule in RULES for each in variants(rule)])
-def test_an_alert_with_another_threshold_would_be_seen(
+def test_alert_with_another_threshold_fails_its_cases(
     promtool: Path, groups: list[Manifest], changed: Manifest, tmp_path: Path
 ) -> None:
     others = deepcopy(groups)
@@ -99,5 +99,5 @@ def test_an_alert_with_another_threshold_would_be_seen(
         for rule in group["rules"]:
             if rule["alert"] == changed["alert"]:
                 rule.update(expr=changed["expr"], **({"for": changed["for"]} if "for" in changed else {}))
-    passed, _ = told(promtool, tmp_path, changed["alert"], others)
+    passed, _ = run_cases(promtool, tmp_path, changed["alert"], others)
     assert not passed

@@ -1,4 +1,4 @@
-"""PodMonitor and PrometheusRule, given to an API server that has the Prometheus operator's definitions of them."""
+"""PodMonitor and PrometheusRule on an API server with the Prometheus operator's definitions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,13 +42,13 @@ def try_to_apply(plane: ControlPlane, document: Manifest) -> str:
 
 @pytest.mark.parametrize("values", VALUES, ids=["plain", "everything"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_taken_with_each_field_known(plane: ControlPlane, kind: str, values: Any) -> None:
+def test_object_is_accepted_with_all_fields_known(plane: ControlPlane, kind: str, values: Any) -> None:
     (document,) = of_kind(rendered(plane.binaries.find("helm"), values), kind)
     assert "serverside-applied" in try_to_apply(plane, document)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_field_that_is_not_known_would_be_seen(plane: ControlPlane, kind: str) -> None:
+def test_unknown_field_is_found(plane: ControlPlane, kind: str) -> None:
     (document,) = of_kind(rendered(plane.binaries.find("helm"), VALUES[0]), kind)
     document["spec"]["misspelt"] = "x"
     with pytest.raises(KubectlError, match="misspelt"):

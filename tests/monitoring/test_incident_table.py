@@ -1,4 +1,4 @@
-"""The table of incidents in docs/operations.md names what the tests of this folder bring about."""
+"""The table of incidents in docs/operations.md names the incidents that the tests of this folder cause."""
 
 import re
 from pathlib import Path
@@ -22,13 +22,13 @@ def tried() -> set[str]:
     return {case.name.split()[0] for case in CASES.values()} | {each for name in names for each in NUMBER.findall(name)}
 
 
-def test_each_row_is_brought_about() -> None:
+def test_each_row_is_tested() -> None:
     numbers = [number for number, _, _ in TABLE]
     assert len(numbers) == 19
     assert set(numbers) <= tried()
 
 
-def test_each_row_names_an_alert_and_a_time_or_says_why_there_is_none() -> None:
+def test_each_row_names_an_alert_and_a_time_or_the_reason_for_none() -> None:
     known = {rule["alert"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]}
     for _, alert, after in TABLE:
         assert (alert == "none") == (after.strip() == "")

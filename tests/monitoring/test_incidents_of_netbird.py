@@ -1,6 +1,6 @@
 """Incidents at NetBird, in Secrets and in connections: each raises one alert, and ends by its runbook.
 
-The rules of the chart take a sixtieth of their time here: a minute is a second. Nothing of the operator is changed.
+The chart's rules are accelerated 60 times here: a minute is a second. The operator is unchanged.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ Remedy = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What runs, and what a case needs to bring about its incident."""
+    """The running processes, and the resources that a case needs."""
 
     scene: Scene
     prometheus: Prometheus
@@ -49,8 +49,8 @@ class Stage:
 class Case:
     """An incident that makes resources not Ready.
 
-    `begin` brings it about and returns what the runbook says to do. `row` is in the row of the runbook, `message` in
-    the condition of the resource or connection `where`.
+    `begin` causes it and returns the remedy of the runbook. `row` is in the row of the runbook, `message` in the
+    condition of the resource or connection `where`.
     """
 
     name: str
@@ -117,7 +117,7 @@ def list_is_html(team: Team, _: Stage) -> Remedy:
 
 
 def certificate_expires(team: Team, stage: Stage) -> Remedy:
-    """The certificate of a server of one's own expires; who runs it renews it."""
+    """Let the certificate of a private server expire; return its renewal."""
     url = f"https://{LOOPBACK}:{(port := free_port())}"
     state = f"--state={stage.scene.plane.folder / team.namespace}"
     with running_netbird([state]) as prepared:
@@ -200,7 +200,7 @@ CASES: Final = {
     )
 }
 BATCHES: Final = (("1", "2", "3", "5", "8"), ("4", "9", "13"), ("12",))
-"""Those of one batch last at the same time: each raises its own alert, and none raises two."""
+"""Cases of one batch last at the same time: each raises its own alert, and none raises two."""
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def test_each_raises_one_alert_and_ends_by_its_runbook(stage: Stage, log: Path, 
 
 
 def follow(runbook: Runbook, seen: str, case: Case, team: Team) -> None:
-    """See that the commands show the reason and its message, and that a row says who has to act."""
+    """Check that the commands show the reason and its message, and that a row names who has to act."""
     assert team.namespace in seen
     kind, name = case.where
     plural = CONNECTIONS if kind == "nbc" else INTEGRATIONS

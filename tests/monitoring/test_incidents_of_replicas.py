@@ -34,7 +34,7 @@ AHEAD: Final = "tests.harness.ahead"
 
 @dataclass(slots=True)
 class Replica:
-    """A pod whose container is started again in place: its address stays."""
+    """A pod whose container is restarted in place: its address stays."""
 
     scene: Scene
     module: str = "netbird_streaming"
@@ -47,13 +47,13 @@ class Replica:
         return self.operator.ready()
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill it as a crash does."""
         if self.operator is not None:
             self.operator.kill()
 
     @property
     def leads(self) -> bool:
-        """Whether it says that it leads."""
+        """Return whether it reports that it leads."""
         return self.operator is not None and "netbird_streaming_leader 1.0" in self.operator.metrics()
 
 
@@ -121,7 +121,7 @@ def test_10_and_16_a_killed_leader_and_a_clock_that_is_wrong_raise_nothing(stage
 def test_6_an_api_server_that_hangs_raises_nothing(stage: Stage) -> None:
     with incident(stage.prometheus, FACTOR):
         stage.scene.plane.pause()
-        eventually(lambda: not any(each.leads for each in stage.replicas), "nobody leads")
+        eventually(lambda: not any(each.leads for each in stage.replicas), "no replica leads")
         stage.scene.plane.resume()
         stage.leader()
 

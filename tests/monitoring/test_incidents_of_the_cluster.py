@@ -35,7 +35,7 @@ LACKING: Final = ("status", "properties", "internal", "properties", "creation", 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What runs, with two namespaces that are watched and one that is not."""
+    """The running processes, with two watched namespaces and another one."""
 
     scene: Scene
     prometheus: Prometheus
@@ -57,7 +57,7 @@ class Stage:
         self.scene.start()
 
     def restore_rights(self) -> None:
-        """Do what `helm upgrade` of the release with all its values does."""
+        """Run `helm upgrade` of the release with all its values."""
         install(self.scene.plane, VALUES)
 
 
@@ -171,7 +171,7 @@ def test_14_definitions_older_than_the_operator_raise_one_alert(stage: Stage) ->
 
 
 def test_15_a_namespace_outside_the_scope_raises_nothing_and_its_resource_says_why(stage: Stage) -> None:
-    """The operator can't see it, whatever happened before: its user reads so."""
+    """Return the user's view of it, because the operator can't see it."""
     (condition,) = stage.outside.read("hook")["status"]["conditions"][:1]
     assert (condition["status"], condition["reason"]) == ("Unknown", "Pending")
     assert "watches the namespace" in condition["message"]

@@ -1,5 +1,4 @@
-"""A real Prometheus scrapes the real operator through a story of creating, failing and drifting, and is asked
-everything that the dashboard and the alerts ask."""
+"""A real Prometheus scrapes the operator in a scenario, and evaluates all queries of dashboard and alerts."""
 
 import math
 import re
@@ -27,23 +26,23 @@ from tools.chart import Manifest
 METRIC: Final = re.compile(r"\bnetbird_streaming_\w+")
 OWN_NAMESPACE: Final = "netbird-system"
 WINDOW: Final = "5m"
-"""Longer than the story, so that what it did at its beginning is still seen at its end."""
+"""Longer than the scenario, so that its beginning is still visible at its end."""
 SMALL_BUDGET: Final = {"requestsPerMinute": 600, "burst": 3}
 FAILING: Final = "netbird_streaming_watch_failing"
-"""Has no series while every list and watch works, as they do here."""
+"""Metrics without a series while every list and watch works, as here."""
 NEVER: Final = frozenset({FAILING, "netbird_streaming_reconcile_duration_seconds_count"})
-"""The alerts ask these for failing watches and for unexpected errors alone, and there are none here."""
+"""Metrics for failing watches and unexpected errors, of which there are none here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What runs, when the story has been told."""
+    """The running processes at the end of the scenario."""
 
     scene: Scene
     follower: Operator
     prometheus: Prometheus
     ports: tuple[int, int]
-    """Where the leader and the follower are scraped."""
+    """The targets: the leader and the follower."""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +83,7 @@ def tell(team: Team, prometheus: Prometheus) -> None:
 
 
 def values(samples: list[Sample]) -> list[float]:
-    """What can be drawn of an answer."""
+    """Return whether a result can be drawn."""
     return [each.value for each in samples if not math.isnan(each.value)]
 
 
@@ -99,7 +98,7 @@ def scrape(port: int) -> str:
 
 
 @pytest.mark.parametrize("query", queries(), ids=lambda query: f"{query.panel}: {query.expression[:60]}")
-def test_each_panel_has_something_to_show(stage: Stage, query: Query) -> None:
+def test_each_panel_has_data(stage: Stage, query: Query) -> None:
     asked = query.asked(OWN_NAMESPACE, WINDOW)
     if FAILING in query.expression:
         assert stage.prometheus.query(asked) == []
@@ -107,7 +106,7 @@ def test_each_panel_has_something_to_show(stage: Stage, query: Query) -> None:
         assert eventually(lambda: values(stage.prometheus.query(asked)), asked)
 
 
-def test_the_dashboard_says_what_is_wrong_and_why(stage: Stage) -> None:
+def test_dashboard_shows_failures_and_reasons(stage: Stage) -> None:
     def shown(panel: str) -> list[Sample]:
         found = [each for each in queries() if each.panel == panel]
         return [sample for each in found for sample in stage.prometheus.query(each.asked(".*", WINDOW))]
@@ -116,13 +115,13 @@ def test_the_dashboard_says_what_is_wrong_and_why(stage: Stage) -> None:
     assert values(shown("Leaders")) == [1]
     (row,) = shown("Not Ready, by kind and reason")
     assert (row.labels, row.value) == ({"kind": "EventStreamingIntegration", "reason": "SecretNotFound"}, 1)
-    # Five webhooks and a connection, beside one that lacks its Secret; the deleted one was there a moment ago.
+    # Five webhooks and a connection, and one without its Secret. The deleted one existed a moment ago.
     eventually(lambda: values(shown("Ready")) == [pytest.approx(6 / 7)], "six of seven are Ready")
     assert values(shown("Declared")) == [7]
     assert values(shown("Lists complete")) == [1]
 
 
-def test_each_alert_is_evaluated_and_asks_for_what_there_is(stage: Stage, groups: list[Manifest]) -> None:
+def test_each_alert_is_evaluated_with_existing_metrics(stage: Stage, groups: list[Manifest]) -> None:
     names = [each.name for each in alerts(groups)]
     rules = eventually(lambda: _evaluated(stage.prometheus, names), "each alert is evaluated")
     health = {name: (rule["health"], rule.get("lastError", "")) for name, rule in rules.items()}
@@ -132,7 +131,7 @@ def test_each_alert_is_evaluated_and_asks_for_what_there_is(stage: Stage, groups
             assert stage.prometheus.query(metric), f"{each.name} asks for {metric}"
 
 
-def test_what_is_wrong_is_about_to_be_told_and_nothing_else(stage: Stage, groups: list[Manifest]) -> None:
+def test_only_the_failing_alert_is_pending(stage: Stage, groups: list[Manifest]) -> None:
     found = stage.prometheus.query(expression_of(groups, "NetBirdStreamingNotReady"))
     assert [each.labels["reason"] for each in found] == ["SecretNotFound"]
     rules = eventually(lambda: _evaluated(stage.prometheus, ["NetBirdStreamingNotReady"]), "it is evaluated")
@@ -151,7 +150,7 @@ def test_what_is_wrong_is_about_to_be_told_and_nothing_else(stage: Stage, groups
     assert {rules[f"NetBirdStreaming{name}"]["state"] for name in quiet} == {"inactive"}
 
 
-def test_promtool_finds_nothing_wrong_with_what_is_scraped(stage: Stage, promtool: Path) -> None:
+def test_promtool_accepts_the_scraped_metrics(stage: Stage, promtool: Path) -> None:
     for port in stage.ports:
         done = subprocess.run(
             [str(promtool), "check", "metrics"], input=scrape(port), check=False, capture_output=True, text=True
@@ -159,15 +158,15 @@ def test_promtool_finds_nothing_wrong_with_what_is_scraped(stage: Stage, promtoo
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_alert_of_no_leader_asks_for_what_happens_when_none_is_left(stage: Stage, groups: list[Manifest]) -> None:
-    """The last one, since it ends what the others look at."""
+def test_no_leader_alert_uses_a_query_that_works_without_replicas(stage: Stage, groups: list[Manifest]) -> None:
+    """The last one, because it ends the processes that the others read."""
     expression = expression_of(groups, "NetBirdStreamingNoLeader")
     assert stage.prometheus.query(expression) == []
     stage.scene.stop()
     eventually(lambda: stage.prometheus.query('netbird_streaming_leader{pod="operator-b"} == 1'), "it leads")
     assert stage.prometheus.query(expression) == []
     stage.follower.stop()
-    eventually(lambda: stage.prometheus.query(expression), "nobody leads")
+    eventually(lambda: stage.prometheus.query(expression), "no replica leads")
 
 
 def _evaluated(prometheus: Prometheus, names: list[str]) -> dict[str, Manifest]:
