@@ -42,6 +42,8 @@ class KubernetesPromises:
         self._tell = tell
         self.breaches: list[str] = []
         self.remotes: dict[int, IntegrationHistory] = {}
+        self.replaced: dict[int, list[IntegrationHistory]] = {}
+        """The former integrations of an id that was given again."""
         self.histories: dict[str, ResourceHistory] = {}
         self.latest: dict[ObjectKey, str] = {}
         self.values: dict[str, list[tuple[float, str | None]]] = {}
@@ -122,11 +124,11 @@ class KubernetesPromises:
         left = [
             each.id for each in self._held(history) if not each.touched and not self._is_held_by_another(history, each)
         ]
-        if history.hostile:
-            return
         if left and (self.hidden or (self.cut and history.unknown_posts)):
             history.orphaned = True
-        elif left:
+        if history.hostile:
+            return
+        if left and not history.orphaned:
             self.breach("S8", f"the finalizer of {history.identity.label} ({history.uid}) went while {left} is live")
         if any(each.history is history and each.threatens for each in self._pending.values()):
             self.breach("S8", f"the finalizer of {history.identity.label} ({history.uid}) went with a POST under way")
@@ -162,10 +164,17 @@ class KubernetesPromises:
                 self.breach("S2", f"{history.identity.label} forgot integration {before.id}, which is live")
         remote = self.remotes.get(status.id or 0) if is_honest(status) else None
         if another or history.held is None:
-            history.held = remote
+            history.held = self._replaced_one(history, status.id) or remote
         if remote is not None and status.internal.applied is not None:
             remote.unsaved = False
         self._check_conditions(history, after, ready_of(status))
+
+    def _replaced_one(self, history: ResourceHistory, integration_id: int | None) -> IntegrationHistory | None:
+        """Return the integration that was created for this resource, if another one has its id now."""
+        current = self.remotes.get(integration_id or 0)
+        if current is None or current.maker == history.uid:
+            return None
+        return next((each for each in self.replaced.get(current.id, []) if each.maker == history.uid), None)
 
     def _pass_over(self, history: ResourceHistory, before: Status, adopted: int) -> None:
         """Release the other candidates. The user saw all candidates of a lost create and adopted one."""
@@ -238,6 +247,8 @@ class KubernetesPromises:
             self.breach("S3", f"{history.identity.label} adopted {integration_id} without leave")
         if origin is Origin.INFERRED and before.internal.creation is None and not before.internal.unresolved_creations:
             self.breach("S3", f"{history.identity.label} inferred {integration_id} without an intent")
+        if origin is Origin.CREATED and self._replaced_one(history, integration_id) is not None:
+            return  # The answer to its own POST. No LIST has shown yet that another integration has the id.
         if origin not in (Origin.ADOPTED, Origin.INFERRED):
             self.breach("S3", f"{history.identity.label} took {integration_id} for its own: origin {origin}")
         history.taken.add(integration_id)

@@ -185,9 +185,10 @@ def _of_unspecified_behaviour(scenario: RandomScenario, history: ResourceHistory
     intent = history.resource.status.internal.creation
     if history.unknown_posts or intent is not None or history.resource.status.internal.unresolved_creations:
         found |= {Reason.CREATE_AMBIGUOUS}
-    if (behaviour.stamps or behaviour.immutable) and history.resource.spec.drift_policy is DriftPolicy.REPORT:
+    if edited and (behaviour.immutable or behaviour.form is Form.UNRELATED) and _reports(history):
+        # Where the response to a PUT has no time of its own, nothing distinguishes this from a foreign write.
         found |= {Reason.DRIFTED}
-    if (history.lost or promises.cut) and history.resource.spec.drift_policy is DriftPolicy.REPORT:
+    if (history.lost or promises.cut) and _reports(history):
         found |= {Reason.REMOTE_DELETED}
     # A truncated list also omits live integrations.
     missed = [each for each in promises.histories.values() if not each.gone and (each.lost or promises.cut)]
@@ -198,6 +199,10 @@ def _of_unspecified_behaviour(scenario: RandomScenario, history: ResourceHistory
     if history.lost > CONTENDED_AFTER or behaviour.immutable:
         found |= {Reason.CONTENDED}
     return found
+
+
+def _reports(history: ResourceHistory) -> bool:
+    return history.resource.spec.drift_policy is DriftPolicy.REPORT
 
 
 def _of_the_secret(scenario: RandomScenario, history: ResourceHistory) -> set[Reason]:
@@ -248,7 +253,7 @@ def _of_others(scenario: RandomScenario, history: ResourceHistory) -> set[Reason
     others = [
         each for each in promises.histories.values() if each is not history and not each.gone and not each.hostile
     ]
-    if any(url_of(each.resource.spec) == url or _holds(promises, each, url) or each.intends(url) for each in others):
+    if any(url_of(each.resource.spec) == url or _holds(scenario, each, url) or each.intends(url) for each in others):
         found |= {Reason.OWNERSHIP_CONFLICT, Reason.IDENTICAL_EXISTS}
     unowned = [each for each in promises.remotes.values() if each.live and each.maker != history.uid]
     if any(each.key[0] == url for each in unowned):
@@ -276,9 +281,13 @@ def _of_others(scenario: RandomScenario, history: ResourceHistory) -> set[Reason
     return found
 
 
-def _holds(promises: Promises, history: ResourceHistory, url: str) -> bool:
-    remote = promises.remotes.get(history.resource.status.id or 0)
-    return remote is not None and remote.live and remote.key[0] == url
+def _holds(scenario: RandomScenario, history: ResourceHistory, url: str) -> bool:
+    """Return whether the owned integration has this URL, or was sent it: a server may not apply what it accepts."""
+    remote = scenario.world.promises.remotes.get(history.resource.status.id or 0)
+    kept = scenario.world.netbird.integrations.get(history.resource.status.id or 0)
+    if remote is None or kept is None or not remote.live:
+        return False
+    return url in (remote.key[0], key_of(kept.config, enabled=kept.enabled)[0])
 
 
 def _of_adoption(scenario: RandomScenario, history: ResourceHistory) -> set[Reason]:

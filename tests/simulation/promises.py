@@ -264,6 +264,8 @@ class Promises(KubernetesPromises, WriteObserver):
         """Record an integration that may reuse the id of a former one. The previous owner does not own it."""
         for history in self.histories.values():
             history.taken.discard(remote.id)
+        if remote.id in self.remotes:
+            self.replaced.setdefault(remote.id, []).append(self.remotes[remote.id])
         self.remotes[remote.id] = remote
 
     def _lose(self, remote: IntegrationHistory) -> None:

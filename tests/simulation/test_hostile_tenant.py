@@ -178,6 +178,21 @@ def test_id_from_a_tenants_server_is_used_with_no_other_token(
     assert stage.seen() == stage.before
 
 
+def test_ids_of_a_tenants_server_are_not_missed_in_the_administrators_account(stage: Stage) -> None:
+    scene = stage.scene
+    scene.create("second", connection_ref=SHARED)
+    stage.invade(Liar(scene, 9000, "acc-a", answers=True))
+    stage.world.api.edit(EVIL, connection_ref=SHARED)
+    scene.wait(400)
+    names = ("victim", "second")
+    for name in names:
+        stage.world.dashboard_deletes(scene.find(name).status.id or 0)
+    scene.wait(800)
+    assert [scene.ready(name).reason for name in names] == [Reason.SYNCED] * 2
+    assert {scene.find(name).status.id for name in names} <= set(scene.remote())
+    scene.kept()
+
+
 @pytest.mark.parametrize("account", ["acc-a", None])
 def test_lost_create_at_a_tenants_server_finds_nothing_elsewhere(stage: Stage, account: str | None) -> None:
     stage.invade(Liar(stage.scene, stage.unowned, account, answers=False))

@@ -15,6 +15,7 @@ from netbird_streaming.api.types import (
     ClusterNetBirdConnection,
     ConnectionKind,
     ConnectionReference,
+    DriftPolicy,
     GenericHTTP,
     Header,
     KeyReference,
@@ -402,6 +403,23 @@ class TestValues:
         assert calls(scene, "UPDATE") == 0
         scene.kept()
 
+    @pytest.mark.parametrize("restart", [False, True])
+    def test_in_report_mode_it_is_not_called_drift(self, scene: Scene, restart: bool) -> None:  # noqa: FBT001  # pytest passes it
+        behave(scene, immutable=("api_url",), put_answers_before=False)
+        resources(scene, 1)
+        scene.edit(drift_policy=DriftPolicy.REPORT, datadog=scene.block("r0", "https://hook.example/new"))
+        scene.wait(2 * SWEEP)
+        if restart:
+            scene.restart()
+            scene.wait(SWEEP)
+        assert (scene.ready().status, scene.ready().reason) == ("False", Reason.NOT_APPLIED)
+        assert calls(scene, "UPDATE") == 1
+        behave(scene, immutable=())
+        scene.world.dashboard_edits(scene.remote()[0], url="https://elsewhere.example/")
+        scene.wait(SWEEP)
+        assert scene.ready().reason == Reason.DRIFTED
+        assert calls(scene, "UPDATE") == 0
+
     @pytest.mark.parametrize("form", list(Form))
     def test_normalized_form_of_the_first_response_is_never_corrected(self, form: Form) -> None:
         scene = Scene(replace(HONEST, form=form))
@@ -444,6 +462,42 @@ class TestTimes:
             scene.restart()
         scene.wait(4 * SWEEP)
         assert calls(scene, "UPDATE") == 1
+        assert scene.ready().reason == Reason.SYNCED
+
+    @pytest.mark.parametrize("restart", [False, True])
+    def test_in_report_mode_it_stays_no_drift(self, scene: Scene, restart: bool) -> None:  # noqa: FBT001  # pytest passes it
+        resources(scene, 1)
+        scene.edit(drift_policy=DriftPolicy.REPORT)
+        scene.wait(SWEEP)
+        behave(scene, stamps=True)
+        scene.wait(2 * SWEEP)
+        assert scene.ready().reason == Reason.SYNCED
+        if restart:
+            scene.restart()
+        writes, events = len(scene.world.promises.writes), len(scene.world.events)
+        scene.wait(10 * SWEEP)
+        assert scene.ready().reason == Reason.SYNCED
+        assert calls(scene, "UPDATE") == 0
+        assert len(scene.world.events) == events
+        assert len(scene.world.promises.writes) == writes
+
+    def test_in_report_mode_a_time_that_moved_once_stays_reported(self, scene: Scene) -> None:
+        resources(scene, 1)
+        scene.edit(drift_policy=DriftPolicy.REPORT)
+        scene.wait(SWEEP)
+        config = {"api_key": "CANARY-stranger-v1"}
+        scene.world.netbird.dashboard_edit(scene.remote()[0], scene.world.now(), config=config)
+        for _ in range(3):
+            scene.wait(SWEEP)
+            assert scene.ready().reason == Reason.DRIFTED
+
+    def test_in_report_mode_the_first_list_after_a_put_gives_the_time(self) -> None:
+        scene = Scene(replace(HONEST, database_skew=300.0, put_answers_before=True))
+        resources(scene, 1)
+        scene.edit(drift_policy=DriftPolicy.REPORT, enabled=False)
+        scene.wait(100)
+        scene.edit(enabled=True)
+        scene.wait(2 * SWEEP)
         assert scene.ready().reason == Reason.SYNCED
 
     def test_wall_clock_that_was_ahead_has_no_lasting_effect(self, scene: Scene) -> None:

@@ -118,7 +118,10 @@ class World:
 
     def run_until(self, moment: float) -> None:
         """Run the scenario until that many seconds after its beginning."""
-        self.loop.run_until(1000 + moment, alive=lambda: any(each.owner.alive for each in self.processes))
+        self.loop.run_until(1000 + moment, alive=self._is_any_running)
+
+    def _is_any_running(self) -> bool:
+        return any(each.owner.alive and not each.owner.frozen for each in self.processes)
 
     def token(self, token_id: str, account_id: str, value: str) -> None:
         """Register a token in NetBird."""

@@ -113,7 +113,8 @@ class Report:
     """Nothing (more) to do now: say how it stands. `retry_at` is a monotonic second at which to look again.
 
     `absent` is when the LIST began that showed nothing: the first of two observations. `planned` is the write that
-    would be made if the connection were not observed only.
+    would be made if the connection were not observed only. `ignored_at` is set when `updatedAt` moved again without
+    another difference, so that it is ignored from then on.
     """
 
     state: ReadyState
@@ -125,6 +126,7 @@ class Report:
     normalized: tuple[tuple[str, str], ...] | None = None
     absent: float | None = None
     planned: "Write | None" = None
+    ignored_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,8 @@ _LIVE: Final[tuple[Policy, ...]] = (
     existing.report_deletion,
     create_or_adopt,
     existing.update,
-    recheck_unresolved,
     former.settle,
+    recheck_unresolved,
     drift.correct_drift,
 )
 

@@ -139,6 +139,8 @@ class Desired:
 class Observed:
     """What is to be seen at `now` (monotonic seconds; `wall` is the same moment in UTC).
 
+    `awaited_at` is when the LIST began that this reconcile waited for, if it did.
+
     `owners` says whether another resource holds an id of the account; `conflicting_owner` names the resource that has
     the better claim to this configuration in the same account, if any; `account_since` is when this process came to
     know the account, and `deleted_at` when that last accepted our DELETE; `server_now` is `now` by NetBird's clock, as
@@ -152,6 +154,7 @@ class Observed:
     target: Target | OperatorError
     owners: Owners
     snapshot: AccountSnapshot | None = None
+    awaited_at: float | None = None
     conflicting_owner: str | None = None
     account_since: float = 0.0
     deleted_at: float = 0.0
@@ -247,6 +250,15 @@ class DecisionInput:
         if item is None and self.memory.absence.fetched_at >= snapshot.started_at:
             item = self.memory.absence.fetched
         return item if item is not None and self.is_ours(item) else None
+
+    def recent(self, seconds: float) -> float:
+        """Return since when a LIST counts as recent.
+
+        The LIST that this reconcile waited for does so however long its turn took: a process that is starved of
+        processor time would otherwise wait for one LIST after the other.
+        """
+        since, awaited = self.observed.now - seconds, self.observed.awaited_at
+        return since if awaited is None else min(since, awaited)
 
     def list_since(self, moment: float | None) -> AccountSnapshot | None:
         """The LIST at hand, if it began at or after that moment."""

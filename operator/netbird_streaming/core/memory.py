@@ -129,7 +129,7 @@ class Memory:
     """The create in flight, the last write, the evidence of an absence, and the reconcile request.
 
     `finalizer_seen_at` is when our finalizer was first known to be on the resource. A LIST that began later shows all
-    earlier creates.
+    earlier creates. `drift_updated_at` is NetBird's time of the integration when drift was reported last.
     """
 
     finalizer_seen_at: float | None = None
@@ -137,6 +137,7 @@ class Memory:
     write: LastWrite = LastWrite()
     absence: Absence = Absence()
     request: ReconcileRequest | None = None
+    drift_updated_at: str | None = None
 
     def requested(self, value: str | None, now: float) -> "Memory":
         """Remember a reconcile request."""
@@ -189,7 +190,11 @@ class Memory:
             own_updated_at=None,
             needs_verification=verify,
         )
-        return replace(self, write=write, absence=self.absence.ended())
+        return replace(self, write=write, absence=self.absence.ended(), drift_updated_at=None)
+
+    def drift_reported(self, updated_at: str | None) -> "Memory":
+        """Remember NetBird's time of an integration that is reported as drifted."""
+        return replace(self, drift_updated_at=updated_at)
 
     def update_unanswered(self, now: float, late_until: float) -> "Memory":
         """Remember a PUT with an unknown outcome."""
@@ -230,4 +235,4 @@ class Memory:
         late = self.write.late_until
         late = late if late is not None and compared_at < late else None
         write = replace(self.write, compared_at=compared_at, late_until=late, own_updated_at=None)
-        return replace(self, finalizer_seen_at=None, write=write, absence=self.absence.ended())
+        return replace(self, finalizer_seen_at=None, write=write, absence=self.absence.ended(), drift_updated_at=None)

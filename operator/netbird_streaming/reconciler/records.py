@@ -128,9 +128,14 @@ class ResourceRecord:
         shared = self.summary.connection.kind == ConnectionKind.CLUSTER
         return Owner(self.uid, self.key, Place(authority, account_id), shared, parse_time(created_at))
 
-    def is_missed(self, snapshot: AccountSnapshot, shown_since: float) -> bool:
-        """Return whether a LIST lacks the integration, which it would show if it were there."""
+    def is_missed(self, snapshot: AccountSnapshot, place: Place, shown_since: float) -> bool:
+        """Return whether the LIST of an account lacks the integration, which it would show if it were there.
+
+        An id of another account is not one that this account can show, although the connection leads here now.
+        """
         written, summary = self.memory.write.at, self.summary
+        if not summary.origin.may_be(place):
+            return False
         since = shown_since if written is None else written + LIST_LAG
         return (
             summary.id is not None

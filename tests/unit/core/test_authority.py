@@ -5,16 +5,31 @@ from typing import Any, Final
 
 import pytest
 
-from netbird_streaming.api.status import Origin, Status
+from netbird_streaming.api.status import Former, Origin, Status
+from netbird_streaming.api.timestamps import parse_time
 from netbird_streaming.api.types import EventStreamingIntegration
-from netbird_streaming.core.actions import Action, ConfirmAccount, Delete, RecordId, Report, Update
+from netbird_streaming.core.actions import Action, ConfirmAccount, Delete, DeleteFormer, RecordId, Report, Update
 from netbird_streaming.core.decide import decide
 from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.memory import CreateAttempt, Memory
 from netbird_streaming.core.status import updates
 from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
-from tests.harness.cases import NOW, UID, Others, case, held, integration, intent_of, item, route_of, view
+from tests.harness.cases import (
+    ACCOUNT,
+    AUTHORITY,
+    NOW,
+    STAMP,
+    UID,
+    Others,
+    case,
+    held,
+    integration,
+    intent_of,
+    item,
+    route_of,
+    view,
+)
 
 DELETING: Final[dict[str, Any]] = {"deletionTimestamp": "2026-05-01T11:59:00Z"}
 OTHER_SERVER: Final[dict[str, Any]] = {"authority": "authority-2"}
@@ -99,6 +114,20 @@ class TestAnotherOwner:
             assert reason_of(action) is Reason.OWNERSHIP_CONFLICT
             assert isinstance(action, Report)
             assert "team-b/web" in action.message
+
+
+def test_a_former_integration_that_appears_again_is_deleted_beside_an_ambiguous_create() -> None:
+    former = Former(
+        id=3, authority=AUTHORITY, account_id=ACCOUNT, platform="generic_http", created_at=parse_time(STAMP)
+    )
+    intent = intent_of(integration(), until=None)
+    status = held(integration(), unresolved_creations=(intent,), former=(former,))
+    elsewhere = {"url": "https://other.example/", "headers": "{}", "body_template": ""}
+    shown = view(item(5), item(3), item(9, config=elsewhere))
+    assert decide(case(integration(status=status), snapshot=shown)) == DeleteFormer(3)
+    assert (
+        reason_of(decide(case(integration(status=status), snapshot=view(item(5), item(9))))) is Reason.CREATE_AMBIGUOUS
+    )
 
 
 class TestAmbiguousCreate:

@@ -35,7 +35,8 @@ def new_intent(inputs: DecisionInput, payload: Payload, target: Target, snapshot
     """Return the intent that the status must hold before the POST is sent."""
     platform = payload.request.platform
     limits = inputs.timeouts
-    span = timedelta(seconds=limits.intent_age + limits.post + limits.late_commit)
+    age = max(limits.intent_age, inputs.observed.now - snapshot.started_at)
+    span = timedelta(seconds=age + limits.post + limits.late_commit)
     return Intent(
         attempt=_attempt(inputs),
         authority=target.authority,

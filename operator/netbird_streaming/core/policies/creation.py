@@ -205,7 +205,7 @@ def _confirm_tenant(target: Target) -> Action | None:
 
 
 def _post(inputs: DecisionInput, payload: Payload, target: Target, snapshot: AccountSnapshot) -> Action:
-    if inputs.observed.now - snapshot.started_at > inputs.timeouts.intent_age:
+    if snapshot.started_at < inputs.recent(inputs.timeouts.intent_age):
         return WaitForList(inputs.observed.now)
     earlier = create_outcome.unresolved(inputs)
     if earlier and (inputs.observed.partial or inputs.observed.vanished):

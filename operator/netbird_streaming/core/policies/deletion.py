@@ -97,7 +97,7 @@ def delete_former(inputs: DecisionInput) -> Action | None:
     """Delete what the resource owned before, if it appeared again."""
     if not inputs.status.internal.former:
         return None
-    snapshot = inputs.list_since(inputs.observed.now - FRESH)
+    snapshot = inputs.list_since(inputs.recent(FRESH))
     if snapshot is None:
         return WaitForList(inputs.observed.now)
     again = former.shown(inputs, snapshot)

@@ -77,13 +77,45 @@ def _compare(inputs: DecisionInput, payload: Payload, item: Integration, *, lags
         return _compare_later(inputs, item, waits=not in_order or bool(last))
     if in_order:
         return in_sync(inputs, item, normalized)
-    tried = all(last.get(name) == digest for name, digest in fresh.items())
-    if not toggled and not foreign and tried and not is_requested(inputs):
+    if fresh and not toggled and not foreign and _is_tried(inputs, item, fresh):
         return _not_applied(item, fresh)
-    if not fresh and not toggled and is_recent(status.internal.resent_at, inputs.observed.wall, within=RESEND_WINDOW):
-        # The time that stays in the status tells again tomorrow; one of each LIST would be a write for each.
-        return in_sync(inputs, replace(item, updated_at=None), normalized)
+    if not fresh and not toggled:
+        bookkeeping = _bookkeeping(inputs, item, normalized)
+        if bookkeeping is not None:
+            return bookkeeping
     return _drifted(inputs, payload, item, fresh)
+
+
+def _is_tried(inputs: DecisionInput, item: Integration, fresh: dict[str, str]) -> bool:
+    """Return whether another PUT of these settings is pointless: a correction did not change what is shown.
+
+    In report mode there is no correction. NetBird tells then by the time that nobody has written since our own PUT.
+    """
+    if inputs.desired.resource.spec.drift_policy is DriftPolicy.REPORT:
+        shown, known = parse_time(item.updated_at), parse_time(inputs.status.updated_at)
+        return shown is not None and known is not None and abs(shown - known) <= ROUNDING
+    corrections = inputs.status.internal.corrections
+    last = corrections[-1].values if corrections else {}
+    return all(last.get(name) == digest for name, digest in fresh.items()) and not is_requested(inputs)
+
+
+def _bookkeeping(inputs: DecisionInput, item: Integration, normalized: dict[str, str]) -> Report | None:
+    """Return the report for another `updatedAt` alone, where it tells of no write by another client; None elsewhere.
+
+    In report mode nothing may be sent to find out. A time from before the first comparison is then no baseline, and one
+    that moves again while it is reported is the server's own.
+    """
+    # The time that stays in the status tells again tomorrow; one of each LIST would be a write for each.
+    known = replace(item, updated_at=None)
+    if is_recent(inputs.status.internal.resent_at, inputs.observed.wall, within=RESEND_WINDOW):
+        return in_sync(inputs, known, normalized)
+    if inputs.desired.resource.spec.drift_policy is not DriftPolicy.REPORT:
+        return None
+    reported = inputs.memory.drift_updated_at
+    if reported is not None and reported != item.updated_at:
+        at = inputs.observed.wall.replace(microsecond=0)
+        return replace(in_sync(inputs, known, normalized), ignored_at=at)
+    return in_sync(inputs, item, normalized) if inputs.memory.write.is_uncompared else None
 
 
 def _not_applied(item: Integration, fresh: dict[str, str]) -> Report:

@@ -165,7 +165,7 @@ def before_write(inputs: DecisionInput) -> Action | None:
     now, written = inputs.observed.now, inputs.memory.write.at
     if written is not None and now - written <= FRESH:
         return None
-    since = max(now - FRESH, inputs.list_reliable_after)
+    since = max(inputs.recent(FRESH), inputs.list_reliable_after)
     snapshot = inputs.list_since(since)
     if snapshot is None:
         return WaitForList(since)

@@ -166,6 +166,8 @@ def reported(inputs: DecisionInput, report: Report) -> Status:
     }
     if report.normalized is not None:
         changes["normalized"] = dict(report.normalized)
+    if report.ignored_at is not None:
+        changes["resent_at"] = report.ignored_at
     if report.item is not None:
         changes |= _shown(inputs, report.item)
     return inputs.status.evolve(**changes)

@@ -108,6 +108,10 @@ class Account:
         self._snapshot: AccountSnapshot | None = None
         self._waiters: dict[ObjectKey, tuple[float, Priority, Callable[[], None]]] = {}
         self._failures: dict[ObjectKey, OperatorError] = {}
+        self._handed: dict[ObjectKey, AccountSnapshot] = {}
+        """The LIST that each queued key is to decide with, until a reconcile of the key has ended."""
+        self._awaited: set[ObjectKey] = set()
+        """Those of these keys that waited for it."""
         self.gate = Gate(lambda: self.client, clock)
         self._lister: asyncio.Task[None] | None = None
         self._not_before = 0.0
@@ -170,10 +174,10 @@ class Account:
         if self._snapshot is not None and self._clock.monotonic() - self._snapshot.started_at > SNAPSHOT_LIFETIME:
             self._snapshot = None
 
-    @property
-    def is_listed(self) -> bool:
-        """Whether the LIST that was due has come."""
-        return self.snapshot is not None and self.due_at <= self.snapshot.started_at
+    def due_list(self, key: ObjectKey) -> AccountSnapshot | None:
+        """Return the LIST that was due, once it has come, also if this key's turn came long after it."""
+        snapshot = self.snapshot_for(key)
+        return snapshot if snapshot is not None and self.due_at <= snapshot.started_at else None
 
     def is_bound(self, endpoint: Endpoint) -> bool:
         """Whether the client is one for this endpoint; which paths the server has, the client knows best itself."""
@@ -189,6 +193,8 @@ class Account:
             self.credential_digest, self._account_id, self._snapshot = way.proof, None, None
             self._check.reset()
             self.contradicted, self.vanished, self.unreadable = set(), frozenset(), ()
+            self._handed.clear()
+            self._awaited.clear()
             self.due_at = float("-inf")
             self.gate.reset()
 
@@ -209,11 +215,30 @@ class Account:
         """Why the LIST that this key was parked for failed, told once."""
         return self._failures.pop(key, None)
 
+    def snapshot_for(self, key: ObjectKey) -> AccountSnapshot | None:
+        """Return the last LIST while it is recent, or the one handed to this key, however long its turn took."""
+        return self.snapshot or self._handed.get(key)
+
+    def awaited_at(self, key: ObjectKey) -> float | None:
+        """Return when the LIST began that this key waited for; None if it waited for none."""
+        return self._handed[key].started_at if key in self._awaited else None
+
+    def hand_list(self, key: ObjectKey, snapshot: AccountSnapshot) -> None:
+        """Keep a LIST for a key that is queued because of it."""
+        self._handed[key] = snapshot
+        self._awaited.discard(key)
+
+    def release_list(self, key: ObjectKey) -> None:
+        """Forget the LIST that was handed to this key: a reconcile has used it."""
+        self._handed.pop(key, None)
+        self._awaited.discard(key)
+
     def forget(self, key: ObjectKey) -> None:
         """The key waits no more."""
         self.gate.forget(key)
         self._waiters.pop(key, None)
         self._failures.pop(key, None)
+        self.release_list(key)
 
     def close(self) -> None:
         """Stop listing and asking; who waits looks again."""
@@ -248,6 +273,9 @@ class Account:
                 del self._waiters[key]
                 if problem is not None:
                     self._failures[key] = problem
+                elif self._snapshot is not None:
+                    self._handed[key] = self._snapshot
+                    self._awaited.add(key)
                 resume()
             self._events.on_list_done(self)
 

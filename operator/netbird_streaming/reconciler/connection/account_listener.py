@@ -6,7 +6,7 @@ from netbird_streaming.api.types import ObjectKey
 from netbird_streaming.core.inputs import AccountSnapshot, Timeouts
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.reconciler.connection.account import Account
-from netbird_streaming.reconciler.ownership import Ownership
+from netbird_streaming.reconciler.ownership import Ownership, Place
 from netbird_streaming.reconciler.queue import KeyQueue
 from netbird_streaming.reconciler.records import lane_of
 from netbird_streaming.reconciler.store import ResourceStore
@@ -26,12 +26,13 @@ class AccountListener:
 
     def on_list(self, account: Account, snapshot: AccountSnapshot) -> None:
         """Find the owned integrations whose absence from a LIST is not believed."""
+        place = Place(account.authority, account.account_id)
         shown_since = account.known_since + self._timeouts.list_lag
         account.missed(
             frozenset(
                 record.summary.id or 0
                 for record in self._store.dependents(account.connection)
-                if record.account is account and record.is_missed(snapshot, shown_since)
+                if record.account is account and record.is_missed(snapshot, place, shown_since)
             )
         )
 

@@ -24,8 +24,8 @@ def _interval(state: ConnectionState) -> float:
 
 def is_due(context: Context, state: ConnectionState) -> bool:
     """Return whether a LIST is due that has not arrived: a resync begins with reading the token again, once."""
-    now = context.ports.clock.monotonic()
-    return any(account.due_at <= now and not account.is_listed for account in state.accounts.values())
+    now, key = context.ports.clock.monotonic(), state.connection.key
+    return any(account.due_at <= now and account.due_list(key) is None for account in state.accounts.values())
 
 
 async def resync_account(
@@ -33,8 +33,9 @@ async def resync_account(
 ) -> Outcome:
     """Resync the account with a fresh LIST, or ask for one."""
     now, key = context.ports.clock.monotonic(), state.connection.key
-    snapshot = account.snapshot
-    if snapshot is not None and account.is_listed:
+    snapshot = account.due_list(key)
+    if snapshot is not None:
+        account.release_list(key)
         # Set before the resync, which takes time: a token that changes meanwhile makes another one due at once.
         account.due_at = now + _interval(state) * context.ports.random.uniform(1 - JITTER, 1 + JITTER)
         await _requeue_changed(context, account, snapshot)
@@ -68,6 +69,7 @@ async def _requeue_changed(context: Context, account: Account, snapshot: Account
             continue
         item = snapshot.by_id.get(record.summary.id) if record.summary.id is not None else None
         if item is None or record.in_sync_digest != integration_digest(item) or record.summary.create_pending:
+            account.hand_list(record.key, snapshot)
             context.queue.add(record.key)
 
 

@@ -49,7 +49,7 @@ async def confirm_account(run: Reconciliation, inputs: DecisionInput) -> Next:
     if not isinstance(run.resolved, ResolvedConnection):
         return Next.STOP
     resolved, account = run.resolved, run.resolved.account
-    if account.snapshot is None:
+    if account.snapshot_for(run.record.key) is None:
         return await wait_for_list(run, inputs, WaitForList(0.0))
     async with run.context.queue.slot_released(run.record.key):
         if resolved.tenant_id is not None and resolved.state.token_account_id is None:

@@ -62,6 +62,8 @@ def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
     record.in_sync_digest, record.cache.may_be_stale = None, True
     if action.drifted is not None:
         run.mark_drift()
+        held = inputs.held(inputs.observed.snapshot)
+        record.memory = record.memory.drift_reported(held.updated_at if held is not None else None)
     if action.state is ReadyState.READY:
         record.failures = 0
         if action.drifted is None:

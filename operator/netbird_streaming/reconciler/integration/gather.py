@@ -33,6 +33,8 @@ async def gather(run: Reconciliation) -> DecisionInput:
     if isinstance(run.resolved, NotInChargeError):
         raise run.resolved
     if isinstance(run.resolved, ResolvedConnection):
+        if record.account is not None and record.account is not run.resolved.account:
+            record.account.forget(record.key)
         record.account = run.resolved.account
         run.list_failure = run.resolved.account.take_list_error(record.key) or run.list_failure
     if run.payload is None:
@@ -85,7 +87,8 @@ def _inputs(
         wall=context.ports.clock.now(),
         target=_target(run, resolved) if isinstance(resolved, ResolvedConnection) else resolved,
         owners=context.ownership.other_owners(_place(record, account)),
-        snapshot=account.snapshot if account is not None else None,
+        snapshot=account.snapshot_for(record.key) if account is not None else None,
+        awaited_at=account.awaited_at(record.key) if account is not None else None,
         account_since=account.known_since if account is not None else 0.0,
         deleted_at=account.deleted_at if account is not None else 0.0,
         server_now=account.server_now() if account is not None else None,

@@ -60,8 +60,10 @@ async def reconcile(context: Context, key: ObjectKey, priority: Priority) -> Out
         pass
     finally:
         give_back(turn)
-        if record.account is not None and outcome is not Outcome.WAITING:
-            record.account.gate.forget(key)
+        if record.account is not None:
+            record.account.release_list(key)
+            if outcome is not Outcome.WAITING:
+                record.account.gate.forget(key)
         if not context.store.holds(record):
             context.triggers.clean_up_deleted(record)
         record.cache.compress()
