@@ -24,6 +24,7 @@ from netbird_streaming.cluster.preflight import Preflight
 from netbird_streaming.cluster.rbac import Permission, secret_permissions, watch_permissions
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.config.settings import Settings
+from netbird_streaming.controller_settings import controller_settings
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.leadership import PAUSES, LeadershipTerms
@@ -32,7 +33,7 @@ from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.reconciler.controller import Controller
-from netbird_streaming.reconciler.ports import ControllerSettings, Ports
+from netbird_streaming.reconciler.ports import Ports
 from netbird_streaming.reconciler.versions import RewoundError
 from netbird_streaming.telemetry import memory
 from netbird_streaming.telemetry.health import probe_handler
@@ -204,7 +205,7 @@ class Operator:
         self, client: KubernetesClient, namespace: str, ports: Ports, guard: Callable[[], None]
     ) -> None:
         """Watch and reconcile until cancelled, or until the API server's data is older than before."""
-        controller = Controller(ports, self._controller_settings(namespace))
+        controller = Controller(ports, controller_settings(self._settings, namespace))
         watch = KopfWatcher(self._scope, controller, client.credentials, self._clock, self._reclaim_signals)
         secret_watch = self._secret_watch(client, namespace, controller)
         self._leader = LeaderComponents(controller, watch, secret_watch, guard)
@@ -219,25 +220,6 @@ class Operator:
                 group.create_task(self._trim_memory_periodically(controller), name="heap")
         finally:
             self._leader = None
-
-    def _controller_settings(self, namespace: str) -> ControllerSettings:
-        settings = self._settings
-        return ControllerSettings(
-            operator_namespace=namespace,
-            installation=f"{namespace}/{settings.lease_name}",
-            has_lease=settings.lease,
-            request_timeout=settings.request_timeout,
-            late_commit_window=settings.late_commit_window,
-            absence_window=settings.absence_window,
-            workers=settings.workers,
-            relist_interval=settings.relist_interval,
-            grace=settings.shutdown_grace,
-            allow_http=settings.allow_http,
-            allowed_urls=settings.allowed_urls,
-            namespaced_connections=settings.namespaced_connections,
-            connections_per_namespace=settings.connections_per_namespace,
-            token_expiry=settings.token_expiry,
-        )
 
     async def _trim_memory_periodically(self, controller: Controller) -> None:
         while True:

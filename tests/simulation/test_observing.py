@@ -88,6 +88,26 @@ def test_observed_adoption_is_reported_and_owns_nothing() -> None:
     assert scene.find().status.id is None
 
 
+def test_observed_integration_is_planned_to_be_adopted_once() -> None:
+    scene = observed()
+    draft = Draft("datadog", {"api_url": "https://theirs.example/", "api_key": "CANARY-stranger-v1"})
+    found = scene.world.dashboard_creates("acc-a", draft)
+    for name in ("r0", "r1"):
+        scene.create(name, adoption=Adoption(policy=AdoptionPolicy.OVERRIDE, id=found))
+    scene.wait(2 * SWEEP)
+    assert {str(scene.ready(name).reason) for name in ("r0", "r1")} == {Reason.OBSERVE_ONLY, Reason.ADOPTION_CLAIMED}
+    scene.kept()
+
+
+def test_observed_configuration_is_planned_to_be_created_once() -> None:
+    scene = observed()
+    for name in ("r0", "r1"):
+        scene.create(name, url="https://hook.example/same")
+    scene.wait(2 * SWEEP)
+    assert {str(scene.ready(name).reason) for name in ("r0", "r1")} == {Reason.OBSERVE_ONLY, Reason.OWNERSHIP_CONFLICT}
+    scene.kept()
+
+
 def test_observed_update_names_the_changed_fields() -> None:
     scene = managed()
     scene.edit(datadog=Scene.block("r0", "https://hook.example/r0/other"), enabled=False)
@@ -152,7 +172,7 @@ def test_no_observed_scenario_writes_to_netbird(first: int) -> None:
         try:
             scenario.run()
             sent = {each.split()[0] for client in scenario.world.clients for each in client.calls}
-            assert sent <= {"LIST", "GET", "ACCOUNTS"}, seed
+            assert sent <= {"LIST", "GET", "ACCOUNTS", "USER", "TOKENS"}, seed
             assert [each for client in scenario.world.clients for each in client.held_back] == [], seed
             assert scenario.world.promises.posts == 0, seed
             assert scenario.world.loop.now >= END

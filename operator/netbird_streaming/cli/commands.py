@@ -45,6 +45,7 @@ class CommandModule(Protocol):
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "run the operator",
+    "plan": "say what the operator would do now for each resource",
     "check": "check what the operator needs, and name the fix for what is wrong",
     "export": "print the integrations of an account as resources that adopt them",
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 from netbird_streaming.cli.commands import Invocation
 from netbird_streaming.cli.secret_filter import SecretFilter
@@ -109,6 +109,10 @@ class Output:
         """Remove the line of `progress`."""
         self._clear_progress()
 
+    def log_stream(self) -> TextIO:
+        """Return a stream whose lines pass the secret filter to standard error."""
+        return cast("TextIO", _LogStream(self))
+
     def _print(self, stream: TextIO, text: str) -> None:
         self._clear_progress()
         stream.write(self.secrets.clean(text))
@@ -119,6 +123,21 @@ class Output:
             self._err.write(_ERASE_LINE)
             self._err.flush()
             self._progress_is_shown = False
+
+
+class _LogStream:
+    """Stream that `logging` writes to."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        """Print a line of the log."""
+        self._output.warn(text.rstrip("\n"))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: each line is flushed when it is printed."""
 
 
 def rendered(value: object, form: Format) -> str:

@@ -1,15 +1,18 @@
 """Clients of commands: the shipped ones, without starting the operator, and unable to write."""
 
 import argparse
+import logging
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from netbird_streaming.cli.commands import Invocation
+from netbird_streaming.cli.installation import Installation, find, of_this_pod, with_settings
 from netbird_streaming.cli.output import Output
 from netbird_streaming.clock import SystemClock
 from netbird_streaming.cluster.client import KubernetesClient, load_configuration
+from netbird_streaming.cluster.configuration import is_in_cluster
 from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.namespace import own_namespace
 from netbird_streaming.cluster.read_only import ReadOnlyKubernetesClient
@@ -18,6 +21,7 @@ from netbird_streaming.config.settings import Settings, read_settings
 from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
+from netbird_streaming.telemetry import logs
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +44,8 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--operator-namespace",
         metavar="NAMESPACE",
-        help="The operator's own namespace. Without it: the pod's, else that of the kubeconfig's context.",
+        help="The operator's own namespace. Without it: the pod's, else the one in which the operator is found, else "
+        "that of the kubeconfig's context.",
     )
 
 
@@ -51,6 +56,7 @@ class Session:
     output: Output
     settings: Settings
     """The operator's settings, as far as the command knows them."""
+    installation: Installation
     namespace: str
     """The operator's own namespace."""
     kubernetes: KubernetesClient
@@ -85,19 +91,34 @@ async def opened(invocation: Invocation, output: Output) -> AsyncIterator[Sessio
     """
     arguments = invocation.arguments
     environment = environment_of(invocation)
-    settings = read_settings(arguments, environment)
+    _log_defects(output)
     clock = SystemClock()
     configuration = await load_configuration(environment, clock.monotonic, arguments.context)
     output.secrets.add(*configuration.api_key.values())
-    namespace = settings.operator_namespace or own_namespace(environment, context=arguments.context)
     client = ReadOnlyKubernetesClient(configuration)
     try:
+        output.progress("looking for the operator")
+        if is_in_cluster(environment, arguments.context):
+            installed = of_this_pod()
+        else:
+            installed = await find(client, arguments.operator_namespace)
+        settings = read_settings(with_settings(arguments, installed), {**(installed.variables or {}), **environment})
+        namespace = (
+            settings.operator_namespace or installed.namespace or own_namespace(environment, context=arguments.context)
+        )
         async with netbird_clients(invocation, settings, clock) as netbird:
             publisher = EventPublisher(client, "command", clock.now, _always)
             resources = FilteredResources(client, publisher, settings, output)
-            yield Session(output, settings, namespace, client, resources, netbird, clock)
+            yield Session(output, settings, installed, namespace, client, resources, netbird, clock)
     finally:
         await client.close()
+
+
+def _log_defects(output: Output) -> None:
+    """Print errors of the log only: what the shipped code logs about a failure is what the command reports."""
+    logs.set_up("human", "error", output.log_stream())
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.ERROR)
 
 
 def environment_of(invocation: Invocation) -> Mapping[str, str]:

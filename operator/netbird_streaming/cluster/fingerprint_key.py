@@ -58,6 +58,21 @@ async def fingerprint_key(client: KubernetesClient, namespace: str, name: str, r
     raise ConflictError(Reason.PROGRESSING, f"{subject}: is made and deleted while it is read; it is tried again.")
 
 
+async def read_fingerprint_key(client: KubernetesClient, namespace: str, name: str) -> bytes | None:
+    """Return the key's bytes, or None if no process has made it yet.
+
+    Raises:
+        WaitError: The Secret has data and no such key.
+        OperatorError: The API server refuses, or can't be reached.
+    """
+    subject = f"Secret {namespace}/{name}"
+    try:
+        found = await client.call(Request(subject, f"/api/v1/namespaces/{namespace}/secrets/{name}"))
+    except ObjectGoneError:
+        return None
+    return _key(found, subject) if found.get("data") else None
+
+
 def _secret(name: str, key: bytes) -> Json:
     return {
         "apiVersion": "v1",

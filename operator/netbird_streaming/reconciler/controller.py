@@ -144,12 +144,15 @@ class Controller:
     async def _work(self, key: ObjectKey, priority: Priority) -> bool:
         """Reconcile once and return whether the key waits. After any failure it is requeued."""
         begun, outcome = self._ports.clock.monotonic(), Outcome.ERROR
+        ended_by: OperatorError | None = None
         with log_fields(**self._fields(key)):
             try:
                 outcome = await self._reconcile(key, priority)
             except LeaseLostError as problem:
+                ended_by = problem
                 self._requeue_with_backoff(key, problem.reason)
             except OperatorError as problem:
+                ended_by = problem
                 level = self._log_once.level(logging.WARNING, problem.message, key)
                 logger.log(level, "not reconciled: %s", problem.message, extra={"reason": problem.reason})
                 self._requeue_with_backoff(
@@ -164,6 +167,7 @@ class Controller:
             else:
                 self._failures.pop(key, None)
                 self._log_once.reset(key)
+        self._ports.observer.ended(key, outcome, ended_by)
         self._ports.recorder.reconciled(key.kind, outcome, self._ports.clock.monotonic() - begun)
         return outcome is Outcome.WAITING
 

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.status import Status
 from netbird_streaming.api.types import Connection, EventStreamingIntegration, ObjectKey, RateLimit, Resource
+from netbird_streaming.core.actions import Action
+from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import (
     Applicant,
@@ -23,6 +25,7 @@ from netbird_streaming.core.netbird.types import (
     Slot,
 )
 from netbird_streaming.core.status.events import EventNote
+from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
 R = TypeVar("R", bound=Resource)
@@ -213,6 +216,47 @@ class MetricsRecorder(Protocol):
         ...
 
 
+class DecisionObserver(Protocol):
+    """Observer of reconciles. No method raises."""
+
+    def decided(self, key: ObjectKey, inputs: DecisionInput, action: Action) -> None:
+        """Observe an action that is about to be executed, or the report of one that failed."""
+        ...
+
+    def ended(self, key: ObjectKey, outcome: Outcome, problem: OperatorError | None) -> None:
+        """Observe the end of a reconcile; `problem` is the error that ended it."""
+        ...
+
+
+class NoObserver:
+    """Observer that does nothing."""
+
+    def decided(self, key: ObjectKey, inputs: DecisionInput, action: Action) -> None:
+        """Do nothing."""
+
+    def ended(self, key: ObjectKey, outcome: Outcome, problem: OperatorError | None) -> None:
+        """Do nothing."""
+
+
+NO_OBSERVER: Final = NoObserver()
+
+
+class NoRecorder:
+    """Recorder that counts nothing."""
+
+    def reconciled(self, kind: str, outcome: Outcome, seconds: float) -> None:
+        """Do nothing."""
+
+    def requeued(self, kind: str, reason: Reason) -> None:
+        """Do nothing."""
+
+    def drift_found(self) -> None:
+        """Do nothing."""
+
+    def drift_corrected(self) -> None:
+        """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The outside world of one process."""
@@ -223,6 +267,7 @@ class Ports:
     random: random.Random
     key: FingerprintKey
     recorder: MetricsRecorder
+    observer: DecisionObserver = NO_OBSERVER
 
 
 @dataclass(frozen=True, slots=True)

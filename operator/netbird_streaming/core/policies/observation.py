@@ -29,7 +29,7 @@ def hold_back(inputs: DecisionInput, action: Action) -> Action:
     The id of an integration that we created is recorded in any case: otherwise it would be forgotten.
     """
     target = inputs.observed.target
-    if not isinstance(target, Target) or not target.observe_only or not _is_write(action):
+    if not isinstance(target, Target) or not target.observe_only or not is_write(action):
         return action
     message = f"The operator would {describe(inputs, action)}. {Reason.OBSERVE_ONLY.remedy}"
     drifted = message if isinstance(action, Update) and action.correction is not None else None
@@ -64,7 +64,8 @@ def changed_fields(inputs: DecisionInput, action: Write) -> tuple[str, ...]:
             return ()
 
 
-def _is_write(action: Action) -> TypeGuard[Write]:
+def is_write(action: Action) -> TypeGuard[Write]:
+    """Return whether the action writes to NetBird, or takes an integration over."""
     if isinstance(action, RecordId):
         return action.origin is Origin.ADOPTED
     return isinstance(action, Create | Update | Delete | DeleteFormer)

@@ -5,7 +5,9 @@ from typing import Final
 
 from netbird_streaming.backoff import Backoff
 from netbird_streaming.core.actions import (
+    Create,
     ReadyState,
+    RecordId,
     Report,
     report_of,
 )
@@ -33,14 +35,30 @@ async def report(run: Reconciliation, inputs: DecisionInput, action: Report) -> 
     run.desired_status = updates.reported(inputs, action)
     if not await run.write_status():
         return Next.CONTINUE
+    _claim(run, inputs, action)
     _finish(run, inputs, action)
     return Next.STOP
+
+
+def _claim(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
+    """Claim what a planned write would claim, so that of two resources that want the same only one plans it."""
+    match action.planned:
+        case Create():
+            run.context.ownership.mark_creating(run.record.uid)
+        case RecordId():
+            status = updates.with_id(inputs, action.planned)
+            owner = run.record.at(status.internal.authority, status.account_id, status.created_at)
+            run.context.ownership.own(owner, status.id)
+        case _:
+            pass
 
 
 async def report_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> Next:
     """Report a problem that an action met; after a conflict it is said of the newest version, by the next decision."""
     run.retry_after = problem.retry_after if isinstance(problem, RetryError) else None
-    return await report(run, inputs, deletion.report_problem(inputs, problem))
+    action = deletion.report_problem(inputs, problem)
+    run.context.ports.observer.decided(run.record.key, inputs, action)
+    return await report(run, inputs, action)
 
 
 async def report_write_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> Next:

@@ -76,6 +76,7 @@ async def _advance(run: Reconciliation) -> Outcome:
         for _ in range(MAX_STEPS):
             inputs = await gather(run)
             action = decide(inputs)
+            run.context.ports.observer.decided(run.record.key, inputs, action)
             with log_fields(action=type(action).__name__):
                 logger.debug("decided")
                 follows = await waits.for_slot(run, inputs, action)
