@@ -164,7 +164,7 @@ class Operator:
             try:
                 await (elector.run(lead) if settings.lease else lead())
             except Exception:
-                logger.exception("leading has failed and begins anew; this is a defect of the operator")
+                logger.exception("leading failed and is restarted; this is a defect of the operator")
             await self._clock.sleep(self._terms.record_failure())
 
     async def _lead(

@@ -9,21 +9,21 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """Why a resource is in the state that its conditions show; the value is the word that a user sees."""
+    """The reason of a condition. The value is the word that a user sees; `remedy` is what the user can do."""
 
     remedy: str
 
-    def __new__(cls, value: str, cure: str) -> Self:
+    def __new__(cls, value: str, remedy: str) -> Self:
         """Keep the remedy beside the word, so that neither can be written without the other."""
         member = str.__new__(cls, value)
         member._value_ = value
-        member.remedy = cure
+        member.remedy = remedy
         return member
 
     SYNCED = "Synced", "Nothing to do: NetBird accepted this generation with the current values of its Secrets."
     PENDING = (
         "Pending",
-        "Nothing to do while the operator starts; if it lasts, see that it runs and watches the namespace.",
+        "Nothing to do while the operator starts. If it lasts, check that it runs and watches the namespace.",
     )
     PROGRESSING = "Progressing", "Nothing to do: the operator is working on it."
     SUSPENDED = "Suspended", "Set spec.suspend to false."
@@ -53,13 +53,16 @@ class Reason(StrEnum):
     CA_BUNDLE_INVALID = "CABundleInvalid", "Put PEM certificates into the ConfigMap that the connection names."
 
     TOKEN_REJECTED = "TokenRejected", "Put a valid token into the connection's Secret."
-    PERMISSION_DENIED = "PermissionDenied", "Give the token's user the right to manage integrations, or use another."
+    PERMISSION_DENIED = (
+        "PermissionDenied",
+        "Give the token's user the permission to manage integrations, or use another token.",
+    )
     NOT_LICENSED = "NotLicensed", "Use a NetBird server with event streaming, or correct the connection's spec.url."
     CONFIGURATION_REJECTED = "ConfigurationRejected", "Correct the platform's settings or the Secrets' values."
     DESTINATION_REJECTED = "DestinationRejected", "Make the destination accept NetBird's test event: check key and URL."
-    ALREADY_EXISTS = "AlreadyExists", "Remove or adopt the integration that NetBird says is there already."
+    ALREADY_EXISTS = "AlreadyExists", "Delete or adopt the integration that exists in NetBird."
     RATE_LIMITED = "RateLimited", "Nothing to do; if it lasts, lower spec.rateLimit of the connection."
-    UNAVAILABLE = "Unavailable", "Nothing to do: it is tried again; if it lasts, look at the NetBird server."
+    UNAVAILABLE = "Unavailable", "Nothing to do: the operator retries. If it lasts, check the NetBird server."
     UNEXPECTED_ANSWER = (
         "UnexpectedAnswer",
         "Check that the connection's spec.url is a NetBird API and no proxy answers.",
@@ -68,11 +71,14 @@ class Reason(StrEnum):
         "OtherInstallation",
         "Uninstall one of the two installations of the operator, or give each namespaces of its own.",
     )
-    KUBERNETES_REFUSED = "KubernetesRefused", "Give the operator's ServiceAccount the right, or mend what refuses it."
+    KUBERNETES_REFUSED = (
+        "KubernetesRefused",
+        "Give the operator's ServiceAccount the permission, or fix what rejects the request.",
+    )
 
     CREATE_OUTCOME_UNKNOWN = (
         "CreateOutcomeUnknown",
-        "Nothing to do: after the time for a late commit NetBird is asked what came of it.",
+        "Nothing to do: the operator looks for the outcome when a late commit is no longer possible.",
     )
     CREATE_AMBIGUOUS = (
         "CreateAmbiguous",
@@ -85,24 +91,24 @@ class Reason(StrEnum):
     OWNERSHIP_CONFLICT = "OwnershipConflict", "Delete one of the two resources, or give them different settings."
     ADOPTION_NOT_ALLOWED = "AdoptionNotAllowed", "Ask the cluster's administrator to set allowAdoption for it."
     ADOPTION_NOT_FOUND = "AdoptionNotFound", "Correct spec.adoption.id: NetBird has no such integration."
-    ADOPTION_CLAIMED = "AdoptionClaimed", "Adopt another id, or delete the resource that holds this one."
+    ADOPTION_CLAIMED = "AdoptionClaimed", "Adopt another id, or delete the resource that owns this one."
     ADOPTION_MISMATCH = "AdoptionMismatch", "Make the settings identical, or use the adoption policy Override."
-    ADOPTION_AMBIGUOUS = "AdoptionAmbiguous", "Set spec.adoption.id to the integration to take over."
+    ADOPTION_AMBIGUOUS = "AdoptionAmbiguous", "Set spec.adoption.id to the integration to adopt."
     OWNER_UNKNOWN = (
         "OwnerUnknown",
-        "Apply the CRDs of this version; then set spec.adoption to take over the integration that the status names.",
+        "Apply the CRDs of this version; then set spec.adoption to adopt the integration that the status names.",
     )
-    RESTORED_STATUS = "RestoredStatus", "Set spec.adoption to take over the integration that the old status names."
+    RESTORED_STATUS = "RestoredStatus", "Set spec.adoption to adopt the integration that the old status names."
 
     ACCOUNT_UNCONFIRMED = (
         "AccountUnconfirmed",
-        "Use a token that may read its account, or go back to the connection that was used before.",
+        "Use a token that may read its account, or restore the connection that was used before.",
     )
     ACCOUNT_MISMATCH = (
         "AccountMismatch",
-        "Go back to a connection or token of the integration's account, or adopt the integration by spec.adoption.id.",
+        "Use a connection or token of the integration's account, or adopt the integration by spec.adoption.id.",
     )
-    PLATFORM_MISMATCH = "PlatformMismatch", "Delete the resource with deletionPolicy Orphan and create it anew."
+    PLATFORM_MISMATCH = "PlatformMismatch", "Delete the resource with deletionPolicy Orphan and create it again."
     DRIFTED = "Drifted", "Change NetBird back, apply the resource again, or set driftPolicy to Correct."
     NOT_APPLIED = (
         "NotApplied",
@@ -110,8 +116,8 @@ class Reason(StrEnum):
     )
     INTEGRATIONS_VANISHED = (
         "IntegrationsVanished",
-        "If they were deleted on purpose, confirm it by the annotation that the connection's condition names.",
+        "If they were deleted on purpose, confirm it with the annotation that the connection's condition names.",
     )
-    REMOTE_DELETED = "RemoteDeleted", "Set driftPolicy to Correct to have it created again, or delete the resource."
-    CONTENDED = "Contended", "Find who else writes this integration; then ask for a reconcile."
+    REMOTE_DELETED = "RemoteDeleted", "Set driftPolicy to Correct to re-create it, or delete the resource."
+    CONTENDED = "Contended", "Find the other client that writes this integration, then request a reconcile."
     RESOURCE_UNREADABLE = "ResourceUnreadable", "Correct the field that the message names."

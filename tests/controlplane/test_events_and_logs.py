@@ -124,7 +124,7 @@ def test_describe_shows_the_history_of_a_resource(team: Team) -> None:
             f"NetBird accepted other settings of integration {found}: the resource or a Secret changed.",
         ],
         ["Normal", "Recovered", "Ready again: DestinationRejected is over."],
-        ["Normal", "Corrected", f"Somebody else changed integration {found} in NetBird: it is set back."],
+        ["Normal", "Corrected", f"Another client changed integration {found} in NetBird. The operator corrected it."],
     ]
     team.kubectl("delete", "esi", "events")
     orphaned = eventually(lambda: team.events()[5:], "Orphaned")

@@ -115,7 +115,7 @@ def test_searched_places_have_the_expected_content(places: Places) -> None:
     for kind in ("EventStreamingIntegration", "NetBirdConnection", "ClusterNetBirdConnection", "Lease", "Secret"):
         assert f'"kind": "{kind}"' in objects
     assert "managedFields" in objects
-    assert "was taken for the outcome of a create" in objects
+    assert "was identified as the outcome of a create" in objects
     assert b'"requestObject"' in places["requests"]
     assert b"events.k8s.io" in places["requests"]
     assert pages.count("\nnetbird_streaming_leader 1.0\n") == 2

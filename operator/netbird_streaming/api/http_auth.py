@@ -61,7 +61,7 @@ class Header(Model):
             *one_of_two(
                 ".value",
                 ".valueFrom",
-                "give the header a value, or valueFrom.secretKeyRef for one that nobody may read",
+                "give the header a value, or valueFrom.secretKeyRef for a value that is secret",
                 "must be removed, or value: a header has one value",
             ),
             _PLAIN_RULE,

@@ -169,7 +169,7 @@ class Correction(Model):
     values: Annotated[
         Digests,
         doc(
-            "Keyed digests of the values that differed, by their name in NetBird; none where somebody else surely wrote"
+            "Keyed digests of the values that differed, by their name in NetBird; none if another client surely wrote"
             " them.",
             maxProperties=MAX_SETTINGS,
             **short_names(),

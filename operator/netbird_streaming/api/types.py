@@ -151,7 +151,7 @@ class EventStreamingIntegration(Resource):
     """
 
     spec: Annotated[IntegrationSpec, doc("What is wanted: a platform, its settings, and how the integration is kept.")]
-    status: Annotated[Status, doc("What is: written by the operator, and by nobody else.")] = Status()
+    status: Annotated[Status, doc("The observed state. Only the operator writes it.")] = Status()
 
 
 class NetBirdConnection(Resource):
@@ -162,9 +162,7 @@ class NetBirdConnection(Resource):
     """
 
     spec: Annotated[ConnectionSpec, doc("Which NetBird API, with which token, and how often it may be asked.")]
-    status: Annotated[ConnectionStatus, doc("What is: written by the operator, and by nobody else.")] = (
-        ConnectionStatus()
-    )
+    status: Annotated[ConnectionStatus, doc("The observed state. Only the operator writes it.")] = ConnectionStatus()
 
 
 class ClusterNetBirdConnection(Resource):
@@ -178,9 +176,7 @@ class ClusterNetBirdConnection(Resource):
         ClusterConnectionSpec,
         doc("Which NetBird API, with which token, how often it may be asked, and which namespaces may use it."),
     ]
-    status: Annotated[ConnectionStatus, doc("What is: written by the operator, and by nobody else.")] = (
-        ConnectionStatus()
-    )
+    status: Annotated[ConnectionStatus, doc("The observed state. Only the operator writes it.")] = ConnectionStatus()
 
 
 Connection = NetBirdConnection | ClusterNetBirdConnection

@@ -84,7 +84,7 @@ def _refused(status: int, *, write: bool) -> str:
             return "the API server has no such kind: apply the CRDs, and check that no proxy answers in its place"
         case _:
             return (
-                f"Kubernetes refuses the request ({status}): apply the CRDs of this version of the operator, or mend"
+                f"Kubernetes refuses the request ({status}): apply the CRDs of this version of the operator, or fix"
                 " the admission webhook that refuses it"
             )
 

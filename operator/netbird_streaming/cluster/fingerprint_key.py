@@ -55,7 +55,9 @@ async def fingerprint_key(client: KubernetesClient, namespace: str, name: str, r
             raise WaitError(denied.reason, message) from None
         except (ConflictError, ObjectGoneError):
             continue
-    raise ConflictError(Reason.PROGRESSING, f"{subject}: is made and deleted while it is read; it is tried again.")
+    raise ConflictError(
+        Reason.PROGRESSING, f"{subject}: was created and deleted while it was read; the operator retries."
+    )
 
 
 async def read_fingerprint_key(client: KubernetesClient, namespace: str, name: str) -> bytes | None:
@@ -98,9 +100,9 @@ def _key(raw: Json, subject: str) -> bytes:
     except (ValueError, TypeError, AttributeError):
         key = b""
     if len(key) != KEY_BYTES:
-        cure = "restore it from a backup, or delete it to have each integration sent to NetBird once more"
+        remedy = "restore it from a backup, or delete it to have each integration sent to NetBird once more"
         raise WaitError(
             Reason.SECRET_VALUE_INVALID,
-            f"{subject}: data.{_ENTRY} must be {KEY_BYTES} bytes (base64), and is not: {cure}.",
+            f"{subject}: data.{_ENTRY} must be {KEY_BYTES} bytes (base64), and is not: {remedy}.",
         )
     return key

@@ -19,7 +19,7 @@ def contended(inputs: DecisionInput, sentence: str) -> Report | None:
     recent = [each for each in inputs.status.internal.corrections if is_recent(each.at, wall, within=CONTENTION_WINDOW)]
     if (len(recent) < MAX_CORRECTIONS and not _is_reported(inputs)) or is_requested(inputs):
         return None
-    report = refuse(Reason.CONTENDED, f"{sentence} It was corrected {MAX_CORRECTIONS} times within an hour.")
+    report = refuse(Reason.CONTENDED, f"{sentence} The operator corrected it {MAX_CORRECTIONS} times within an hour.")
     return replace(report, drifted=report.message)
 
 

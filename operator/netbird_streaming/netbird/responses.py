@@ -236,7 +236,7 @@ def _refusal(call: Call, response: Response) -> OperatorError | None:
         return EditError(
             Reason.CONFIGURATION_REJECTED,
             f"{call}: NetBird refuses the configuration ({response.status}). "
-            f"{Reason.CONFIGURATION_REJECTED.remedy} A new key can take minutes to work, so it is tried again.",
+            f"{Reason.CONFIGURATION_REJECTED.remedy} A new key can take minutes to work, so the operator retries.",
         )
     known = _REFUSALS.get(response.status)
     return _wait(call, *known) if known and (writes_config or response.status in _OF_THE_TOKEN) else None

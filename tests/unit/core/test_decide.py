@@ -149,7 +149,7 @@ class TestUnknownOutcome:
         memory = replace(known.memory, create=replace(known.memory.create, error="NetBird failed (500)."))
         said = decide(replace(known, recorded=replace(known.recorded, memory=memory)))
         assert isinstance(said, Report)
-        assert said.message.startswith("NetBird failed (500). The answer to the create was lost.")
+        assert said.message.startswith("NetBird failed (500). The response to the create was lost.")
 
     def test_it_looks_with_a_list_begun_after_the_wait(self) -> None:
         assert decide(self.case(begun=NOW - 2)) == WaitForList(NOW - 1)

@@ -79,7 +79,7 @@ def url_fault(url: str) -> str | None:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return "can't be read as one; write https://host/path"
+        return "is not a valid URL; write https://host/path"
     checks = (
         (len(url) > MAX_URL, f"is longer than {MAX_URL} characters; shorten it"),
         (parts.scheme not in ("https", "http"), "must begin with https://"),

@@ -22,7 +22,9 @@ CLOCK_SLACK: Final = timedelta(minutes=10)
 MAX_NAMED: Final = 10
 ACCOUNT_RETRY: Final = 5.0
 """Seconds after which an account that NetBird failed to tell is asked for again."""
-_UNKNOWN: Final = "The answer to the create was lost. NetBird is asked what came of it when no late commit is possible."
+_UNKNOWN: Final = (
+    "The response to the create was lost. The operator looks for its outcome when no late commit is possible."
+)
 
 
 def open_intent(inputs: DecisionInput) -> Intent | None:
@@ -210,7 +212,9 @@ def resolve_open_intent(inputs: DecisionInput) -> Action | None:
 def _look_twice(inputs: DecisionInput, intent: Intent, snapshot: AccountSnapshot) -> Report | None:
     """Wait for a second LIST that shows nothing, some time later; None where that has come."""
     if snapshot.unidentified(intent.platform) > intent.unidentified:
-        sentence = "NetBird lists a new integration without a readable id, which may have come of an unanswered create."
+        sentence = (
+            "NetBird lists a new integration without a readable id, which may be the outcome of an unanswered create."
+        )
         return refuse(Reason.CREATE_AMBIGUOUS, sentence)
     first = snapshot.started_at if inputs.memory.absence.since is None else inputs.memory.absence.since
     if snapshot.started_at >= first + inputs.timeouts.absence:
@@ -295,7 +299,8 @@ def _ambiguous(inputs: DecisionInput, intent: Intent, found: list[Integration]) 
     shown = ", ".join(_described(inputs, intent, item) for item in found[:MAX_NAMED])
     more = f" and {len(found) - MAX_NAMED} others" if len(found) > MAX_NAMED else ""
     message = (
-        f"Integrations {shown}{more} may have come of a create whose answer was lost, and nothing tells which. "
+        f"Integrations {shown}{more} may be the outcome of a create whose response was lost, and none can be "
+        "identified. "
         f"{Reason.CREATE_AMBIGUOUS.remedy}"
     )
     return Report(ReadyState.STALLED, Reason.CREATE_AMBIGUOUS, message)
@@ -318,8 +323,8 @@ def _other_account(target: Target) -> Action:
     if target.account is None:
         return ConfirmAccount()
     message = (
-        "A create whose answer was lost went through another connection or token, and this one is not known to lead to "
-        "the same account. Go back to that one until the create is settled, or delete the resource with "
+        "A create whose response was lost used another connection or token, and this one is not known to lead to "
+        "the same account. Use the former one until the create is resolved, or delete the resource with "
         "deletionPolicy Orphan."
     )
     return Report(ReadyState.STALLED, Reason.ACCOUNT_UNCONFIRMED, message)

@@ -63,7 +63,7 @@ def _compare(inputs: DecisionInput, payload: Payload, item: Integration, *, lags
     request, status = payload.request, inputs.status
     if item.unreadable is not None:
         sentence = f"NetBird lists integration {item.id} in a form that can't be read: {item.unreadable}."
-        return Report(ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER, f"{sentence} It is tried again.")
+        return Report(ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER, f"{sentence} The operator retries.")
     shown = compare.differences(request.platform, request.config, item, inputs.key)
     fresh = {name: digest for name, digest in shown.items() if status.internal.normalized.get(name) != digest}
     normalized = {name: digest for name, digest in status.internal.normalized.items() if name in shown}
@@ -144,9 +144,9 @@ def _shows_our_write(inputs: DecisionInput, item: Integration) -> bool:
 
 def _drifted(inputs: DecisionInput, payload: Payload, item: Integration, fresh: dict[str, str]) -> Action:
     what = [*fresh, *(["enabled"] if item.enabled not in (None, payload.request.enabled) else [])]
-    sentence = f"Integration {item.id} in NetBird is not as the resource says ({', '.join(what)})."
+    sentence = f"Integration {item.id} in NetBird differs from the resource ({', '.join(what)})."
     if not what:
-        sentence = f"Somebody else wrote integration {item.id} in NetBird; perhaps a secret changed."
+        sentence = f"Another client wrote integration {item.id} in NetBird; a secret may have changed."
     spec = inputs.desired.resource.spec
     if spec.drift_policy is DriftPolicy.REPORT:
         message = f"{sentence} {Reason.DRIFTED.remedy}"

@@ -140,7 +140,8 @@ def _absent(inputs: DecisionInput, integration_id: int) -> Action | None:
 def _vanished(inputs: DecisionInput) -> Report:
     count = len(inputs.observed.vanished)
     sentence = (
-        f"NetBird shows {count} owned integrations of this account no longer, integration {inputs.status.id} too."
+        f"NetBird no longer shows {count} owned integrations of this account, among them integration "
+        f"{inputs.status.id}."
     )
     return Report(
         ReadyState.RECONCILING, Reason.INTEGRATIONS_VANISHED, f"{sentence} {Reason.INTEGRATIONS_VANISHED.remedy}"

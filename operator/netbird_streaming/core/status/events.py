@@ -150,7 +150,7 @@ _BOUND: Final = {
     Origin.ADOPTED: (EventReason.ADOPTED, "Integration {id} was adopted."),
     Origin.INFERRED: (
         EventReason.INFERRED,
-        "Integration {id} was taken for the outcome of a create whose answer was lost.",
+        "Integration {id} was identified as the outcome of a create whose response was lost.",
     ),
 }
 
@@ -189,7 +189,7 @@ def _expiry(before: ConnectionStatus, after: ConnectionStatus) -> Iterator[Event
 def _replaced(before: Status, after: Status) -> EventNote:
     """Return the Event for an integration that the resource does not own any more."""
     if not _has_moved(before, after):
-        sentence = f"Integration {before.id} is gone from NetBird: another one takes its place."
+        sentence = f"Integration {before.id} is gone from NetBird and was replaced by another one."
         return _note(EventReason.CORRECTED, sentence)
     where = "" if before.account_id is None else f" of account {before.account_id}"
     sentence = (
@@ -211,7 +211,10 @@ def _writes(before: Status, after: Status) -> Iterator[EventNote]:
     """A correction says that the settings were sent again; it is no update beside."""
     resent = after.internal.resent_at not in (None, before.internal.resent_at)
     if resent or _last_correction(after) not in (None, _last_correction(before)):
-        yield _note(EventReason.CORRECTED, f"Somebody else changed integration {after.id} in NetBird: it is set back.")
+        yield _note(
+            EventReason.CORRECTED,
+            f"Another client changed integration {after.id} in NetBird. The operator corrected it.",
+        )
     elif before.internal.applied is not None and after.internal.applied not in (None, before.internal.applied):
         sentence = f"NetBird accepted other settings of integration {after.id}: the resource or a Secret changed."
         yield _note(EventReason.UPDATED, sentence)

@@ -342,7 +342,7 @@ class Account:
             self._server_clock = (started_at, listing.date)
         accounts = {item.account_id for item in listing.items if item.account_id is not None}
         if len(accounts) > 1:
-            message = "NetBird listed integrations of more than one account; that is never right. It is tried again."
+            message = "NetBird listed integrations of more than one account, which is not valid. The operator retries."
             self.problem = WaitError(Reason.UNEXPECTED_ANSWER, message)
             return self.problem
         if accounts:

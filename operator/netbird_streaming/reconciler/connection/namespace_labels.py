@@ -19,7 +19,7 @@ LABELS_LIFETIME: Final = 30.0
 
 
 class NamespaceAccess(NamedTuple):
-    """What a connection allows a namespace: the tenant to act in, and whether it may adopt."""
+    """The access that a connection allows a namespace: the tenant to act in, and whether it may adopt."""
 
     tenant_id: str | None
     allow_adoption: bool

@@ -152,7 +152,7 @@ class ConnectionRegistry:
         except OperatorError as problem:
             message = (
                 f"NetBird does not say which account the token is in ({problem.reason}), so that a tenant's account"
-                f" can't be told from it. {Reason.ACCOUNT_UNCONFIRMED.remedy}"
+                f" can't be distinguished from it. {Reason.ACCOUNT_UNCONFIRMED.remedy}"
             )
             answer = WaitError(Reason.ACCOUNT_UNCONFIRMED, message)
         except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever

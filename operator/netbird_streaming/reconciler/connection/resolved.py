@@ -87,7 +87,7 @@ class ResolvedConnection:
             return self.state.token_account_id
         if found != self.state.token_account_id:
             return found
-        message = f"NetBird takes no notice of tenant {self.tenant_id}: the token may not act in it. "
+        message = f"NetBird ignores tenant {self.tenant_id}: the token may not act in it. "
         return WaitError(Reason.PERMISSION_DENIED, message + Reason.PERMISSION_DENIED.remedy)
 
 

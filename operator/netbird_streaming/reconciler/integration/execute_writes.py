@@ -195,7 +195,8 @@ async def _on_not_found(run: Reconciliation, inputs: DecisionInput, integration_
     snapshot = inputs.list_since(missing) if missing is not None else None
     if snapshot is not None and integration_id in snapshot.by_id:
         message = (
-            f"NetBird's list shows integration {integration_id}, but by id NetBird has none (404). It is tried again."
+            f"NetBird's list shows integration {integration_id}, but NetBird answers 404 for that id. The operator "
+            "retries."
         )
         return await report_error(run, inputs, RetryError(Reason.UNEXPECTED_ANSWER, message))
     note_missing(run)

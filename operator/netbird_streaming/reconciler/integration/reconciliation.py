@@ -22,7 +22,8 @@ from netbird_streaming.reconciler.records import ResourceRecord
 from netbird_streaming.reconciler.versions import version_of
 
 _UNWRITABLE: Final = (
-    "Kubernetes shows the resource and answers its writes with 404, as where its namespace is gone. It is tried again."
+    "Kubernetes shows the resource but answers writes to it with 404, for example because its namespace is gone. The "
+    "operator retries."
 )
 
 

@@ -94,7 +94,7 @@ RESOURCES: Final = MetricDefinition(
     labels=("kind", "ready", "reason"),
 )
 DRIFTS_FOUND: Final = MetricDefinition(
-    Type.COUNTER, "drifts_found_total", "Integrations that somebody else was found to have changed or deleted."
+    Type.COUNTER, "drifts_found_total", "Integrations that another client changed or deleted."
 )
 DRIFTS_CORRECTED: Final = MetricDefinition(
     Type.COUNTER, "drifts_corrected_total", "Of these, how many NetBird accepted a correction of."

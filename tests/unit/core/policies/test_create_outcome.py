@@ -99,7 +99,7 @@ def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for
     status = Status().evolve(creation=intent_of(resource), owner_uid=resource.metadata.uid)
     action = decide(case(integration(status=status), memory=replace(SEEN, create=replace(SEEN.create, ended_at=NOW))))
     assert isinstance(action, Report)
-    assert action.message.startswith("The answer to the create was lost.")
+    assert action.message.startswith("The response to the create was lost.")
 
 
 def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:

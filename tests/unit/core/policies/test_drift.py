@@ -23,7 +23,7 @@ CHANGED: Final = {"url": f"{URL}/other", "headers": "{}", "body_template": ""}
 LOOKED: Final = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 60, compared_at=NOW - 50))
 FIRST: Final = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 60))
 REPORT: Final = {"driftPolicy": "Report"}
-DRIFTED: Final = "Integration 5 in NetBird is not as the resource says"
+DRIFTED: Final = "Integration 5 in NetBird differs from the resource"
 
 
 def condition(name: str, status: Any, reason: Reason) -> Condition:
@@ -59,7 +59,7 @@ class TestSaying:
             ({"enabled": False}, f"{DRIFTED} (enabled)."),
             ({"config": OTHER, "updated_at": LATER}, f"{DRIFTED} (url, body_template)."),
             ({"config": OTHER, "updated_at": LATER, "enabled": False}, f"{DRIFTED} (url, body_template, enabled)."),
-            ({"updated_at": LATER}, "Somebody else wrote integration 5 in NetBird; perhaps a secret changed."),
+            ({"updated_at": LATER}, "Another client wrote integration 5 in NetBird; a secret may have changed."),
         ],
     )
     def test_it_says_what_differs(self, changes: dict[str, Any], sentence: str) -> None:
