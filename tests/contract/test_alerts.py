@@ -1,4 +1,4 @@
-"""The alerts as the chart renders them, and their runbooks. tests/monitoring/ asks promtool and a Prometheus."""
+"""The alerts as the chart renders them, and their runbooks. tests/monitoring/ evaluates them."""
 
 import json
 import re
@@ -26,11 +26,11 @@ def named(found: list[Alert], name: str) -> Alert:
     return next(each for each in found if each.name == name)
 
 
-def test_there_is_a_rule_only_where_it_is_asked_for(helm: Path) -> None:
+def test_rule_exists_only_if_enabled(helm: Path) -> None:
     assert of_kind(render(helm, "netbird-system"), "PrometheusRule") == []
 
 
-def test_every_alert_says_how_bad_it_is_and_what_it_is(helm: Path) -> None:
+def test_every_alert_has_a_severity_and_a_description(helm: Path) -> None:
     found = alerts(rule_groups(helm))
     assert [each.name for each in found] == NAMES
     for each in found:
@@ -45,14 +45,14 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert(helm: Path) -> Non
         assert each.annotations["runbook"] == f"docs/runbooks/{each.name}.md"
 
 
-def test_the_page_on_operations_leads_to_every_runbook() -> None:
+def test_operations_page_links_every_runbook() -> None:
     page = "docs/operations.md"
     led_to = {link.destination[0].name for link in pages.links(page) if link.target.startswith("runbooks/")}
     assert led_to == {f"{name}.md" for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_runbook_begins_with_what_to_look_at(name: str) -> None:
+def test_runbook_begins_with_look_first(name: str) -> None:
     page = (RUNBOOKS / f"{name}.md").read_text()
     title, look, *rest = re.split(r"^## ", page, flags=re.MULTILINE)
     assert title.startswith(f"# {name}\n")
@@ -62,19 +62,19 @@ def test_a_runbook_begins_with_what_to_look_at(name: str) -> None:
     assert [each.partition("\n")[0] for each in rest] == ["What it means", "Remedies"]
 
 
-def test_the_runbook_of_what_is_not_ready_says_who_has_to_act_for_every_reason() -> None:
+def test_not_ready_runbook_says_who_has_to_act_for_every_reason() -> None:
     page = (RUNBOOKS / "NetBirdStreamingNotReady.md").read_text()
     assert [reason.value for reason in Reason if f"`{reason.value}`" not in page] == []
 
 
-def test_a_link_to_the_runbook_is_made_where_they_are_served(helm: Path) -> None:
+def test_runbook_link_is_set_if_runbooks_are_served(helm: Path) -> None:
     for url in ("https://git.example.com/docs/runbooks", "https://git.example.com/docs/runbooks/"):
         for each in alerts(rule_groups(helm, runbookURL=url)):
             assert each.annotations["runbook_url"] == f"https://git.example.com/docs/runbooks/{each.name}.md"
             assert "runbook" not in each.annotations
 
 
-def test_an_alert_can_be_changed_or_left_out_and_the_others_stay(helm: Path) -> None:
+def test_changed_or_omitted_alert_leaves_the_others_unchanged(helm: Path) -> None:
     plain = alerts(rule_groups(helm))
     own = {
         "NetBirdStreamingNotReady": {"for": "1h", "severity": "info"},
@@ -88,7 +88,7 @@ def test_an_alert_can_be_changed_or_left_out_and_the_others_stay(helm: Path) -> 
     assert {each.name for each in found} == set(NAMES) - {"NetBirdStreamingInternalError"}
 
 
-def test_its_labels_are_the_users_and_ours(helm: Path) -> None:
+def test_labels_are_the_users_and_the_charts(helm: Path) -> None:
     labels = {"release": "prometheus", "app.kubernetes.io/name": "mine"}
     values = {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, "labels": labels}}}
     (rule,) = of_kind(render(helm, "netbird-system", values), "PrometheusRule")
@@ -96,7 +96,7 @@ def test_its_labels_are_the_users_and_ours(helm: Path) -> None:
     assert rule["metadata"]["labels"]["app.kubernetes.io/name"] == "netbird-streaming-operator"
 
 
-def test_the_schema_knows_each_alert_by_name() -> None:
+def test_schema_has_each_alert_by_name() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     settings = schema["properties"]["metrics"]["properties"]["prometheusRule"]["properties"]
     assert list(settings["alerts"]["properties"]) == NAMES

@@ -1,4 +1,4 @@
-"""The custom resources follow the Kubernetes API conventions, so that their names and bounds can stay for good."""
+"""The custom resources follow the Kubernetes API conventions, so that their names and bounds can stay stable."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def name_of(path: str) -> str:
 
 
 def required_by_models(model: type[Model], path: str = "") -> Iterator[str]:
-    """The fields that have no default in their model, by their path in the schema."""
+    """Return the fields that have no default in their model, by their path in the schema."""
     for info in model.model_fields.values():
         where = f"{path}.{info.alias}"
         if info.is_required():
@@ -57,8 +57,8 @@ def models_of(info: FieldInfo) -> Iterator[tuple[type[Model], str]]:
 
 
 @each_definition
-def test_what_is_always_needed_is_in_required(definition: CrdDefinition) -> None:
-    """A client that reads the schema, such as a form or a generator, knows nothing of CEL."""
+def test_always_needed_fields_are_required(definition: CrdDefinition) -> None:
+    """Clients that read the schema, such as forms or generators, do not evaluate CEL."""
     found = {
         f"{path}.{name}"
         for path, schema in [("", schema_of(definition)), *nodes(schema_of(definition))]
@@ -68,14 +68,14 @@ def test_what_is_always_needed_is_in_required(definition: CrdDefinition) -> None
     assert {path for path in found if not path.startswith(".metadata")} == wanted
 
 
-def test_the_platform_and_the_kind_of_a_connection_are_required() -> None:
+def test_platform_and_connection_kind_are_required() -> None:
     spec = schema_of(DEFINITIONS[0])["properties"]["spec"]
     assert "platform" in spec["required"]
     assert spec["properties"]["connectionRef"]["required"] == ["kind", "name"]
 
 
 @each_definition
-def test_no_rule_says_what_required_says(definition: CrdDefinition) -> None:
+def test_no_rule_repeats_required(definition: CrdDefinition) -> None:
     for path, schema in nodes(schema_of(definition)):
         for rule in schema.get("x-kubernetes-validations", ()):
             if rule.get("reason") == "FieldValueRequired":
@@ -96,8 +96,8 @@ def test_every_free_value_has_an_example(definition: CrdDefinition) -> None:
 
 
 @each_definition
-def test_every_reference_has_an_example_of_its_own(definition: CrdDefinition) -> None:
-    """Else the one example would tell the reader of `kubectl explain …tokenSecretRef.name` about Datadog."""
+def test_every_reference_has_its_own_example(definition: CrdDefinition) -> None:
+    """Without it, `kubectl explain …tokenSecretRef.name` would show an example about Datadog."""
     found: dict[tuple[str, str], set[str]] = {}
     for path, schema in fields(definition).items():
         if "SecretRef." in path or "MapRef." in path:
@@ -108,7 +108,7 @@ def test_every_reference_has_an_example_of_its_own(definition: CrdDefinition) ->
     assert len(keys) == len(set(keys))
 
 
-def test_an_example_of_one_use_changes_no_other() -> None:
+def test_example_of_one_use_changes_no_other() -> None:
     spec = schema_of(DEFINITIONS[1])["properties"]["spec"]["properties"]
     assert spec["tokenSecretRef"]["properties"]["name"]["description"].endswith("Example: netbird.")
     assert spec["caBundleConfigMapRef"]["properties"]["name"]["description"].endswith("Example: company-ca.")
@@ -138,7 +138,7 @@ def test_references_and_policies_are_named_so(definition: CrdDefinition) -> None
 
 @each_definition
 def test_values_of_an_enum_are_camel_case(definition: CrdDefinition) -> None:
-    """But the platform's: these are NetBird's own, and docs/api-stability.md says so."""
+    """Except the platform's, which are NetBird's own, as docs/api-stability.md says."""
     for path, schema in fields(definition).items():
         if path == ".spec.platform":
             assert schema["enum"] == [each.value for each in Platform]
@@ -148,7 +148,7 @@ def test_values_of_an_enum_are_camel_case(definition: CrdDefinition) -> None:
 
 @each_definition
 def test_every_integer_has_bounds(definition: CrdDefinition) -> None:
-    """An id of NetBird, or a generation, is any positive 64-bit integer, which the format says."""
+    """An id of NetBird, or a generation, is any positive 64-bit integer, as the format says."""
     for path, schema in nodes(schema_of(definition)):
         if schema["type"] != "integer":
             continue
@@ -158,7 +158,7 @@ def test_every_integer_has_bounds(definition: CrdDefinition) -> None:
 
 
 @each_definition
-def test_every_time_has_a_form_and_a_length(definition: CrdDefinition) -> None:
+def test_every_time_has_a_pattern_and_a_length(definition: CrdDefinition) -> None:
     for path, schema in nodes(schema_of(definition)):
         is_time = schema.get("format") == "date-time" or re.search(r"(?:edAt|Time|since|until)$", path)
         if is_time and schema["type"] == "string" and "ReconcileAt" not in path:
@@ -177,7 +177,7 @@ def test_no_example_is_left_in_a_schema() -> None:
     assert shown["properties"]["inner"]["properties"]["name"]["description"] == "The name. Example: a."
 
 
-def test_the_page_names_what_is_kept_on_purpose() -> None:
+def test_page_names_the_intended_exceptions() -> None:
     page = (pages.ROOT / "docs" / "api-stability.md").read_text()
     for word in ("generic_http", "64-bit", "status.internal", "v1alpha1", "tolerate"):
         assert word in page

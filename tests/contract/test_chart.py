@@ -1,4 +1,4 @@
-"""The chart, as Helm renders it: restricted pods, flags that the operator knows, the definitions of crds/."""
+"""The chart, as Helm renders it: restricted pods, known flags, the definitions of crds/."""
 
 import asyncio
 import ssl
@@ -48,7 +48,7 @@ def environment(helm: Path, **values: Any) -> dict[str, str]:
     return {each["name"]: each.get("value", "") for each in container(helm, **values).get("env", ())}
 
 
-def test_the_pod_is_restricted_and_its_root_read_only(helm: Path) -> None:
+def test_pod_is_restricted_and_its_root_read_only(helm: Path) -> None:
     found = pod(helm)
     (made,) = found["containers"]
     assert found["securityContext"]["runAsNonRoot"] is True
@@ -64,7 +64,7 @@ def test_the_pod_is_restricted_and_its_root_read_only(helm: Path) -> None:
     assert found["terminationGracePeriodSeconds"] > Settings().shutdown_grace
 
 
-def test_the_only_token_is_one_that_is_mounted_for_an_hour(helm: Path) -> None:
+def test_only_token_is_a_mounted_one_for_an_hour(helm: Path) -> None:
     rendered = render(helm, NAMESPACE)
     (account,) = of_kind(rendered, "ServiceAccount")
     assert account["automountServiceAccountToken"] is False
@@ -76,7 +76,7 @@ def test_the_only_token_is_one_that_is_mounted_for_an_hour(helm: Path) -> None:
     assert (mount["name"], mount["mountPath"], mount["readOnly"]) == (volume["name"], TOKEN_FOLDER, True)
 
 
-def test_values_become_flags_that_the_operator_knows(helm: Path) -> None:
+def test_values_become_flags_of_the_operator(helm: Path) -> None:
     scope = {"namespaces": ["team-a", "team-b"], "clusterConnections": False}
     arguments = container(
         helm,
@@ -102,7 +102,7 @@ def test_values_become_flags_that_the_operator_knows(helm: Path) -> None:
         assert {each.partition("=")[0] for each in given[1:]} <= flags
 
 
-def test_metrics_have_a_port_of_their_own_unless_they_are_not_wanted(helm: Path) -> None:
+def test_metrics_have_a_separate_port_unless_disabled(helm: Path) -> None:
     found = container(helm, metrics={"perConnection": True})
     ports = {each["name"]: each["containerPort"] for each in found["ports"]}
     assert f"--metrics-port={ports['metrics']}" in found["args"]
@@ -112,7 +112,7 @@ def test_metrics_have_a_port_of_their_own_unless_they_are_not_wanted(helm: Path)
     assert [each["name"] for each in without["ports"]] == ["health"]
 
 
-def test_a_pod_monitor_scrapes_that_port_of_all_our_pods(helm: Path) -> None:
+def test_pod_monitor_scrapes_the_metrics_port_of_all_pods(helm: Path) -> None:
     assert of_kind(render(helm, NAMESPACE), "PodMonitor") == []
     values = {"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s"}}}
     (monitor,) = of_kind(render(helm, NAMESPACE, values), "PodMonitor")
@@ -121,14 +121,14 @@ def test_a_pod_monitor_scrapes_that_port_of_all_our_pods(helm: Path) -> None:
     assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "path": "/metrics", "interval": "30s"}]
 
 
-def test_two_pods_never_act_at_once_whether_there_is_a_lease_or_not(helm: Path) -> None:
+def test_two_pods_never_act_at_once_with_or_without_a_lease(helm: Path) -> None:
     assert deployment(helm)["spec"]["replicas"] == 2
     assert deployment(helm)["spec"]["strategy"]["type"] == "RollingUpdate"
     alone = deployment(helm, leaderElection=False, replicaCount=1)["spec"]
     assert alone["strategy"] == {"type": "Recreate"}
 
 
-def test_the_definitions_are_those_of_crds_and_stay_on_removal(helm: Path) -> None:
+def test_definitions_equal_crds_and_stay_on_removal(helm: Path) -> None:
     sources = {path.name: path.read_bytes() for path in DEFINITIONS.glob("*.yaml")}
     assert sources
     assert {path.name: path.read_bytes() for path in COPIES.glob("*.yaml")} == sources, "run `make crds`"
@@ -142,7 +142,7 @@ def test_the_definitions_are_those_of_crds_and_stay_on_removal(helm: Path) -> No
         }
 
 
-def test_the_definitions_can_go_with_the_release_or_be_left_to_others(helm: Path) -> None:
+def test_definitions_can_be_removed_with_the_release_or_left_out(helm: Path) -> None:
     kept = of_kind(render(helm, NAMESPACE), "CustomResourceDefinition")
     going = of_kind(render(helm, NAMESPACE, {"crds": {"keep": False}}), "CustomResourceDefinition")
     for definition in kept:
@@ -151,7 +151,7 @@ def test_the_definitions_can_go_with_the_release_or_be_left_to_others(helm: Path
     assert of_kind(render(helm, NAMESPACE, {"crds": {"enabled": False}}), "CustomResourceDefinition") == []
 
 
-def test_there_is_no_connection_without_a_token_and_with_one_it_stays(helm: Path) -> None:
+def test_connection_needs_a_token_and_stays_on_removal(helm: Path) -> None:
     assert of_kind(render(helm, NAMESPACE), "ClusterNetBirdConnection") == []
     values = {"connection": CONNECTION}
     (connection,) = of_kind(render(helm, NAMESPACE, values, api_versions=[SERVED]), "ClusterNetBirdConnection")
@@ -168,7 +168,7 @@ def test_there_is_no_connection_without_a_token_and_with_one_it_stays(helm: Path
 
 
 @pytest.mark.parametrize("api_versions", [[], [SERVED]], ids=["before the definitions", "after them"])
-def test_without_a_cluster_the_connection_is_an_ordinary_object(helm: Path, api_versions: list[str]) -> None:
+def test_connection_is_an_ordinary_object_without_a_cluster(helm: Path, api_versions: list[str]) -> None:
     """Argo CD deletes a hook before each sync, and Flux, kustomize and CI render without a cluster too."""
     rendered = render(helm, NAMESPACE, {"connection": CONNECTION}, api_versions=api_versions)
     for each in rendered:
@@ -183,21 +183,21 @@ def test_no_namespace_may_use_the_connection_by_default(helm: Path) -> None:
     assert "access" not in connection["spec"]
 
 
-def test_a_digest_goes_before_a_tag(helm: Path) -> None:
+def test_digest_has_precedence_over_a_tag(helm: Path) -> None:
     digest = "sha256:" + "a" * 64
     image = container(helm, image={"tag": "1", "digest": digest})["image"]
     assert image == f"netbird-streaming-operator@{digest}"
 
 
-def test_a_proxy_is_used_for_all_but_the_api_server_and_what_is_excepted(helm: Path) -> None:
+def test_proxy_is_used_except_for_the_api_server_and_exceptions(helm: Path) -> None:
     assert environment(helm) == {}
     proxy = "http://proxy.example.com:3128"
     found = environment(helm, proxy={"https": proxy, "noProxy": ".corp.example,192.0.2.0/24"})
-    # Kubernetes puts the variable's value into its place.
+    # Kubernetes replaces the variable by its value.
     assert found == {"HTTPS_PROXY": proxy, "NO_PROXY": "$(KUBERNETES_SERVICE_HOST),.corp.example,192.0.2.0/24"}
 
 
-def test_a_ca_bundle_is_mounted_where_the_http_client_looks_for_it(helm: Path) -> None:
+def test_ca_bundle_is_mounted_where_the_http_client_reads_it(helm: Path) -> None:
     found = pod(helm, caBundle={"configMap": {"name": "company-ca", "key": "root.pem"}})
     (variable,) = found["containers"][0]["env"]
     mount = next(each for each in found["containers"][0]["volumeMounts"] if each["name"] == "ca-bundle")
@@ -208,7 +208,7 @@ def test_a_ca_bundle_is_mounted_where_the_http_client_looks_for_it(helm: Path) -
     assert variable == {"name": "SSL_CERT_FILE", "value": f"{mount['mountPath']}/{item['path']}"}
 
 
-async def test_that_ca_bundle_is_trusted_and_no_other(helm: Path) -> None:
+async def test_only_the_configured_ca_bundle_is_trusted(helm: Path) -> None:
     served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     served.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
 
@@ -228,7 +228,7 @@ async def test_that_ca_bundle_is_trusted_and_no_other(helm: Path) -> None:
             assert (await client.get(url)).status_code == 204
 
 
-def test_one_pod_at_a_time_may_be_drained_where_there_are_several(helm: Path) -> None:
+def test_one_of_several_pods_may_be_drained_at_a_time(helm: Path) -> None:
     (budget,) = of_kind(render(helm, NAMESPACE), "PodDisruptionBudget")
     found = deployment(helm)["spec"]
     assert budget["spec"]["maxUnavailable"] == 1
@@ -237,7 +237,7 @@ def test_one_pod_at_a_time_may_be_drained_where_there_are_several(helm: Path) ->
         assert of_kind(render(helm, NAMESPACE, values), "PodDisruptionBudget") == []
 
 
-def test_pods_are_spread_over_nodes_or_as_is_said(helm: Path) -> None:
+def test_pods_are_spread_over_nodes_or_as_configured(helm: Path) -> None:
     labels = deployment(helm)["spec"]["selector"]
     (spread,) = pod(helm)["topologySpreadConstraints"]
     assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
@@ -248,7 +248,7 @@ def test_pods_are_spread_over_nodes_or_as_is_said(helm: Path) -> None:
     ]
 
 
-def test_our_labels_win_over_the_users(helm: Path) -> None:
+def test_chart_labels_have_precedence_over_the_users(helm: Path) -> None:
     values = {"podLabels": {"app.kubernetes.io/name": "mine", "team": "platform"}}
     found = deployment(helm, **values)["spec"]
     labels = found["template"]["metadata"]["labels"]
@@ -268,7 +268,7 @@ def test_our_labels_win_over_the_users(helm: Path) -> None:
     ],
     ids=["default", "port", "http", "proxy", "IPv6 with port", "IPv6"],
 )
-def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
+def test_network_policy_allows_egress_to_dns_the_api_server_and_netbird(
     helm: Path, values: Mapping[str, Any], ports: set[int]
 ) -> None:
     assert of_kind(render(helm, NAMESPACE, values), "NetworkPolicy") == []
@@ -296,7 +296,7 @@ def test_a_network_policy_lets_out_to_dns_the_api_server_and_netbird(
     ],
     ids=["the API server anywhere", "both named", "another port", "other ports", "none named"],
 )
-def test_a_network_policy_that_would_not_restrict_netbird_is_refused(
+def test_network_policy_without_a_restriction_for_netbird_is_refused(
     helm: Path, policy: Mapping[str, Any], *, is_refused: bool
 ) -> None:
     values = {"networkPolicy": {"enabled": True, **policy}}
@@ -309,14 +309,14 @@ def test_a_network_policy_that_would_not_restrict_netbird_is_refused(
         render(helm, NAMESPACE, values)
 
 
-def test_the_fingerprint_key_has_an_empty_secret_that_outlives_the_release(helm: Path) -> None:
+def test_fingerprint_key_has_an_empty_secret_that_outlives_the_release(helm: Path) -> None:
     (secret,) = of_kind(render(helm, NAMESPACE), "Secret")
     assert secret["metadata"]["name"] == "netbird-streaming-operator-fingerprint-key"
     assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert secret.keys() == {"apiVersion", "kind", "metadata", "type"}
 
 
-def test_a_network_policy_lets_in_whom_is_named_to_what_there_is(helm: Path) -> None:
+def test_network_policy_allows_named_peers_to_existing_ports(helm: Path) -> None:
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     policy = {"enabled": True, "metrics": {"from": [peer]}}
     (found,) = of_kind(render(helm, NAMESPACE, {"networkPolicy": policy}), "NetworkPolicy")

@@ -1,4 +1,4 @@
-"""The chart grants what tests/harness/rights.py lists, in each scope, to its ServiceAccount and to nobody else."""
+"""The chart grants exactly the list of tests/harness/rights.py, in each scope, to its ServiceAccount only."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ NAMESPACES = {("", "namespaces", "get")}
 LEASES = {granted for granted in OWN if granted[0] == "coordination.k8s.io"}
 LEASE = {("coordination.k8s.io", "leases=netbird-streaming-operator", "get")}
 KEY = {("", "secrets=netbird-streaming-operator-fingerprint-key", "get")}
-"""`patch` on it is among the operator's own rights in each scope."""
+"""The verb `patch` on it is among the operator's own rights in each scope."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def helm() -> Path:
 
 
 def granted(manifests: list[Manifest]) -> dict[str, set[Granted]]:
-    """What the ServiceAccount may do, by namespace; `*` is the cluster. No right is granted twice."""
+    """Return the rights of the ServiceAccount, by namespace; `*` is the cluster. No right is granted twice."""
     found: dict[str, set[Granted]] = {}
     (account,) = of_kind(manifests, "ServiceAccount")
     bindings = of_kind(manifests, "ClusterRoleBinding", "RoleBinding")
@@ -130,13 +130,13 @@ def aggregates(role: Manifest) -> bool:
         "its own namespace, without cluster connections",
     ],
 )
-def test_the_rights_are_those_that_are_needed(
+def test_granted_rights_are_the_needed_ones(
     helm: Path, values: Mapping[str, Any], expected: dict[str, set[Granted]]
 ) -> None:
     assert granted(render(helm, NAMESPACE, values)) == expected
 
 
-def test_users_roles_are_made_unless_there_is_to_be_no_cluster_role(helm: Path) -> None:
+def test_users_roles_exist_unless_cluster_roles_are_disabled(helm: Path) -> None:
     values: Mapping[str, Any]
     for values in ({}, {"scope": {"namespaces": ["team-a"]}}):
         roles = [each for each in of_kind(render(helm, NAMESPACE, values), "ClusterRole") if aggregates(each)]

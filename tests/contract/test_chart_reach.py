@@ -1,4 +1,4 @@
-"""Each value of the chart reaches the objects that it is for, and so does what a parent chart gives."""
+"""Each value of the chart affects its objects, and so do the values of a parent chart."""
 
 import json
 import shutil
@@ -39,12 +39,12 @@ def nested(path: str, value: Any) -> dict[str, Any]:
     return found
 
 
-def test_there_is_a_case_for_each_value() -> None:
+def test_each_value_has_a_case() -> None:
     assert {each.path for each in values(VALUES.read_text())} == CASES.keys()
 
 
 @pytest.mark.parametrize("path", CASES)
-def test_a_value_reaches_its_objects(helm: Path, path: str) -> None:
+def test_value_affects_its_objects(helm: Path, path: str) -> None:
     case = CASES[path]
     found = of_kind(render(helm, NAMESPACE, merged(case.beside, nested(path, case.given))), case.kind)
     if case.expected is None:
@@ -67,13 +67,13 @@ def test_common_labels_are_on_every_object_and_on_the_pods_and_in_no_selector(he
     assert "platform" not in selectors
 
 
-def test_our_own_labels_take_precedence_over_common_ones(helm: Path) -> None:
+def test_chart_labels_have_precedence_over_common_ones(helm: Path) -> None:
     given = {"commonLabels": {"app.kubernetes.io/instance": "theirs"}}
     for each in render(helm, NAMESPACE, given):
         assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "netbird-streaming-operator"
 
 
-def test_an_extra_object_may_hold_templates(helm: Path) -> None:
+def test_extra_object_may_hold_templates(helm: Path) -> None:
     text = "{apiVersion: v1, kind: Endpoints, metadata: {name: '{{ .Release.Name }}'}}"
     given = [text, {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "{{ .Release.Namespace }}"}}]
     found = of_kind(render(helm, NAMESPACE, {"extraObjects": given}), "Endpoints")
@@ -87,8 +87,8 @@ def test_null_leaves_uid_gid_and_fs_group_to_the_platform(helm: Path) -> None:
     assert not {"runAsUser", "runAsGroup"} & container("securityContext")(deployment).keys()
 
 
-def test_the_alert_on_missing_metrics_names_the_namespace(helm: Path) -> None:
-    """An absent series has no labels, so a receiver chosen by namespace would never see the alert."""
+def test_missing_metrics_alert_names_the_namespace(helm: Path) -> None:
+    """An absent series has no labels, so a receiver that is selected by namespace would never get the alert."""
     given = {"metrics": {**MONITOR, "prometheusRule": ON}}
     (rule,) = of_kind(render(helm, NAMESPACE, given), "PrometheusRule")
     alerts = {each["alert"]: each for each in spec("groups", 0, "rules")(rule)}
@@ -97,15 +97,15 @@ def test_the_alert_on_missing_metrics_names_the_namespace(helm: Path) -> None:
     assert {name for name, each in alerts.items() if each["labels"].get("namespace") == NAMESPACE} == absent
 
 
-def test_a_service_has_a_name_that_kubernetes_takes(helm: Path) -> None:
-    """The name of a Service begins with a letter and holds no dot; a release's may do both."""
+def test_service_has_a_valid_name(helm: Path) -> None:
+    """The name of a Service begins with a letter and holds no dot, unlike a release's."""
     given = {"metrics": {"service": ON}, "fullnameOverride": "2041.netbird"}
     (service,) = of_kind(render(helm, NAMESPACE, given), "Service")
     assert service["metadata"]["name"] == "metrics-2041-netbird"
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_a_parent_chart_takes_it_by_a_condition_and_shares_its_globals(
+def test_parent_chart_enables_it_by_a_condition_and_shares_its_globals(
     helm: Path, tmp_path: Path, *, enabled: bool
 ) -> None:
     name = CHART.name

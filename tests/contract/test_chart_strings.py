@@ -1,4 +1,4 @@
-"""Names that YAML takes for numbers, booleans or dates stay strings in each object that the chart renders."""
+"""Names that YAML parses as numbers, booleans or dates stay strings in each rendered object."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.harness.controlplane import Binaries
 from tools.chart import Manifest, of_kind, render
 
 AWKWARD: Final = ("no", "on", "true", "null", "10023", "0777", "0x1f", "1e3", "3240286e-210077", "2024-01-01", "1-2")
-"""What YAML 1.1, which PyYAML reads, takes for something else than a string; all are names of namespaces."""
+"""Names that YAML 1.1, which PyYAML implements, does not parse as strings. All are valid namespaces."""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def helm() -> Path:
 
 
 def everywhere(name: str) -> dict[str, Any]:
-    """Values with that name in each place where a name can be."""
+    """Return values with that name in each place for a name."""
     return {
         "connection": {
             "name": name,
@@ -52,7 +52,7 @@ def everywhere(name: str) -> dict[str, Any]:
 
 
 def strings(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values that Kubernetes wants as strings: names, labels, annotations, keys, arguments."""
+    """Return the values that Kubernetes requires as strings: names, labels, annotations, keys, arguments."""
     if isinstance(node, list):
         for each in node:
             yield from strings(each, f"{path}[]")
@@ -70,16 +70,16 @@ def strings(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("name", AWKWARD)
-def test_a_name_is_a_string_wherever_it_is_rendered(helm: Path, name: str) -> None:
+def test_name_is_a_string_wherever_it_is_rendered(helm: Path, name: str) -> None:
     rendered = of_any(render(helm, name, everywhere(name), release=name))
     found = [pair for each in rendered for pair in strings(each, each["kind"])]
     assert [(path, value) for path, value in found if not isinstance(value, str)] == []
-    # What would be dropped, or never rendered, would prove nothing.
+    # A dropped or never rendered value would prove nothing.
     holding = {each["kind"] for each in rendered if name in yaml.safe_dump(each)}
     assert holding == {each["kind"] for each in rendered}
     assert len(holding) >= 11
 
 
 def of_any(rendered: list[Manifest]) -> list[Manifest]:
-    """All but the definitions, which are no text of the user's."""
+    """Return all objects except the definitions, which hold no text of the user."""
     return [each for each in rendered if each not in of_kind(rendered, "CustomResourceDefinition")]

@@ -1,4 +1,4 @@
-"""The chart's values: each described once, each with a type, nothing unknown accepted at any depth."""
+"""The chart's values: each has one description and a type, and unknown ones are refused at any depth."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def helm() -> Path:
 
 
 def schemas(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each part of the schema that says something of an object."""
+    """Yield each part of the schema that describes an object."""
     if isinstance(node, dict):
         if "object" in (node.get("type") or ()) and "extraObjects" not in path:
             yield path, node
@@ -57,7 +57,7 @@ def schemas(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]
 
 
 def misspelt(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[Any]:
-    """Copies with one more field, in each of the objects in turn."""
+    """Yield copies with one more field, in each of the objects in turn."""
     if isinstance(node, dict):
         if not FREE.search("/".join(map(str, path))):
             yield {**node, "misspelt": "x"}
@@ -72,23 +72,23 @@ OPEN = {
     # Maps of the user's own keys.
     "/definitions/strings",
     "/definitions/quantities",
-    # Kubernetes and other operators judge these.
+    # Kubernetes and other operators validate these.
     "/definitions/kubernetesOwn",
     "/definitions/named",
-    # What a parent chart shares with its subcharts.
+    # Globals of a parent chart for its subcharts.
     "/properties/global",
 }
 OF_HELM = {"global", "enabled"}
-"""What Helm gives to a subchart; no value of ours."""
+"""Helm's values for a subchart, not ours."""
 
 
-def test_no_object_of_the_schema_takes_what_it_does_not_name() -> None:
+def test_no_object_of_the_schema_accepts_unknown_fields() -> None:
     open_ones = {path for path, schema in schemas(SCHEMA) if schema.get("additionalProperties") is not False}
     assert open_ones == OPEN
 
 
 def resolved(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema that a reference leads to."""
+    """Return the schema that a reference points to."""
     if "$ref" not in node:
         return node
     found: Mapping[str, Any] = SCHEMA["definitions"][node["$ref"].rpartition("/")[2]]
@@ -96,7 +96,7 @@ def resolved(node: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("value", DESCRIBED, ids=lambda value: value.path)
-def test_each_value_is_described_and_has_a_type(value: Value) -> None:
+def test_each_value_has_a_description_and_a_type(value: Value) -> None:
     assert value.description.endswith(".")
     node: Mapping[str, Any] = SCHEMA
     for part in value.path.split("."):
@@ -104,7 +104,7 @@ def test_each_value_is_described_and_has_a_type(value: Value) -> None:
     assert node.keys() & {"type", "enum"}
 
 
-def test_the_schema_has_no_value_that_is_not_described() -> None:
+def test_schema_has_no_undescribed_value() -> None:
     described = {value.path for value in DESCRIBED}
 
     def leaves(node: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
@@ -118,15 +118,15 @@ def test_the_schema_has_no_value_that_is_not_described() -> None:
     assert set(leaves(SCHEMA, ())) - OF_HELM == described
 
 
-def test_the_readme_is_made_of_the_values_and_the_rights() -> None:
+def test_readme_tables_match_the_values_and_the_rights() -> None:
     assert written(README.read_text()) == README.read_text(), "run `make docs`"
 
 
-def test_what_kubernetes_itself_takes_is_taken(helm: Path) -> None:
+def test_kubernetes_own_fields_are_accepted(helm: Path) -> None:
     assert render(helm, "netbird-system", KUBERNETES_OWN)
 
 
-def test_a_misspelt_field_is_refused_at_each_depth(helm: Path) -> None:
+def test_misspelt_field_is_refused_at_each_depth(helm: Path) -> None:
     tried = list(misspelt(KUBERNETES_OWN))
     assert len(tried) > 20
     for changed in tried:
@@ -208,7 +208,7 @@ STRINGS = [
 
 
 @pytest.mark.parametrize(("path", "value"), STRINGS, ids=str)
-def test_a_string_that_yaml_reads_as_something_else_is_refused_with_the_fix(helm: Path, path: str, value: Any) -> None:
+def test_string_that_yaml_parses_differently_is_refused_with_the_fix(helm: Path, path: str, value: Any) -> None:
     parts = re.sub(r"\[.*", "", path).split(".")
     while ".".join(parts) not in {each.path for each in DESCRIBED}:
         parts.pop()
@@ -221,8 +221,8 @@ def test_a_string_that_yaml_reads_as_something_else_is_refused_with_the_fix(helm
     assert f"--set-string '{path}=" in str(caught.value)
 
 
-def test_every_value_that_the_schema_leaves_to_the_template_is_judged_there() -> None:
-    """Else a number would reach an object, where the API server refuses it without naming the value."""
+def test_values_without_a_schema_type_are_validated_in_the_template() -> None:
+    """Otherwise a number would reach an object, where the API server refuses it without naming the value."""
     helpers = (CHART / "templates" / "_helpers.tpl").read_text()
     judged = set(re.findall(r'"([^"]+)"', helpers.partition("$paths := list ")[2].partition(" -}}")[0]))
     left = {value.path for value in DESCRIBED if _is_left(value.path)}

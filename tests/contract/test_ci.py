@@ -1,4 +1,4 @@
-"""CI's files under actionlint and against the repository that they are about; `make lint` looks at the rest of them."""
+"""CI's files under actionlint and against the repository. `make lint` checks the rest of them."""
 
 import os
 import re
@@ -39,50 +39,50 @@ def test_actionlint_finds_nothing(actionlint: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_actionlint_finds_what_is_wrong_in_a_script(actionlint: Path, tmp_path: Path) -> None:
+def test_actionlint_finds_an_error_in_a_script(actionlint: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text((FOLDER / "ci.yaml").read_text().replace('"$CHART" --values', "$CHART --values"))
     assert "SC2086" in run(actionlint, str(wrong)).stdout
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
-def test_no_job_has_a_right_that_it_does_not_name(workflow: str) -> None:
+def test_jobs_have_only_named_permissions(workflow: str) -> None:
     assert WORKFLOWS[workflow]["permissions"] == {}
     assert all(job["permissions"]["contents"] in {"read", "write"} for job in WORKFLOWS[workflow]["jobs"].values())
 
 
-def test_what_may_write_runs_nothing_of_the_repository() -> None:
+def test_jobs_with_write_permission_run_no_code_of_the_repository() -> None:
     jobs = [job for workflow in WORKFLOWS.values() for job in workflow["jobs"].values()]
     (writing,) = (job for job in jobs if job["permissions"]["contents"] == "write")
     scripts = "".join(step.get("run", "") for step in writing["steps"])
     assert re.findall(r"make|python|\./", scripts) == []
 
 
-def test_a_release_takes_nothing_from_a_cache() -> None:
+def test_release_uses_no_cache() -> None:
     (release,) = (path.read_text() for path in FOLDER.glob("release.yaml"))
     assert "actions/cache" not in release
 
 
-def test_every_make_target_that_it_calls_exists() -> None:
+def test_every_called_make_target_exists() -> None:
     called = {target for script in SCRIPTS for target in re.findall(r"\bmake ([a-z0-9-]+)", script)}
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"test", "image", "monitoring", "e2e", "lock"} <= called
     assert called - targets == set()
 
 
-def test_the_oldest_python_and_the_one_of_the_image_are_tried() -> None:
+def test_oldest_python_and_the_images_are_tested() -> None:
     tried = WORKFLOWS["ci"]["jobs"]["test"]["strategy"]["matrix"]["python"]
     (oldest,) = re.findall(r">=(\S+)", PROJECT["requires-python"])
     (image,) = re.findall(r"^ARG BUILD_IMAGE=\S+/python:(\d+\.\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert set(tried) == {oldest, image}
 
 
-def test_every_other_minor_of_kubernetes_is_tried() -> None:
+def test_every_other_kubernetes_minor_is_tested() -> None:
     tried = WORKFLOWS["scheduled"]["jobs"]["kubernetes"]["strategy"]["matrix"]["minor"]
     assert tried == [minor for minor in versions.pinned_minors() if minor != versions.DEFAULT_MINOR]
 
 
-def test_the_bot_looks_after_every_folder_of_go_modules_and_the_image() -> None:
+def test_dependabot_covers_every_folder_of_go_modules_and_the_image() -> None:
     bot = yaml.safe_load((ROOT / ".github" / "dependabot.yaml").read_text())
     watched = {each["package-ecosystem"]: each for each in bot["updates"]}
     assert set(watched) == {"docker", "github-actions", "gomod"}
@@ -90,7 +90,7 @@ def test_the_bot_looks_after_every_folder_of_go_modules_and_the_image() -> None:
     assert {path.parent.parent for path in ROOT.glob("tests/**/go.mod")} == {versions.MODULES}
 
 
-def test_nothing_is_renewed_before_it_is_a_week_old() -> None:
+def test_updates_wait_until_a_release_is_a_week_old() -> None:
     bot = yaml.safe_load((ROOT / ".github" / "dependabot.yaml").read_text())
     assert [each["cooldown"] for each in bot["updates"]] == [{"default-days": 7}] * 3
     (renewal,) = (step for step in STEPS if "make lock" in step.get("run", ""))
@@ -98,7 +98,7 @@ def test_nothing_is_renewed_before_it_is_a_week_old() -> None:
 
 
 @pytest.mark.parametrize(("tag", "accepted"), [(PROJECT["version"], True), ("99.0.0", False)])
-def test_a_release_is_made_of_a_tag_that_all_files_agree_with(tmp_path: Path, tag: str, *, accepted: bool) -> None:
+def test_release_needs_a_tag_that_matches_all_files(tmp_path: Path, tag: str, *, accepted: bool) -> None:
     (script,) = (step["run"] for step in WORKFLOWS["release"]["jobs"]["version"]["steps"] if "run" in step)
     chart = CHART.relative_to(ROOT) / "Chart.yaml"
     (tmp_path / chart).parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The files in crds/ are what the models say, and the models say all that a user and an API server need."""
+"""The files in crds/ match the models, and the models have all properties that users and an API server need."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -26,7 +26,7 @@ def schema_of(definition: CrdDefinition) -> Schema:
 
 
 def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
-    """Every schema below an object's root, with its path; metadata is Kubernetes' own."""
+    """Yield every schema below an object's root, with its path. Metadata is Kubernetes' own."""
     for name, inner in schema.get("properties", {}).items():
         if path or name != "metadata":
             yield f"{path}.{name}", inner
@@ -44,19 +44,19 @@ def rules(definition: CrdDefinition) -> Iterator[tuple[str, Schema, Schema]]:
 
 
 @each_definition
-def test_file_is_what_the_models_say(definition: CrdDefinition) -> None:
+def test_file_matches_the_models(definition: CrdDefinition) -> None:
     file = __main__.FOLDER / definition.file_name
     assert file.read_text(encoding="utf-8") == __main__.render(definition), "run `make crds`"
 
 
 ESCAPED: Final = 6
-"""Bytes that JSON takes for one character, at most: a control character is written as \\u0000."""
+r"""The maximum bytes of one character in JSON: a control character is written as \u0000."""
 MAX_STATUS: Final = 256 * 1024
 ENTRY: Final = len('"":,')
 
 
 def largest(schema: Schema) -> int:
-    """The bytes of the largest JSON value that the schema admits. Raises KeyError where it names no bound."""
+    """Return the bytes of the largest JSON value that the schema admits. Raises KeyError without a bound."""
     match schema["type"]:
         case "object" if "properties" in schema:
             sizes = [ENTRY + len(name) + largest(each) for name, each in schema["properties"].items()]
@@ -76,14 +76,14 @@ def largest(schema: Schema) -> int:
     return len("{}") + sum(sizes)
 
 
-def test_the_largest_status_of_an_integration_is_below_its_limit() -> None:
+def test_largest_status_of_an_integration_is_below_its_limit() -> None:
     schema = schema_of(DEFINITIONS[0])["properties"]["status"]
     assert largest(schema) < MAX_STATUS
 
 
 @each_definition
-def test_nothing_is_filled_in_below_a_list(definition: CrdDefinition) -> None:
-    """Else a manifest that leaves it out would differ from what is stored, for all that compare lists whole."""
+def test_no_default_is_set_below_a_list(definition: CrdDefinition) -> None:
+    """Otherwise a manifest without it would differ from the stored object for tools that compare whole lists."""
     assert [path for path, schema in nodes(schema_of(definition)) if "[]" in path and "default" in schema] == []
 
 
@@ -91,7 +91,7 @@ def test_there_is_no_other_file() -> None:
     assert sorted(each.name for each in __main__.FOLDER.iterdir()) == sorted(each.file_name for each in DEFINITIONS)
 
 
-def test_the_adapter_calls_the_kinds_by_the_same_names() -> None:
+def test_adapter_uses_the_same_kind_names() -> None:
     assert {name: (kind.model, kind.plural, kind.namespaced) for name, kind in KINDS.items()} == {
         each.model.__name__: (each.model, each.plural, each.scope == "Namespaced") for each in DEFINITIONS
     }
@@ -137,7 +137,7 @@ def test_every_rule_names_a_field_of_its_object(definition: CrdDefinition) -> No
 
 @each_definition
 def test_no_rule_prints_a_value(definition: CrdDefinition) -> None:
-    """A rule on a text prints it; and only the platform, whose values are listed, is part of any sentence."""
+    """A rule on a text prints it. Only the platform, whose values are listed, is part of a message."""
     for path, schema, rule in rules(definition):
         assert schema["type"] == "object", path
         spoken = rule.get("messageExpression", "")
@@ -146,7 +146,7 @@ def test_no_rule_prints_a_value(definition: CrdDefinition) -> None:
 
 @each_definition
 def test_no_bound_prints_a_value(definition: CrdDefinition) -> None:
-    """The API server prints a text that does not match a pattern or a format, and one that a list does not hold."""
+    """The API server prints a text that does not match a pattern or a format, or is not in a list."""
     texts = {path: schema for path, schema in nodes(schema_of(definition)) if schema["type"] == "string"}
     specified = {path: schema for path, schema in texts.items() if path.startswith(".spec")}
     assert [path for path, schema in specified.items() if {"pattern", "format"} & schema.keys()] == []
@@ -154,7 +154,7 @@ def test_no_bound_prints_a_value(definition: CrdDefinition) -> None:
 
 @each_definition
 def test_status_accepts_more_than_the_spec_does(definition: CrdDefinition) -> None:
-    """A status that the API server refused would lose an id: only names of settings, which are ours, have a rule."""
+    """A status that the API server refused would lose an id. Only names of settings, which are ours, have a rule."""
     (names,) = short_names().values()
     assert [path for path, _, rule in rules(definition) if path.startswith(".status") and rule not in names] == []
 
@@ -170,12 +170,12 @@ DEFAULTS: Final = {
 }
 
 
-def test_defaults_are_those_of_the_design() -> None:
+def test_defaults_match_the_design() -> None:
     shown = {path: schema["default"] for path, schema in nodes(schema_of(DEFINITIONS[0])) if "default" in schema}
     assert {path: value for path, value in shown.items() if path.startswith(".spec")} == DEFAULTS
 
 
-def test_schema_and_models_default_alike() -> None:
+def test_schema_and_models_have_equal_defaults() -> None:
     filled = manifests.integration()["spec"] | {
         path.removeprefix(".spec."): value for path, value in DEFAULTS.items() if path.count(".") == 2
     }
@@ -194,7 +194,7 @@ OLD_AND_ODD: Final[list[tuple[type[Model], dict[str, Any]]]] = [
 
 
 @pytest.mark.parametrize(("model", "value"), OLD_AND_ODD, ids=lambda each: getattr(each, "__name__", ""))
-def test_what_the_schema_refuses_stays_readable(model: type[Model], value: dict[str, Any]) -> None:
+def test_stored_object_stays_readable_after_the_schema_refuses_it(model: type[Model], value: dict[str, Any]) -> None:
     model.model_validate(value)
 
 
@@ -205,7 +205,7 @@ def test_files_hold_no_anchors(definition: CrdDefinition) -> None:
 
 
 @each_definition
-def test_kubectl_wait_and_get_have_what_they_need(definition: CrdDefinition) -> None:
+def test_kubectl_wait_and_get_have_their_fields(definition: CrdDefinition) -> None:
     (version,) = definition.to_object()["spec"]["versions"]
     conditions = schema_of(definition)["properties"]["status"]["properties"]["conditions"]
     assert version["subresources"] == {"status": {}}

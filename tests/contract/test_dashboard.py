@@ -1,4 +1,4 @@
-"""The Grafana dashboard. tests/monitoring/ has a Prometheus answer each of its queries."""
+"""The Grafana dashboard. tests/monitoring/ evaluates each of its queries in a Prometheus."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def cells(panel: dict[str, Any]) -> set[tuple[int, int]]:
     return {(column, line) for column in columns for line in range(place["y"], place["y"] + place["h"])}
 
 
-def test_the_chart_gives_it_to_grafanas_sidecar_where_that_is_wanted(helm: Path) -> None:
+def test_dashboard_is_given_to_grafanas_sidecar_if_enabled(helm: Path) -> None:
     assert of_kind(render(helm, "netbird-system"), "ConfigMap") == []
     values = {"metrics": {"dashboard": {"enabled": True, "annotations": {"grafana_folder": "NetBird"}}}}
     (found,) = of_kind(render(helm, "netbird-system", values), "ConfigMap")
@@ -37,7 +37,7 @@ def test_the_chart_gives_it_to_grafanas_sidecar_where_that_is_wanted(helm: Path)
     }
 
 
-def test_each_panel_has_a_place_a_name_and_words() -> None:
+def test_each_panel_has_a_place_a_name_and_a_description() -> None:
     assert len({panel["id"] for panel in PANELS}) == len(PANELS)
     taken: set[tuple[int, int]] = set()
     for panel in PANELS:
@@ -49,7 +49,7 @@ def test_each_panel_has_a_place_a_name_and_words() -> None:
         assert panel["type"] == "row" or panel["description"].endswith(".")
 
 
-def test_each_query_asks_the_source_and_the_namespace_that_are_chosen() -> None:
+def test_each_query_uses_the_selected_source_and_namespace() -> None:
     variables = {each["name"]: each for each in dashboard()["templating"]["list"]}
     assert variables.keys() == {"datasource", "namespace"}
     assert variables["namespace"]["datasource"] == SOURCE
@@ -60,11 +60,11 @@ def test_each_query_asks_the_source_and_the_namespace_that_are_chosen() -> None:
         assert 'namespace=~"$namespace"' in query.expression
 
 
-def test_every_metric_is_on_it() -> None:
+def test_every_metric_is_on_the_dashboard() -> None:
     text = " ".join(query.expression for query in queries())
     assert [each.name for each in ALL if each.name not in text] == []
 
 
-def test_a_variable_that_it_does_not_know_would_be_seen() -> None:
+def test_unknown_variable_is_found() -> None:
     with pytest.raises(AssertionError):
         Query("panel", 'up{job="$job"}').asked(".*", "1m")

@@ -1,4 +1,4 @@
-"""What is searched for secrets shows one that is planted in any of these places."""
+"""The leak search finds a planted secret in each of the searched places."""
 
 import itertools
 import json
@@ -72,8 +72,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def places(folder: Path, where: str, *arguments: str, **environment: str) -> Mapping[str, bytes]:
-    """What is to be seen of a process that puts the secret somewhere."""
-    # Its own command line has the secret backwards: else it would be found there.
+    """Return what is visible of a process that stores the secret somewhere."""
+    # Its own command line has the secret backwards, because it would be found there otherwise.
     command = [sys.executable, "-c", PROGRAM, where, SECRET[::-1], *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"TMPDIR": str(folder), **environment}
@@ -86,22 +86,22 @@ def places(folder: Path, where: str, *arguments: str, **environment: str) -> Map
 
 
 @pytest.mark.parametrize("where", PROCESS_PLACES)
-def test_what_a_process_shows_is_searched(folder: Path, where: str) -> None:
+def test_visible_state_of_a_process_is_searched(folder: Path, where: str) -> None:
     found = SEARCH.search(places(folder, where))
     assert found
     assert all(PROCESS_PLACES[where] in each.place for each in found)
 
 
-def test_the_command_line_and_the_environment_of_a_process_are_searched(folder: Path) -> None:
+def test_command_line_and_environment_of_a_process_are_searched(folder: Path) -> None:
     found = SEARCH.search(places(folder, "nowhere", f"--token={SECRET}", TOKEN=SECRET))
     assert {each.place.partition(" ")[0] for each in found} == {"cmdline", "environ"}
 
 
-def test_a_process_that_keeps_its_secret_shows_none(folder: Path) -> None:
+def test_process_that_keeps_its_secret_shows_none(folder: Path) -> None:
     assert SEARCH.search(places(folder, "nowhere")) == []
 
 
-def test_a_process_that_has_ended_shows_nothing(folder: Path) -> None:
+def test_ended_process_shows_nothing(folder: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
         assert process_sinks(process.pid, folder) == {}
@@ -129,7 +129,7 @@ def test_every_field_of_an_object_is_searched(path: tuple[str | int, ...]) -> No
     assert bool(SEARCH.search({"objects": objects_sink([planted], own_words=False)})) is (path[0] != "spec")
 
 
-def test_of_a_secret_all_but_its_values_is_searched() -> None:
+def test_every_field_of_a_secret_but_its_values_is_searched() -> None:
     applied = {"kubectl.kubernetes.io/last-applied-configuration": SECRET}
     held = {"kind": "Secret", "metadata": {"name": "netbird", "annotations": applied}, "data": {"token": SECRET}}
     assert SEARCH.search({"objects": objects_sink([held])}) == []
@@ -140,9 +140,7 @@ def test_of_a_secret_all_but_its_values_is_searched() -> None:
 @pytest.mark.parametrize(
     "entry", [{"requestURI": f"/api?token={SECRET}"}, {"requestObject": {"status": {"config": {"key": SECRET}}}}]
 )
-def test_what_the_operator_asked_of_the_api_server_is_searched_and_not_what_others_did(
-    tmp_path: Path, entry: dict[str, Any]
-) -> None:
+def test_only_the_operators_requests_in_the_audit_log_are_searched(tmp_path: Path, entry: dict[str, Any]) -> None:
     log = tmp_path / "audit.log"
     lines = [{"user": {"username": "admin"}, **entry}, {"user": {"username": USER}}]
     log.write_text("".join(f"{json.dumps(each)}\n" for each in lines))

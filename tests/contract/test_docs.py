@@ -1,4 +1,4 @@
-"""The pages against the code that they speak of; tests/controlplane/test_docs.py does what they say."""
+"""The pages against the code that they describe. tests/controlplane/test_docs.py runs their commands."""
 
 import re
 import sys
@@ -28,57 +28,57 @@ def place(block: Block) -> str:
     return block.place
 
 
-def test_the_table_of_reasons_is_the_closed_list() -> None:
+def test_table_of_reasons_is_the_closed_list() -> None:
     page = STATUSES.read_text()
     assert with_table(page, reasons_table()) == page, "run `make docs`"
 
 
-def test_every_reason_has_a_row_with_its_cure() -> None:
+def test_every_reason_has_a_row_with_its_remedy() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (.+) \|$", STATUSES.read_text().partition(BEGIN)[2].partition(END)[0], re.MULTILINE
     )
     assert rows == [(reason.value, reason.remedy) for reason in Reason]
 
 
-def test_the_page_about_events_has_all_that_there_are_and_no_others() -> None:
+def test_events_page_has_exactly_the_existing_events() -> None:
     assert [row[0] for row in rows_of(SIGNALS, "Normal")] == [f"`{each}`" for each in EventReason]
-    (passing,) = re.findall(r"These are none,\nsince nobody has to act: ([^.]+)\.", SIGNALS.read_text())
+    (passing,) = re.findall(r"These are none,\nbecause no action is needed: ([^.]+)\.", SIGNALS.read_text())
     assert re.findall(r"`(\w+)`", passing) == [each for each in Reason if each in TRANSIENT]
 
 
-def test_the_page_about_faults_tells_of_every_cell_as_the_proof_writes_it() -> None:
+def test_faults_page_has_every_cell_as_the_proof_writes_it() -> None:
     page = faults.PAGE.read_text()
     known = faults.read(page)
     assert [str(cell) for cell in CELLS if cell not in known] == [], "run `python -m tests.proof.answers`"
     assert faults.with_tables(page, {cell: known[cell] for cell in CELLS}) == page
 
 
-def test_no_cure_breaks_the_table() -> None:
+def test_no_remedy_breaks_the_table() -> None:
     assert [reason for reason in Reason if set("|\n") & set(reason.remedy)] == []
 
 
-def test_the_readme_speaks_of_reasons_that_there_are() -> None:
+def test_readme_names_only_existing_reasons() -> None:
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", README, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"\w+", row)}
     assert len(named) > 5
     assert named - set(Reason) == set()
 
 
-def test_there_is_an_example_for_each_platform() -> None:
+def test_each_platform_has_an_example() -> None:
     declared = [document for _, document in pages.manifests("docs/platforms.md")]
     platforms = {each["spec"]["platform"] for each in declared if each["kind"] == "EventStreamingIntegration"}
     assert platforms == set(Platform)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_make_target_that_it_names_exists(page: str) -> None:
+def test_every_named_make_target_exists(page: str) -> None:
     named = set(re.findall(r"(?:^\s*|`)make ([a-z0-9-]+)", (ROOT / page).read_text(), re.MULTILINE))
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert named - targets == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     wrong = []
     for link in pages.links(page):
         path, anchor = link.destination
@@ -88,25 +88,25 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_folder_of_tests_that_it_names_exists(page: str) -> None:
+def test_every_named_folder_of_tests_exists(page: str) -> None:
     named = re.findall(r"\b(tests/[\w./]*\w)", (ROOT / page).read_text())
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_index_leads_to_every_page() -> None:
+def test_index_links_every_page() -> None:
     listed = {str(link.destination[0].relative_to(ROOT)) for link in pages.links("docs/README.md")}
     with_an_index = ("docs/runbooks/", "docs/decisions/")
     beside = {page for page in PAGES if page.startswith("docs/") and not page.startswith(with_an_index)}
     assert beside - listed == {"docs/README.md"}
 
 
-def test_the_index_of_decisions_leads_to_every_decision() -> None:
+def test_index_of_decisions_links_every_decision() -> None:
     index = "docs/decisions/README.md"
     listed = {str(link.destination[0].relative_to(ROOT)) for link in pages.links(index)}
     assert {page for page in PAGES if page.startswith("docs/decisions/")} - listed == {index}
 
 
-def test_operations_leads_to_every_runbook() -> None:
+def test_operations_links_every_runbook() -> None:
     listed = {str(link.destination[0].relative_to(ROOT)) for link in pages.links("docs/operations.md")}
     runbooks = {page for page in PAGES if page.startswith("docs/runbooks/")}
     assert runbooks
@@ -114,32 +114,32 @@ def test_operations_leads_to_every_runbook() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_an_example_can_be_applied_or_says_why_not(page: str) -> None:
+def test_example_can_be_applied_or_says_why_not(page: str) -> None:
     parts = [block.place for block, each in pages.manifests(page) if not {"apiVersion", "kind"} <= set(each)]
     assert parts == [], UNMARKED
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.runs and each.language in COMMANDS], ids=place)
-def test_a_command_can_be_run_or_says_why_not(block: Block) -> None:
+def test_command_can_be_run_or_says_why_not(block: Block) -> None:
     assert block.script.strip(), "no line begins with $"
     assert pages.programs(block.script) - PROGRAMS - OF_THE_SHELL == set(), UNMARKED
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.run_in is not None], ids=place)
-def test_a_block_that_is_run_on_another_page_stands_there_word_for_word(block: Block) -> None:
+def test_block_that_is_run_on_another_page_is_equal_there(block: Block) -> None:
     assert block.run_in in PAGES
     assert block.text in [each.text for each in pages.blocks(block.run_in) if each.runs]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_block_that_verifies_something_is_also_read_after_a_mistake(page: str) -> None:
+def test_verifying_block_is_also_run_after_a_mistake(page: str) -> None:
     seen = [each.verifies for each in MISTAKES if each.page == page]
     unseen = [block.place for block in verifying(page) if not any(text in block.text for text in seen)]
     assert (unseen == []) is (page not in NOT_WRONG), unseen
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{place} {each.page}" for place, each in enumerate(MISTAKES)])
-def test_a_mistake_is_made_in_one_block_and_seen_in_one(mistake: Mistake) -> None:
+def test_mistake_is_made_in_one_block_and_found_in_one(mistake: Mistake) -> None:
     blocks = [block for block in pages.blocks(mistake.page) if block.runs]
     begins = [block for block in blocks if mistake.begins_at(block)]
     seen = [block for block in blocks if mistake.verifies in block.text]
@@ -166,12 +166,12 @@ def test_most_blocks_are_run(capsys: pytest.CaptureFixture[str]) -> None:
         ("kubectl apply -f - <<'END' | cat\nkind: Secret\nname: x\nEND\ndate\n", {"kubectl", "cat", "date"}),
     ],
 )
-def test_the_programs_of_a_script_are_found(script: str, named: set[str]) -> None:
+def test_programs_of_a_script_are_found(script: str, named: set[str]) -> None:
     assert pages.programs(script) == named
 
 
 @pytest.mark.parametrize("page", ["no markers", f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}", f"{BEGIN}{END}{END}"])
-def test_a_page_without_its_markers_is_refused(page: str) -> None:
+def test_page_without_its_markers_is_refused(page: str) -> None:
     with pytest.raises(ValueError, match="once each, in this order"):
         with_table(page, "")
 
@@ -183,7 +183,7 @@ def test_writing_the_table_twice_changes_nothing_more() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_it_names_no_place_of_one_machine(page: str) -> None:
+def test_page_names_no_path_of_one_machine(page: str) -> None:
     text = (ROOT / page).read_text()
     assert str(Path.home()) not in text
     assert str(ROOT) not in text

@@ -23,7 +23,7 @@ from tests.harness.pages import ROOT
 PACKAGE: Final = ROOT / "operator" / "netbird_streaming"
 VALUES: Final = ROOT / "deploy/chart/netbird-streaming-operator/values.yaml"
 HISTORY: Final = {"CHANGELOG.md"}
-"""Pages that name what there was."""
+"""Pages about the past, which name removed things."""
 FOREIGN: Final = {
     "AWS": {"firehose:PutRecord", "firehose:PutRecordBatch", "s3:PutObject", "s3:PutObjectAcl"},
     "Argo CD": {"configs.cm", "spec.source.helm.kubeVersion", "clusterResourceWhitelist"},
@@ -47,7 +47,7 @@ FOREIGN: Final = {
     "Sumo Logic": {"_sourceCategory=netbird/events"},
     "examples": {"*.example.com", "*ConfigMapRef.name", "10.1.2.3", "-_.~%+", "customer-a"},
 }
-"""Names that are not this repository's, by whose they are."""
+"""Names of other programs, by their owner."""
 REMOVED: Final = {"Correction.values", "_reports_only"}
 """Names of docs/why-not-simpler.md that it lists as removed."""
 TOP: Final = re.compile(r"(\.ci|\.github|benchmarks|crds|demo|deploy|docs|examples|operator|requirements|tests|tools)/")
@@ -65,7 +65,7 @@ def names(page: str) -> set[str]:
 
 @cache
 def code() -> str:
-    """Return the text and the name of every file of the repository that is no page, and not this one."""
+    """Return the text and the name of every file of the repository except pages and this file."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     files = [ROOT / name for name in tracked.splitlines() if not name.endswith((".md", Path(__file__).name))]
     texts = [path.read_bytes().decode(errors="ignore") for path in files if path.is_file()]
@@ -79,7 +79,7 @@ def words() -> frozenset[str]:
 
 @cache
 def documents() -> tuple[Any, ...]:
-    """Return what a dotted path may lead through: the chart's values, and the schema of each kind."""
+    """Return the roots of a dotted path: the chart's values, and the schema of each kind."""
     kinds = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml")]
     schemas = [each["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for each in kinds]
     parts = [each["properties"][part] for each in schemas for part in ("spec", "status")]
@@ -106,7 +106,7 @@ def _follow(found: Any, steps: list[str]) -> bool:
 
 
 def is_code(name: str) -> bool:
-    """Return whether a name stands in the code as it is, or is `owner.member` of one of its files."""
+    """Return whether a name occurs in the code, or is `owner.member` of one of its files."""
     if name in words() or (name in code() and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code())):
         return True
     parts = re.findall(r"\w+", name)
@@ -117,7 +117,7 @@ def is_code(name: str) -> bool:
 
 @cache
 def modules() -> tuple[tuple[set[str], set[str]], ...]:
-    """Return, of each module of the package and of the tests, the names that own members, and all words."""
+    """Return, of each module of the package and of the tests, the names with members, and all words."""
     paths = [path for folder in (PACKAGE, ROOT / "tests") for path in folder.rglob("*.py") if path != Path(__file__)]
     texts = [(path.stem, path.read_text()) for path in paths]
     return tuple(
@@ -159,13 +159,13 @@ def test_each_name_exists(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_table_of_reasons_holds_only_reasons(page: str) -> None:
+def test_table_of_reasons_holds_only_reasons(page: str) -> None:
     named = {name for cell in pages.column(page, re.compile("reasons?")) for name in re.findall(r"`([A-Z]\w+)`", cell)}
     assert named - set(Reason) == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_each_setting_of_the_environment_and_each_own_flag_exists(page: str) -> None:
+def test_each_environment_setting_and_own_flag_exists(page: str) -> None:
     text = (ROOT / page).read_text()
     flags = options()
     variables = {"NETBIRD_STREAMING_" + flag.strip("-").upper().replace("-", "_") for flag in flags}
@@ -194,5 +194,5 @@ def scripts() -> tuple[str, ...]:
         "GoneReason",
     ],
 )
-def test_a_name_that_does_not_exist_is_found(name: str) -> None:
+def test_missing_name_is_found(name: str) -> None:
     assert list(unknown({name})) == [name]

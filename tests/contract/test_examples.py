@@ -1,4 +1,4 @@
-"""The GitOps example against the code; tests/controlplane/test_gitops_examples.py applies its files."""
+"""The GitOps example against the code. tests/controlplane/test_gitops_examples.py applies its files."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,7 +16,7 @@ OPERATORS_NAMESPACE: Final = "netbird-system"
 
 
 def references(node: Any) -> Iterator[tuple[str, str]]:
-    """The Secret and key of every reference below a node."""
+    """Yield the Secret and key of every reference below a node."""
     if isinstance(node, dict):
         for name, value in node.items():
             if name.endswith("ecretRef") or name == "secretKeyRef":
@@ -32,7 +32,7 @@ def test_no_secret_is_in_git() -> None:
     assert [str(path) for path, each in DOCUMENTS if each["kind"] == "Secret"] == []
 
 
-def test_each_secret_that_is_referred_to_is_written_by_external_secrets_and_no_other() -> None:
+def test_external_secrets_writes_exactly_the_referenced_secrets() -> None:
     written = {
         (each["metadata"]["namespace"], each["metadata"]["name"], entry["secretKey"])
         for _, each in DOCUMENTS
@@ -48,23 +48,23 @@ def test_each_secret_that_is_referred_to_is_written_by_external_secrets_and_no_o
     assert written == needed
 
 
-def test_there_is_one_integration_for_each_platform() -> None:
+def test_each_platform_has_one_integration() -> None:
     specs = [each["spec"] for _, each in DOCUMENTS if each["kind"] == "EventStreamingIntegration"]
     assert sorted(spec["platform"] for spec in specs) == sorted(Platform)
 
 
-def test_a_kustomization_names_every_file_beside_it() -> None:
+def test_kustomization_names_every_file_in_its_folder() -> None:
     for path, each in DOCUMENTS:
         if path.name == "kustomization.yaml":
             beside = {other.name for other in path.parent.iterdir() if other != path}
             assert set(each["resources"]) == beside
 
 
-def test_flux_is_given_the_expressions_of_deploy() -> None:
+def test_flux_uses_the_expressions_of_deploy() -> None:
     assert flux.expressions(EXAMPLES / "gitops" / "flux" / "netbird.yaml") == flux.expressions()
 
 
-def test_every_definition_that_is_fetched_is_pinned_by_hash() -> None:
+def test_every_fetched_definition_is_pinned_by_hash() -> None:
     sums = {tuple(line.split()[:2]) for line in (definitions.PINNED / "go.sum").read_text().splitlines()}
     required = [line.split() for line in (definitions.PINNED / "go.mod").read_text().splitlines() if " v" in line]
     assert {module for module, _ in required} == definitions.FILES.keys()

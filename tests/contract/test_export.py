@@ -67,7 +67,7 @@ def test_any_number_is_exported_by_one_list_and_no_write(netbird: RunningNetBird
     assert [(each.method, each.status) for each in netbird.control.journal()] == [("GET", 200)]
 
 
-def test_a_directory_has_a_file_for_each_and_a_kustomization_that_lists_them(
+def test_directory_has_a_file_for_each_and_a_kustomization_that_lists_them(
     netbird: RunningNetBird, tmp_path: Path
 ) -> None:
     netbird.control.create("acc-1", DRAFTS)
@@ -90,7 +90,7 @@ def test_a_directory_has_a_file_for_each_and_a_kustomization_that_lists_them(
         run(netbird, tmp_path, f"--directory={folder}")
 
 
-def test_a_tenant_that_netbird_answers_with_the_own_account_is_not_exported_twice(
+def test_tenant_that_falls_back_to_the_own_account_is_not_exported_twice(
     netbird: RunningNetBird, tmp_path: Path
 ) -> None:
     netbird.control.add_token(replace(TOKEN, tenants=frozenset({"gone"})))
@@ -99,7 +99,7 @@ def test_a_tenant_that_netbird_answers_with_the_own_account_is_not_exported_twic
     assert (code, kinds(text)["EventStreamingIntegration"]) == (0, 1)
 
 
-def test_integrations_that_can_not_be_read_are_named(netbird: RunningNetBird, tmp_path: Path) -> None:
+def test_unreadable_integrations_are_named(netbird: RunningNetBird, tmp_path: Path) -> None:
     netbird.control.change_behaviour(strange_items=True)
     netbird.control.create("acc-1", DRAFTS[:1])
     code, text, said = run(netbird, tmp_path)
@@ -110,7 +110,7 @@ def test_integrations_that_can_not_be_read_are_named(netbird: RunningNetBird, tm
 @pytest.mark.parametrize(
     ("content", "expected"), [("", "is empty"), ("two words", "space"), ("Bearer nbp_x", "name of a scheme")]
 )
-def test_an_unusable_token_is_named_by_its_flag(
+def test_unusable_token_is_named_by_its_flag(
     netbird: RunningNetBird, tmp_path: Path, content: str, expected: str
 ) -> None:
     token = tmp_path / "token"

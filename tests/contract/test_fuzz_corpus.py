@@ -1,4 +1,4 @@
-"""What the fuzzer begins from, and what once escaped: every input of the corpus, without the fuzzer."""
+"""The corpus of the fuzzer, without the fuzzer: its seeds, and inputs that once caused a failure."""
 
 import logging
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ def silence() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_nothing_escapes_but_what_a_caller_is_prepared_for(path: Path) -> None:
+def test_no_input_raises_an_unexpected_error(path: Path) -> None:
     TARGETS[path.parent.name](path.read_bytes())
 
 
-def test_each_target_has_something_to_begin_from() -> None:
+def test_each_target_has_seeds() -> None:
     assert {path.parent.name for path in INPUTS} == set(TARGETS)

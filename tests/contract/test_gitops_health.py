@@ -1,4 +1,4 @@
-"""What Argo CD, Flux and kstatus make of our resources, as a real API server showed them, in every reason."""
+"""The judgement of Argo CD, Flux and kstatus about recorded resources with every reason."""
 
 import re
 from typing import Any, Final, NamedTuple
@@ -24,7 +24,7 @@ SCRIPTS: Final = argocd.scripts()
 
 
 class Seen(NamedTuple):
-    """How a resource is judged."""
+    """The judgement of a resource."""
 
     argocd: Health
     kstatus: Result
@@ -64,16 +64,16 @@ JUDGED: Final[dict[str, Seen]] = {
         FAILED,
     ),
 }
-"""By the reason of Ready; with any other the resource waits."""
+"""The judgement by the reason of Ready. With any other reason the resource waits."""
 JUDGED_APART: Final = {
-    # In NetBird all is as declared, so it is done; Argo CD shows beside it that nothing more is.
+    # NetBird has the declared state, so it is done. Argo CD also shows that it is suspended.
     "synced-suspended": Seen(Health.SUSPENDED, Result.CURRENT, Result.CURRENT),
     "suspended-drifted": Seen(Health.SUSPENDED, Result.CURRENT, Result.CURRENT),
     "synced-edited": WAITS,
-    # Argo CD and Flux see to what is being deleted themselves, before they ask.
+    # Argo CD and Flux handle resources in deletion themselves, before they evaluate health.
     "deleting": Seen(Health.PROGRESSING, Result.TERMINATING, Result.IN_PROGRESS),
     "unavailable-deleted": Seen(Health.PROGRESSING, Result.TERMINATING, Result.IN_PROGRESS),
-    # Only somebody's edit can end it: the lost create went through another connection.
+    # Only a user's edit can end it, because the lost create used another connection.
     "account-unconfirmed-elsewhere": FAILED,
 }
 OF_A_CONNECTION: Final = {
@@ -98,7 +98,7 @@ OF_A_CONNECTION: Final = {
     Reason.KUBERNETES_REFUSED,
 }
 SHOWN: Final = {
-    # A deletion shows what keeps it from going on, an Event that it went on. The status of what another installation
+    # A deletion shows its obstacle; an Event reports its progress. The status of a resource that another installation
     # manages is that installation's.
     INTEGRATION: set(Reason) - {Reason.DELETING, Reason.OTHER_INSTALLATION},
     "NetBirdConnection": OF_A_CONNECTION,
@@ -113,13 +113,13 @@ def ready(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_reason_that_the_kind_can_show_is_recorded(kind: str) -> None:
+def test_every_reason_of_the_kind_is_recorded(kind: str) -> None:
     shown = {ready(each)["reason"] for each in RECORDED[kind].values()}
     assert shown == SHOWN[kind], "add a situation, then run `make recordings`"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_recording_is_what_the_shipped_code_would_write_today(kind: str) -> None:
+def test_each_recording_matches_the_shipped_code(kind: str) -> None:
     assert RECORDED[kind].keys() == {UNSEEN, *situations(kind)}, "run `make recordings`"
     for name, situation in situations(kind).items():
         raw = RECORDED[kind][name]
@@ -127,7 +127,7 @@ def test_each_recording_is_what_the_shipped_code_would_write_today(kind: str) ->
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
-def test_argo_cd_flux_and_kstatus_judge_it_alike(kind: str, name: str) -> None:
+def test_argo_cd_flux_and_kstatus_agree(kind: str, name: str) -> None:
     resource = RECORDED[kind][name]
     judgement = argocd.compute(resource, SCRIPTS[argocd.key(kind)])
     seen = Seen(judgement.health, kstatus.compute(resource), flux.compute(resource, CHECKS))
@@ -135,7 +135,7 @@ def test_argo_cd_flux_and_kstatus_judge_it_alike(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
-def test_argo_cd_shows_the_reason_and_the_cure(kind: str, name: str) -> None:
+def test_argo_cd_shows_the_reason_and_the_remedy(kind: str, name: str) -> None:
     resource, condition = RECORDED[kind][name], ready(RECORDED[kind][name])
     said = argocd.compute(resource, SCRIPTS[argocd.key(kind)]).message
     whole = f"{condition['reason']}: {condition['message']}"
@@ -143,17 +143,17 @@ def test_argo_cd_shows_the_reason_and_the_cure(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_nobody_has_looked_at_waits_however_little_it_says(kind: str) -> None:
+def test_resource_without_a_status_waits(kind: str) -> None:
     unseen = RECORDED[kind][UNSEEN]
     script = SCRIPTS[argocd.key(kind)]
     assert argocd.compute({**unseen, "status": {"conditions": []}}, script).health is Health.PROGRESSING
     without = {name: value for name, value in unseen.items() if name != "status"}
     assert argocd.compute(without, script).health is Health.PROGRESSING
-    # This is why the definitions let the API server fill a condition in.
+    # This is why the API server sets a default condition.
     assert kstatus.compute(without) is Result.CURRENT
 
 
-def test_the_page_says_the_health_of_every_reason_that_an_integration_can_show() -> None:
+def test_page_has_the_health_of_every_reason_of_an_integration() -> None:
     page = (ROOT / "docs" / "gitops.md").read_text()
     rows = re.findall(r"^\| (\w+) \| (\w+) \| (\w+) \| (`.*`) \|$", page, re.MULTILINE)
     said = {
@@ -164,19 +164,19 @@ def test_the_page_says_the_health_of_every_reason_that_an_integration_can_show()
     assert said == {reason.value: JUDGED.get(reason, WAITS) for reason in SHOWN[INTEGRATION]}
 
 
-def test_argo_cd_is_given_the_script_for_each_kind_and_nothing_else() -> None:
+def test_argo_cd_has_the_script_for_each_kind_and_nothing_else() -> None:
     assert argocd.CONFIG_MAP.read_text() == argocd.config_map(), "run `make manifests`"
     assert {argocd.key(kind): argocd.SCRIPT.read_text() for kind in KINDS} == SCRIPTS
     component = yaml.safe_load((argocd.FOLDER / "kustomization.yaml").read_text())
     assert [each["path"] for each in component["patches"]] == [argocd.CONFIG_MAP.name]
 
 
-def test_a_script_has_no_more_of_lua_than_argo_cd_gives_it() -> None:
+def test_script_uses_only_argo_cds_lua() -> None:
     resource = RECORDED[INTEGRATION]["synced"]
     with pytest.raises(lua51.LuaError, match="nil value"):
         argocd.compute(resource, "return {status = string.upper('x')}")
 
 
-def test_flux_is_given_expressions_for_each_kind() -> None:
+def test_flux_has_expressions_for_each_kind() -> None:
     assert [each["kind"] for each in CHECKS] == sorted(KINDS, key=KINDS.index)
     assert {each["apiVersion"] for each in CHECKS} == {"integrations.netbird.io/v1alpha1"}

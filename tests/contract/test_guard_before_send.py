@@ -1,4 +1,4 @@
-"""The last look before a request: a process that was frozen in the middle of one does not end it when it goes on."""
+"""The guard immediately before a request: a process that was frozen during one does not finish it."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from netbird_streaming.reasons import Reason
 
 
 class Lease:
-    """It is lost after so many looks."""
+    """A guard that is lost after so many checks."""
 
     def __init__(self, looks: int) -> None:
         self._left = looks
@@ -26,7 +26,7 @@ class Lease:
 
 
 @pytest.mark.parametrize(("looks", "arrives"), [(0, b""), (1, b""), (2, b"POST / HTTP/1.1")])
-async def test_a_lease_that_is_lost_while_a_request_is_sent_keeps_its_body_back(looks: int, arrives: bytes) -> None:
+async def test_lease_that_is_lost_while_a_request_is_sent_holds_back_its_body(looks: int, arrives: bytes) -> None:
     received = asyncio.get_running_loop().create_future()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The pages over real sockets: what a kubelet and a scraper send, and what a stranger might."""
+"""The HTTP server over real sockets: requests of a kubelet, a scraper and an attacker."""
 
 import asyncio
 import shutil
@@ -44,7 +44,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_it_serves_with_the_addresses_that_there_are(network: str) -> None:
+def test_server_listens_on_the_available_addresses(network: str) -> None:
     unshare = shutil.which("unshare")
     isolated = [unshare or "", "--user", "--net", "--map-root-user"]
     if unshare is None or subprocess.run([*isolated, "ip", "link"], capture_output=True, check=False).returncode:
@@ -81,7 +81,7 @@ async def ask(port: int, head: bytes) -> bytes:
     return answer
 
 
-def test_a_probe_that_finds_nothing_wrong_is_ok() -> None:
+def test_probe_without_a_problem_is_ok() -> None:
     async def run() -> None:
         async with serving([]) as port:
             answer = await ask(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.37\r\n\r\n")
@@ -92,7 +92,7 @@ def test_a_probe_that_finds_nothing_wrong_is_ok() -> None:
     asyncio.run(run())
 
 
-def test_what_is_wrong_is_said_with_503() -> None:
+def test_problem_is_reported_with_503() -> None:
     async def run() -> None:
         async with serving(["the queue is stuck"]) as port:
             answer = await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")
@@ -112,7 +112,7 @@ def test_other_paths_and_methods_and_a_head() -> None:
     asyncio.run(run())
 
 
-def test_a_page_gets_the_headers_and_says_what_it_answers_with() -> None:
+def test_handler_gets_the_headers_and_sets_its_content_type() -> None:
     async def run() -> None:
         async with serving([]) as port:
             answer = await ask(port, b"GET /echo HTTP/1.1\r\nHost: x\r\nACCEPT:  a/b;q=1\r\naccept: c/d\r\n\r\n")
@@ -123,7 +123,7 @@ def test_a_page_gets_the_headers_and_says_what_it_answers_with() -> None:
     asyncio.run(run())
 
 
-def test_what_is_no_http_is_dropped_and_the_next_is_served() -> None:
+def test_invalid_http_is_dropped_and_the_next_request_served() -> None:
     async def run() -> None:
         async with serving([]) as port:
             assert await ask(port, b"\x16\x03\x01\r\n\r\n") != b""
@@ -135,8 +135,8 @@ def test_what_is_no_http_is_dropped_and_the_next_is_served() -> None:
     asyncio.run(run())
 
 
-def test_half_open_connections_are_few_and_keep_no_probe_waiting() -> None:
-    """10,000 of them took 125 MB, and gave none of it back."""
+def test_half_open_connections_are_limited_and_delay_no_probe() -> None:
+    """10,000 of them took 125 MB, and released none of it."""
 
     async def run() -> None:
         server = HttpServer({"/healthz": probe_handler(lambda: None)})
@@ -146,7 +146,7 @@ def test_half_open_connections_are_few_and_keep_no_probe_waiting() -> None:
             writer.write(b"GET /healthz")
         assert (await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         assert 0 < server.connections <= MAX_CONNECTIONS
-        # The oldest were closed by the server, so reading from them ends.
+        # The server has closed the oldest, so reading from them ends.
         for reader, _ in idle[:MAX_CONNECTIONS]:
             with suppress(ConnectionError):
                 assert await reader.read() == b""
@@ -158,7 +158,7 @@ def test_half_open_connections_are_few_and_keep_no_probe_waiting() -> None:
     asyncio.run(run())
 
 
-def test_a_connection_ends_after_its_time_whatever_it_sends() -> None:
+def test_connection_ends_after_its_time_for_any_input() -> None:
     async def run() -> None:
         server = HttpServer({"/healthz": probe_handler(lambda: None)}, seconds=0.0)
         port = await server.start("127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""The plain manifests are the chart, rendered; tests/controlplane/test_chart_manifests.py applies them."""
+"""The plain manifests are the rendered chart. tests/controlplane/test_chart_manifests.py applies them."""
 
 from pathlib import Path
 
@@ -16,18 +16,18 @@ def wanted() -> dict[str, str]:
     return files(Binaries().find("helm"))
 
 
-def test_they_are_what_the_chart_renders(wanted: dict[str, str]) -> None:
+def test_plain_manifests_equal_the_rendered_chart(wanted: dict[str, str]) -> None:
     found = {str(path.relative_to(FOLDER)): path.read_text() for path in FOLDER.rglob("*") if path.is_file()}
     assert found == wanted, "run `make manifests`"
 
 
-def test_nothing_of_helm_is_left_in_the_operator(wanted: dict[str, str]) -> None:
+def test_plain_operator_has_no_labels_of_helm(wanted: dict[str, str]) -> None:
     for variant in VARIANTS:
         text = wanted[f"{variant.folder}/operator.yaml"]
         assert "helm" not in text.lower()
 
 
-def test_the_namespaced_one_grants_nothing_outside_of_its_namespace(wanted: dict[str, str]) -> None:
+def test_namespaced_variant_grants_nothing_outside_of_its_namespace(wanted: dict[str, str]) -> None:
     documents = list(yaml.safe_load_all(wanted["namespaced/operator.yaml"]))
     assert {each["kind"] for each in documents} == {
         "Namespace",
@@ -41,7 +41,7 @@ def test_the_namespaced_one_grants_nothing_outside_of_its_namespace(wanted: dict
     assert {each["metadata"].get("namespace") for each in documents} == {None, "netbird-streaming"}
 
 
-def test_each_kustomization_names_all_files_beside_it(wanted: dict[str, str]) -> None:
+def test_each_kustomization_names_all_files_in_its_folder(wanted: dict[str, str]) -> None:
     for path in (Path(name) for name in wanted if name.endswith("kustomization.yaml")):
         resources = yaml.safe_load(wanted[str(path)])["resources"]
         beside = {name.partition("/")[2] for name in wanted if Path(name).parent == path.parent}

@@ -1,4 +1,4 @@
-"""docs/metrics.md, the list in the code, and what is scraped are one."""
+"""docs/metrics.md, the list in the code, and the scraped metrics are equal."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from netbird_streaming.telemetry.metrics.definitions import ALL, Type
 from tests.unit.telemetry.metrics.given import connection, sight, snapshot
 from tools.metrics_docs import PAGE, with_metrics
 
-# What alerts, dashboards and people's own rules are written against: a change here breaks them.
+# Alerts, dashboards and users' rules depend on these: a change here breaks them.
 PROMISED = """
 build_info gauge version python
 leader gauge
@@ -49,18 +49,18 @@ def scraped(accept: str = "") -> Mapping[str, Metric]:
     return {each.name: each for each in text_string_to_metric_families(text)}
 
 
-def test_the_list_is_what_was_promised() -> None:
+def test_list_is_the_promised_one() -> None:
     assert [f"{each.short_name} {each.type} {' '.join(each.labels)}".strip() for each in ALL] == PROMISED.split("\n")[
         1:-1
     ]
 
 
-def test_the_page_has_the_list() -> None:
+def test_page_has_the_list() -> None:
     page = PAGE.read_text()
     assert with_metrics(page) == page, "run `make docs`"
 
 
-def test_what_is_scraped_is_the_list_and_the_process() -> None:
+def test_scrape_has_the_list_and_the_process_metrics() -> None:
     families = {name: each for name, each in scraped().items() if not name.startswith("process_")}
     assert set(families) == {each.name.removesuffix("_total") for each in ALL}
     for definition in ALL:
@@ -72,17 +72,17 @@ def test_what_is_scraped_is_the_list_and_the_process() -> None:
             assert set(sample.labels) == set(definition.labels) | own
 
 
-def test_no_series_says_when_it_was_created() -> None:
+def test_no_series_has_a_created_timestamp() -> None:
     assert [name for name in scraped() if name.endswith("_created")] == []
 
 
-def test_the_page_names_all_values_of_the_labels_that_have_few() -> None:
+def test_page_names_all_values_of_small_labels() -> None:
     values = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
     for label, words in (("result", Outcome), ("operation", Operation)):
         assert re.findall(r"`(\w+)`", values[label]) == [each.value for each in words]
 
 
-def test_names_and_help_are_as_prometheus_asks() -> None:
+def test_names_and_help_follow_prometheus_conventions() -> None:
     for each in ALL:
         assert re.fullmatch(r"netbird_streaming_[a-z][a-z_]*[a-z]", each.name)
         assert each.name.endswith("_total") == (each.type is Type.COUNTER)

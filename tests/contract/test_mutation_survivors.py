@@ -1,4 +1,4 @@
-"""What `make mutation` takes for explained fits the code as it is; and a change is told by its text."""
+"""The explanations of `make mutation` match the current code, and a change is identified by its text."""
 
 import ast
 import re
@@ -44,7 +44,7 @@ def x__half__mutmut_1(
 
 
 def functions(node: ast.AST, name: str, lines: list[str]) -> Mapping[str, str]:
-    """The text of each function, its lines made one, by its name with that of its class."""
+    """Return the text of each function, its lines joined, by its name with that of its class."""
     found: dict[str, str] = {}
     for each in ast.iter_child_nodes(node):
         if isinstance(each, ast.ClassDef):
@@ -56,7 +56,7 @@ def functions(node: ast.AST, name: str, lines: list[str]) -> Mapping[str, str]:
 
 
 def module_of(function: str) -> str:
-    """The module of a function, by its path below `core/` with dots."""
+    """Return the module of a function, by its path below `core/` with dots."""
     parts = function.split(".")
     found = (
         ".".join(parts[:length])
@@ -66,7 +66,7 @@ def module_of(function: str) -> str:
     return next(found)
 
 
-def test_what_is_explained_is_there() -> None:
+def test_explained_change_exists() -> None:
     for place in EXPLAINED:
         module = module_of(place.function)
         source = (CORE / f"{module.replace('.', '/')}.py").read_text()
@@ -78,17 +78,17 @@ def test_each_reason_is_a_sentence() -> None:
     assert [reason for reason in EXPLAINED.values() if not re.fullmatch(r"[A-Z].+\.", reason)] == []
 
 
-def test_an_explanation_is_told_as_it_is_read() -> None:
+def test_explanation_is_written_as_it_is_read() -> None:
     (place,) = read(GROUP.format(CHANGE))
     assert read(GROUP.format(place)) == {place: "So."}
 
 
-def test_a_change_is_explained_once() -> None:
+def test_change_is_explained_once() -> None:
     with pytest.raises(ValueError, match="explained twice"):
         read(GROUP.format(f"{CHANGE}, {CHANGE}"))
 
 
-def test_a_change_is_told_by_its_text_and_words_are_told_from_it(tmp_path: Path) -> None:
+def test_change_is_identified_by_its_text_without_wording(tmp_path: Path) -> None:
     (tmp_path / "sums.py").write_text(MUTATED)
     one, two, three = sorted(changes.read(tmp_path), key=lambda each: (each.function, each.name))
     sound = 'return one + other, "a sum"'

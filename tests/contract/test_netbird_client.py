@@ -1,4 +1,4 @@
-"""The client over real HTTP against the simulated server: every operation, every habit, every failure."""
+"""The client over real HTTP against the simulated server: every operation, behaviour and fault."""
 
 import asyncio
 import contextlib
@@ -78,7 +78,7 @@ WRITES: Final = (Operation.CREATE, Operation.UPDATE, Operation.DELETE)
 
 
 class SystemClock:
-    """The machine's; `haste` shortens what the client sleeps between repetitions."""
+    """The machine's clock. `haste` shortens the client's sleep between retries."""
 
     def __init__(self, haste: float = 1.0) -> None:
         self._haste = haste
@@ -135,7 +135,7 @@ def behave(server: SimulatedNetBird, **habits: Any) -> None:
 
 
 def assert_described(entry: Entry) -> None:
-    """The request is one of those in the API's description: its path, its query, its body."""
+    """Check that the request is in the API's description: its path, its query, its body."""
     id_ = str(entry.integration_id)
     path = entry.path.replace(f"/{id_}", "/{id}") if entry.integration_id is not None else entry.path
     item = DESCRIPTION["paths"][path]
@@ -179,9 +179,7 @@ async def test_all_operations_by_each_path_with_each_token_in_each_tenant(
 
 
 @pytest.mark.parametrize("family", [Offered.INTEGRATIONS, Offered.PLAIN])
-async def test_the_expiry_of_the_token_in_use_is_found_with_two_requests(
-    server: SimulatedNetBird, family: Offered
-) -> None:
+async def test_expiry_of_the_token_in_use_is_found_with_two_requests(server: SimulatedNetBird, family: Offered) -> None:
     behave(server, path_family=family, fraction_digits=9)
     mine = replace(PERSONAL, user="google-oauth2|a b", expires_at=datetime(2027, 1, 1, tzinfo=UTC))
     server.model.directory.add_token(mine)
@@ -197,7 +195,7 @@ async def test_the_expiry_of_the_token_in_use_is_found_with_two_requests(
 
 @pytest.mark.parametrize("operation", [Operation.USER, Operation.TOKENS])
 @pytest.mark.parametrize("failure", [error_reply(503), error_reply(403), error_reply(404), html_reply(200)])
-async def test_the_expiry_is_not_asked_for_again_at_once(
+async def test_expiry_is_not_requested_again_at_once(
     server: SimulatedNetBird, operation: Operation, failure: faults.Reply
 ) -> None:
     server.exchange.faults.add(Fault(failure, Moment.BEFORE, operation, times=None))
@@ -221,7 +219,7 @@ async def test_the_expiry_is_not_asked_for_again_at_once(
     ids=["reset", "500", "502 html", "200 html", "wrong type", "207"],
 )
 @pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.AFTER])
-async def test_what_proves_nothing_leaves_a_write_unknown(
+async def test_inconclusive_response_leaves_a_write_unknown(
     server: SimulatedNetBird, operation: Operation, failure: faults.Reply, reason: Reason, moment: Moment
 ) -> None:
     server.exchange.faults.add(Fault(failure, moment, operation, times=None))
@@ -240,7 +238,7 @@ async def test_what_proves_nothing_leaves_a_write_unknown(
 @pytest.mark.parametrize(
     ("status", "branch"), [(401, WaitError), (403, WaitError), (429, RetryError), (400, None), (409, None), (422, None)]
 )
-async def test_a_refusal_is_known_to_have_done_nothing(
+async def test_refusal_has_no_effect(
     server: SimulatedNetBird, operation: Operation, status: int, branch: type[OperatorError] | None
 ) -> None:
     server.exchange.faults.add(Fault(error_reply(status, f"refused {SECRET}"), operation=operation))
@@ -257,7 +255,7 @@ async def test_a_refusal_is_known_to_have_done_nothing(
     ("status", "branch", "reason"),
     [(412, WaitError, Reason.DESTINATION_REJECTED), (422, EditError, Reason.CONFIGURATION_REJECTED)],
 )
-async def test_a_destination_that_refuses_is_told_without_its_words(
+async def test_refusal_of_a_destination_is_reported_without_its_text(
     server: SimulatedNetBird, status: int, branch: type[OperatorError], reason: Reason
 ) -> None:
     behave(server, rejected_secrets=frozenset({SECRET}), rejection_status=status)
@@ -268,7 +266,7 @@ async def test_a_destination_that_refuses_is_told_without_its_words(
     assert SECRET not in repr(caught.value)
 
 
-async def test_a_second_integration_where_one_is_allowed(server: SimulatedNetBird) -> None:
+async def test_second_integration_of_a_single_platform_is_refused(server: SimulatedNetBird) -> None:
     behave(server, one_per_platform=True)
     existing(server)
     async with connected(server) as client:
@@ -278,7 +276,7 @@ async def test_a_second_integration_where_one_is_allowed(server: SimulatedNetBir
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_the_deadline_covers_an_answer_that_never_comes(server: SimulatedNetBird, operation: Operation) -> None:
+async def test_deadline_covers_a_missing_response(server: SimulatedNetBird, operation: Operation) -> None:
     server.exchange.faults.add(Fault(faults.Hang(), operation=operation, times=None))
     id_ = existing(server)
     async with connected(server, deadline=0.3) as client:
@@ -290,7 +288,7 @@ async def test_the_deadline_covers_an_answer_that_never_comes(server: SimulatedN
 
 
 @pytest.mark.parametrize("operation", [Operation.LIST, Operation.CREATE])
-async def test_the_deadline_covers_a_body_that_trickles(server: SimulatedNetBird, operation: Operation) -> None:
+async def test_deadline_covers_a_slow_body(server: SimulatedNetBird, operation: Operation) -> None:
     server.exchange.faults.add(Fault(faults.Slow(body=5), Moment.AFTER, operation, times=None))
     existing(server)
     async with connected(server, deadline=0.5) as client:
@@ -304,7 +302,7 @@ async def test_the_deadline_covers_a_body_that_trickles(server: SimulatedNetBird
 
 @pytest.mark.parametrize("operation", [*WRITES, Operation.LIST])
 @pytest.mark.parametrize("failure", [faults.Truncate(1), faults.Oversize(33 * 2**20)], ids=["cut off", "oversized"])
-async def test_a_body_that_is_cut_off_or_too_large_is_not_believed(
+async def test_truncated_or_too_large_body_is_refused(
     server: SimulatedNetBird, operation: Operation, failure: faults.Truncate | faults.Oversize
 ) -> None:
     server.exchange.faults.add(Fault(failure, Moment.AFTER, operation, times=None))
@@ -333,7 +331,7 @@ async def test_no_redirect_is_followed_with_the_token(
 
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each is not Operation.ACCOUNTS])
 @pytest.mark.parametrize("page", UnknownPath)
-async def test_an_unlicensed_server(server: SimulatedNetBird, operation: Operation, page: UnknownPath) -> None:
+async def test_unlicensed_server_is_reported(server: SimulatedNetBird, operation: Operation, page: UnknownPath) -> None:
     behave(server, licensed=False, unknown_path=page)
     async with connected(server) as client:
         with pytest.raises(WaitError) as caught:
@@ -341,7 +339,7 @@ async def test_an_unlicensed_server(server: SimulatedNetBird, operation: Operati
     assert (type(caught.value), caught.value.reason) == (WaitError, Reason.NOT_LICENSED)
 
 
-async def test_a_revoked_token_and_one_without_rights(server: SimulatedNetBird) -> None:
+async def test_revoked_token_and_one_without_rights_are_reported(server: SimulatedNetBird) -> None:
     server.model.directory.add_token(replace(PERSONAL, may_write=False, may_read_accounts=False))
     async with connected(server) as client:
         for denied in (Operation.CREATE, Operation.ACCOUNTS):
@@ -355,7 +353,7 @@ async def test_a_revoked_token_and_one_without_rights(server: SimulatedNetBird) 
 
 
 @pytest.mark.parametrize("operation", WRITES)
-async def test_a_server_that_is_not_there_got_nothing(operation: Operation) -> None:
+async def test_write_to_an_unreachable_server_has_no_effect(operation: Operation) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -366,7 +364,7 @@ async def test_a_server_that_is_not_there_got_nothing(operation: Operation) -> N
     assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
 
 
-async def test_a_server_that_only_accepts_the_connection_of_tls_got_nothing() -> None:
+async def test_write_without_a_tls_handshake_has_no_effect() -> None:
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(5)
@@ -382,7 +380,7 @@ async def test_a_server_that_only_accepts_the_connection_of_tls_got_nothing() ->
     assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
 
 
-async def test_a_lease_that_is_lost_while_connecting_stops_the_request_before_its_first_byte(
+async def test_lease_lost_while_connecting_stops_the_request_before_its_first_byte(
     server: SimulatedNetBird,
 ) -> None:
     asked = 0
@@ -408,7 +406,7 @@ def text(path: Path) -> str:
 
 @contextlib.asynccontextmanager
 async def served(name: str) -> AsyncIterator[SimulatedNetBird]:
-    """A NetBird with that certificate."""
+    """Start a NetBird with that certificate."""
     model = NetBird()
     model.directory.add_account(Account("acc-1"))
     model.directory.add_token(PERSONAL)
@@ -418,7 +416,7 @@ async def served(name: str) -> AsyncIterator[SimulatedNetBird]:
     await server.stop()
 
 
-async def test_a_private_authority_is_trusted_where_it_is_named_and_only_there() -> None:
+async def test_private_authority_is_trusted_only_where_it_is_configured() -> None:
     async with served("server") as server:
         async with connected(server, ca_bundle="# Ämter\n" + AUTHORITY.read_text()) as client:
             assert (await client.list_integrations(Priority.LOW)).items == ()
@@ -439,7 +437,7 @@ async def test_a_private_authority_is_trusted_where_it_is_named_and_only_there()
         ("server", None, "an authority that the operator does not trust signed"),
     ],
 )
-async def test_a_certificate_error_says_what_is_wrong(name: str, bundle: Path | None, sentence: str) -> None:
+async def test_certificate_error_names_the_problem(name: str, bundle: Path | None, sentence: str) -> None:
     authorities = None if bundle is None else text(bundle)
     async with served(name) as server, connected(server, ca_bundle=authorities) as client:
         with pytest.raises(RetryError, match=sentence) as caught:
@@ -448,7 +446,7 @@ async def test_a_certificate_error_says_what_is_wrong(name: str, bundle: Path | 
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-async def test_a_port_that_speaks_another_protocol_is_the_suspect(server: SimulatedNetBird, answer: bytes) -> None:
+async def test_port_with_another_protocol_is_named(server: SimulatedNetBird, answer: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(answer)
@@ -462,14 +460,14 @@ async def test_a_port_that_speaks_another_protocol_is_the_suspect(server: Simula
     assert (caught.value.reason, caught.value.effect) == (Reason.UNAVAILABLE, Effect.NONE)
 
 
-async def test_a_rotated_bundle_of_the_process_takes_effect_without_a_restart(tmp_path: Path) -> None:
+async def test_rotated_bundle_of_the_process_takes_effect_without_a_restart(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.crt"
     bundle.write_text(AUTHORITY.read_text())
     async with factory(environment={"SSL_CERT_FILE": str(bundle)}) as clients, served("next-server") as server:
         client = clients.client(Endpoint(server.url, PERSONAL.value, TokenType.PERSONAL_ACCESS_TOKEN), PLENTY)
         with pytest.raises(RetryError, match="an authority that the operator does not trust"):
             await client.list_integrations(Priority.LOW)
-        # As the kubelet does for a mounted ConfigMap: a new file takes the place of the old one.
+        # As the kubelet does for a mounted ConfigMap: a new file replaces the old one.
         (tmp_path / "new").write_text(AUTHORITY.read_text() + NEXT_AUTHORITY.read_text())
         (tmp_path / "new").replace(bundle)
         assert (await client.list_integrations(Priority.LOW)).items == ()
@@ -477,7 +475,7 @@ async def test_a_rotated_bundle_of_the_process_takes_effect_without_a_restart(tm
 
 @contextlib.asynccontextmanager
 async def proxy(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A proxy that records requests and answers each the same."""
+    """A proxy that records requests and gives each the same response."""
     requests: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -490,7 +488,7 @@ async def proxy(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
 
 
 @pytest.mark.parametrize("excluded", ["127.0.0.0/8,*.internal.example", "::1/128,[fd00::1],fd02::/112,.svc"])
-async def test_an_excluded_host_and_loopback_are_called_directly(server: SimulatedNetBird, excluded: str) -> None:
+async def test_excluded_host_and_loopback_are_called_directly(server: SimulatedNetBird, excluded: str) -> None:
     async with proxy(b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as (url, requests):
         environment = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": excluded}
         async with connected(server, environment=environment) as client:
@@ -503,7 +501,7 @@ async def test_an_excluded_host_and_loopback_are_called_directly(server: Simulat
     assert ("can't be resolved" if direct else "the proxy of the operator's environment") in caught.value.message
 
 
-async def test_a_proxy_that_is_not_there_is_not_taken_for_netbird(server: SimulatedNetBird) -> None:
+async def test_missing_proxy_is_not_reported_as_netbird(server: SimulatedNetBird) -> None:
     for url in ("http://proxy.invalid:3128", "http://127.0.0.1:1", "https://127.0.0.1:1"):
         async with connected(server, url="https://netbird.invalid", environment={"HTTPS_PROXY": url}) as client:
             with pytest.raises(RetryError, match="the proxy of the operator's environment") as caught:
@@ -513,7 +511,7 @@ async def test_a_proxy_that_is_not_there_is_not_taken_for_netbird(server: Simula
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_page_of_what_stands_in_front_is_not_netbirds_answer(
+async def test_page_of_a_proxy_is_not_netbirds_response(
     server: SimulatedNetBird, operation: Operation, status: int
 ) -> None:
     server.exchange.faults.add(Fault(html_reply(status), times=None))
@@ -523,13 +521,13 @@ async def test_a_page_of_what_stands_in_front_is_not_netbirds_answer(
     assert (caught.value.reason, caught.value.effect) == (Reason.UNEXPECTED_ANSWER, Effect.NONE)
 
 
-async def test_the_environment_s_proxy_is_used(server: SimulatedNetBird) -> None:
+async def test_proxy_of_the_environment_is_used(server: SimulatedNetBird) -> None:
     async with connected(server, url="http://netbird.invalid", environment={"http_proxy": server.url}) as client:
         await client.list_integrations(Priority.LOW)
     assert [entry.operation for entry in server.journal.entries] == [Operation.LIST]
 
 
-async def test_a_server_that_counts_never_refuses_all_tenants_together(server: SimulatedNetBird) -> None:
+async def test_counting_server_never_refuses_all_tenants_together(server: SimulatedNetBird) -> None:
     behave(server, requests_per_minute=600, burst=20)
     limit = RateLimit(requests_per_minute=600, burst=20)
     async with factory() as clients:

@@ -1,4 +1,4 @@
-"""The simulated NetBird API held to its OpenAPI description over real HTTP, by generated requests."""
+"""The simulated NetBird API against its OpenAPI description over real HTTP, by generated requests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +49,7 @@ THE_OTHER_WAY_ROUND: Final[dict[str, object]] = {
     "unknown_path": "html",
     "date_header": False,
 }
-# Generating costs more than answering; what is described without a body or a choice needs few examples.
+# Generating costs more than serving. Operations without a body or a choice need few examples.
 FEW: Final = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 Case = schemathesis.Case[Any]
@@ -81,35 +81,35 @@ def other_netbird() -> Iterator[RunningNetBird]:
 
 
 def on_a_new_one(netbird: RunningNetBird, case: Case) -> None:
-    """Aim a generated case at an integration that exists, since a guessed number only ever finds none."""
+    """Point a generated case to an existing integration, because a guessed id never finds one."""
     (case.path_parameters["id"],) = netbird.control.create("acc-1", [Draft("datadog", DATADOG)])
     case.query.pop("account", None)
-    # Whether a well-formed change is accepted depends on what is kept, which no description can say.
+    # Whether a well-formed change is accepted depends on the stored state, which no description can express.
     checks = [check for check in CHECKS if check is not positive_data_acceptance]
     case.call_and_validate(base_url=netbird.url, headers=HEADERS, checks=checks)
 
 
 @reference_schema.parametrize()
 @FEW
-def test_every_answer_is_described(netbird: RunningNetBird, case: Case) -> None:
+def test_every_response_is_described(netbird: RunningNetBird, case: Case) -> None:
     case.call_and_validate(base_url=netbird.url, headers=HEADERS, checks=CHECKS)
 
 
 @plain_schema.parametrize()
 @FEW
-def test_every_answer_of_the_other_habits_is_described(other_netbird: RunningNetBird, case: Case) -> None:
+def test_every_response_of_other_behaviours_is_described(other_netbird: RunningNetBird, case: Case) -> None:
     case.call_and_validate(base_url=other_netbird.url, headers=HEADERS, checks=CHECKS)
 
 
 @items_schema.parametrize()
 @FEW
-def test_every_answer_about_one_that_exists_is_described(netbird: RunningNetBird, case: Case) -> None:
+def test_every_response_about_an_existing_integration_is_described(netbird: RunningNetBird, case: Case) -> None:
     on_a_new_one(netbird, case)
 
 
 @plain_items_schema.parametrize()
 @FEW
-def test_every_answer_of_the_other_habits_about_one_that_exists_is_described(
+def test_every_response_of_other_behaviours_about_an_existing_integration_is_described(
     other_netbird: RunningNetBird, case: Case
 ) -> None:
     on_a_new_one(other_netbird, case)

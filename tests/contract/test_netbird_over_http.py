@@ -1,4 +1,4 @@
-"""The simulated NetBird API on the wire: failures as a client meets them, and the control API beside them."""
+"""The simulated NetBird API on the wire: faults as a client meets them, and the control API."""
 
 import asyncio
 import json
@@ -61,13 +61,13 @@ async def create(
 
 
 async def until(done: Callable[[], bool]) -> None:
-    """Wait for what the server does by itself; the test's own time limit ends a wait in vain."""
-    while not done():  # noqa: ASYNC110 - the server under test tells nobody
+    """Wait for an action of the server. The test's own timeout ends a wait in vain."""
+    while not done():  # noqa: ASYNC110 - the server under test has no event
         await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(("moment", "there"), [(Moment.BEFORE, 0), (Moment.AFTER, 1)])
-async def test_a_reset_leaves_the_client_in_the_dark(
+async def test_reset_leaves_the_outcome_unknown(
     netbird: SimulatedNetBird, client: httpx.AsyncClient, moment: Moment, there: int
 ) -> None:
     with pytest.raises(httpx.ReadError):
@@ -77,7 +77,7 @@ async def test_a_reset_leaves_the_client_in_the_dark(
 
 
 @pytest.mark.parametrize(("moment", "there"), [(Moment.BEFORE, 0), (Moment.AFTER, 1)])
-async def test_a_hang_lasts_until_the_client_gives_up(
+async def test_hang_lasts_until_the_client_gives_up(
     netbird: SimulatedNetBird, client: httpx.AsyncClient, moment: Moment, there: int
 ) -> None:
     client.timeout = httpx.Timeout(0.1)
@@ -89,21 +89,21 @@ async def test_a_hang_lasts_until_the_client_gives_up(
     assert (entry.answered_at is not None, entry.status, entry.fault) == (True, None, "hang")
 
 
-async def test_a_late_commit_comes_after_its_timeout(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
+async def test_late_commit_comes_after_its_timeout(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
     answer = await create(netbird, client, error_reply(504), Moment.LATE)
     assert (answer.status_code, (await client.get(PATH)).json()) == (504, None)
     await asyncio.sleep(0.06)
     assert len((await client.get(PATH)).json()) == 1
 
 
-async def test_a_truncated_body_ends_too_early(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
+async def test_truncated_body_ends_too_early(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|without sending complete"):
         await create(netbird, client, Truncate(10), Moment.AFTER)
     assert len(netbird.model.integrations) == 1
 
 
 @pytest.mark.parametrize(("failure", "status"), [(html_reply(), 200), (error_reply(502), 502), (Redirect("/x"), 307)])
-async def test_another_answer_hides_what_was_applied(
+async def test_replaced_response_hides_the_effect(
     netbird: SimulatedNetBird, client: httpx.AsyncClient, failure: Failure, status: int
 ) -> None:
     answer = await create(netbird, client, failure, Moment.AFTER)
@@ -111,21 +111,21 @@ async def test_another_answer_hides_what_was_applied(
     assert netbird.journal.entries[0].applied
 
 
-async def test_an_oversized_body_is_as_large_as_asked(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
+async def test_oversized_body_has_the_requested_size(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
     answer = await create(netbird, client, Oversize(1_000_000), Moment.AFTER)
     assert len(answer.content) == 1_000_000
     assert answer.json()["account_id"] == "acc-1"
 
 
 @pytest.mark.parametrize("slow", [Slow(header=0.2), Slow(body=0.2)])
-async def test_a_slow_answer_is_late_but_true(netbird: SimulatedNetBird, client: httpx.AsyncClient, slow: Slow) -> None:
+async def test_slow_response_is_late_and_true(netbird: SimulatedNetBird, client: httpx.AsyncClient, slow: Slow) -> None:
     begun = time.monotonic()
     answer = await create(netbird, client, slow, Moment.AFTER)
     assert time.monotonic() - begun >= 0.2
     assert answer.json()["config"]["api_key"] == "****"
 
 
-async def test_no_slow_answer_delays_another(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
+async def test_slow_response_delays_no_other(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
     netbird.exchange.faults.add(Fault(Slow(header=3), Moment.AFTER, Operation.CREATE))
     slow = asyncio.create_task(client.post(PATH, json=BODY))
     await until(lambda: bool(netbird.model.integrations))
@@ -136,7 +136,7 @@ async def test_no_slow_answer_delays_another(netbird: SimulatedNetBird, client: 
         await slow
 
 
-async def test_a_server_without_a_clock_for_others_sends_no_date(
+async def test_server_without_a_date_setting_sends_no_date(
     netbird: SimulatedNetBird, client: httpx.AsyncClient
 ) -> None:
     assert "Date" in (await client.get(PATH)).headers
@@ -151,9 +151,7 @@ async def test_ten_thousand_are_listed_at_once(netbird: SimulatedNetBird, client
     assert len((await client.get(PATH)).json()) == 10_000
 
 
-async def test_the_journal_names_tokens_without_their_values(
-    netbird: SimulatedNetBird, client: httpx.AsyncClient
-) -> None:
+async def test_journal_names_tokens_without_their_values(netbird: SimulatedNetBird, client: httpx.AsyncClient) -> None:
     await client.post(PATH, params={"account": "acc-1"}, json=BODY)
     (entry,) = netbird.journal.entries
     assert (entry.method, entry.path, entry.query, entry.status) == ("POST", PATH, "account=acc-1", 200)
@@ -174,7 +172,7 @@ def ask(process: RunningNetBird, method: str, path: str = PATH, **extra: Any) ->
     return httpx.request(method, process.url + path, headers=HEADERS, trust_env=False, **extra)
 
 
-def test_the_control_client_sees_and_makes_everything(process: RunningNetBird) -> None:
+def test_control_client_reads_and_writes_everything(process: RunningNetBird) -> None:
     control = process.control
     before = control.figures().requests
     found = ask(process, "POST", json=BODY).json()["id"]
@@ -190,7 +188,7 @@ def test_the_control_client_sees_and_makes_everything(process: RunningNetBird) -
     assert control.state().tombstones[-1].integration.id == foreign
 
 
-def test_faults_are_armed_and_disarmed_from_outside(process: RunningNetBird) -> None:
+def test_faults_are_armed_and_disarmed_by_the_control_api(process: RunningNetBird) -> None:
     first = process.control.add_fault(Fault(error_reply(503), operation=Operation.LIST, times=None))
     assert ask(process, "GET").status_code == 503
     assert process.control.faults()[0].struck == 1
@@ -201,7 +199,7 @@ def test_faults_are_armed_and_disarmed_from_outside(process: RunningNetBird) -> 
     assert ask(process, "GET").status_code == 200
 
 
-def test_habits_and_tokens_change_from_outside(process: RunningNetBird) -> None:
+def test_behaviour_and_tokens_are_changed_by_the_control_api(process: RunningNetBird) -> None:
     control = process.control
     assert control.change_behaviour(licensed=False, rejected_secrets={"bad"}).rejected_secrets == {"bad"}
     assert ask(process, "GET").status_code == 404
@@ -213,7 +211,7 @@ def test_habits_and_tokens_change_from_outside(process: RunningNetBird) -> None:
     assert control.behaviour().rejected_secrets == {"bad"}
 
 
-def test_a_wrong_command_is_refused_with_a_reason(process: RunningNetBird) -> None:
+def test_wrong_command_is_refused_with_a_reason(process: RunningNetBird) -> None:
     with pytest.raises(ControlError, match="no such settings: colour"):
         process.control.change_behaviour(colour="blue")
     with pytest.raises(ControlError, match="burst is at least 1"):
@@ -221,10 +219,10 @@ def test_a_wrong_command_is_refused_with_a_reason(process: RunningNetBird) -> No
     with pytest.raises(ControlError, match="not there"):
         process.control.delete(1)
     with pytest.raises(ControlError, match="not there"):
-        process.control.revoke_token("nobody")
+        process.control.revoke_token("unknown")
 
 
-def test_a_state_file_outlives_the_process(tmp_path: Path) -> None:
+def test_state_file_outlives_the_process(tmp_path: Path) -> None:
     state = tmp_path / "netbird.json"
     arguments = ("--state", str(state), "--first-id", "7")
     with running_netbird(arguments) as first:
@@ -238,6 +236,6 @@ def test_a_state_file_outlives_the_process(tmp_path: Path) -> None:
         assert ask(second, "POST", json=BODY).json()["id"] == 8
 
 
-def test_a_process_that_can_not_start_says_so() -> None:
+def test_process_that_can_not_start_reports_it() -> None:
     with pytest.raises(NetBirdError, match="invalid int value"), running_netbird(("--port", "http")):
         pass

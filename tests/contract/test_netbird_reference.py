@@ -1,4 +1,4 @@
-"""The vendor's examples held against the simulated NetBird API and against its OpenAPI description."""
+"""The vendor's examples against the simulated NetBird API and its OpenAPI description."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ ID: Final = 9007199254740993
 PATH: Final = "/api/integrations/event-streaming"
 TOKEN: Final = Token("robot", "nbp_reference", "acc-1")
 
-# What the vendor's reference shows, with its placeholders filled in.
+# The examples of the vendor's reference, with their placeholders filled in.
 CONFIG: Final = {"api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs", "api_key": "dd-key"}
 NEW_CONFIG: Final = {"api_url": "https://http-intake.logs.datadoghq.com/api/v2/logs", "api_key": "dd-key"}
 REJECTED: Final = {"api_key": "dd-refused"}
@@ -89,7 +89,7 @@ async def client(netbird: SimulatedNetBird) -> AsyncIterator[httpx.AsyncClient]:
         ("Error", {"message": "rate limit exceeded, please try again later", "code": 429}),
     ],
 )
-def test_the_vendors_examples_fit_the_description(name: str, example: object) -> None:
+def test_vendors_examples_match_the_description(name: str, example: object) -> None:
     validator(name).validate(example)
 
 
@@ -108,11 +108,11 @@ def test_the_vendors_examples_fit_the_description(name: str, example: object) ->
         ("IntegrationList", {}),
     ],
 )
-def test_the_description_tells_wrong_from_right(name: str, example: object) -> None:
+def test_description_refuses_wrong_examples(name: str, example: object) -> None:
     assert not validator(name).is_valid(example)
 
 
-async def test_the_server_answers_as_the_vendors_examples(client: httpx.AsyncClient) -> None:
+async def test_server_responds_like_the_vendors_examples(client: httpx.AsyncClient) -> None:
     created = await client.post(PATH, json=CREATE_REQUEST)
     got = await client.get(f"{PATH}/{ID}")
     listed = await client.get(PATH)
@@ -130,7 +130,7 @@ async def test_the_server_answers_as_the_vendors_examples(client: httpx.AsyncCli
     assert {answer.headers["Date"] for answer in answers} == {"Thu, 04 Jan 2024 14:03:26 GMT"}
 
 
-async def test_the_change_that_a_put_did_not_show_is_in_the_list(client: httpx.AsyncClient) -> None:
+async def test_change_that_a_put_did_not_show_is_in_the_list(client: httpx.AsyncClient) -> None:
     await client.post(PATH, json=CREATE_REQUEST)
     await client.put(f"{PATH}/{ID}", json=UPDATE_REQUEST)
     (listed,) = (await client.get(PATH)).json()
@@ -139,7 +139,7 @@ async def test_the_change_that_a_put_did_not_show_is_in_the_list(client: httpx.A
 
 @dataclass(frozen=True)
 class Refused:
-    """A request that is refused: `tail` follows the collection's path, `extra` goes to httpx."""
+    """A refused request: `tail` follows the collection's path, `extra` is passed to httpx."""
 
     status: int
     method: str
@@ -185,17 +185,17 @@ async def test_every_refusal_is_described(netbird: SimulatedNetBird, client: htt
 
 @pytest.mark.parametrize("page", UnknownPath)
 @pytest.mark.parametrize("behaviour", [{"licensed": False}, {"path_family": PathFamily.PLAIN}])
-async def test_a_path_that_is_not_offered_is_never_json(
+async def test_missing_path_is_never_json(
     netbird: SimulatedNetBird, client: httpx.AsyncClient, behaviour: dict[str, Any], page: UnknownPath
 ) -> None:
     netbird.model.behaviour = Behaviour(unknown_path=page, **behaviour)
-    answer = await client.get(PATH, headers={"Authorization": "nobody is asked for a token here"})
+    answer = await client.get(PATH, headers={"Authorization": "no token is needed here"})
     assert answer.status_code == 404
     assert not answer.headers["Content-Type"].startswith("application/json")
     schemathesis.openapi.from_path(str(DESCRIPTION))[PATH]["GET"].validate_response(answer)
 
 
-async def test_both_families_lead_to_the_same_integrations(
+async def test_both_path_families_serve_the_same_integrations(
     netbird: SimulatedNetBird, client: httpx.AsyncClient
 ) -> None:
     netbird.model.behaviour = Behaviour(path_family=PathFamily.BOTH)
@@ -203,6 +203,6 @@ async def test_both_families_lead_to_the_same_integrations(
     assert (await client.get("/api/event-streaming")).json() == (await client.get(PATH)).json()
 
 
-async def test_another_method_is_refused_with_the_ones_that_there_are(client: httpx.AsyncClient) -> None:
+async def test_other_method_is_refused_with_the_allowed_ones(client: httpx.AsyncClient) -> None:
     answer = await client.patch(PATH)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")

@@ -1,4 +1,4 @@
-"""A platform is defined completely: a part that is missing anywhere is named here."""
+"""Completeness of each platform: a missing part is named here."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -42,20 +42,20 @@ def payload_of(platform: Platform) -> Payload:
     return resolve(spec, {name: _AnyKey() for name in secret_names(spec)}, KEY)
 
 
-def test_each_platform_has_a_block_and_a_destination_and_there_are_no_others() -> None:
+def test_each_platform_has_exactly_one_block_and_one_destination() -> None:
     assert set(BLOCKS) == set(DESTINATIONS) == set(Platform)
     assert set(REQUIRED_KEYS) == set(OPENAPI["Platform"]["enum"]) == {each.value for each in Platform}
 
 
 @platforms
-def test_the_spec_has_the_block_of_the_platform(platform: Platform) -> None:
+def test_spec_has_the_block_of_the_platform(platform: Platform) -> None:
     field = IntegrationSpec.model_fields[platform.value]
     assert (field.alias or platform.value) == BLOCKS[platform].name
     assert isinstance(IntegrationSpec.model_validate(documented(platform)).block, Model)
 
 
 @platforms
-def test_integrations_of_the_platform_can_be_told_apart(platform: Platform) -> None:
+def test_integrations_of_the_platform_can_be_distinguished(platform: Platform) -> None:
     """Without a compared key, any two integrations count as identical, and drift is never detected."""
     destination = DESTINATIONS[platform]
     assert destination.comparable
@@ -70,14 +70,14 @@ def described(platform: Platform) -> Mapping[str, Any]:
 
 
 @platforms
-def test_the_request_has_the_keys_that_netbird_requires(platform: Platform) -> None:
+def test_request_has_the_keys_that_netbird_requires(platform: Platform) -> None:
     config, schema = payload_of(platform).request.config, described(platform)
     assert {name for name, value in config.items() if value} >= set(REQUIRED_KEYS[platform]) == set(schema["required"])
     assert set(config) == set(schema["properties"])
 
 
 @platforms
-def test_the_doubles_know_which_keys_are_urls_and_which_are_secrets(platform: Platform) -> None:
+def test_doubles_know_the_url_and_secret_keys(platform: Platform) -> None:
     keys = DESTINATIONS[platform].keys
     shown = described(platform)["properties"].items()
     urls = {name for name, schema in shown if schema.get("$ref", "").endswith("/Url")}
@@ -86,7 +86,7 @@ def test_the_doubles_know_which_keys_are_urls_and_which_are_secrets(platform: Pl
 
 
 @platforms
-def test_a_public_value_is_no_secret_and_has_no_query(platform: Platform) -> None:
+def test_public_value_is_no_secret_and_has_no_query(platform: Platform) -> None:
     payload, kinds = payload_of(platform), {key.name: key.kind for key in DESTINATIONS[platform].keys}
     config = payload.request.config
     config = {name: f"{value}?token=t0k3n" if kinds[name] is Kind.URL else value for name, value in config.items()}

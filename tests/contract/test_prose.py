@@ -1,6 +1,6 @@
-"""Checks of the words that code and pages use, against docs/glossary.md and the style rule in CONTRIBUTING.md.
+"""Checks of the vocabulary of code and pages, against docs/glossary.md and the style rule in CONTRIBUTING.md.
 
-Files in prose_unconverted.txt were written before the rule. The list only becomes shorter.
+Files in prose_unconverted.txt are older than the rule. The list only becomes shorter.
 """
 
 import ast
@@ -17,7 +17,7 @@ GLOSSARY: Final = "docs/glossary.md"
 UNCONVERTED: Final = ROOT / "tests/contract/prose_unconverted.txt"
 SUFFIXES: Final = frozenset({".md", ".py", ".tpl", ".yaml"})
 QUOTED: Final = re.compile(r"tests/contract/recordings/|.*/openapi\.yaml$|\.github/")
-"""Files whose words are another program's, or that are checked where they are generated."""
+"""Files with text of another program, or that are checked where they are generated."""
 NOT_FIRST: Final = re.compile(
     r"(What|Whatever|Whether|Which|Who|Whom|Whose|How|Why|Where|It|Its|They|Those|These|That|Such"
     r"|Takes?|Gives?|Tells?|Says?|Hears?|One|Nothing|Something|Everybody)\b"
@@ -74,7 +74,7 @@ def test_files_use_the_glossary_and_the_style_rule(found: dict[str, list[str]]) 
     assert {name: wrong for name, wrong in found.items() if name not in listed} == {}
 
 
-def test_the_list_of_unconverted_files_only_becomes_shorter(found: dict[str, list[str]]) -> None:
+def test_list_of_unconverted_files_only_becomes_shorter(found: dict[str, list[str]]) -> None:
     listed = unconverted()
     assert listed == sorted(set(listed))
     assert [name for name in listed if name not in found] == [], f"remove these lines from {UNCONVERTED.name}"
@@ -90,5 +90,5 @@ def test_the_list_of_unconverted_files_only_becomes_shorter(found: dict[str, lis
         ("quuxes = frobber\n", 0),
     ],
 )
-def test_a_violation_is_found(text: str, count: int) -> None:
+def test_violation_is_found(text: str, count: int) -> None:
     assert len(list(problems(text, ["quux", "frob"], python=True))) == count

@@ -1,4 +1,4 @@
-"""The clients of commands refuse each request that could change something, before a byte of it is sent."""
+"""The clients of commands refuse each write request before a byte of it is sent."""
 
 import asyncio
 import random
@@ -33,7 +33,7 @@ READS: Final[dict[str, Callable[[NetBirdClient], Awaitable[object]]]] = {
 
 
 class Listener:
-    """A server that takes what it is sent, and closes."""
+    """A server that accepts any request, and closes."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -59,14 +59,14 @@ async def ask_netbird(url: str, call: Callable[[NetBirdClient], Awaitable[object
 
 
 @pytest.mark.parametrize("name", WRITES)
-async def test_a_write_to_netbird_is_not_sent(name: str) -> None:
+async def test_write_to_netbird_is_not_sent(name: str) -> None:
     problem, lines = await sent(lambda url: ask_netbird(url, WRITES[name]))
     assert isinstance(problem, WaitError)
     assert lines == []
 
 
 @pytest.mark.parametrize("name", READS)
-async def test_a_read_of_netbird_is_sent(name: str) -> None:
+async def test_read_of_netbird_is_sent(name: str) -> None:
     problem, lines = await sent(lambda url: ask_netbird(url, READS[name]))
     assert isinstance(problem, RetryError)
     assert {line.split()[0] for line in lines} == {"GET"}
@@ -83,14 +83,14 @@ async def ask_kubernetes(url: str, call: Callable[[ReadOnlyKubernetesClient], Aw
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_a_write_to_kubernetes_is_not_sent(method: str) -> None:
+async def test_write_to_kubernetes_is_not_sent(method: str) -> None:
     request = Request("a Secret", "/api/v1/namespaces/a/secrets/b", method, body={})  # type: ignore[arg-type]
     problem, lines = await sent(lambda url: ask_kubernetes(url, lambda client: client.call(request)))
     assert isinstance(problem, WaitError)
     assert lines == []
 
 
-async def test_a_question_about_permissions_is_sent() -> None:
+async def test_permission_review_is_sent() -> None:
     wanted = [Permission("list", "", "secrets")]
     problem, lines = await sent(lambda url: ask_kubernetes(url, lambda client: missing_permissions(client, wanted)))
     assert isinstance(problem, RetryError)

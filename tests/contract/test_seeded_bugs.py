@@ -1,4 +1,4 @@
-"""The seeded bugs fit the code as it is, so that a change of the one is a change of the other; and a trial is fair."""
+"""The seeded bugs apply to the current code, and their run is reliable."""
 
 import re
 import shutil
@@ -32,7 +32,7 @@ diff --git a/sums.py b/sums.py
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_each_applies_to_the_code_as_it_is(bug: Bug) -> None:
+def test_each_applies_to_the_current_code(bug: Bug) -> None:
     done = subprocess.run(
         ["git", "apply", "-C1", "--check", str(bug.path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -54,7 +54,7 @@ def test_each_leaves_code_without_an_undefined_name(bug: Bug, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_each_says_what_goes_wrong_and_names_tests_that_there_are(bug: Bug) -> None:
+def test_each_names_its_effect_and_existing_tests(bug: Bug) -> None:
     assert bug.sentence.endswith(".")
     assert not bug.title.endswith(".")
     for test in bug.tests:
@@ -62,14 +62,14 @@ def test_each_says_what_goes_wrong_and_names_tests_that_there_are(bug: Bug) -> N
         assert f"def {name}(" in (ROOT / path).read_text()
 
 
-def test_each_is_another_bug_that_somebody_has_reported() -> None:
+def test_each_is_a_different_reported_bug() -> None:
     assert len(BUGS) >= FEWEST
     assert [each for each, count in Counter(bug.issue for bug in BUGS).items() if count > 1] == []
     pattern = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+")
     assert [bug.issue for bug in BUGS if not pattern.fullmatch(bug.issue)] == []
 
 
-def test_they_are_numbered_one_after_another() -> None:
+def test_they_are_numbered_consecutively() -> None:
     assert [int(bug.name[:2]) for bug in BUGS] == list(range(1, len(BUGS) + 1))
     assert {path.suffix for path in FOLDER.iterdir()} == {".patch"}
 
@@ -84,7 +84,7 @@ def test_they_are_numbered_one_after_another() -> None:
         pytest.param("2 * (one + other", "test_add", False, id="a file that can't be read"),
     ],
 )
-def test_only_a_test_that_fails_has_caught_a_bug(tmp_path: Path, wrong: str, test: str, caught: bool) -> None:  # noqa: FBT001 # pytest passes it
+def test_only_a_failing_test_catches_a_bug(tmp_path: Path, wrong: str, test: str, caught: bool) -> None:  # noqa: FBT001 # pytest passes it
     sound = tmp_path / "sound"
     (sound / "tests").mkdir(parents=True)
     (sound / "sums.py").write_text("def add(one, other):\n    return one + other\n")
@@ -106,7 +106,7 @@ def test_only_a_test_that_fails_has_caught_a_bug(tmp_path: Path, wrong: str, tes
     assert try_out(read(path), sound).is_caught is caught
 
 
-def test_a_patch_without_a_whole_header_is_refused(tmp_path: Path) -> None:
+def test_patch_with_an_incomplete_header_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "01-no-issue.patch"
     path.write_text(PATCH.replace("Issue: ", "Nothing: "))
     with pytest.raises(ValueError, match=r"01-no-issue\.patch"):

@@ -1,6 +1,6 @@
-"""What the simulation's NetBird client answers is what the shipped one does, over HTTP, before the same server.
+"""The simulation's NetBird client gives the same results as the shipped one over HTTP, with the same server.
 
-The same scenario is played by both; what they answer is compared field by field. Moments are numbered as they come up.
+Both run the same scenario, and their results are compared field by field. Times are numbered in order of appearance.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ HABITS: Final = {
 
 
 class Clock:
-    """The machine's."""
+    """The machine's clock."""
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -68,8 +68,8 @@ class Clock:
         await asyncio.sleep(seconds / 1000)
 
 
-class Told:
-    """What was answered, a line each."""
+class Results:
+    """The results, one line each."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -105,39 +105,39 @@ def model(habits: Behaviour) -> NetBird:
     return made
 
 
-async def play(server: NetBird, client: Client, told: Told) -> None:
-    """Every operation, where it works and where it does not."""
-    await told.says("nothing", client.list_integrations(Priority.LOW))
-    await told.says("account", client.account_id(Priority.LOW))
-    made = await told.says("made", client.create(DATADOG, Priority.HIGH))
-    await told.says("made again", client.create(DATADOG, Priority.HIGH))
-    await told.says("made off", client.create(WEBHOOK, Priority.HIGH))
-    await told.says("listed", client.list_integrations(Priority.LOW))
-    await told.says("got", client.get(made.id, Priority.LOW))
-    await told.says("switched off", client.update(made.id, replace(DATADOG, enabled=False), Priority.HIGH))
-    await told.says("listed after", client.list_integrations(Priority.LOW))
+async def play(server: NetBird, client: Client, results: Results) -> None:
+    """Call every operation, with success and with failure."""
+    await results.says("nothing", client.list_integrations(Priority.LOW))
+    await results.says("account", client.account_id(Priority.LOW))
+    made = await results.says("made", client.create(DATADOG, Priority.HIGH))
+    await results.says("made again", client.create(DATADOG, Priority.HIGH))
+    await results.says("made off", client.create(WEBHOOK, Priority.HIGH))
+    await results.says("listed", client.list_integrations(Priority.LOW))
+    await results.says("got", client.get(made.id, Priority.LOW))
+    await results.says("switched off", client.update(made.id, replace(DATADOG, enabled=False), Priority.HIGH))
+    await results.says("listed after", client.list_integrations(Priority.LOW))
     rejected = replace(DATADOG, config={**DATADOG.config, "api_key": REJECTED})
-    await told.says("rejected", client.create(rejected, Priority.HIGH))
-    await told.says("rejected update", client.update(made.id, rejected, Priority.HIGH))
-    await told.says("deleted", client.delete(made.id, Priority.HIGH))
+    await results.says("rejected", client.create(rejected, Priority.HIGH))
+    await results.says("rejected update", client.update(made.id, rejected, Priority.HIGH))
+    await results.says("deleted", client.delete(made.id, Priority.HIGH))
     for what, asked in (
         ("no get", client.get(made.id, Priority.LOW)),
         ("no update", client.update(made.id, DATADOG, Priority.HIGH)),
         ("no delete", client.delete(made.id, Priority.HIGH)),
     ):
-        await told.says(what, asked)
+        await results.says(what, asked)
     server.directory.add_token(replace(TOKEN, may_write=False, may_read_accounts=False))
-    await told.says("may not write", client.create(DATADOG, Priority.HIGH))
-    await told.says("may not read accounts", client.account_id(Priority.LOW))
+    await results.says("may not write", client.create(DATADOG, Priority.HIGH))
+    await results.says("may not read accounts", client.account_id(Priority.LOW))
     server.directory.revoke_token(TOKEN.id)
-    await told.says("unknown token", client.list_integrations(Priority.LOW))
-    await told.says("unknown token writes", client.create(DATADOG, Priority.HIGH))
+    await results.says("unknown token", client.list_integrations(Priority.LOW))
+    await results.says("unknown token writes", client.create(DATADOG, Priority.HIGH))
 
 
-async def fail(client: Client, told: Told) -> None:
-    """A write and one read, whatever becomes of them."""
-    await told.says("write", client.create(DATADOG, Priority.HIGH))
-    await told.says("read", client.list_integrations(Priority.LOW))
+async def fail(client: Client, results: Results) -> None:
+    """Send a write and one read, with any outcome."""
+    await results.says("write", client.create(DATADOG, Priority.HIGH))
+    await results.says("read", client.list_integrations(Priority.LOW))
 
 
 class Virtual:
@@ -168,8 +168,8 @@ def factory(timeout: float) -> ClientFactory:
 
 @pytest.mark.parametrize("tenant", [None, "acc-2"], ids=["home", "tenant"])
 @pytest.mark.parametrize("habits", HABITS)
-async def test_both_answer_the_same_to_every_operation(habits: str, tenant: str | None) -> None:
-    real, simulated = Told(), Told()
+async def test_both_clients_give_the_same_results_for_every_operation(habits: str, tenant: str | None) -> None:
+    real, simulated = Results(), Results()
     async with SimulatedNetBird(model(HABITS[habits])) as server, factory(timeout=10) as clients:
         endpoint = Endpoint(server.url, TOKEN.value, TokenType.PERSONAL_ACCESS_TOKEN, tenant_id=tenant)
         client = clients.client(endpoint, PLENTY)  # its connections last as long as it does
@@ -191,8 +191,8 @@ async def test_both_answer_the_same_to_every_operation(habits: str, tenant: str 
         (RequestFault.REFUSED, error_reply(401), Moment.BEFORE),
     ],
 )
-async def test_both_tell_the_same_of_a_failure(fault: RequestFault, failure: Any, moment: Moment) -> None:
-    real, simulated = Told(), Told()
+async def test_both_clients_give_the_same_result_for_a_fault(fault: RequestFault, failure: Any, moment: Moment) -> None:
+    real, simulated = Results(), Results()
     async with SimulatedNetBird(model(PLAIN)) as server, factory(timeout=0.3) as clients:
         for operation in (Operation.CREATE, Operation.LIST):
             server.exchange.faults.add(Fault(failure, moment, operation, times=None))

@@ -1,4 +1,4 @@
-"""What the program's start brings into memory: its size at rest is mostly the modules that it has imported."""
+"""The imports of the program's start, which determine most of its memory at rest."""
 
 import platform
 import subprocess
@@ -14,18 +14,18 @@ SYNCHRONOUS_CLIENT: Final = ("kubernetes.dynamic", "requests", "urllib3", "oauth
 
 @pytest.fixture(scope="module")
 def imported() -> frozenset[str]:
-    """The modules that a process has once it could start."""
+    """Return the modules of a process that is ready to start."""
     program = "import sys, netbird_streaming.__main__, netbird_streaming.cli.run; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return frozenset(answer.stdout.split())
 
 
 @pytest.mark.parametrize("module", SYNCHRONOUS_CLIENT)
-def test_the_synchronous_kubernetes_client_is_not_imported(imported: frozenset[str], module: str) -> None:
+def test_synchronous_kubernetes_client_is_not_imported(imported: frozenset[str], module: str) -> None:
     assert module not in imported
 
 
-def test_the_parts_that_are_used_are_imported(imported: frozenset[str]) -> None:
+def test_used_parts_are_imported(imported: frozenset[str]) -> None:
     assert {"kubernetes.aio.client.rest", "kubernetes.aio.config.kube_config", "kopf"} <= imported
 
 
@@ -48,18 +48,18 @@ print(before - resident())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such function")
-def test_what_is_free_behind_what_is_used_goes_back_to_the_kernel() -> None:
+def test_free_memory_is_returned_to_the_kernel() -> None:
     answer = subprocess.run([sys.executable, "-c", HEAP], capture_output=True, text=True, check=True)
     assert int(answer.stdout) > 15_000_000
 
 
-def test_a_command_is_imported_only_when_it_is_called(imported: frozenset[str]) -> None:
+def test_command_is_imported_only_when_it_is_called(imported: frozenset[str]) -> None:
     commands = {each for each in imported if each.startswith("netbird_streaming.cli.")}
     assert commands == {f"netbird_streaming.cli.{each}" for each in ("commands", "exit_codes", "run")}
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each != "run"])
-def test_a_command_starts_no_operator(command: str) -> None:
+def test_command_starts_no_operator(command: str) -> None:
     program = f"import sys, netbird_streaming.__main__, netbird_streaming.cli.{command}; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(answer.stdout.split())

@@ -1,4 +1,4 @@
-"""No task fails unseen: each is a task group's, or started by `background.start`, or its result is always read."""
+"""No task fails silently: each is in a task group, started by `background.start`, or its result is always read."""
 
 import ast
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ RESULT_READ: Final = {
 
 
 def starts(path: Path) -> Iterator[str]:
-    """Each function that starts a task other than by a task group, by its name."""
+    """Yield each function that starts a task outside of a task group, by name."""
     for function in ast.walk(ast.parse(path.read_text())):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -32,6 +32,6 @@ def starts(path: Path) -> Iterator[str]:
                 yield f"{path.stem}.{function.name}" if top else function.name
 
 
-def test_every_task_is_started_where_its_failure_is_seen() -> None:
+def test_every_task_is_started_where_its_failure_is_handled() -> None:
     found = {each for path in SOURCES.rglob("*.py") for each in starts(path)}
     assert found == set(RESULT_READ)

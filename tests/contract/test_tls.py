@@ -1,4 +1,4 @@
-"""TLS on the Python of the image: what the operator's clients accept, and what they reject."""
+"""TLS on the Python of the image: certificates that the operator's clients accept and reject."""
 
 import ast
 import asyncio
@@ -79,7 +79,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 @asynccontextmanager
 async def served(name: str) -> AsyncIterator[int]:
-    """A server with that certificate, which answers everything by an empty list."""
+    """Start a server with that certificate, which answers everything with an empty list."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -92,7 +92,7 @@ async def served(name: str) -> AsyncIterator[int]:
 
 
 async def outcomes(folder: Path, name: str, authority: Path = AUTHORITY) -> dict[str, str]:
-    """Verdict of each client of the operator on that certificate, on the image's Python."""
+    """The result of each client of the operator for that certificate, on the image's Python."""
     async with served(name) as port:
         url = f"https://127.0.0.1:{port}"
         cluster = {"server": url, "certificate-authority": str(authority)}
@@ -112,7 +112,7 @@ async def outcomes(folder: Path, name: str, authority: Path = AUTHORITY) -> dict
 
 async def test_certificates_without_key_identifiers_are_accepted_as_go_does(tmp_path: Path) -> None:
     found = await outcomes(tmp_path, "server")
-    # The API client expects an object: an empty list was received, and so was trusted.
+    # The API client expects an object: an empty list was received, so the certificate was trusted.
     assert found == {
         "api": "the list: the Kubernetes API server did not answer (TypeError); it is asked again.",
         "watch": "accepted",
@@ -130,7 +130,7 @@ async def test_chain_dates_and_host_name_are_verified(tmp_path: Path, name: str)
     assert "certificate" in found["chart"]
 
 
-async def test_an_authority_that_is_not_the_configured_one_is_rejected(tmp_path: Path) -> None:
+async def test_other_authority_is_rejected(tmp_path: Path) -> None:
     found = await outcomes(tmp_path, "server", NEXT_AUTHORITY)
     assert "accepted" not in found.values()
     assert "TypeError" not in found["api"]

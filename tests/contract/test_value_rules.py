@@ -21,11 +21,11 @@ from tools.crds.definitions import DEFINITIONS
 PAGE: Final = (ROOT / "docs" / "value-rules.md").read_text()
 FIELDS, SECRETS = PAGE.split("## Values in Secrets")
 ONE_FOR_ALL: Final = ("docs/platforms.md", "README.md", "docs/getting-started.md")
-"""Pages whose examples are applied together; on docs/destinations.md a reader chooses one."""
+"""Pages whose examples are applied together. On docs/destinations.md a reader selects one."""
 
 
 def ruled() -> set[str]:
-    """The names of the fields of a spec that a rule judges."""
+    """Return the names of the fields of a spec that a rule checks."""
     found = set()
     for definition in DEFINITIONS:
         for path, schema in nodes(schema_of(definition)):
@@ -82,7 +82,7 @@ def examples() -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("page", [*ONE_FOR_ALL, "examples"])
-def test_one_integration_is_enabled_and_each_other_says_why_it_is_not(page: str) -> None:
+def test_one_example_is_enabled_and_each_other_says_why_not(page: str) -> None:
     """NetBird's dashboard allows one enabled integration per account."""
     found = list(examples() if page == "examples" else integrations(page))
     assert found
@@ -98,7 +98,7 @@ HOSTILE: Final = st.text(max_size=40) | st.sampled_from(
 
 
 def rendered(template: str, event: dict[str, str], *, escaped: bool) -> str:
-    """The template as Go renders it: text/template as it is, html/template with the values escaped for HTML."""
+    """Return the template as Go renders it: text/template unchanged, html/template with values escaped for HTML."""
 
     def value(found: re.Match[str]) -> str:
         name, pipeline = found[1], found[2]
@@ -130,6 +130,6 @@ def test_every_documented_template_survives_every_message(template: str, escaped
     assert unquote_plus(body["event"].replace("&#43;", "+"), errors="surrogatepass") == message
 
 
-def test_a_template_with_the_message_itself_would_not() -> None:
+def test_template_with_the_message_itself_does_not() -> None:
     with pytest.raises(ValueError, match="Invalid"):
         json.loads(rendered('{"event": "{{ .Message }}"}', {"Message": "a\\q"}, escaped=True))

@@ -1,6 +1,6 @@
-"""kopf as we host it, against an API server that ends its watches in each way that a real one does.
+"""kopf as the operator runs it, against an API server that ends its watches in each way that a real one does.
 
-A real API server can't be told to answer so, hence a small one of our own; the whole of it is in this file.
+A real API server has no such switch, so this file has a small one.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ def group(name: str, version: str) -> dict[str, Any]:
     return {"name": name, "versions": [entry], "preferredVersion": entry}
 
 
-# What kopf wants to know of any cluster before it begins.
+# Discovery requests of kopf.
 CORE = {
     "/api": {"versions": ["v1"]},
     "/api/v1": {"resources": [discovered("Namespace", "namespaces", namespaced=False)]},
@@ -63,7 +63,7 @@ CORE = {
 
 @dataclass
 class Seen:
-    """What reached the reconciler."""
+    """The events that reached the reconciler."""
 
     known: Collection[tuple[ObjectKey, str, str]] = ()
     observed: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Seen:
 
 @dataclass
 class ApiServer:
-    """Lists, none of which ends with its first page, and watches of our kinds.
+    """An API server with paginated lists, and watches of the operator's kinds.
 
     `refuse` maps a request to a status code, or lets it pass by 0.
     """
@@ -131,7 +131,7 @@ class ApiServer:
 
 
 class Forgetful(ApiServer):
-    """Every watch begins too far back for it."""
+    """The version of every watch is too old for it."""
 
     async def stream(self, _: web.Request) -> web.StreamResponse:
         event = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
@@ -171,7 +171,7 @@ async def serving(server: ApiServer) -> AsyncIterator[ApiServer]:
 
 
 def nothing() -> None:
-    """Signals are of no interest here."""
+    """Signals are not tested here."""
 
 
 @asynccontextmanager
@@ -206,7 +206,7 @@ async def all_watched(server: ApiServer) -> None:
     await until(lambda: len(server.watches) == len(KINDS))
 
 
-async def test_what_changes_reaches_the_reconciler_and_what_is_there_is_its_own_to_list() -> None:
+async def test_changes_reach_the_reconciler_and_existing_objects_are_its_own_to_list() -> None:
     async with serving(ApiServer(objects=[connection("a")])) as server, watching(server) as (watch, seen):
         await watch.wait_synced()
         assert sorted(seen.relisted) == sorted(KINDS)
@@ -225,7 +225,7 @@ async def test_what_changes_reaches_the_reconciler_and_what_is_there_is_its_own_
         assert len(asked) == 1
 
 
-async def test_what_the_reconciler_knows_already_is_not_told_again() -> None:
+async def test_known_version_is_not_reported_again() -> None:
     known = [(ObjectKey("NetBirdConnection", "team-a", "a"), "uid-a", "11")]
     async with serving(ApiServer()) as server, watching(server, known=known) as (_, seen):
         await all_watched(server)
@@ -235,7 +235,7 @@ async def test_what_the_reconciler_knows_already_is_not_told_again() -> None:
         assert seen.observed == ["a@12"]
 
 
-async def test_namespaces_are_watched_each_and_the_cluster_kind_once() -> None:
+async def test_each_namespace_is_watched_and_the_cluster_kind_once() -> None:
     async with serving(ApiServer()) as server, watching(server, WatchScope(("team-a", "team-b"))):
         await until(lambda: sum(each.startswith("watch ") for each in server.requests) == 5)
         assert sorted(each for each in server.requests if each.startswith("watch ")) == [
@@ -244,14 +244,14 @@ async def test_namespaces_are_watched_each_and_the_cluster_kind_once() -> None:
 
 
 @pytest.mark.parametrize("code", [429, 500, 504])
-async def test_an_error_event_ends_kopf_and_not_the_watch(code: int) -> None:
+async def test_error_event_ends_kopf_and_not_the_watch(code: int) -> None:
     async with serving(ApiServer(objects=[connection("a")])) as server, watching(server) as (watch, seen):
         await all_watched(server)
         server.send("NetBirdConnection", {"type": "ERROR", "object": {"kind": "Status", "code": code}})
         await until(lambda: watch.restarts == 1 and sorted(seen.relisted) == sorted([*KINDS, *KINDS]))
 
 
-async def test_a_watch_that_lost_its_place_begins_anew_and_says_so() -> None:
+async def test_watch_with_an_expired_version_restarts_and_logs_it() -> None:
     async with serving(ApiServer()) as server, watching(server) as (watch, seen):
         await all_watched(server)
         server.send("NetBirdConnection", {"type": "ERROR", "object": {"kind": "Status", "code": 410}})
@@ -260,7 +260,7 @@ async def test_a_watch_that_lost_its_place_begins_anew_and_says_so() -> None:
         assert watch.restarts == 0
 
 
-async def test_an_expired_page_of_a_list_ends_kopf_and_not_the_watch() -> None:
+async def test_expired_page_of_a_list_ends_kopf_and_not_the_watch() -> None:
     expired = iter([410])
     server = ApiServer()
     server.refuse = lambda request: next(expired, 0) if request.path.endswith("/netbirdconnections") else 0
@@ -268,7 +268,7 @@ async def test_an_expired_page_of_a_list_ends_kopf_and_not_the_watch() -> None:
         await until(lambda: watch.restarts == 1 and seen.relisted.count("NetBirdConnection") == 1)
 
 
-async def test_a_watch_that_has_gone_silent_is_begun_anew() -> None:
+async def test_silent_watch_is_restarted() -> None:
     clock = WallClock()
     async with (
         serving(ApiServer(objects=[connection("a")])) as server,
@@ -279,7 +279,7 @@ async def test_a_watch_that_has_gone_silent_is_begun_anew() -> None:
         await until(lambda: watch.restarts == 1 and sorted(seen.relisted) == sorted([*KINDS, *KINDS]))
 
 
-async def test_an_api_server_that_forgets_at_once_is_listed_no_more_than_once_in_a_while() -> None:
+async def test_api_server_with_immediate_expiry_is_listed_at_a_limited_rate() -> None:
     path = "get /apis/integrations.netbird.io/v1alpha1/netbirdconnections"
     async with serving(Forgetful()) as server, watching(server) as (watch, _):
         await until(lambda: path in server.requests)
@@ -290,7 +290,7 @@ async def test_an_api_server_that_forgets_at_once_is_listed_no_more_than_once_in
 
 
 @pytest.mark.parametrize("code", [403, 500, 503])
-async def test_refusals_are_asked_again_for_ever_and_hold_up_no_other_namespace(code: int) -> None:
+async def test_refusals_are_retried_forever_and_block_no_other_namespace(code: int) -> None:
     allowed = False
     server = ApiServer()
     server.refuse = lambda request: 0 if allowed or "/namespaces/team-b/" not in request.path else code
@@ -308,7 +308,7 @@ async def test_refusals_are_asked_again_for_ever_and_hold_up_no_other_namespace(
         await until(lambda: seen.relisted.count("NetBirdConnection") == 2)
 
 
-async def test_a_rejected_token_is_replaced_by_another_login() -> None:
+async def test_rejected_token_is_replaced_by_another_login() -> None:
     rejected = iter([401])
     server = ApiServer()
     server.refuse = lambda request: next(rejected, 0) if request.path.endswith("/netbirdconnections") else 0
@@ -317,7 +317,7 @@ async def test_a_rejected_token_is_replaced_by_another_login() -> None:
         assert watch.restarts <= 1
 
 
-async def test_definitions_that_come_late_are_found() -> None:
+async def test_late_definitions_are_found() -> None:
     async with serving(ApiServer(served=False)) as server, watching(server) as (watch, seen):
         await until(lambda: "get /apis" in server.requests)
         server.served = True
@@ -326,7 +326,7 @@ async def test_definitions_that_come_late_are_found() -> None:
         assert watch.seconds_since_activity() < PATIENCE
 
 
-async def test_an_object_that_cannot_be_read_is_said_once_and_without_its_values(
+async def test_unreadable_object_is_reported_once_and_without_its_values(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving(ApiServer()) as server, watching(server) as (_, seen):
@@ -343,14 +343,14 @@ async def test_an_object_that_cannot_be_read_is_said_once_and_without_its_values
         assert PASTED not in caplog.text
 
 
-async def test_other_tasks_of_the_process_outlive_kopf_and_signals_are_taken_back() -> None:
-    told = asyncio.Event()
+async def test_other_tasks_of_the_process_outlive_kopf_and_signal_handlers_are_restored() -> None:
+    received = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def reclaim() -> None:
-        loop.add_signal_handler(signal.SIGUSR1, told.set)
+        loop.add_signal_handler(signal.SIGUSR1, received.set)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, told.set)
+            loop.add_signal_handler(number, received.set)
 
     async with serving(ApiServer()) as server, watching(server, reclaim=reclaim) as (watch, _):
         await all_watched(server)
@@ -360,7 +360,7 @@ async def test_other_tasks_of_the_process_outlive_kopf_and_signals_are_taken_bac
         await until(lambda: server.requests.count("get /apis") == 2)
         signal.raise_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
-            await told.wait()
+            await received.wait()
         assert not work.done()
         work.cancel()
     for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
