@@ -136,10 +136,11 @@ recordings: $(VENV) ## Record anew how resources look on a real API server in ev
 	@$(PYTHON) -m tests.harness.gitops.recordings
 
 .PHONY: docs
-docs: $(VENV) ## Write the table of reasons and the chart's README.md anew
+docs: $(VENV) ## Write the reference, and the tables of pages, from the code
 	@$(PYTHON) -m tools.reason_docs
 	@$(PYTHON) -m tools.metrics_docs
 	@$(PYTHON) -m tools.chart_docs
+	@$(PYTHON) -m tools.reference
 
 .PHONY: bench
 bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)

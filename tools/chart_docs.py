@@ -51,30 +51,28 @@ def _comment_above(line: int, lines: list[str]) -> str:
     return " ".join(words)
 
 
-def values_table(text: str) -> str:
-    """Return the values as a Markdown table."""
-    rows = (f"| `{each.path}` | `{_written(each.default)}` | {each.description} |\n" for each in values(text))
-    return "| value | default | what it is |\n|---|---|---|\n" + "".join(rows)
+def values_list(text: str) -> str:
+    """Return the values as a Markdown list."""
+    return "".join(f"- `{each.path}` (`{_written(each.default)}`): {each.description}\n" for each in values(text))
 
 
-def rights_table() -> str:
-    """Return the rights as a Markdown table, with the flow that needs each."""
-    rows = "".join(
-        f"| {need.place.value} | {_resource(need.resource, need.group)}{f' `{need.name}`' if need.name else ''} "
-        f"| {', '.join(need.verbs)} | {need.flow} |\n"
+def rights_list() -> str:
+    """Return the rights as a Markdown list, with the flow that needs each."""
+    return "".join(
+        f"- {_resource(need.resource, need.group)}{f' `{need.name}`' if need.name else ''}, "
+        f"{', '.join(need.verbs)}; {need.place.value}: {need.flow}\n"
         for need in NEEDS
     )
-    return f"| where | resource | verbs | the flow that needs them |\n|---|---|---|---|\n{rows}"
 
 
 def written(page: str) -> str:
-    """Return the page with its two tables updated.
+    """Return the page with its two lists updated.
 
     Raises:
         ValueError: a marker is not there exactly once, or they are in the wrong order.
     """
-    page = _between(page, "values", values_table(VALUES.read_text()))
-    return _between(page, "rights", rights_table())
+    page = _between(page, "values", values_list(VALUES.read_text()))
+    return _between(page, "rights", rights_list())
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Write the table of docs/metrics.md from the list in the code: `make docs`."""
+"""Write the list of docs/metrics.md from the list in the code: `make docs`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,17 +11,16 @@ BEGIN: Final = "<!-- metrics: written by `make docs` -->\n"
 END: Final = "<!-- end of metrics -->\n"
 
 
-def metrics_table(metrics: Iterable[MetricDefinition] = ALL) -> str:
-    """Return the closed list of metrics as a Markdown table, in the order of its definition."""
-    rows = "".join(f"| `{each.name}` | {each.type} | {_labels(each)} | {each.meaning} |\n" for each in metrics)
-    return f"| metric | type | labels | meaning |\n|---|---|---|---|\n{rows}"
+def metrics_list(metrics: Iterable[MetricDefinition] = ALL) -> str:
+    """Return the closed list of metrics as a Markdown list, in the order of its definition."""
+    return "".join(f"- `{each.name}` ({each.type}{_labels(each)}): {each.meaning}\n" for each in metrics)
 
 
 def with_metrics(page: str) -> str:
-    """Return the page with the table between its two markers. Raises ValueError if a marker is missing."""
+    """Return the page with the list between its two markers. Raises ValueError if a marker is missing."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{metrics_table()}\n{END}{after}"
+    return f"{before}{BEGIN}\n{metrics_list()}\n{END}{after}"
 
 
 def main() -> None:
@@ -30,7 +29,7 @@ def main() -> None:
 
 
 def _labels(metric: MetricDefinition) -> str:
-    return ", ".join(f"`{each}`" for each in metric.labels)
+    return f"; labels {', '.join(f'`{each}`' for each in metric.labels)}" if metric.labels else ""
 
 
 if __name__ == "__main__":

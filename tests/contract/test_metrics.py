@@ -7,12 +7,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from netbird_streaming.netbird.client import CallMetric
-from netbird_streaming.netbird.responses import Operation
+from netbird_streaming.netbird.responses import Operation, TransportFailure
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.ports import Outcome
+from netbird_streaming.reconciler.unowned import UNOWNED
 from netbird_streaming.telemetry.metrics import Build, Metrics
 from netbird_streaming.telemetry.metrics.definitions import ALL, Type
+from netbird_streaming.telemetry.metrics.recorder import UNKNOWN
 from tests.unit.telemetry.metrics.given import connection, sight, snapshot
+from tools.crds.definitions import DEFINITIONS
 from tools.metrics_docs import PAGE, with_metrics
 
 # Alerts, dashboards and users' rules depend on these: a change here breaks them.
@@ -80,6 +83,8 @@ def test_page_names_all_values_of_small_labels() -> None:
     values = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
     for label, words in (("result", Outcome), ("operation", Operation)):
         assert re.findall(r"`(\w+)`", values[label]) == [each.value for each in words]
+    assert set(re.findall(r"`(\w+)`", values["kind"])) == {*(each.model.__name__ for each in DEFINITIONS), UNOWNED}
+    assert set(re.findall(r"`(\w+)`", values["code"])) == {UNKNOWN, *(each.label for each in TransportFailure)}
 
 
 def test_names_and_help_follow_prometheus_conventions() -> None:

@@ -255,7 +255,7 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
         datadog(adoption={"policy": "Override"}),
         (
             "spec.adoption.id: Required value: policy Override needs the id of the integration to take over; NetBird's"
-            " API and dashboard show it"
+            " API shows it"
         ),
     ),
     "unknown adoption policy": (

@@ -86,6 +86,13 @@ _CONNECTIONS: Final = "docs/connections.md"
 _GETTING_STARTED: Final = "docs/getting-started.md"
 _ROTATION: Final = "docs/rotation.md"
 _UPGRADE: Final = "docs/upgrade-and-uninstall.md"
+_WITHOUT_TOKEN: Final = """kubectl apply -f - <<'END'
+apiVersion: integrations.netbird.io/v1alpha1
+kind: NetBirdConnection
+metadata: {name: slow, namespace: team-a}
+spec: {tokenSecretRef: {name: slow, key: token}, rateLimit: {requestsPerMinute: 7, burst: 7}}
+END
+"""
 _WAIT_DEFAULT: Final = "--timeout=60s clusternetbirdconnection/default"
 
 MISTAKES: Final = (
@@ -208,18 +215,19 @@ MISTAKES: Final = (
     Mistake(
         "docs/runbooks/NetBirdStreamingRateLimitExhausted.md",
         "custom-columns",
-        make="""kubectl apply -f - <<'END'
-apiVersion: integrations.netbird.io/v1alpha1
-kind: NetBirdConnection
-metadata: {name: slow, namespace: team-a}
-spec: {tokenSecretRef: {name: slow, key: token}, rateLimit: {requestsPerMinute: 7, burst: 7}}
-END
-""",
+        make=_WITHOUT_TOKEN,
         undo="kubectl delete netbirdconnection slow --namespace team-a",
         shows="slow +.*requestsPerMinute:7",
     ),
     _wrong_token("docs/runbooks/NetBirdStreamingResyncStale.md", "kubectl get nbc,cnbc"),
-    _missing_right("StatusRefused", "can-i patch"),
+    _missing_right("KubernetesRefused", "can-i get"),
+    Mistake(
+        "docs/runbooks/NetBirdStreamingTokenExpires.md",
+        "custom-columns",
+        make=_WITHOUT_TOKEN,
+        undo="kubectl delete netbirdconnection slow --namespace team-a",
+        shows="slow +<none>",
+    ),
     _missing_right("Unreadable", "can-i list"),
     _missing_right("WatchRestarts", "can-i watch"),
     Mistake(
@@ -254,7 +262,8 @@ END
 )
 
 NOT_WRONG: Final = {
-    "docs/runbooks/NetBirdStreamingNoLeader.md": "its commands show pods, and an API server without nodes has none",
+    f"docs/runbooks/NetBirdStreaming{name}.md": "its commands show pods, and an API server without nodes has none"
+    for name in ("NoLeader", "Restarts")
 }
 """Pages whose blocks show what no input of a reader changes, and why."""
 

@@ -47,7 +47,7 @@ class Adoption(Model):
             ),
             Rule(
                 "has(self.id) || self.policy != 'Override'",
-                "policy Override needs the id of the integration to take over; NetBird's API and dashboard show it",
+                "policy Override needs the id of the integration to take over; NetBird's API shows it",
                 ".id",
                 Cause.REQUIRED,
             ),

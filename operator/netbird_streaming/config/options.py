@@ -133,6 +133,22 @@ def text(group: Group, accepts: str, description: str) -> Option:
     return Option(group, accepts, _checked(str, lambda _: True), description)
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A setting as a user writes it."""
+
+    flag: str
+    variable: str
+    default: str
+    option: Option
+
+
+def describe(each: Field[Any]) -> Description:
+    """Return how a field of the table is written."""
+    option = _option(each)
+    return Description(_flag(each), _variable(each), _written(each.default, option.unit), option)
+
+
 def add_flags(parser: argparse.ArgumentParser, table: type) -> None:
     """Add a flag for each setting of the dataclass `table`, grouped and described."""
     groups = {group: parser.add_argument_group(group.value) for group in Group}
@@ -213,9 +229,9 @@ def _variable(each: Field[Any]) -> str:
 
 
 def _help(each: Field[Any]) -> str:
-    option = _option(each)
-    default = _written(each.default, option.unit)
-    return f"{option.description} Takes {option.accepts}. Default: {default}. [{_variable(each)}]"
+    found = describe(each)
+    accepts = f"Takes {found.option.accepts}. Default: {found.default}."
+    return f"{found.option.description} {accepts} [{found.variable}]"
 
 
 def _written(value: object, unit: str) -> str:

@@ -169,8 +169,8 @@ class Settings:
             Group.RECONCILE,
             30,
             86400,
-            "How often all resources are listed and compared with what is known, besides whenever a watch begins anew: "
-            "for what a watch should ever leave out.",
+            "How often all resources are listed and compared with the cache, in case a watch missed a change. A watch "
+            "that starts again lists them too.",
         ),
     )
     shutdown_grace: float = setting(
@@ -214,7 +214,7 @@ class Settings:
             Group.LEASE,
             1,
             299,
-            "How long a leader that can't renew goes on acting. It must be shorter than the Lease's duration: the "
+            "How long a leader that can't renew continues to act. It must be shorter than the Lease's duration: the "
             "rest is what clocks that differ, and requests under way, may take.",
         ),
     )
@@ -256,7 +256,7 @@ class Settings:
         True,  # noqa: FBT003 # the default value of a flag, not a call's mode
         options.boolean(
             Group.METRICS,
-            "Serve /metrics. Nobody has to log in to read it, and it names no account, Secret or resource. Turned off, "
+            "Serve /metrics. It needs no login, and names no account, Secret or resource. Turned off, "
             "no port is opened for it.",
         ),
     )
@@ -282,8 +282,8 @@ class Settings:
         False,  # noqa: FBT003 # the default value of a flag, not a call's mode
         options.boolean(
             Group.METRICS,
-            "Tell budgets and resyncs of each connection by its namespace and name, of at most 100; the rest together. "
-            "Without it, only the worst of all is told, and who reads metrics learns no name.",
+            "Report the rate limit and resync of each connection by its namespace and name, of at most 100; the others "
+            "together. Turned off, only the worst of all is reported, and readers of the metrics learn no name.",
         ),
     )
     log_format: str = setting(
