@@ -111,3 +111,19 @@ def test_an_edit_is_sent_within_two_seconds_while_many_tenants_are_created() -> 
         assert "UPDATE" in scene.costs()[1]
     scene.kept()
     scene.world.loop.dispose()
+
+
+def test_connections_with_one_token_share_its_list() -> None:
+    scene = provider(0)
+    for number in range(19):
+        spec = ClusterConnectionSpec(token_secret_ref=KeyReference(name="token-msp", key="key"))
+        scene.world.api.create(ClusterNetBirdConnection, None, f"shared{number}", spec)
+    scene.lead()
+    scene.wait(60)
+    # Those that start together share a list; the scene's own connection has another token.
+    assert Counter(scene.costs()[1])["LIST"] <= 6
+    intervals = 10
+    scene.wait(intervals * 300)
+    assert Counter(scene.costs()[1])["LIST"] <= 2 * intervals * 1.25
+    scene.kept()
+    scene.world.loop.dispose()

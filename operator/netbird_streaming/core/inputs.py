@@ -40,12 +40,13 @@ class AccountSnapshot:
     `unreadable` holds the elements that can't be read: those with an id are in `by_id` too.
     """
 
-    __slots__ = ("_by_natural_key", "by_id", "date", "started_at", "unreadable")
+    __slots__ = ("_by_natural_key", "account_ids", "by_id", "date", "started_at", "unreadable")
 
     def __init__(self, listing: Listing, begun: float) -> None:
         """Index by id at once, by identity when first asked: a resync of unchanged integrations never asks."""
         self.started_at = begun
         self.date = listing.date
+        self.account_ids = frozenset(item.account_id for item in listing.items if item.account_id is not None)
         self.by_id = {item.id: item for item in listing.items if item.id != UNKNOWN_ID}
         self.unreadable = tuple(item for item in listing.items if item.unreadable is not None)
         self._by_natural_key: dict[tuple[str, str | None], list[Integration]] | None = None

@@ -5,10 +5,10 @@ and one LIST serves all that wait together.
 """
 
 import asyncio  # noqa: TC003  # the only import that would be for types alone
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from netbird_streaming import background
 from netbird_streaming.api.types import ObjectKey
@@ -17,9 +17,13 @@ from netbird_streaming.core.netbird.types import Endpoint, Integration, Priority
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account_check import AccountCheck
+from netbird_streaming.reconciler.connection.peers import Peers
 from netbird_streaming.reconciler.gate import Gate
 from netbird_streaming.reconciler.ownership import account_key
 from netbird_streaming.reconciler.ports import Clock, NetBird
+
+if TYPE_CHECKING:
+    from netbird_streaming.reconciler.connection.account_events import AccountEvents
 
 SNAPSHOT_LIFETIME: Final = 45.0
 """Seconds for which a LIST is kept: ten thousand integrations are some megabytes."""
@@ -38,29 +42,6 @@ _LISTING: Final = "Listing the integrations"
 GATHER_SECONDS: Final = 1.0
 """How long the LIST for new resources waits for more of them at most."""
 GATHER_STEP: Final = 0.02
-
-
-class AccountEvents(Protocol):
-    """Who hears of an account."""
-
-    def on_list_done(self, account: "Account") -> None:
-        """A LIST arrived, or failed."""
-        ...
-
-    def on_list(self, account: "Account", snapshot: AccountSnapshot) -> None:
-        """A LIST arrived, and nobody has acted on it yet."""
-        ...
-
-    def is_preparing(self, keys: Iterable[ObjectKey]) -> bool:
-        """Return whether other new resources of these namespaces are being prepared for their create."""
-        ...
-
-    def on_account_identified(self, before: str, account: "Account") -> None:
-        """Which account it is was not known.
-
-        What was claimed of `before` is claimed of the account's `ownership_scope`.
-        """
-        ...
 
 
 class WayDigests(NamedTuple):
@@ -99,7 +80,8 @@ class Account:
         """The owned ids that the last LIST lacks, where they are too many to be believed."""
         self._confirmed: frozenset[int] = frozenset()
         self._check = AccountCheck()
-        self.due_at = float("-inf")
+        self._due_at = self._due_from = float("-inf")
+        self._peers = Peers()
         self.known_since = self.last_list_at = clock.monotonic()
         self._clock = clock
         self._account_id: str | None = None
@@ -174,18 +156,34 @@ class Account:
         if self._snapshot is not None and self._clock.monotonic() - self._snapshot.started_at > SNAPSHOT_LIFETIME:
             self._snapshot = None
 
+    @property
+    def due_at(self) -> float:
+        """When the next LIST is due."""
+        return self._due_at
+
+    @due_at.setter
+    def due_at(self, due_at: float) -> None:
+        self._due_at = self._due_from = due_at
+
+    def schedule(self, due_at: float, due_from: float) -> None:
+        """Set when the next LIST is due, and from when on one that is sent for another reason is as good."""
+        self._due_at, self._due_from = due_at, due_from
+
     def due_list(self, key: ObjectKey) -> AccountSnapshot | None:
         """Return the LIST that was due, once it has come, also if this key's turn came long after it."""
         snapshot = self.snapshot_for(key)
-        return snapshot if snapshot is not None and self.due_at <= snapshot.started_at else None
+        return snapshot if snapshot is not None and self._due_from <= snapshot.started_at else None
 
     def is_bound(self, endpoint: Endpoint) -> bool:
         """Whether the client is one for this endpoint; which paths the server has, the client knows best itself."""
         return self._endpoint == replace(endpoint, path_family=None)
 
-    def rebind(self, client: NetBird, endpoint: Endpoint, way: "WayDigests") -> None:
+    def rebind(self, client: NetBird, endpoint: Endpoint, way: "WayDigests", peers: Peers) -> None:
         """Take another client; with another authority, URL, token or tenant it may be another account."""
         self.client, self._endpoint = client, replace(endpoint, path_family=None)
+        self._peers.accounts.pop(self, None)
+        self._peers = peers
+        peers.accounts[self] = None
         self.authority = way.authority
         if way.endpoint != self.endpoint_digest:
             self.endpoint_digest = self.ownership_scope = way.endpoint
@@ -242,6 +240,7 @@ class Account:
 
     def close(self) -> None:
         """Stop listing and asking; who waits looks again."""
+        self._peers.accounts.pop(self, None)
         self.gate.reset()
         self._check.cancel()
         if self._lister is not None:
@@ -265,18 +264,35 @@ class Account:
                 soonest = min((since for since, _, _ in self._waiters.values()), default=now)
                 await self._clock.sleep(max(soonest - now, 0.001))
                 continue
-            await self._gather()
-            started_at, problem = await self._list()
-            for key, (since, _, resume) in list(self._waiters.items()):
-                if since > started_at:
-                    continue
-                del self._waiters[key]
-                if problem is not None:
-                    self._failures[key] = problem
-                elif self._snapshot is not None:
-                    self._handed[key] = self._snapshot
-                    self._awaited.add(key)
-                resume()
+            peers = self._peers
+            async with peers.lock:
+                if not self._due():
+                    continue  # the LIST of a peer has served them
+                await self._gather()
+                started_at, outcome = await self._list()
+            for account in (self, *peers.others(self)):
+                account.receive(started_at, outcome, requested=account is self)
+
+    def receive(
+        self, started_at: float, outcome: AccountSnapshot | OperatorError | None, *, requested: bool = False
+    ) -> None:
+        """Take a LIST, or why it failed; None if it was sent with a former token."""
+        served = [key for key, (since, _, _) in self._waiters.items() if since <= started_at]
+        if isinstance(outcome, AccountSnapshot):
+            self._take(outcome)
+        elif outcome is not None and (served or requested):
+            self.problem = outcome
+            self.failures += 1
+        for key in served:
+            _, _, resume = self._waiters.pop(key)
+            if isinstance(outcome, OperatorError):
+                self._failures[key] = outcome
+            elif outcome is not None:
+                self._handed[key] = outcome
+                self._awaited.add(key)
+            resume()
+        is_due = isinstance(outcome, AccountSnapshot) and self._due_from <= started_at
+        if served or requested or is_due:
             self._events.on_list_done(self)
 
     async def _gather(self) -> None:
@@ -292,29 +308,32 @@ class Account:
         now = self._clock.monotonic()
         return [priority for since, priority, _ in self._waiters.values() if since <= now]
 
+    def _due_of_all(self) -> list[Priority]:
+        return [priority for account in (self, *self._peers.others(self)) for priority in account._due()]  # noqa: SLF001  # of this class
+
     @property
     def priority(self) -> Priority:
-        """The priority of the next LIST: the best of those that wait for it."""
-        return min(self._due(), default=Priority.LOW)
+        """The priority of the next LIST: the best of those that wait for it, here and at a peer."""
+        return min(self._due_of_all(), default=Priority.LOW)
 
     @property
     def follow_ups(self) -> int:
         """One create for each new resource that waits, and the request for the account while that is unknown."""
-        new = self._due().count(Priority.NEW)
+        new = self._due_of_all().count(Priority.NEW)
         return new + (self._account_id is None) if new else 0
 
     def requests_ahead(self, priority: Priority, depth: int) -> int:  # noqa: ARG002  # one LIST serves all
         """Return whether the next LIST is sent before a request of this priority."""
         return int(self.priority <= priority)
 
-    async def _list(self) -> tuple[float, OperatorError | None]:
+    async def _list(self) -> tuple[float, AccountSnapshot | OperatorError | None]:
         """Send a LIST as soon as the rate limit allows it; it serves all that wait by then. Return when it began."""
         try:
             slot = await self.client.slot(self)
         except OperatorError as problem:
-            return self._clock.monotonic(), self._failed(problem)
+            return self._clock.monotonic(), problem
         except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
-            return self._clock.monotonic(), self._failed(background.unexpected(problem, _LISTING))
+            return self._clock.monotonic(), background.unexpected(problem, _LISTING)
         started_at = self._clock.monotonic()
         try:
             return started_at, await self._list_with(slot, started_at)
@@ -322,37 +341,33 @@ class Account:
             slot.give_back()
             self._throttle(started_at)
 
-    def _failed(self, problem: OperatorError) -> OperatorError:
-        self.problem = problem
-        self.failures += 1
-        return problem
-
-    async def _list_with(self, slot: Slot, started_at: float) -> OperatorError | None:
+    async def _list_with(self, slot: Slot, started_at: float) -> AccountSnapshot | OperatorError | None:
         credential_digest = self.credential_digest
         self.expire()
         try:
             listing = await self.client.holding(slot).list_integrations(self.priority)
         except OperatorError as problem:
-            return self._failed(problem)
+            return problem
         except Exception as problem:  # noqa: BLE001  # those that wait must not wait for ever
-            return self._failed(background.unexpected(problem, _LISTING))
+            return background.unexpected(problem, _LISTING)
         if credential_digest != self.credential_digest:
             return None
-        if listing.date is not None:
-            self._server_clock = (started_at, listing.date)
-        accounts = {item.account_id for item in listing.items if item.account_id is not None}
-        if len(accounts) > 1:
+        snapshot = AccountSnapshot(listing, started_at)
+        if len(snapshot.account_ids) > 1:
             message = "NetBird listed integrations of more than one account, which is not valid. The operator retries."
-            self.problem = WaitError(Reason.UNEXPECTED_ANSWER, message)
-            return self.problem
-        if accounts:
-            self.account_id = accounts.pop()
-        self._snapshot, self.problem, self.failures = AccountSnapshot(listing, started_at), None, 0
-        self.last_list_at = started_at
-        self.contradicted -= self._snapshot.by_id.keys()
-        self.unreadable = self._snapshot.unreadable
-        self._events.on_list(self, self._snapshot)
-        return None
+            return WaitError(Reason.UNEXPECTED_ANSWER, message)
+        return snapshot
+
+    def _take(self, snapshot: AccountSnapshot) -> None:
+        if snapshot.date is not None:
+            self._server_clock = (snapshot.started_at, snapshot.date)
+        for account_id in snapshot.account_ids:
+            self.account_id = account_id
+        self._snapshot, self.problem, self.failures = snapshot, None, 0
+        self.last_list_at = snapshot.started_at
+        self.contradicted -= snapshot.by_id.keys()
+        self.unreadable = snapshot.unreadable
+        self._events.on_list(self, snapshot)
 
     def _throttle(self, started_at: float) -> None:
         self._burst_length = self._burst_length + 1 if started_at - self._ended < BURST_GAP else 0

@@ -22,9 +22,11 @@ from netbird_streaming.core.netbird.endpoints import (
 from netbird_streaming.core.netbird.types import Endpoint, PathFamily, Priority
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.connection.account import Account, AccountEvents, WayDigests
+from netbird_streaming.reconciler.connection.account import Account, WayDigests
+from netbird_streaming.reconciler.connection.account_events import AccountEvents
 from netbird_streaming.reconciler.connection.credentials import CredentialReader
 from netbird_streaming.reconciler.connection.namespace_labels import NamespaceLabels, former_access
+from netbird_streaming.reconciler.connection.peers import PeerGroups
 from netbird_streaming.reconciler.connection.resolved import ConnectionState, ResolvedConnection, connection_key
 from netbird_streaming.reconciler.installations import Installations
 from netbird_streaming.reconciler.listing import Lists
@@ -50,6 +52,7 @@ class ConnectionRegistry:
             ports.cluster, ports.clock, settings.installation, has_lease=settings.has_lease
         )
         self._states: dict[ObjectKey, ConnectionState] = {}
+        self._peers = PeerGroups()
         self.credentials = CredentialReader(ports.cluster, settings)
         self.namespaces = NamespaceLabels(ports.cluster, ports.clock)
 
@@ -220,7 +223,7 @@ class ConnectionRegistry:
             endpoint_digest(state.connection, tenant_id, key),
             credential_digest(endpoint, state.connection, key),
         )
-        account.rebind(client, endpoint, digests)
+        account.rebind(client, endpoint, digests, self._peers.get(endpoint))
         internal = state.connection.status.internal
         if (internal.proof, internal.key_id) == (self.proof(state), key.id):
             for known in state.connection.status.accounts:

@@ -37,7 +37,10 @@ async def resync_account(
     if snapshot is not None:
         account.release_list(key)
         # Set before the resync, which takes time: a token that changes meanwhile makes another one due at once.
-        account.due_at = now + _interval(state) * context.ports.random.uniform(1 - JITTER, 1 + JITTER)
+        interval = _interval(state)
+        due_at = now + interval * context.ports.random.uniform(1 - JITTER, 1 + JITTER)
+        # Of connections with one token, the first that is due lists for all of them.
+        account.schedule(due_at, now + interval * (1 - 2 * JITTER))
         await _requeue_changed(context, account, snapshot)
         _report_several_enabled(context, state, account, snapshot)
         if account.account_id is None and not snapshot.by_id and not account.account_checked:

@@ -10,6 +10,7 @@ from netbird_streaming.core.netbird.types import Endpoint, Priority
 from netbird_streaming.errors import RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.account import Account, WayDigests
+from netbird_streaming.reconciler.connection.peers import Peers
 from tests.harness.cases import AUTHORITY
 from tests.unit.netbird.fakes import FakeClock
 
@@ -68,7 +69,7 @@ def account_of(teller: Teller) -> Account:
 
 def take(account: Account, teller: Teller, token: str) -> None:
     endpoint = Endpoint(url="https://api", token=token, token_type=TokenType.PERSONAL_ACCESS_TOKEN)
-    account.rebind(cast("NetBird", teller), endpoint, WayDigests(AUTHORITY, "endpoint", f"proof-{token}"))
+    account.rebind(cast("NetBird", teller), endpoint, WayDigests(AUTHORITY, "endpoint", f"proof-{token}"), Peers())
 
 
 async def test_all_who_ask_at_a_time_share_one_question_and_its_answer() -> None:
