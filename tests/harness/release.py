@@ -20,15 +20,18 @@ _QUICK: Final = ("--lease-duration=4", "--lease-renew-deadline=3", "--lease-retr
 class Release:
     """A Helm release with its commands, such as `helm install NAME --namespace NAMESPACE`."""
 
-    def __init__(self, plane: ControlPlane, namespace: str, name: str = "op") -> None:
+    def __init__(self, plane: ControlPlane, namespace: str, name: str = "op", *, helm: str = "helm") -> None:
+        """Prepare the release; `helm` is the tool: `helm` or `helm3`."""
         self.plane: Final = plane
         self.namespace: Final = namespace
         self.name: Final = name
+        self.helm: Final = helm
 
     def install(self, chart: Path = CHART, *flags: str, **values: Any) -> str:
         """Install it, with its namespace if that is missing; return Helm's output. Raises ChartError."""
         command = ["install", self.name, str(chart), "--create-namespace", *flags]
-        if self.plane.kubectl("get", "crd", "--output=name"):
+        # Helm 3 makes no connection at the first install.
+        if self.helm == "helm3" or self.plane.kubectl("get", "crd", "--output=name"):
             return self._run(command, values)
         # Helm creates the connection last, and without the wait its kind might not be served yet.
         with rolling_out(self.plane, self.namespace):
@@ -36,7 +39,8 @@ class Release:
 
     def upgrade(self, **values: Any) -> str:
         """Upgrade it to the working tree's chart, with these values in addition to its own. Raises ChartError."""
-        return self._run(["upgrade", self.name, str(CHART), "--reset-then-reuse-values"], values)
+        reused = "--reset-then-reuse-values" if self.helm == "helm" else "--reuse-values"  # Helm 3.14 has the former
+        return self._run(["upgrade", self.name, str(CHART), reused], values)
 
     def rollback(self, revision: int) -> str:
         """Roll back to a revision. Raises ChartError."""
@@ -63,7 +67,7 @@ class Release:
             operator.stop()
 
     def _run(self, arguments: list[str], values: Mapping[str, Any] | None = None) -> str:
-        command = [str(self.plane.binaries.find("helm")), *arguments, f"--namespace={self.namespace}"]
+        command = [str(self.plane.binaries.find(self.helm)), *arguments, f"--namespace={self.namespace}"]
         if values is not None:
             command.append("--values=-")
         # Helm's caches are kept in the server's folder.

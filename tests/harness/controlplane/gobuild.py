@@ -43,8 +43,8 @@ def recipe(tool: str, minor: str) -> Recipe:
     """Return the build of a tool of that Kubernetes minor."""
     if tool == "etcd":
         return Recipe(tool, versions.etcd(), "go.etcd.io/etcd/server/v3", "about half a minute")
-    if tool == "helm":
-        return Recipe(tool, versions.helm(), "helm.sh/helm/v4/cmd/helm", "about 2 minutes")
+    if tool in versions.HELMS:
+        return Recipe(tool, versions.helm(tool), f"{versions.HELMS[tool]}/cmd/helm", "about 2 minutes")
     if tool in CONTAINERD:
         package = f"github.com/containerd/containerd/v2/cmd/{tool}"
         return Recipe(tool, versions.containerd(), package, "about half a minute")

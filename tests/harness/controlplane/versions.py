@@ -18,6 +18,8 @@ LINTERS: Final = {
     "kube-score": "github.com/zegl/kube-score",
 }
 """The linters of the chart and of CI's workflows, by tool: the module of the command."""
+HELMS: Final = {"helm": "helm.sh/helm/v4", "helm3": "helm.sh/helm/v3"}
+"""Helm 4, and the oldest Helm 3 that the chart is tested with, by tool: the module that holds its command."""
 
 
 class UnknownVersionError(Exception):
@@ -71,9 +73,9 @@ def etcd() -> Module:
     return _read(MODULES / "etcd", "go.etcd.io/etcd/server/v3")
 
 
-def helm() -> Module:
-    """Return Helm's module."""
-    return _read(MODULES / "helm", "helm.sh/helm/v4")
+def helm(tool: str) -> Module:
+    """Return the module of a tool of `HELMS`."""
+    return _read(MODULES / tool, HELMS[tool])
 
 
 def containerd() -> Module:
