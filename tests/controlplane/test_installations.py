@@ -41,29 +41,34 @@ def webhook(namespace: str, name: str) -> Manifest:
     return made
 
 
-def test_second_release_writes_nothing_is_not_ready_and_takes_over(
-    control_plane: ControlPlane, netbird: RunningNetBird, namespace: str
-) -> None:
-    secret(control_plane, namespace, "netbird", "token", TOKEN)
-    secret(control_plane, namespace, "siem", "token", "k3y")
+def declare(plane: ControlPlane, netbird: RunningNetBird, namespace: str) -> None:
+    """Apply a connection to the account, and what uses it."""
+    secret(plane, namespace, "netbird", "token", TOKEN)
+    secret(plane, namespace, "siem", "token", "k3y")
     connection: Manifest = {
         "apiVersion": "integrations.netbird.io/v1alpha1",
         "kind": "NetBirdConnection",
         "metadata": {"name": "netbird", "namespace": namespace},
         "spec": {"url": netbird.url, "tokenSecretRef": reference("netbird", "token")},
     }
+    apply(plane, connection, *(webhook(namespace, name) for name in NAMES))
+
+
+def reasons(plane: ControlPlane, namespace: str) -> list[str]:
+    """Return the reason of each resource's Ready condition."""
+    found = json.loads(plane.kubectl("get", "esi", "-n", namespace, "-o", "json"))
+    conditions = (each for item in found["items"] for each in item["status"]["conditions"])
+    return [each["reason"] for each in conditions if each["type"] == "Ready"]
+
+
+def test_a_second_release_writes_nothing_is_not_ready_and_takes_over(
+    control_plane: ControlPlane, netbird: RunningNetBird, namespace: str
+) -> None:
     first, second = install(control_plane), install(control_plane, namespace=OTHER)
-    apply(control_plane, connection, *(webhook(namespace, name) for name in NAMES))
+    declare(control_plane, netbird, namespace)
 
     def ready() -> bool:
-        found = control_plane.kubectl("get", "esi", "-n", namespace, "-o", "json")
-        conditions = [
-            each
-            for item in json.loads(found)["items"]
-            for each in item["status"]["conditions"]
-            if each["type"] == "Ready"
-        ]
-        return len(conditions) == len(NAMES) and all(each["status"] == "True" for each in conditions)
+        return reasons(control_plane, namespace) == ["Synced"] * len(NAMES)
 
     def written() -> int:
         return sum(1 for each in netbird.control.journal() if each.method in {"POST", "PUT", "DELETE"})
@@ -93,3 +98,25 @@ def test_second_release_writes_nothing_is_not_ready_and_takes_over(
             eventually(lambda: written() >= before + 2 * len(NAMES), "it sends each once, with its own key")
             assert ready()
     control_plane.kubectl("delete", "namespace", OTHER, "--wait=false")
+
+
+def test_a_second_cluster_with_the_same_account_makes_no_duplicate_and_deletes_nothing(
+    control_plane: ControlPlane, netbird: RunningNetBird, namespace: str
+) -> None:
+    """No mark is seen across clusters: what the other one created is."""
+    with ControlPlane.start() as other:
+        apply(other, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        installed = [install(plane) for plane in (control_plane, other)]
+        for plane in (control_plane, other):
+            declare(plane, netbird, namespace)
+        with Operator(installed[0], *QUICK_LEASE, "--initial-burst-fraction=1") as here:
+            here.leading()
+            eventually(lambda: reasons(control_plane, namespace) == ["Synced"] * len(NAMES), "the first manages all")
+            held = netbird.control.integrations("account")
+            with Operator(installed[1], *QUICK_LEASE, "--initial-burst-fraction=1") as there:
+                there.leading()
+                blocked = [Reason.IDENTICAL_EXISTS] * len(NAMES)
+                eventually(lambda: reasons(other, namespace) == blocked, "the second names the identical ones")
+                other.kubectl("delete", "esi", "--all", "-n", namespace, "--timeout=45s")
+            assert {each.id for each in netbird.control.integrations("account")} == {each.id for each in held}
+            assert reasons(control_plane, namespace) == ["Synced"] * len(NAMES)
