@@ -2,9 +2,9 @@
 
 import argparse
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from netbird_streaming.api.types import (
@@ -26,8 +26,9 @@ from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import Endpoint
 from netbird_streaming.core.values import token_fault
 from netbird_streaming.errors import WaitError
-from netbird_streaming.netbird.client import NetBirdClient
+from netbird_streaming.netbird.client import NetBirdClient, ignore_outcome
 from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.netbird.responses import Call, NoResponse, Response
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.context import new_context
 from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
@@ -44,17 +45,14 @@ class AccountAccess:
     clients: ClientFactory
     limit: RateLimit
     connection: Connection | None = None
+    _clients: dict[str | None, NetBirdClient] = field(default_factory=dict)
+    """The factory closes the connections of those clients only that are still in use at its end."""
 
     def client(self, tenant_id: str | None) -> NetBirdClient:
         """Return a client for the account of a tenant; None is the token's own."""
-        endpoint = Endpoint(
-            url=self.endpoint.url,
-            token=self.endpoint.token,
-            token_type=self.endpoint.token_type,
-            tenant_id=tenant_id,
-            ca_bundle=self.endpoint.ca_bundle,
-        )
-        return self.clients.client(endpoint, self.limit)
+        if tenant_id not in self._clients:
+            self._clients[tenant_id] = self.clients.client(replace(self.endpoint, tenant_id=tenant_id), self.limit)
+        return self._clients[tenant_id]
 
 
 class IgnoringRecorder:
@@ -94,7 +92,13 @@ def add_url_arguments(parser: argparse.ArgumentParser, *, required: bool) -> Non
 
 
 @asynccontextmanager
-async def by_url(invocation: Invocation, output: Output, *, read_only: bool = True) -> AsyncIterator[AccountAccess]:
+async def by_url(
+    invocation: Invocation,
+    output: Output,
+    *,
+    read_only: bool = True,
+    inspect: Callable[[Call, str, Response | NoResponse], None] = ignore_outcome,
+) -> AsyncIterator[AccountAccess]:
     """Open the NetBird API of `--url`.
 
     Raises:
@@ -113,7 +117,7 @@ async def by_url(invocation: Invocation, output: Output, *, read_only: bool = Tr
     bundle = None if arguments.ca_file is None else _read("--ca-file", arguments.ca_file).decode("ascii", "ignore")
     endpoint = Endpoint(arguments.url, token.decode(), TokenType(arguments.token_type), ca_bundle=bundle)
     settings = read_settings(argparse.Namespace(), invocation.environment)
-    async with netbird_clients(invocation, settings, SystemClock(), read_only=read_only) as clients:
+    async with netbird_clients(invocation, settings, SystemClock(), read_only=read_only, inspect=inspect) as clients:
         yield AccountAccess(endpoint, clients, PLENTY)
 
 

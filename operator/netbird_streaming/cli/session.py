@@ -3,7 +3,7 @@
 import argparse
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,9 +18,10 @@ from netbird_streaming.cluster.namespace import own_namespace
 from netbird_streaming.cluster.read_only import ReadOnlyKubernetesClient
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.config.settings import Settings, read_settings
-from netbird_streaming.netbird.client import ClientContext
+from netbird_streaming.netbird.client import ClientContext, ignore_outcome
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
+from netbird_streaming.netbird.responses import Call, NoResponse, Response
 from netbird_streaming.telemetry import logs
 
 
@@ -128,10 +129,15 @@ def environment_of(invocation: Invocation) -> Mapping[str, str]:
 
 
 def netbird_clients(
-    invocation: Invocation, settings: Settings, clock: SystemClock, *, read_only: bool = True
+    invocation: Invocation,
+    settings: Settings,
+    clock: SystemClock,
+    *,
+    read_only: bool = True,
+    inspect: Callable[[Call, str, Response | NoResponse], None] = ignore_outcome,
 ) -> ClientFactory:
     """Return a factory of NetBird clients, which is also the context in which they work; by default they only read."""
-    context = ClientContext(clock, random.Random(), _always)  # noqa: S311  # jitter only
+    context = ClientContext(clock, random.Random(), _always, inspect=inspect)  # noqa: S311  # jitter only
     return ClientFactory(
         context,
         timeout=settings.request_timeout,

@@ -62,11 +62,16 @@ def ignore_call(_: CallMetric) -> None:
     """Hear of a request and do nothing."""
 
 
+def ignore_outcome(_: Call, __: str, ___: Response | NoResponse) -> None:
+    """Inspect nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClientContext:
     """What all clients of a process share.
 
     `guard` raises `LeaseLostError` when this process may no longer act; `observe` hears of each request.
+    `inspect` is called with each answer and the path that was asked, before the answer is parsed.
     """
 
     clock: Clock
@@ -74,6 +79,7 @@ class ClientContext:
     guard: Callable[[], None]
     observe: Callable[[CallMetric], None] = ignore_call
     user_agent: str = "netbird-streaming-operator"
+    inspect: Callable[[Call, str, Response | NoResponse], None] = ignore_outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +258,7 @@ class NetBirdClient:
         )
         metric = CallMetric(attempt.call.operation, result, clock.monotonic() - begun, begun - asked)
         self._context.observe(metric)
+        self._context.inspect(attempt.call, path, outcome)
         status = result if isinstance(result, int) else None
         extra = {"operation": metric.operation, "status": status, "cause": cause, "seconds": round(metric.seconds, 3)}
         logger.debug("netbird", extra=extra)
