@@ -1,4 +1,4 @@
-"""Small pure rules: who may use a connection, durations, timestamps, conditions."""
+"""Small pure rules: access to a connection, durations, timestamps, conditions."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -44,7 +44,7 @@ def test_access_is_denied_by_default_and_the_first_match_decides() -> None:
         ([{"namespaces": ["team-a"]}, {"namespaceSelector": {}}], True),
     ],
 )
-def test_a_namespaces_labels_are_read_only_where_a_selector_asks_for_them(access: list[object], needed: object) -> None:
+def test_namespace_labels_are_read_only_for_a_selector(access: list[object], needed: object) -> None:
     assert needs_labels(ClusterConnectionSpec.model_validate({**TOKEN, "access": access})) is needed
 
 
@@ -61,14 +61,14 @@ def test_a_namespaces_labels_are_read_only_where_a_selector_asks_for_them(access
         ("DoesNotExist", [], {"k": "x"}, False),
     ],
 )
-def test_selectors_mean_what_kubernetes_means(
+def test_selectors_follow_kubernetes_semantics(
     operator: str, values: list[str], labels: dict[str, str], selected: object
 ) -> None:
     expression = {"key": "k", "operator": operator, "values": values}
     assert selects(LabelSelector.model_validate({"matchExpressions": [expression]}), labels) is selected
 
 
-def test_an_empty_selector_selects_everything() -> None:
+def test_empty_selector_selects_everything() -> None:
     assert selects(LabelSelector(), {})
 
 
@@ -81,7 +81,7 @@ def test_durations(text: str, expected: float) -> None:
     ("a_minute", "accounts", "interval"),
     [(6, 100, 4000), (6, 1, 60), (120, 1, 60), (1, 10, 2400), (0, 10, 2400)],
 )
-def test_sweeps_never_take_more_than_a_quarter_of_the_budget(a_minute: int, accounts: int, interval: float) -> None:
+def test_resyncs_never_use_more_than_a_quarter_of_the_budget(a_minute: int, accounts: int, interval: float) -> None:
     limit = RateLimit.model_construct(requests_per_minute=a_minute)
     spec = ConnectionSpec.model_validate({**TOKEN, "resyncInterval": "1m"}).model_copy(update={"rate_limit": limit})
     assert resync_interval(spec, accounts) == pytest.approx(interval)
@@ -100,11 +100,11 @@ def test_sweeps_never_take_more_than_a_quarter_of_the_budget(a_minute: int, acco
         ("https://api.netbird.io:99999", False, False),
     ],
 )
-def test_the_token_is_sent_in_clear_only_where_it_is_allowed(url: str, allow_http: object, accepted: object) -> None:
+def test_token_is_sent_in_clear_only_if_allowed(url: str, allow_http: object, accepted: object) -> None:
     assert (url_fault(url, allow_http=bool(allow_http)) is None) is accepted
 
 
-def test_timestamps_of_both_forms_are_the_same_moment() -> None:
+def test_timestamps_of_both_formats_are_equal() -> None:
     first, second = parse_time("2024-01-04T14:03:26.634554Z"), parse_time("2024-01-04T15:03:26.634554999+01:00")
     assert first == second
 
@@ -115,12 +115,12 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
     assert moment is None or moment.tzinfo is not None
 
 
-def test_a_time_that_can_not_be_read_is_never_later() -> None:
+def test_unreadable_time_is_never_later() -> None:
     assert not is_later("nonsense", "2024-01-04T14:03:26Z", by=timedelta(0))
     assert not is_later("2024-01-04T14:03:26Z", None, by=timedelta(0))
 
 
-def test_a_time_is_later_by_more_than_it_may_be() -> None:
+def test_time_is_later_only_beyond_the_tolerance() -> None:
     one, other = "2024-01-04T14:03:27Z", "2024-01-04T14:03:26Z"
     assert is_later(one, other, by=timedelta(seconds=0.9))
     assert not is_later(one, other, by=timedelta(seconds=1))
@@ -140,7 +140,7 @@ def test_conditions_follow_kstatus() -> None:
     assert types(ReadyState.SUSPENDED) == [("Ready", "False")]
 
 
-def test_what_ready_says_is_told_in_short() -> None:
+def test_short_form_of_ready() -> None:
     def said(name: str, status: Literal["True", "False", "Unknown"], reason: str) -> Condition:
         return Condition(type=name, status=status, reason=reason, last_transition_time=WALL)
 
@@ -152,18 +152,18 @@ def test_what_ready_says_is_told_in_short() -> None:
     assert readiness(()) == readiness((stalled,)) == readiness((said("Ready", "True", "Later"),)) == NOT_REPORTED
 
 
-def test_nothing_changes_while_nothing_changes() -> None:
+def test_equal_conditions_give_an_equal_status() -> None:
     first = conditions(standing(ReadyState.RECONCILING), (), 1, WALL)
     assert conditions(standing(ReadyState.RECONCILING), first, 1, WALL + timedelta(hours=1)) == first
 
 
 @given(st.sampled_from(ReadyState), st.sampled_from(ReadyState))
-def test_a_transition_time_moves_only_with_the_status(before: ReadyState, after: ReadyState) -> None:
+def test_transition_time_changes_only_with_the_status(before: ReadyState, after: ReadyState) -> None:
     later = datetime(2026, 6, 1, tzinfo=UTC)
     first = conditions(standing(before), (), 1, WALL)
     second = conditions(standing(after), first, 2, later)
     assert (second[0].last_transition_time == later) == (first[0].status != second[0].status)
 
 
-def test_a_message_is_never_longer_than_the_schema_allows() -> None:
+def test_message_never_exceeds_the_schemas_length() -> None:
     assert len(conditions(standing(ReadyState.RECONCILING, "x" * 5000), (), 1, WALL)[0].message) == 1024

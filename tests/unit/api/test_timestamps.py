@@ -21,7 +21,7 @@ _DATES = st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isofor
 @example("2024-01-04T14:03:26Z\n")
 @example("2024-01-04T14:03:26")
 @example("yesterday")
-def test_a_time_that_can_be_read_becomes_one_that_a_status_accepts(text: str) -> None:
+def test_readable_time_is_converted_to_one_that_a_status_accepts(text: str) -> None:
     moment, found = parse_time(text), as_rfc_3339(text)
     if found is None:
         assert moment is None or moment.year in {1, 9999}
@@ -31,5 +31,5 @@ def test_a_time_that_can_be_read_becomes_one_that_a_status_accepts(text: str) ->
     assert parse_time(found) == moment
 
 
-def test_a_time_in_the_right_form_is_kept_as_it_was_sent() -> None:
+def test_time_in_the_right_format_is_kept_as_sent() -> None:
     assert as_rfc_3339("2024-01-04T15:03:26.634554+01:00") == "2024-01-04T15:03:26.634554+01:00"

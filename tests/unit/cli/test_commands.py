@@ -1,4 +1,4 @@
-"""The program's arguments: which command is called, and how it exits."""
+"""The program's arguments: the selected command, and its exit code."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_each_command_has_help_with_an_example(name: str, capsys: pytest.Capture
         assert f"\n  netbird-streaming-operator {example}\n" in shown
 
 
-def test_the_programs_help_lists_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_help_lists_each_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(["--help"])
     assert exited.value.code == ExitCode.OK
@@ -28,9 +28,7 @@ def test_the_programs_help_lists_each_command(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["run", "--no-such-flag"], ["run", "extra"]])
-def test_wrong_arguments_have_an_exit_code_of_their_own(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_arguments_have_their_own_exit_code(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(arguments)
     assert exited.value.code == ExitCode.USAGE
@@ -39,6 +37,6 @@ def test_wrong_arguments_have_an_exit_code_of_their_own(
     assert shown.err.startswith("usage: netbird-streaming-operator")
 
 
-def test_a_value_that_a_setting_does_not_take_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_value_of_a_setting_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--workers=0"]) == ExitCode.USAGE
     assert "--workers: takes a whole number from 1 to 64" in capsys.readouterr().err

@@ -39,7 +39,7 @@ def test_each_platform_is_adopted_by_id_and_kept_when_the_resource_is_deleted(pl
     assert spec["connectionRef"] == {"kind": "NetBirdConnection", "name": "netbird"}
 
 
-def test_values_that_netbird_masks_become_empty_keys_of_a_secret() -> None:
+def test_masked_values_become_empty_keys_of_a_secret() -> None:
     spec, secret = exported("datadog")
     assert spec["datadog"]["site"] == "us3.datadoghq.com"
     assert spec["datadog"]["apiKeySecretRef"] == {"name": "datadog-5", "key": "api-key"}
@@ -58,7 +58,7 @@ def test_values_that_netbird_masks_become_empty_keys_of_a_secret() -> None:
         "",
     ],
 )
-def test_a_url_that_may_hold_a_secret_is_not_printed(url: str) -> None:
+def test_url_that_may_hold_a_secret_is_not_printed(url: str) -> None:
     spec, secret = exported(url=url)
     assert spec["genericHTTP"]["urlSecretRef"] == {"name": "generic-http-5", "key": "url"}
     assert "url" not in spec["genericHTTP"]
@@ -73,7 +73,7 @@ def test_headers_are_printed_only_if_they_are_no_credentials() -> None:
     assert set(secret) == {"x-api-key", "x-masked", "x-team"}
 
 
-def test_masked_headers_are_an_entry_that_the_schema_rejects_until_it_is_filled_in() -> None:
+def test_masked_headers_are_an_invalid_entry_until_they_are_filled_in() -> None:
     spec, secret = exported(headers="****")
     assert spec["genericHTTP"]["headers"][0]["name"] == ""
     assert secret == {"header": ""}
@@ -90,12 +90,12 @@ def test_masked_headers_are_an_entry_that_the_schema_rejects_until_it_is_filled_
         (item(), None),
     ],
 )
-def test_what_can_not_be_exported_is_named(shown: Integration, expected: str | None) -> None:
+def test_unexportable_values_are_named(shown: Integration, expected: str | None) -> None:
     problem = unsupported(shown)
     assert problem is None if expected is None else expected in (problem or "")
 
 
-def test_a_cluster_connection_has_to_allow_the_adoption() -> None:
+def test_cluster_connection_has_to_allow_the_adoption() -> None:
     place = Place("t1", "ClusterNetBirdConnection", "default", "tenant-1")
     assert "{namespaces: [t1], tenantID: tenant-1, allowAdoption: true}" in place_comments(place)[1]
     assert place_comments(PLACE) == ()
@@ -115,7 +115,7 @@ def test_any_integration_is_one_document_with_its_comments(
         assert document == each.document
 
 
-def test_a_kustomization_lists_all_files() -> None:
+def test_kustomization_lists_all_files() -> None:
     text = text_of(kustomization(["a.yaml", "tenants/t"], ["line\nbreak"]))
     assert yaml.safe_load(text)["resources"] == ["a.yaml", "tenants/t"]
     assert text.startswith("# line break\n")

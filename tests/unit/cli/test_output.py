@@ -1,4 +1,4 @@
-"""Lines for people, the same data for programs, and nothing that controls a terminal."""
+"""Lines for users, equal data for programs, and no terminal control characters."""
 
 import argparse
 import io
@@ -52,7 +52,7 @@ DATA = {
 }
 
 
-def test_a_finding_is_one_line_with_its_fix() -> None:
+def test_finding_is_one_line_with_its_fix() -> None:
     shown, out, _ = output()
     shown.findings([GOOD, BAD])
     shown.document(FOUND)
@@ -69,7 +69,7 @@ def test_programs_get_the_same_data_and_nothing_else(form: str, load: object) ->
 
 
 @pytest.mark.parametrize("form", ["text", "json", "yaml"])
-def test_every_text_passes_the_filter(form: str) -> None:
+def test_every_text_is_filtered(form: str) -> None:
     shown, out, err = output(form, Screen())
     shown.secrets.add("hunter2-hunter2")
     bad = Finding("hunter2-hunter2", State.PROBLEM, "hunter2-hunter2")
@@ -81,7 +81,7 @@ def test_every_text_passes_the_filter(form: str) -> None:
     assert "hunter2" not in out.getvalue() + err.getvalue()
 
 
-def test_progress_is_shown_on_a_terminal_only_and_never_stays() -> None:
+def test_progress_is_shown_on_a_terminal_only_and_removed() -> None:
     shown, _, err = output(err=Screen())
     shown.progress("listing")
     shown.line("found")
@@ -92,7 +92,7 @@ def test_progress_is_shown_on_a_terminal_only_and_never_stays() -> None:
     assert err.getvalue() == ""
 
 
-def test_a_text_does_not_control_the_terminal() -> None:
+def test_text_has_no_terminal_control_characters() -> None:
     shown, out, _ = output()
     shown.findings([Finding("a\x1b[2J", State.NOTE, "b\r\x9b")])
     assert out.getvalue() == "• a [2J: b  \n"

@@ -95,7 +95,7 @@ def test_objects_of_documents_and_lists_are_read(tmp_path: Path, *, is_folder: b
         ("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ndata: hunter2", "Secret x: data can't be read"),
     ],
 )
-def test_what_can_not_be_read_is_named_without_its_text(tmp_path: Path, text: str, said: str) -> None:
+def test_unreadable_file_is_named_without_its_text(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=r"--filename: .*resources\.yaml") as caught:
         read_manifests([written(tmp_path, text)], "team-c")
     assert said in str(caught.value)

@@ -1,4 +1,4 @@
-"""No secret passes the filter, however it is written, and what is none does."""
+"""The secret filter removes a secret in every form, and nothing else."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ SECRETS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), m
 
 @settings(max_examples=40)
 @given(SECRETS, st.text(), st.text())
-def test_a_value_is_removed_in_every_form(value: str, before: str, after: str) -> None:
+def test_value_is_removed_in_every_form(value: str, before: str, after: str) -> None:
     secrets = SecretFilter()
     secrets.add(value)
     forms = (value, json.dumps(value)[1:-1], quote(value, safe=""), base64.b64encode(value.encode()).decode())
@@ -29,7 +29,7 @@ def test_each_line_of_a_value_is_removed() -> None:
     assert secrets.clean("x second-line y first-line") == f"x {REDACTED} y {REDACTED}"
 
 
-def test_a_value_that_is_a_part_of_another_does_not_uncover_it() -> None:
+def test_value_that_is_part_of_another_does_not_reveal_it() -> None:
     secrets = SecretFilter()
     secrets.add("abcdef", "abcdef-ghi")
     assert secrets.clean("abcdef-ghi") == REDACTED
@@ -47,7 +47,7 @@ def test_a_value_that_is_a_part_of_another_does_not_uncover_it() -> None:
         "http://user:hunter2@proxy:3128",
     ],
 )
-def test_what_has_the_form_of_a_secret_is_removed(text: str) -> None:
+def test_text_in_the_format_of_a_secret_is_removed(text: str) -> None:
     secrets = SecretFilter()
     assert secrets.contains(text)
     cleaned = secrets.clean(text)
@@ -64,11 +64,11 @@ def test_what_has_the_form_of_a_secret_is_removed(text: str) -> None:
         "7e0e1f2a-5b1c-4f0e-9c39-1d4c7b0f5a52",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_other_text_stays(text: str) -> None:
     assert SecretFilter().clean(text) == text
 
 
-def test_a_short_value_is_no_secret() -> None:
+def test_short_value_is_no_secret() -> None:
     secrets = SecretFilter()
     secrets.add("true", b"")
     assert secrets.clean("enabled: true") == "enabled: true"

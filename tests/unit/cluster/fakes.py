@@ -1,4 +1,4 @@
-"""An API server in a few lines, for what needs no real one: it answers from a script and remembers the questions."""
+"""A scripted API server for tests without a real one. It records its requests."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ Script = Callable[[Request], Any]
 
 
 class ScriptedApi:
-    """Answers each request with what the script says of it: an object, bytes, lines, or an exception to raise."""
+    """Answers each request by its script: an object, bytes, lines, or an exception to raise."""
 
     def __init__(self, script: Script) -> None:
         self.requests: list[Request] = []
@@ -20,7 +20,6 @@ class ScriptedApi:
 
     @property
     def api(self) -> KubernetesClient:
-        """As what it stands for."""
         return cast("KubernetesClient", self)
 
     def _answer(self, request: Request, guard: Callable[[], None] | None) -> Any:
@@ -35,23 +34,20 @@ class ScriptedApi:
     async def call(
         self, request: Request, *, guard: Callable[[], None] | None = None, seconds: float = 0, urgent: bool = False
     ) -> Json:
-        """As `KubernetesClient.call`."""
         del seconds, urgent
         return cast("Json", self._answer(request, guard))
 
     async def call_raw(self, request: Request) -> bytes:
-        """As `KubernetesClient.call_raw`."""
         return cast("bytes", self._answer(request, None))
 
     @asynccontextmanager
     async def stream(self, request: Request, *, idle: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """As `KubernetesClient.stream`."""
         del idle
         yield self._answer(request, None)
 
 
 def raw_integration(**metadata: Any) -> Json:
-    """An integration as the API server shows it."""
+    """Return an integration as the API server shows it."""
     return {
         "apiVersion": f"{GROUP}/v1alpha1",
         "kind": "EventStreamingIntegration",
@@ -71,5 +67,5 @@ def raw_integration(**metadata: Any) -> Json:
 
 
 def integration(**metadata: Any) -> EventStreamingIntegration:
-    """The same, parsed."""
+    """Return the same, parsed."""
     return EventStreamingIntegration.model_validate(raw_integration(**metadata))

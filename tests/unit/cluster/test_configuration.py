@@ -1,4 +1,4 @@
-"""Where the API server is found, and that a token that was replaced is picked up."""
+"""The address of the API server, and the reload of a replaced token."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def kubeconfig(folder: Path, user: dict[str, Any], cluster: dict[str, str] | Non
     return {"KUBECONFIG": str(path), "KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
 
-def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
+def test_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
     token, clock = tmp_path / "token", [100.0]
     token.write_text("old")
 
@@ -41,7 +41,7 @@ def test_a_token_file_is_read_again_each_minute(tmp_path: Path) -> None:
     assert asyncio.run(scenario()) == ["Bearer old", "Bearer old", "Bearer new", "Bearer new"]
 
 
-def test_what_can_not_be_read_is_named_without_its_text(tmp_path: Path) -> None:
+def test_unreadable_file_is_named_without_its_text(tmp_path: Path) -> None:
     path = tmp_path / "config"
     for content in ("{hunter2: [", "hunter2", "users: hunter2", ""):
         path.write_text(content)
@@ -52,7 +52,7 @@ def test_what_can_not_be_read_is_named_without_its_text(tmp_path: Path) -> None:
         assert caught.value.__context__ is None
 
 
-def test_without_a_kubeconfig_the_pods_own_credentials_or_the_home_folders_are_meant(tmp_path: Path) -> None:
+def test_default_is_the_pods_credentials_or_the_home_folders(tmp_path: Path) -> None:
     in_pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": ""}
     with pytest.raises(WaitError, match="the pod's ServiceAccount"):
         asyncio.run(load_configuration(in_pod, lambda: 0.0))
@@ -60,7 +60,7 @@ def test_without_a_kubeconfig_the_pods_own_credentials_or_the_home_folders_are_m
         asyncio.run(load_configuration({"HOME": str(tmp_path)}, lambda: 0.0))
 
 
-def test_the_proxy_is_the_kubeconfigs_or_else_the_environments_and_never_one_that_can_not_be_used(
+def test_proxy_is_the_kubeconfigs_or_the_environments_if_usable(
     tmp_path: Path,
 ) -> None:
     async def proxy(environment: dict[str, str], **cluster: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Every failure of the API server becomes a branch of our tree, and takes none of its text along."""
+"""The mapping of failures of the API server to the operator's errors, without their text."""
 
 import pytest
 from aiohttp import ClientConnectorError, ClientPayloadError, ServerDisconnectedError
@@ -23,7 +23,7 @@ def answered(status: int, **headers: str) -> ApiException:
 
 
 @given(st.integers(-1, 700), st.booleans())
-def test_every_status_is_mapped_and_says_nothing_of_the_servers(status: int, write: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
+def test_every_status_is_mapped_without_the_servers_text(status: int, write: bool) -> None:  # noqa: FBT001 - hypothesis passes it by name
     mapped = to_operator_error(answered(status), "Secret team-a/datadog", write=write)
     assert isinstance(mapped, RetryError | WaitError)
     assert mapped.message.startswith("Secret team-a/datadog: ")
@@ -47,12 +47,12 @@ def test_every_status_is_mapped_and_says_nothing_of_the_servers(status: int, wri
         (504, RetryError, Reason.UNAVAILABLE),
     ],
 )
-def test_the_branch_tells_what_happens_next(status: int, branch: type[OperatorError], reason: Reason) -> None:
+def test_error_class_says_what_happens_next(status: int, branch: type[OperatorError], reason: Reason) -> None:
     mapped = to_operator_error(answered(status), "x", write=True)
     assert (type(mapped), mapped.reason) == (branch, reason)
 
 
-def test_a_namespace_that_is_being_deleted_is_no_missing_right() -> None:
+def test_terminating_namespace_is_no_missing_right() -> None:
     refused = ApiException(status=403, reason=TERMINATING)
     mapped = to_operator_error(refused, "an Event", write=True)
     assert (type(mapped), mapped.message) == (TerminatingError, "an Event: its namespace is being deleted.")
@@ -60,14 +60,14 @@ def test_a_namespace_that_is_being_deleted_is_no_missing_right() -> None:
 
 
 @pytest.mark.parametrize("error", UNKNOWN)
-def test_a_write_without_an_answer_may_have_landed(error: Exception) -> None:
+def test_unanswered_write_may_have_been_applied(error: Exception) -> None:
     mapped = to_operator_error(error, "x", write=True)
     assert (type(mapped), mapped.effect) == (RetryError, Effect.UNKNOWN)
     assert LEAK not in repr(mapped)
     assert to_operator_error(error, "x", write=False).effect is Effect.NONE
 
 
-def test_a_refused_connection_and_a_refusal_prove_that_nothing_happened() -> None:
+def test_refused_connection_and_refusal_have_no_effect() -> None:
     assert to_operator_error(ClientConnectorError(NOWHERE, OSError()), "x", write=True).effect is Effect.NONE
     assert to_operator_error(answered(429), "x", write=True).effect is Effect.NONE
     assert to_operator_error(answered(409), "x", write=True).effect is Effect.NONE
@@ -77,7 +77,7 @@ def test_a_refused_connection_and_a_refusal_prove_that_nothing_happened() -> Non
 @pytest.mark.parametrize(
     ("header", "seconds"), [("7", 7.0), ("99999", 600.0), ("-1", None), ("soon", None), ("1e3", None), ("²", None)]
 )
-def test_retry_after_is_taken_where_it_is_seconds(header: str, seconds: float | None) -> None:
+def test_retry_after_is_used_if_it_is_in_seconds(header: str, seconds: float | None) -> None:
     mapped = to_operator_error(answered(429, **{"Retry-After": header}), "x", write=False)
     assert isinstance(mapped, RetryError)
     assert mapped.retry_after == seconds

@@ -1,4 +1,4 @@
-"""Events: bodies within the API's limits, the same name for the same news, and nothing that waits for them."""
+"""Events: bodies within the API's limits, equal names for equal events, and no caller waits."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ def body_of(resource: Resource, note: EventNote, instance: str = "pod-1") -> dic
 
 
 def published(script: Script, *news: Resource, notes: Sequence[EventNote] = (NOTE,)) -> list[dict[str, Any]]:
-    """What was sent of these notes about these resources."""
+    """Return the requests for these Events about these resources."""
     api = ScriptedApi(script)
 
     async def publish() -> None:
@@ -42,7 +42,7 @@ def published(script: Script, *news: Resource, notes: Sequence[EventNote] = (NOT
     return [each.body or {} for each in api.requests]
 
 
-def test_an_event_regards_its_resource() -> None:
+def test_event_regards_its_resource() -> None:
     body = body_of(integration(), NOTE)
     assert body["eventTime"] == "2026-01-02T03:04:05.000006Z"
     assert (body["type"], body["reason"], body["action"], body["note"]) == (
@@ -63,7 +63,7 @@ def test_an_event_regards_its_resource() -> None:
     assert body["metadata"]["namespace"] == "team-a"
 
 
-def test_an_object_without_a_namespace_has_its_events_in_default() -> None:
+def test_object_without_a_namespace_has_its_events_in_default() -> None:
     connection = ClusterNetBirdConnection.model_validate(
         {
             "metadata": {"name": "d", "uid": "1", "resourceVersion": "2", "creationTimestamp": NOW},
@@ -84,14 +84,14 @@ def test_names_and_notes_keep_to_the_limits(text: str, name: str) -> None:
     assert len(body["metadata"]["name"]) <= 253
 
 
-def test_the_same_news_of_the_same_version_has_the_same_name() -> None:
+def test_equal_event_of_one_version_has_the_same_name() -> None:
     name = body_of(integration(), NOTE, "a")["metadata"]["name"]
     assert body_of(integration(), NOTE, "b")["metadata"]["name"] == name
     assert body_of(integration(resourceVersion="8"), NOTE, "a")["metadata"]["name"] != name
 
 
 @given(st.lists(st.integers(1, 2**63), min_size=2, unique=True), st.integers(1, 3))
-def test_names_are_in_the_order_of_what_happened(versions: list[int], notes: int) -> None:
+def test_names_are_in_the_order_of_the_events(versions: list[int], notes: int) -> None:
     told = [
         event(pending_event(integration(resourceVersion=str(version)), NOTE, place, NOW), "i")["metadata"]["name"]
         for version in sorted(versions)
@@ -100,13 +100,13 @@ def test_names_are_in_the_order_of_what_happened(versions: list[int], notes: int
     assert told == sorted(told)
 
 
-def test_what_still_waits_at_the_end_goes_in_its_order() -> None:
+def test_pending_events_are_sent_in_order_at_the_end() -> None:
     notes = [EventNote(EventReason.CREATED, "Create", str(number)) for number in range(20)]
     sent = published(lambda _: {}, integration(), notes=notes)
     assert [each["note"] for each in sent] == [each.note for each in notes]
 
 
-def test_an_event_that_can_not_be_published_is_logged_once_with_the_cure_and_without_its_note(
+def test_unpublishable_event_is_logged_once_with_the_remedy_and_without_its_note(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sent = published(lambda _: DENIED, *[integration(name=f"r{number}") for number in range(3)])
@@ -116,7 +116,7 @@ def test_an_event_that_can_not_be_published_is_logged_once_with_the_cure_and_wit
     assert "differs" not in caplog.text
 
 
-def test_a_failure_is_logged_again_after_it_was_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_is_logged_again_after_a_recovery(caplog: pytest.LogCaptureFixture) -> None:
     answers = iter([DENIED, DENIED, {}, DENIED])
     published(lambda _: next(answers), *[integration()] * 4)
     assert len([each for each in caplog.records if each.levelno >= logging.WARNING]) == 2
@@ -131,14 +131,12 @@ def test_a_failure_is_logged_again_after_it_was_over(caplog: pytest.LogCaptureFi
         ObjectGoneError(Reason.KUBERNETES_REFUSED, "the namespace is gone"),
     ],
 )
-def test_nothing_is_said_of_an_event_that_is_there_or_can_not_be_any_more(
-    error: OperatorError, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_existing_or_impossible_event_is_not_logged(error: OperatorError, caplog: pytest.LogCaptureFixture) -> None:
     published(lambda _: error, integration())
     assert caplog.records == []
 
 
-def test_a_defect_ends_no_later_event_and_tells_no_text(caplog: pytest.LogCaptureFixture) -> None:
+def test_internal_error_stops_no_later_event_and_logs_no_text(caplog: pytest.LogCaptureFixture) -> None:
     def answer(_: object) -> dict[str, Any]:
         raise ZeroDivisionError(NOTE.note)
 
@@ -147,7 +145,7 @@ def test_a_defect_ends_no_later_event_and_tells_no_text(caplog: pytest.LogCaptur
     assert "differs" not in caplog.text
 
 
-def test_no_more_wait_than_there_is_room_for(caplog: pytest.LogCaptureFixture) -> None:
+def test_pending_events_are_limited(caplog: pytest.LogCaptureFixture) -> None:
     sent = published(lambda _: {}, integration(), notes=[NOTE] * (MAX_WAITING + 2))
     assert len(sent) == MAX_WAITING
     assert "too many" in caplog.text

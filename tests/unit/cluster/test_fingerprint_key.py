@@ -1,4 +1,4 @@
-"""The fingerprint key: made once, read ever after, never replaced."""
+"""The fingerprint key: created once, then read, never replaced."""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ def key(api: ScriptedApi) -> bytes:
     return asyncio.run(fingerprint_key(api.api, "netbird", "key", lambda size: b"r" * size))
 
 
-def test_it_is_made_when_absent() -> None:
+def test_key_is_created_when_absent() -> None:
     api = ScriptedApi(lambda request: request.body or GONE)
     assert key(api) == b"r" * 32
     assert [(request.method, request.path) for request in api.requests] == [
@@ -30,14 +30,14 @@ def test_it_is_made_when_absent() -> None:
     ]
 
 
-def test_whoever_makes_it_first_wins() -> None:
+def test_first_process_that_creates_it_wins() -> None:
     answers: list[Any] = [GONE, TAKEN, {"data": {"key": THEIRS}}]
     api = ScriptedApi(lambda _: answers.pop(0))
     assert key(api) == b"t" * 32
 
 
 @pytest.mark.parametrize("found", [{}, {"data": None}, {"data": {}}])
-def test_an_empty_secret_is_filled_in_the_version_that_was_read(found: Any) -> None:
+def test_empty_secret_is_filled_in_the_version_that_was_read(found: Any) -> None:
     empty = {**found, "metadata": {"name": "key", "resourceVersion": "7"}}
     api = ScriptedApi(lambda request: request.body or empty)
     assert key(api) == b"r" * 32
@@ -48,13 +48,13 @@ def test_an_empty_secret_is_filled_in_the_version_that_was_read(found: Any) -> N
     assert write.body["immutable"] is True
 
 
-def test_the_first_process_that_fills_it_wins() -> None:
+def test_first_process_that_fills_it_wins() -> None:
     answers: list[Any] = [{"metadata": {"resourceVersion": "7"}}, TAKEN, {"data": {"key": THEIRS}}]
     api = ScriptedApi(lambda _: answers.pop(0))
     assert key(api) == b"t" * 32
 
 
-def test_an_absent_secret_that_may_not_be_created_is_named_with_its_remedy() -> None:
+def test_forbidden_creation_of_an_absent_secret_is_named_with_its_remedy() -> None:
     answers: list[Any] = [GONE, DeniedError(Reason.KUBERNETES_REFUSED, "denied")]
     api = ScriptedApi(lambda _: answers.pop(0))
     with pytest.raises(WaitError, match="kubectl create secret generic key --namespace=netbird"):
@@ -65,7 +65,7 @@ def test_an_absent_secret_that_may_not_be_created_is_named_with_its_remedy() -> 
     "data",
     [{"other": "x"}, {"key": ""}, {"key": "hunter2!"}, {"key": base64.b64encode(b"hunter2").decode()}, {"key": "é"}],
 )
-def test_a_malformed_one_is_named_and_left_alone(data: Any) -> None:
+def test_malformed_key_is_named_and_unchanged(data: Any) -> None:
     api = ScriptedApi(lambda _: {"data": data})
     with pytest.raises(WaitError, match=r"Secret netbird/key: data\.key must be 32 bytes") as caught:
         key(api)

@@ -1,4 +1,4 @@
-"""Merge patches between statuses: applied to the old they give the new, and then nothing is left to send."""
+"""Merge patches between statuses: applied to the old one they give the new one, and then no difference is left."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -60,7 +60,7 @@ CONNECTION_STATUSES = st.builds(
 
 
 def applied(target: Any, patch: Any) -> Any:
-    """The algorithm of RFC 7396, section 2, as it stands there."""
+    """Apply the algorithm of RFC 7396, section 2."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -73,17 +73,17 @@ def applied(target: Any, patch: Any) -> Any:
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_the_patch_makes_the_new_of_the_old(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_patch_of_the_old_status_gives_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert applied(old, merge_patch(old, new)) == new
 
 
 @given(DOCUMENTS)
-def test_nothing_is_sent_where_nothing_differs(same: dict[str, Any]) -> None:
+def test_equal_statuses_send_nothing(same: dict[str, Any]) -> None:
     assert merge_patch(same, same) == {}
 
 
 @given(STATUSES, STATUSES)
-def test_a_status_survives_being_written_and_read_back(old: Status, new: Status) -> None:
+def test_status_survives_being_written_and_read_back(old: Status, new: Status) -> None:
     stored = json.loads(json.dumps(applied(document(old), merge_patch(document(old), document(new)))))
     read_back = Status.model_validate(stored)
     assert read_back == new
@@ -91,12 +91,12 @@ def test_a_status_survives_being_written_and_read_back(old: Status, new: Status)
 
 
 @given(CONNECTION_STATUSES, CONNECTION_STATUSES)
-def test_so_does_that_of_a_connection(old: ConnectionStatus, new: ConnectionStatus) -> None:
+def test_connection_status_survives_being_written_and_read_back(old: ConnectionStatus, new: ConnectionStatus) -> None:
     stored = json.loads(json.dumps(applied(document(old), merge_patch(document(old), document(new)))))
     assert ConnectionStatus.model_validate(stored) == new
 
 
-def test_times_are_rfc_3339_in_whole_seconds_where_they_came_so() -> None:
+def test_times_are_rfc_3339_in_whole_seconds_if_they_were_so() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     condition = Condition(type="Ready", status="True", reason="Synced", last_transition_time=at)
     assert document(Status(conditions=(condition,)))["conditions"] == [
@@ -114,7 +114,7 @@ def test_times_are_rfc_3339_in_whole_seconds_where_they_came_so() -> None:
     )
 
 
-def test_what_is_cleared_is_removed_and_ids_stay_whole_numbers() -> None:
+def test_cleared_fields_are_removed_and_ids_stay_integers() -> None:
     old = document(Status().evolve(id=2**53 + 1, config={"a": "1", "b": "2"}, normalized={"a": "1"}))
     assert json.dumps(old["id"]) == "9007199254740993"
     assert merge_patch(old, document(Status(config={"a": "1"}))) == {

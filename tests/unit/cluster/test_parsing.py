@@ -1,4 +1,4 @@
-"""Objects of the API become models, or an error that names fields and never what stands in them."""
+"""The parsing of objects of the API into models, or into an error that names fields and never values."""
 
 import hashlib
 from typing import Any
@@ -25,14 +25,14 @@ def message(raw: Any) -> str:
     return caught.value.message
 
 
-def test_a_resource_becomes_its_model() -> None:
+def test_resource_becomes_its_model() -> None:
     resource = parse(raw_integration())
     assert isinstance(resource, EventStreamingIntegration)
     assert resource.spec.datadog is not None
     assert resource.spec.datadog.api_key_secret_ref.name == "datadog"
 
 
-def test_nothing_is_kept_of_annotations_but_the_request_and_of_a_long_one_its_digest() -> None:
+def test_only_the_reconcile_annotation_is_kept_and_a_long_one_as_a_digest() -> None:
     """All annotations of a resource may have 256 KiB."""
     large = "x" * 200_000
     resource = parse(raw_integration(annotations={"a": large, RECONCILE_ANNOTATION: "now"}))
@@ -42,13 +42,13 @@ def test_nothing_is_kept_of_annotations_but_the_request_and_of_a_long_one_its_di
     assert parse(raw_integration(annotations={"a": large})).metadata.annotations == {}
 
 
-def test_the_message_names_the_fields() -> None:
+def test_message_names_the_fields() -> None:
     raw = raw_integration()
     raw["spec"] = {"platform": LEAK, "datadog": {"apiKeySecretRef": {"name": [LEAK], "key": "k"}}}
     assert message(raw).startswith("spec.platform, spec.datadog.apiKeySecretRef.name: can't be read;")
 
 
-def test_a_key_of_a_map_is_the_users_text_and_is_not_named() -> None:
+def test_key_of_a_map_is_the_users_text_and_not_named() -> None:
     assert message(raw_integration(annotations={LEAK: {LEAK: LEAK}})).startswith(
         "metadata.annotations.*: can't be read;"
     )
@@ -61,7 +61,7 @@ def test_many_fields_are_counted() -> None:
     assert " and 2 more: can't be read;" in message(raw)
 
 
-def test_another_kind_is_refused() -> None:
+def test_other_kind_is_refused() -> None:
     assert message({"kind": LEAK}).startswith("kind: must be one of EventStreamingIntegration,")
 
 
@@ -75,7 +75,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(["metadata", "spec", "status"]), JSON)
-def test_whatever_stands_in_a_part_nothing_of_it_is_said(part: str, content: Any) -> None:
+def test_no_message_quotes_an_invalid_part(part: str, content: Any) -> None:
     raw = {**raw_integration(), part: content}
     said = ""
     try:
@@ -86,6 +86,6 @@ def test_whatever_stands_in_a_part_nothing_of_it_is_said(part: str, content: Any
     assert object_key(raw).kind == "EventStreamingIntegration"
 
 
-def test_an_object_is_identified_even_where_it_can_not_be_parsed() -> None:
+def test_unparsable_object_is_identified() -> None:
     assert object_key(raw_integration()) == ObjectKey("EventStreamingIntegration", "team-a", "audit")
     assert object_key({"metadata": [LEAK]}) == ObjectKey("", None, "")

@@ -22,7 +22,7 @@ KIND = "x-kubernetes-group-version-kind"
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document of CRDs that are of this version."""
+    """The OpenAPI document of CRDs of this version."""
     schemas = {f"io.netbird.{name}": {**structural(kind.model), KIND: [{"kind": name}]} for name, kind in KINDS.items()}
     return {"components": {"schemas": deepcopy(schemas)}}
 
@@ -40,7 +40,7 @@ def without(*fields: str) -> dict[str, Any]:
 
 
 class Server:
-    """Answers reviews and the document; what it answers can change."""
+    """Answers reviews and the document, with changeable responses."""
 
     def __init__(self, served: object, *, allowed: bool = True) -> None:
         self.served, self.allowed = served, allowed
@@ -54,7 +54,7 @@ def lacking(served: object) -> tuple[str, ...]:
     return asyncio.run(missing_fields(Server(served).api))
 
 
-def test_the_crds_of_this_version_lack_nothing() -> None:
+def test_crds_of_this_version_lack_nothing() -> None:
     assert lacking(document()) == ()
 
 
@@ -71,11 +71,11 @@ def test_each_field_that_an_older_crd_lacks_is_named() -> None:
     [{}, {"components": None}, {"components": {"schemas": {"a": None, "b": {KIND: [None]}}}}],
     ids=["empty", "no schemas", "strange schemas"],
 )
-def test_a_document_without_our_kinds_tells_nothing(served: Mapping[str, Any]) -> None:
+def test_document_without_the_operators_kinds_is_inconclusive(served: Mapping[str, Any]) -> None:
     assert lacking(served) == ()
 
 
-def test_a_document_that_can_not_be_read_tells_nothing_unless_nobody_answers() -> None:
+def test_unreadable_document_is_inconclusive_unless_the_server_is_down() -> None:
     assert lacking(WaitError(Reason.KUBERNETES_REFUSED, "denied")) == ()
     with pytest.raises(RetryError):
         lacking(RetryError(Reason.UNAVAILABLE, "gone"))
@@ -100,7 +100,7 @@ class Steps:
             await preflight.run(sleep, lambda: frozenset(self.refused))
 
 
-def test_a_missing_right_is_logged_again_when_a_list_is_refused_and_every_ten_minutes(
+def test_missing_right_is_logged_again_when_a_list_is_refused_and_every_ten_minutes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def story() -> list[int]:
@@ -120,7 +120,7 @@ def test_a_missing_right_is_logged_again_when_a_list_is_refused_and_every_ten_mi
     )
 
 
-def test_a_right_that_goes_while_it_runs_is_logged_when_a_list_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_right_removed_at_run_time_is_logged_when_a_list_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         steps, server = Steps(), Server(document())
         preflight = Preflight(server.api, [RIGHT], lambda: steps.now)

@@ -1,4 +1,4 @@
-"""Which rights a scope takes, and which of them are missing."""
+"""The rights of a scope, and the missing ones."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ def denying(*denied: tuple[str, str | None]) -> ScriptedApi:
     return ScriptedApi(answer)
 
 
-def test_the_rights_of_a_scope() -> None:
+def test_rights_of_a_scope() -> None:
     assert len(watch_permissions(None)) == 6
     assert len(watch_permissions(["a", "b"])) == 10
     assert secret_permissions(["a"]) == (
@@ -29,19 +29,19 @@ def test_the_rights_of_a_scope() -> None:
     assert str(secret_permissions(None)[0]) == "list secrets in the whole cluster"
 
 
-def test_kinds_without_a_namespace_are_left_out_where_they_are_not_watched() -> None:
+def test_cluster_scoped_kinds_are_left_out_if_unwatched() -> None:
     rights = watch_permissions(["a", "b"], cluster_kinds=False)
     assert {permission.namespace for permission in rights} == {"a", "b"}
     assert len(rights) == 8
 
 
-def test_what_is_missing_is_named_as_a_person_would_ask_for_it() -> None:
+def test_missing_right_is_named_as_in_a_role() -> None:
     missing = asyncio.run(missing_permissions(denying(("netbirdconnections", "b")).api, watch_permissions(["a", "b"])))
     assert [str(permission) for permission in missing] == [
         f"{verb} netbirdconnections.integrations.netbird.io in namespace b" for verb in ("list", "watch")
     ]
 
 
-def test_the_answer_is_in_the_order_of_the_question() -> None:
+def test_result_is_in_the_order_of_the_request() -> None:
     rights = secret_permissions(["a", "b"])
     assert asyncio.run(missing_permissions(denying(("secrets", "b")).api, rights)) == rights[2:]

@@ -1,4 +1,4 @@
-"""The adapter's requests: as few as can be, each a compare-and-swap, and no object's failure in another's way."""
+"""The adapter's requests: as few as possible, each a compare-and-swap, and one object's failure affects no other."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def anything(_identity: ObjectKey, _uid: str, _version: str) -> bool:
     return True
 
 
-def test_it_is_the_port() -> None:
+def test_adapter_implements_the_port() -> None:
     port: Cluster = adapter(ScriptedApi(lambda _: GONE))
     assert asyncio.run(port.read(ObjectKey("ClusterNetBirdConnection", None, "default"))) is None
 
 
-def test_an_equal_status_and_a_finalizer_that_is_there_take_no_request() -> None:
+def test_equal_status_and_present_finalizer_send_no_request() -> None:
     api = ScriptedApi(lambda _: GONE)
     resource = integration(finalizers=[FINALIZER])
     cluster = adapter(api)
@@ -48,7 +48,7 @@ def test_an_equal_status_and_a_finalizer_that_is_there_take_no_request() -> None
     assert api.requests == []
 
 
-def test_a_status_is_patched_where_it_differs_with_the_version_that_was_read() -> None:
+def test_different_status_is_patched_with_the_version_that_was_read() -> None:
     api = ScriptedApi(lambda _: {**raw_integration(resourceVersion="8"), "status": {"id": 5}})
     written = asyncio.run(adapter(api).write_status(integration(), Status(id=5)))
     assert (written.status.id, written.metadata.resource_version) == (5, "8")
@@ -59,7 +59,7 @@ def test_a_status_is_patched_where_it_differs_with_the_version_that_was_read() -
     assert request.query == {"fieldManager": "netbird-streaming-operator", "fieldValidation": "Strict"}
 
 
-def test_conditions_of_others_are_kept_and_no_reason_to_write() -> None:
+def test_conditions_of_others_are_kept_and_cause_no_write() -> None:
     moment = datetime(2026, 1, 2, tzinfo=UTC)
     theirs, ours = (
         Condition(type=name, status="True", reason="Why", message="said", last_transition_time=moment)
@@ -75,7 +75,7 @@ def test_conditions_of_others_are_kept_and_no_reason_to_write() -> None:
     assert request.body["status"]["conditions"][1]["message"] == "said"
 
 
-def test_conditions_of_others_that_the_schema_has_no_room_for_are_dropped_and_named(
+def test_conditions_of_others_above_the_schemas_limit_are_dropped_and_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     moment = datetime(2026, 1, 2, tzinfo=UTC)
@@ -104,11 +104,11 @@ def test_finalizers_of_others_are_kept() -> None:
     assert api.requests[1].body == {"metadata": {"finalizers": ["x/y"], "resourceVersion": "7"}}
 
 
-def test_a_finalizer_of_what_is_gone_is_gone() -> None:
+def test_finalizer_of_a_missing_object_counts_as_removed() -> None:
     asyncio.run(adapter(ScriptedApi(lambda _: GONE)).remove_finalizer(integration(finalizers=[FINALIZER])))
 
 
-def test_the_guard_stops_writes_and_not_reads() -> None:
+def test_guard_stops_writes_and_not_reads() -> None:
     def lost() -> None:
         raise LeaseLostError(Reason.PROGRESSING, "lost")
 
@@ -126,7 +126,7 @@ def listed(api: ScriptedApi, **options: Any) -> list[str]:
     return [f"{resource.metadata.namespace}/{resource.metadata.name}" for resource in seen]
 
 
-def test_a_list_goes_through_all_pages() -> None:
+def test_list_reads_all_pages() -> None:
     pages = iter(
         [
             {"metadata": {"continue": "more"}, "items": [raw_integration(name="a")]},
@@ -138,7 +138,7 @@ def test_a_list_goes_through_all_pages() -> None:
     assert [dict(request.query) for request in api.requests] == [{"limit": "20"}, {"limit": "20", "continue": "more"}]
 
 
-def test_the_next_page_is_asked_for_while_one_is_read() -> None:
+def test_next_page_is_requested_while_one_is_parsed() -> None:
     items = [raw_integration(name=f"r{number}") for number in range(15)]
     pages = iter([{"metadata": {"continue": "more"}, "items": items}, {"metadata": {}, "items": []}])
     api = ScriptedApi(lambda _: next(pages))
@@ -152,7 +152,7 @@ def test_the_next_page_is_asked_for_while_one_is_read() -> None:
     assert asked[-1] == 2
 
 
-def test_what_is_no_news_is_told_of_and_not_parsed(caplog: pytest.LogCaptureFixture) -> None:
+def test_known_version_is_reported_and_not_parsed(caplog: pytest.LogCaptureFixture) -> None:
     broken = {**raw_integration(name="broken"), "spec": {"platform": "hunter2"}}
     asked: list[str] = []
     seen: list[Resource] = []
@@ -168,7 +168,7 @@ def test_what_is_no_news_is_told_of_and_not_parsed(caplog: pytest.LogCaptureFixt
     assert not caplog.records
 
 
-def test_what_can_not_be_read_is_told_of_and_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_object_is_reported_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
     broken = {**raw_integration(name="broken"), "spec": {"platform": "hunter2"}}
     api = ScriptedApi(lambda _: {"items": [broken, raw_integration(name="fine")]})
     cluster = adapter(api)
@@ -191,7 +191,7 @@ def test_kinds_are_listed_in_each_watched_namespace_or_in_the_whole_cluster() ->
     assert alone.scopes("ClusterNetBirdConnection") == ()
 
 
-def test_a_list_is_of_one_namespace_or_of_the_whole_cluster() -> None:
+def test_list_is_of_one_namespace_or_of_the_whole_cluster() -> None:
     api = ScriptedApi(lambda _: {"items": []})
     for namespace in ("a", None):
         listing = adapter(api).list_resources("NetBirdConnection", namespace, anything, lambda _: None)
@@ -217,13 +217,13 @@ def test_secrets_are_decoded_and_config_maps_are_not() -> None:
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "../../../nodes", "a/b", "a?b", "a%2fb", "A", "a" * 254, "a\n"])
-def test_a_name_that_is_none_is_absent_and_never_becomes_a_path(name: str) -> None:
+def test_invalid_name_counts_as_absent_and_never_becomes_a_path(name: str) -> None:
     api = ScriptedApi(lambda _: {"data": {}})
     assert asyncio.run(adapter(api).secret("a", name)) is None
     assert api.requests == []
 
 
-def test_labels_of_a_namespace_that_is_gone_match_nothing() -> None:
+def test_labels_of_a_missing_namespace_match_nothing() -> None:
     assert asyncio.run(adapter(ScriptedApi(lambda _: {"metadata": {}})).namespace_labels("a")) == {}
     with pytest.raises(ObjectGoneError):
         asyncio.run(adapter(ScriptedApi(lambda _: GONE)).namespace_labels("a"))

@@ -1,4 +1,4 @@
-"""Settings: what is given wins in order, what is wrong gets one sentence, and the help says all there is."""
+"""Settings: precedence of sources, one sentence for an invalid value, and complete help."""
 
 import argparse
 from dataclasses import fields
@@ -21,11 +21,11 @@ def read(*arguments: str, **environment: str) -> Settings:
     return read_settings(parser().parse_args(arguments), variables)
 
 
-def test_nothing_given_is_the_defaults() -> None:
+def test_no_arguments_give_the_defaults() -> None:
     assert read() == Settings()
 
 
-def test_a_flag_goes_before_its_variable() -> None:
+def test_flag_has_precedence_over_its_variable() -> None:
     assert read("--workers=3", WORKERS="5").workers == 3
     assert read(WORKERS="5").workers == 5
 
@@ -96,13 +96,13 @@ def test_switches(arguments: tuple[str, ...], expected: bool) -> None:  # noqa: 
         ),
     ],
 )
-def test_a_bad_value_gets_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+def test_invalid_value_gets_one_sentence(arguments: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read(*arguments)
     assert str(caught.value) == sentence
 
 
-def test_the_sentence_names_the_variable_where_that_was_used() -> None:
+def test_message_names_the_variable_if_that_was_used() -> None:
     with pytest.raises(SettingsError, match=r"^NETBIRD_STREAMING_WORKERS: takes a whole number"):
         read(WORKERS="x")
 
@@ -121,7 +121,7 @@ def test_any_text_is_read_or_refused_with_one_line(name: str, text: str) -> None
     assert "\n" not in sentence
 
 
-def test_help_tells_each_flag_its_variable_its_default_and_a_reason() -> None:
+def test_help_shows_each_flag_its_variable_its_default_and_a_reason() -> None:
     text = " ".join(parser().format_help().split())
     for each in fields(Settings):
         flag = "--namespace" if each.name == "namespaces" else f"--{each.name.replace('_', '-')}"
@@ -132,7 +132,7 @@ def test_help_tells_each_flag_its_variable_its_default_and_a_reason() -> None:
     assert "Default: 30s." in text
 
 
-def test_misspelt_variables_are_told_from_service_links() -> None:
+def test_misspelt_variables_are_distinguished_from_service_links() -> None:
     environment = {
         "NETBIRD_STREAMING_WORKERS": "8",
         "NETBIRD_STREAMING_WORKER": "8",

@@ -1,4 +1,4 @@
-"""The elector on a clock of the test's own: when it dares act, and when no more."""
+"""The elector on a test clock: when it may act."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi
 
 NAME = LeaseLock("netbird", "streaming", "me")
-# The clock is the test's own, and so the waits between two looks need not be long.
+# The test controls the clock, so the waits between two polls may be short.
 BUSY = LeaseTiming(retry=0.001)
 
 
 class Lease:
-    """The Lease of the API server, and a clock that a request takes two seconds of."""
+    """The Lease of the API server, and a clock that each request advances by two seconds."""
 
     def __init__(self) -> None:
         self.stored: Json | None = None
@@ -38,7 +38,7 @@ def elector(lease: Lease) -> LeaderElector:
     return LeaderElector(client, NAME, lambda: datetime(2026, 1, 2, tzinfo=UTC), clock=lambda: lease.clock)
 
 
-def test_the_deadline_counts_from_the_start_of_the_renewal_and_holds_whatever_the_process_slept() -> None:
+def test_deadline_counts_from_the_start_of_the_renewal_regardless_of_sleep() -> None:
     lease = Lease()
     candidate = elector(lease)
     lost: list[float] = []
@@ -56,7 +56,7 @@ def test_the_deadline_counts_from_the_start_of_the_renewal_and_holds_whatever_th
     assert lost == [102.0]
 
 
-def test_nobody_leads_before_it_runs_and_a_clean_end_releases() -> None:
+def test_elector_leads_only_while_it_runs_and_a_clean_end_releases() -> None:
     lease = Lease()
     candidate = elector(lease)
     assert not candidate.is_leader
@@ -74,7 +74,7 @@ def test_nobody_leads_before_it_runs_and_a_clean_end_releases() -> None:
     assert not candidate.is_leader
 
 
-def test_what_leading_raises_goes_through_after_the_release() -> None:
+def test_error_of_the_leader_is_raised_after_the_release() -> None:
     lease = Lease()
 
     async def lead() -> None:
@@ -115,7 +115,7 @@ def test_cancelling_waits_for_the_work_and_keeps_the_lease_until_then() -> None:
     assert lease.stored["spec"]["holderIdentity"] == ""
 
 
-def test_a_renewal_that_landed_unanswered_does_not_hinder_the_release() -> None:
+def test_applied_but_unanswered_renewal_does_not_prevent_the_release() -> None:
     lease = Lease()
     conflicts: list[Request] = []
 
@@ -138,7 +138,7 @@ def test_a_renewal_that_landed_unanswered_does_not_hinder_the_release() -> None:
     assert lease.stored["spec"]["holderIdentity"] == ""
 
 
-def test_a_lease_that_another_took_meanwhile_is_not_released_for_it() -> None:
+def test_lease_of_another_holder_is_not_released() -> None:
     lease = Lease()
 
     def answer(request: Request) -> Any:
@@ -159,7 +159,7 @@ def test_a_lease_that_another_took_meanwhile_is_not_released_for_it() -> None:
     assert [request.method for request in scripted.requests[-2:]] == ["PATCH", "GET"]
 
 
-def test_a_claim_that_was_answered_too_late_is_no_leadership() -> None:
+def test_late_response_to_an_acquire_gives_no_leadership() -> None:
     lease = Lease()
     led: list[float] = []
 
@@ -178,11 +178,11 @@ def test_a_claim_that_was_answered_too_late_is_no_leadership() -> None:
         led.append(lease.clock)
 
     asyncio.run(candidate.run(lead))
-    # A look, and the write that took a minute; then another look, and a renewal.
+    # A read, and the write that took a minute; then another read, and a renewal.
     assert led == [100.0 + 2 + 62 + 2 + 2]
 
 
-def test_a_follower_takes_a_deleted_lease_no_sooner_than_its_holder_must_have_stopped() -> None:
+def test_follower_acquires_a_deleted_lease_only_after_its_holder_must_have_stopped() -> None:
     lease = Lease()
     lease.stored = {
         "metadata": {"resourceVersion": "theirs"},
@@ -205,14 +205,14 @@ def test_a_follower_takes_a_deleted_lease_no_sooner_than_its_holder_must_have_st
 
     asyncio.run(candidate.run(lead))
     created = next(number for number, each in enumerate(scripted.requests) if each.method == "POST")
-    # Seen absent by the second look; each look takes two seconds.
+    # The second read finds it absent. Each read takes two seconds.
     assert (created - 2) * 2 >= 15
     body = scripted.requests[created].body
     assert body is not None
     assert body["spec"]["leaseTransitions"] == 5
 
 
-def test_being_cancelled_twice_still_ends_the_renewal_and_releases() -> None:
+def test_second_cancellation_still_ends_the_renewal_and_releases() -> None:
     lease = Lease()
     candidate = LeaderElector(
         ScriptedApi(lease.answer).api, NAME, lambda: datetime.now(UTC), clock=lambda: lease.clock, timing=BUSY
@@ -242,13 +242,13 @@ def test_being_cancelled_twice_still_ends_the_renewal_and_releases() -> None:
     assert lease.stored["spec"]["holderIdentity"] == ""
 
 
-def test_a_wall_clock_that_jumps_decides_nothing() -> None:
+def test_jumping_wall_clock_has_no_effect() -> None:
     years = iter([2026, 1971, 2300, 2026, 1999] * 40)
     assert sent_by(lambda: datetime(next(years), 6, 1, tzinfo=UTC)) == sent_by(lambda: datetime(2026, 6, 1, tzinfo=UTC))
 
 
 def sent_by(now: Callable[[], datetime]) -> list[tuple[float, str, Any]]:
-    """What an elector sends, and when by the clock that counts, in a term that it loses and one that it regains."""
+    """Return the elector's requests with their times, in a term that it loses and one that it regains."""
     lease, sent = Lease(), list[tuple[float, str, Any]]()
 
     def answer(request: Request) -> Any:
@@ -256,7 +256,7 @@ def sent_by(now: Callable[[], datetime]) -> list[tuple[float, str, Any]]:
         told = None if spec is None else (spec["holderIdentity"], spec["leaseTransitions"])
         sent.append((lease.clock, request.method, told))
         if len(sent) == 8:
-            # Written in a far future; renewed no more.
+            # Written in a far future, and renewed no more.
             spec = {"holderIdentity": "other", "leaseTransitions": 1, "renewTime": "2999-01-01T00:00:00.000000Z"}
             lease.stored = {"metadata": {"resourceVersion": "theirs"}, "spec": spec}
             return ConflictError(Reason.PROGRESSING, "changed")

@@ -1,4 +1,4 @@
-"""Who may lead, decided on one's own clock alone; two never hold the Lease at once."""
+"""The decision who may lead, by the own clock alone: two never hold the Lease at once."""
 
 import ast
 import inspect
@@ -37,7 +37,7 @@ THEIRS = LeaderElectionRecord(
 MINE = replace(THEIRS, holder="a")
 
 
-def test_a_lease_is_free_when_its_holder_was_silent_for_its_own_duration() -> None:
+def test_lease_is_free_after_its_duration_without_a_renewal() -> None:
     seen = Observation(THEIRS, 100.0)
     assert not may_take(seen, None, OURS, 114.9)
     assert may_take(seen, None, OURS, 115.0)
@@ -46,7 +46,7 @@ def test_a_lease_is_free_when_its_holder_was_silent_for_its_own_duration() -> No
 @pytest.mark.parametrize(
     ("theirs", "ours", "wait"), [(15, 60, 60), (60, 15, 60), (1, 15, 15), (10**9, 15, MAX_DURATION)]
 )
-def test_of_two_durations_the_longer_is_waited_and_none_that_nobody_could_have_set(
+def test_longer_of_two_durations_counts_and_impossible_ones_are_ignored(
     theirs: float, ours: float, wait: float
 ) -> None:
     seen = Observation(replace(THEIRS, duration=theirs), 100.0)
@@ -61,32 +61,32 @@ def test_no_setting_allows_a_duration_that_others_would_not_wait() -> None:
         read_settings(flags.parse_args([f"--lease-duration={MAX_DURATION + 1:g}"]), {})
 
 
-def test_any_change_of_the_record_starts_its_age_anew_and_the_same_record_does_not() -> None:
+def test_any_change_of_the_record_restarts_its_age() -> None:
     seen = observe(None, THEIRS, 100.0)
     assert observe(seen, THEIRS, 110.0) == seen
     renewed = observe(seen, replace(THEIRS, version="6"), 110.0)
     assert not may_take(renewed, None, OURS, 124.0)
 
 
-def test_a_released_lease_and_our_own_are_free_at_once() -> None:
+def test_released_and_own_leases_are_free_at_once() -> None:
     assert may_take(Observation(release(THEIRS), 100.0), None, OURS, 100.0)
     assert may_take(Observation(MINE, 100.0), MINE, OURS, 100.0)
 
 
-def test_what_a_person_writes_frees_nothing_at_once() -> None:
+def test_manual_edit_frees_nothing_at_once() -> None:
     for edited in (
         replace(THEIRS, holder=""),
         replace(THEIRS, holder="a"),
         replace(THEIRS, duration=RELEASED_DURATION),
     ):
         seen = observe(Observation(THEIRS, 90.0), replace(edited, version="6"), 100.0)
-        # Neither to one who never sent anything, nor to one whose own Lease somebody else held since.
+        # Neither for a candidate that never sent anything, nor for one whose Lease another has held since.
         for mine in (None, replace(MINE, transitions=2), replace(MINE, acquired="2020-01-01T00:00:00.000001Z")):
             assert not may_take(seen, mine, OURS, 114.9)
             assert may_take(seen, mine, OURS, 115.0)
 
 
-def test_a_lease_that_was_never_there_is_made_at_once_a_deleted_one_when_its_holder_must_have_stopped() -> None:
+def test_missing_lease_is_created_at_once_and_a_deleted_one_after_its_duration() -> None:
     assert observe_absence(None, None, 0.0, 100.0) is None
     gone = observe_absence(Observation(THEIRS, 99.0), None, 0.0, 100.0)
     assert gone is not None
@@ -97,8 +97,8 @@ def test_a_lease_that_was_never_there_is_made_at_once_a_deleted_one_when_its_hol
     assert (made.version, made.transitions) == ("", THEIRS.transitions + 1)
 
 
-def test_our_own_deleted_lease_is_made_anew_at_once_unless_another_could_have_held_it_meanwhile() -> None:
-    # Seen long after it was sent: what counts is when others can have seen it first.
+def test_own_deleted_lease_is_re_created_at_once_unless_another_could_have_held_it() -> None:
+    # Seen long after it was sent: the time at which others can have seen it first counts.
     held = Observation(MINE, 112.0)
     assert observe_absence(held, MINE, 115.0, 114.9) is None
     late = observe_absence(held, MINE, 115.0, 115.0)
@@ -107,13 +107,13 @@ def test_our_own_deleted_lease_is_made_anew_at_once_unless_another_could_have_he
     assert may_take(late, MINE, OURS, 130.0)
 
 
-def test_a_released_lease_that_is_deleted_may_have_been_taken_between_two_looks() -> None:
+def test_released_and_deleted_lease_may_have_been_acquired_between_two_reads() -> None:
     gone = observe_absence(Observation(release(THEIRS), 90.0), None, 0.0, 100.0)
     assert gone is not None
     assert not may_take(gone, None, OURS, 114.9)
 
 
-def test_taking_counts_a_transition_and_renewing_does_not() -> None:
+def test_acquiring_counts_a_transition_and_renewing_does_not() -> None:
     assert acquire(None, None, "a", 15.0, NOW).transitions == 0
     taken = acquire(THEIRS, None, "a", 15.0, NOW)
     assert (taken.holder, taken.transitions, taken.version, taken.acquired) == (
@@ -125,17 +125,17 @@ def test_taking_counts_a_transition_and_renewing_does_not() -> None:
     assert acquire(MINE, MINE, "a", 15.0, NOW) == MINE
 
 
-def test_a_counter_that_somebody_set_to_the_end_of_its_range_still_tells_takers_apart() -> None:
+def test_counter_at_the_end_of_its_range_still_distinguishes_holders() -> None:
     taken = acquire(replace(THEIRS, transitions=2**31 - 1), None, "a", 15.0, NOW)
     assert taken.transitions == 1
 
 
 @pytest.mark.parametrize(("duration", "written"), [(15.0, 15), (4.4, 5), (RELEASED_DURATION, 1)])
-def test_others_are_told_to_wait_no_less_than_our_duration(duration: float, written: int) -> None:
+def test_record_states_at_least_the_own_duration(duration: float, written: int) -> None:
     assert body(replace(THEIRS, duration=duration), "ns", "name", NOW)["spec"]["leaseDurationSeconds"] == written
 
 
-def test_no_decision_reads_a_clock_or_a_time_that_somebody_wrote() -> None:
+def test_no_decision_depends_on_a_clock_or_a_time_in_the_record() -> None:
     tree = ast.parse(inspect.getsource(election))
     used = {each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
     assert "strftime" in used, "what people read is written"
@@ -145,12 +145,12 @@ def test_no_decision_reads_a_clock_or_a_time_that_somebody_wrote() -> None:
 
 
 @given(st.text(max_size=5), st.integers(1, 999), st.integers(0, 999))
-def test_a_record_survives_being_written(holder: str, duration: int, transitions: int) -> None:
+def test_record_survives_serialization(holder: str, duration: int, transitions: int) -> None:
     record = LeaderElectionRecord(holder, "7", float(duration), transitions, "2020-01-01T00:00:00.000000Z")
     assert parse(body(record, "ns", "name", NOW), 15.0) == record
 
 
-def test_a_lease_that_somebody_made_by_hand_is_readable() -> None:
+def test_manually_created_lease_is_readable() -> None:
     assert parse({"metadata": {"resourceVersion": "1"}}, 15.0) == LeaderElectionRecord("", "1", 15.0, 0, "")
 
 
@@ -160,7 +160,8 @@ def test_unsafe_timings_are_refused(timing: tuple[float, float, float]) -> None:
         LeaseTiming(*timing)
 
 
-# Each step: who acts, the seconds until then, and what becomes of its write, or what a person does to the Lease first.
+# Each step: the candidate, the seconds until then, and the outcome of its write, or a user's change of the Lease before
+# it.
 OUTCOMES = ("answered", "lost before", "lost after")
 HANDS = ("deleted", "emptied", "shortened", "renamed")
 STEPS = st.lists(
@@ -170,7 +171,7 @@ STEPS = st.lists(
 
 
 def edited(record: LeaderElectionRecord, hand: str, who: str) -> LeaderElectionRecord:
-    """What a person leaves behind: anything but what a release writes, which nobody could tell from one."""
+    """A user's edit: anything but the content of a release, which would be indistinguishable."""
     match hand:
         case "emptied" if record.duration > RELEASED_DURATION:
             return replace(record, holder="")
@@ -182,11 +183,11 @@ def edited(record: LeaderElectionRecord, hand: str, who: str) -> LeaderElectionR
 
 @example([("a", 0.0, "lost before"), ("b", 0.0, "answered"), ("a", 0.0, "renamed"), ("a", 0.0, "answered")])
 @given(STEPS)
-def test_two_never_hold_it_at_once_whatever_a_person_does_to_it(steps: list[tuple[str, float, str]]) -> None:
+def test_two_never_hold_it_at_once_with_any_manual_edits(steps: list[tuple[str, float, str]]) -> None:
     now, versions, stored = 0.0, 0, LeaderElectionRecord("", "0", RELEASED_DURATION, 0, "")
     there, deleted = True, False
     mine: dict[str, LeaderElectionRecord | None] = {"a": None, "b": None}
-    # Both look once before anything happens: nobody can know what was deleted before.
+    # Both read once before anything happens, because an earlier deletion is undetectable.
     seen: dict[str, Observation | None] = dict.fromkeys("ab", Observation(stored, now))
     deadline = {"a": -1.0, "b": -1.0}
     until = dict(deadline)
@@ -194,7 +195,7 @@ def test_two_never_hold_it_at_once_whatever_a_person_does_to_it(steps: list[tupl
     for who, seconds, what in steps:
         now += seconds
         if what == "deleted" and not deleted:
-            # Once: a Lease that came and went between two looks is the other thing that nobody can know.
+            # Once: a Lease that existed only between two reads is undetectable too.
             there, deleted = False, True
         elif what in HANDS and what != "deleted" and there:
             versions += 1
@@ -205,7 +206,7 @@ def test_two_never_hold_it_at_once_whatever_a_person_does_to_it(steps: list[tupl
             seen[who] = latest
             if latest is not None and not may_take(latest, mine[who], OURS, now):
                 continue
-            # No two claims are of the same microsecond: a person who renames the holder does not make up another's.
+            # No two acquires are in the same microsecond: a user who renames the holder does not copy another's record.
             moment = NOW + timedelta(microseconds=next(moments))
             sent = mine[who] = acquire(latest.record if latest else None, mine[who], who, OURS, moment)
             if what == "lost before":

@@ -1,4 +1,4 @@
-"""What counts as the same configuration."""
+"""Equality of configurations."""
 
 import json
 
@@ -28,7 +28,7 @@ def shown(**config: str) -> Integration:
         ("https:///in", "https:///in"),
     ],
 )
-def test_equivalent_urls_are_the_same(one: str, other: str) -> None:
+def test_equivalent_urls_are_equal(one: str, other: str) -> None:
     assert compare.canonical_url(one) == compare.canonical_url(other)
     assert compare.canonical_url(compare.canonical_url(one)) == compare.canonical_url(one)
 
@@ -37,7 +37,7 @@ def test_equivalent_urls_are_the_same(one: str, other: str) -> None:
     ("wanted", "other"),
     [("https://siem.example", "https://SIEM.example:443/"), ("https://siem.example/", "https://siem.example")],
 )
-def test_a_url_that_the_server_writes_in_its_own_form_is_no_difference(wanted: str, other: str) -> None:
+def test_normalized_url_is_no_difference(wanted: str, other: str) -> None:
     ours = {"url": wanted, "headers": "{}", "body_template": ""}
     assert compare.differences("generic_http", ours, shown(**{**ours, "url": other}), KEY) == {}
 
@@ -57,11 +57,11 @@ def test_a_url_that_the_server_writes_in_its_own_form_is_no_difference(wanted: s
         "https://@siem.example/in",
     ],
 )
-def test_other_urls_are_not(other: str) -> None:
+def test_other_urls_differ(other: str) -> None:
     assert compare.canonical_url("https://siem.example/in") != compare.canonical_url(other)
 
 
-def test_headers_differ_by_value_but_are_told_apart_by_name() -> None:
+def test_headers_differ_by_value_and_are_distinguished_by_name() -> None:
     ours = {"url": "https://a.example/", "headers": json.dumps({"X-Key": "one"})}
     other_value = shown(url="https://a.example/", headers=json.dumps({"x-key": "two"}))
     assert set(compare.differences("generic_http", ours, other_value, KEY)) == {"headers"}
@@ -83,7 +83,7 @@ def test_headers_differ_by_value_but_are_told_apart_by_name() -> None:
         ("nonsense", "nonsense else", True),
     ],
 )
-def test_headers_differ_by_what_they_are_and_not_by_how_they_are_written(
+def test_headers_differ_by_content_and_not_by_format(
     wanted: str,
     other: str,
     differs: bool,  # noqa: FBT001 # pytest passes it
@@ -119,7 +119,7 @@ def test_asterisks_alone_are_a_mask(value: str, masked: bool) -> None:  # noqa: 
         ("https://a.example//in", "https://a.example/in", False),
     ],
 )
-def test_integrations_that_a_slash_at_the_end_would_tell_apart_are_identical(
+def test_integrations_that_differ_by_a_final_slash_are_identical(
     one: str,
     other: str,
     identical: bool,  # noqa: FBT001 # pytest passes it
@@ -133,19 +133,19 @@ def test_masked_header_values_are_no_difference() -> None:
     assert compare.differences("generic_http", ours, masked, KEY) == {}
 
 
-def test_a_thin_answer_is_identical_to_nothing() -> None:
+def test_thin_response_is_identical_to_nothing() -> None:
     assert not compare.is_identical("generic_http", {}, Integration(id=1, platform="generic_http"))
 
 
 @given(text, text, st.dictionaries(st.text(min_size=1, max_size=5), text, max_size=3))
-def test_what_is_shown_as_it_was_sent_never_differs(url: str, template: str, headers: dict[str, str]) -> None:
+def test_value_shown_as_sent_never_differs(url: str, template: str, headers: dict[str, str]) -> None:
     config = {"url": url, "headers": json.dumps(headers), "body_template": template}
     assert compare.differences("generic_http", config, shown(**config), KEY) == {}
     assert compare.is_identical("generic_http", config, shown(**config))
 
 
 @given(text, text, text)
-def test_a_signature_finds_what_was_made_with_it(url: str, headers: str, template: str) -> None:
+def test_signature_matches_the_integration_created_with_it(url: str, headers: str, template: str) -> None:
     config = {"url": url, "headers": headers, "body_template": template}
     wanted = compare.signature("generic_http", config, KEY)
     assert compare.matches_signature(shown(**config), "generic_http", wanted, KEY)
@@ -153,7 +153,7 @@ def test_a_signature_finds_what_was_made_with_it(url: str, headers: str, templat
     assert compare.is_masked(template + "x") or not compare.matches_signature(changed, "generic_http", wanted, KEY)
 
 
-def test_a_signature_is_that_of_one_platform_and_of_what_is_shown() -> None:
+def test_signature_depends_on_the_platform_and_public_values() -> None:
     config = {"region": "eu-west-1", "bucket_name": "", "stream_name": ""}
     wanted = compare.signature("s3", {"region": "eu-west-1"}, KEY)
     for platform, found in (("s3", True), ("firehose", False), (None, False)):
@@ -163,7 +163,7 @@ def test_a_signature_is_that_of_one_platform_and_of_what_is_shown() -> None:
 
 
 @given(st.text())
-def test_any_text_can_be_canonicalised_twice(url: str) -> None:
+def test_canonicalising_any_text_twice_changes_nothing(url: str) -> None:
     once = compare.canonical_url(url)
     assert isinstance(compare.canonical_url(once), str)
 
@@ -175,7 +175,7 @@ def test_any_header_text_is_parsed_or_refused(value: str) -> None:
 
 
 @given(*[st.sampled_from(["https://siem.example/in", "https://SIEM.example/in/", "https://other.example", ""])] * 2)
-def test_configurations_have_one_identity_where_each_could_be_taken_for_the_other(one: str, other: str) -> None:
+def test_indistinguishable_configurations_have_one_natural_key(one: str, other: str) -> None:
     for platform, keys in COMPARABLE.items():
         first, second = (dict.fromkeys(keys, "same") | {keys[0]: value} for value in (one, other))
         identical = compare.is_identical(platform, first, Integration(id=1, platform=platform, config=second))
@@ -183,5 +183,5 @@ def test_configurations_have_one_identity_where_each_could_be_taken_for_the_othe
         assert compare.natural_key(platform, {}) == compare.natural_key(platform, dict.fromkeys(keys, ""))
 
 
-def test_of_an_unknown_platform_there_is_no_identity() -> None:
+def test_unknown_platform_has_no_natural_key() -> None:
     assert compare.natural_key("new", {"url": "https://siem.example"}) == ()

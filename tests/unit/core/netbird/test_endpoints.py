@@ -1,4 +1,4 @@
-"""Which way leads to which account, by digests that tell nothing of it."""
+"""The account behind an endpoint, by digests that reveal nothing."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -32,12 +32,12 @@ def test_another_url_token_or_tenant_may_be_another_account() -> None:
     assert len({credential_digest(each, connection(), KEY) for each in (ENDPOINT, *others)}) == 4
 
 
-def test_how_it_is_asked_does_not_decide_which_account_answers() -> None:
+def test_client_settings_do_not_change_the_account() -> None:
     other = replace(ENDPOINT, ca_bundle="PEM", path_family=PathFamily.PLAIN)
     assert credential_digest(other, connection(), KEY) == credential_digest(ENDPOINT, connection(), KEY)
 
 
-def test_another_connection_url_or_tenant_is_another_way() -> None:
+def test_another_connection_url_or_tenant_is_another_target() -> None:
     ways = [
         endpoint_digest(connection(), None, KEY),
         endpoint_digest(connection(), "t", KEY),
@@ -47,18 +47,18 @@ def test_another_connection_url_or_tenant_is_another_way() -> None:
     assert len(set(ways)) == 4
 
 
-def test_another_token_goes_the_same_way() -> None:
+def test_another_token_is_the_same_target() -> None:
     other = connection(tokenSecretRef={"name": "rotated", "key": "token"})
     assert endpoint_digest(other, None, KEY) == endpoint_digest(connection(), None, KEY)
 
 
-def test_a_digest_tells_nothing_of_what_it_was_made_of() -> None:
+def test_digest_reveals_nothing_of_its_input() -> None:
     for digest in (credential_digest(ENDPOINT, connection(), KEY), endpoint_digest(connection(), "token-1", KEY)):
         assert "token-1" not in digest
         assert len(digest) == 32
 
 
-def test_an_authority_is_the_url_and_who_controls_the_trust() -> None:
+def test_authority_is_the_url_and_the_controller_of_trust() -> None:
     ref = {"name": "ca", "key": "ca.crt"}
     cluster = ClusterNetBirdConnection.model_validate(connection().model_dump(by_alias=True))
     trusting = ClusterNetBirdConnection.model_validate(connection(caBundleConfigMapRef=ref).model_dump(by_alias=True))
@@ -86,7 +86,7 @@ def test_another_form_of_a_url_and_another_certificate_are_the_same_authority(ur
         ("https://api.netbird.io@evil.example", ("https://api.netbird.io",), False),
     ],
 )
-def test_the_administrator_lists_the_urls_that_namespaces_may_use(
+def test_administrator_lists_the_urls_that_namespaces_may_use(
     url: str,
     allowed: tuple[str, ...],
     accepted: bool,  # noqa: FBT001 # pytest passes it
@@ -98,7 +98,7 @@ def test_the_administrator_lists_the_urls_that_namespaces_may_use(
     assert policy_fault(cluster, allowed_urls=allowed, namespaced=True) is None
 
 
-def test_the_administrator_disables_connections_of_namespaces() -> None:
+def test_administrator_disables_connections_of_namespaces() -> None:
     fault = policy_fault(connection(namespace="team-a"), allowed_urls=(), namespaced=False)
     assert "ClusterNetBirdConnection" in (fault or "")
     cluster = ClusterNetBirdConnection.model_validate(connection().model_dump(by_alias=True))

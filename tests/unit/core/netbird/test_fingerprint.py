@@ -1,4 +1,4 @@
-"""Digests outlive the version that made them: an upgrade that made others would write everything to NetBird again."""
+"""The stability of digests between versions: a change would send everything to NetBird again."""
 
 import json
 from typing import Final
@@ -24,7 +24,7 @@ def connection() -> NetBirdConnection:
     return NetBirdConnection.model_validate(raw)
 
 
-def test_a_later_version_knows_the_digests_of_an_earlier_one() -> None:
+def test_digests_of_an_earlier_version_are_known() -> None:
     assert FingerprintKey(bytes(range(32))).id == "75298059"
     assert KEY.digest("one", "other") == "763002964ea1a7866d71133f0eaca978"
     assert payload_of(integration()).fingerprint == "4d264497e89a93f88db5a2983213e127"
@@ -39,7 +39,7 @@ def test_a_later_version_knows_the_digests_of_an_earlier_one() -> None:
         (None, "7154565c3ac6fbce60a4e39244a99abd", "2402f4cac2853a7eb57cb4a9dcec1ea9"),
     ],
 )
-def test_and_those_of_the_way_to_an_account(tenant_id: str | None, account: str, way: str) -> None:
+def test_endpoint_digests_of_an_earlier_version_are_known(tenant_id: str | None, account: str, way: str) -> None:
     token = Endpoint("https://api.netbird.io", "token", TokenType.OAUTH2, tenant_id)
     assert credential_digest(token, connection(), KEY) == account
     assert endpoint_digest(connection(), tenant_id, KEY) == way
@@ -50,7 +50,7 @@ def test_boundaries_between_parts_count() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
-def test_a_key_of_another_length_is_refused(length: int) -> None:
+def test_key_of_another_length_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match=f"a fingerprint key has 32 bytes, not {length}"):
         FingerprintKey(bytes(length))
 

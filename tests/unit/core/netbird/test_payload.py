@@ -1,4 +1,4 @@
-"""What is sent to NetBird, and what may be said of it."""
+"""The request to NetBird, and the parts of it that may be shown."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ def test_each_platform_sends_the_keys_that_netbird_reads() -> None:
     assert firehose.request.config == {"stream_name": "logs", **keys}
 
 
-def test_what_is_not_set_is_sent_as_empty() -> None:
+def test_unset_fields_are_sent_as_empty() -> None:
     assert http().request.config == {"url": "https://siem.example/in", "headers": "{}", "body_template": ""}
     assert http(headers=[{"name": "X-Team"}]).request.config["headers"] == '{"X-Team": ""}'
 
@@ -72,7 +72,7 @@ def test_authentication_is_a_header(auth: dict[str, Any], header: dict[str, str]
     assert "alpha" not in str(made.public)
 
 
-def test_a_url_from_a_secret_is_nowhere_to_be_seen() -> None:
+def test_url_from_a_secret_is_never_shown() -> None:
     secrets = {"creds": {"a": b"https://hooks.example/services/T0/B0/sesame"}}
     made = payload(secrets, platform="generic_http", genericHTTP={"urlSecretRef": REF})
     assert made.request.config["url"] == "https://hooks.example/services/T0/B0/sesame"
@@ -81,7 +81,7 @@ def test_a_url_from_a_secret_is_nowhere_to_be_seen() -> None:
         assert "hooks.example" not in said
 
 
-def test_nothing_that_holds_a_secret_shows_it() -> None:
+def test_no_representation_shows_a_secret() -> None:
     endpoint = Endpoint("https://api.netbird.io", "hunter2", TokenType.PERSONAL_ACCESS_TOKEN)
     made = http({"creds": {"a": b"hunter2"}}, headers=[{"name": "X-Key", "valueFrom": {"secretKeyRef": REF}}])
     assert "hunter2" in str(dict(made.request.config))
@@ -89,7 +89,7 @@ def test_nothing_that_holds_a_secret_shows_it() -> None:
         assert "hunter2" not in f"{each} {each!r}"
 
 
-def test_a_query_is_no_public_part_of_a_url() -> None:
+def test_query_is_no_public_part_of_a_url() -> None:
     secret = "https://siem.example/in?token=sesame"
     assert http(url=secret).public == {"url": "https://siem.example/in"}
     datadog = payload(platform="datadog", datadog={"apiURL": secret, "apiKeySecretRef": REF})
@@ -104,7 +104,7 @@ def test_names_are_public() -> None:
     assert named.public == {"url": "https://siem.example/in", "headers": "X-Key, X-Team"}
 
 
-def test_names_of_headers_that_a_status_has_no_room_for_are_counted() -> None:
+def test_header_names_above_the_statuss_limit_are_counted() -> None:
     named = http(headers=[{"name": f"X-{each:03}-{'a' * 94}", "value": "a"} for each in range(30)])
     shown = named.public["headers"]
     assert len(shown) <= MAX_PUBLIC
@@ -126,14 +126,14 @@ def test_names_of_headers_that_a_status_has_no_room_for_are_counted() -> None:
         (b"key ", "space"),
     ],
 )
-def test_each_unusable_value_has_its_own_words(value: bytes, words: str) -> None:
+def test_each_unusable_value_has_its_own_message(value: bytes, words: str) -> None:
     with pytest.raises(WaitError, match=words) as caught:
         payload({"creds": {"a": value}}, platform="datadog", datadog={"site": "datadoghq.eu", "apiKeySecretRef": REF})
     assert caught.value.reason is Reason.SECRET_VALUE_INVALID
     assert "creds" in caught.value.message
 
 
-def test_a_missing_secret_and_a_missing_key_are_told_apart() -> None:
+def test_missing_secret_and_missing_key_are_distinguished() -> None:
     spec: dict[str, Any] = {"platform": "datadog", "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": REF}}
     with pytest.raises(WaitError) as missing:
         payload({"creds": None}, **spec)
@@ -142,13 +142,13 @@ def test_a_missing_secret_and_a_missing_key_are_told_apart() -> None:
     assert (missing.value.reason, keyless.value.reason) == (Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND)
 
 
-def test_a_colon_in_a_user_name_is_refused() -> None:
+def test_colon_in_a_user_name_is_refused() -> None:
     auth = {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}}
     with pytest.raises(WaitError, match="colon"):
         http({"creds": {"a": b"a:b", "b": b"x"}}, auth=auth)
 
 
-def test_only_the_chosen_blocks_secrets_are_read() -> None:
+def test_only_the_selected_blocks_secrets_are_read() -> None:
     spec = IntegrationSpec.model_validate(
         {
             "platform": "generic_http",
@@ -178,7 +178,7 @@ def test_only_the_chosen_blocks_secrets_are_read() -> None:
         "https://siem.example/" + "a" * 2048,
     ],
 )
-def test_unusable_urls(url: str) -> None:
+def test_unusable_urls_are_refused(url: str) -> None:
     fault = url_fault(url)
     assert fault is not None
     assert "sesame" not in fault
@@ -190,21 +190,21 @@ def test_unusable_urls(url: str) -> None:
     assert "sesame" not in caught.value.message
 
 
-def test_of_two_urls_of_an_older_object_the_secrets_is_not_read() -> None:
+def test_secret_is_not_read_for_two_urls_of_an_older_object() -> None:
     assert http({}, urlSecretRef=REF).request.config["url"] == "https://siem.example/in"
 
 
-def test_an_object_without_url_is_told_so() -> None:
+def test_object_without_url_is_reported() -> None:
     with pytest.raises(EditError, match=r"^spec\.genericHTTP\.url: the URL must begin with https://$"):
         payload(platform="generic_http", genericHTTP={})
 
 
-def test_a_url_may_be_as_long_as_the_field_is() -> None:
+def test_url_may_be_as_long_as_the_field() -> None:
     assert url_fault("https://siem.example/".ljust(2048, "a")) is None
     assert url_fault("https://siem.example/".ljust(2049, "a")) is not None
 
 
-def test_a_url_from_a_secret_is_held_to_the_same() -> None:
+def test_url_from_a_secret_has_the_same_rules() -> None:
     secrets = {"creds": {"a": b"ftp://hooks.example/sesame"}}
     with pytest.raises(WaitError, match="Secret creds, key a: the URL must begin with https://") as caught:
         payload(secrets, platform="generic_http", genericHTTP={"urlSecretRef": REF})
@@ -213,12 +213,12 @@ def test_a_url_from_a_secret_is_held_to_the_same() -> None:
 
 
 @pytest.mark.parametrize("size", [MAX_VALUE, MAX_VALUE + 1, 2**20])
-def test_a_value_has_a_limit_in_bytes(size: int) -> None:
+def test_value_has_a_limit_in_bytes(size: int) -> None:
     fault = value_fault(b"x" * size)
     assert fault == (None if size == MAX_VALUE else "has more than 8 KiB; put the credential alone into it")
 
 
-def test_no_more_of_a_secret_is_kept_than_what_is_referenced_and_shows_that_it_is_too_long() -> None:
+def test_only_referenced_keys_of_a_secret_are_kept_up_to_the_limit() -> None:
     spec = IntegrationSpec.model_validate(
         {"platform": "datadog", "datadog": {"site": "datadoghq.eu", "apiKeySecretRef": REF}}
     )
@@ -228,7 +228,7 @@ def test_no_more_of_a_secret_is_kept_than_what_is_referenced_and_shows_that_it_i
     assert value_fault(kept["a"]) is not None
 
 
-def test_all_values_together_have_a_limit_before_anything_is_made_of_them() -> None:
+def test_all_values_together_have_a_limit_before_processing() -> None:
     """A Secret of 1 MiB in each of 64 headers, as an older schema allowed, took 250 MB."""
 
     def made(count: int, size: int, **more: Any) -> Payload:
@@ -251,13 +251,13 @@ def test_all_values_together_have_a_limit_before_anything_is_made_of_them() -> N
         {"headers": [{"name": f"X-{number}", "value": "x" * 4096} for number in range(16)]},
     ],
 )
-def test_a_resource_older_than_the_schema_s_limits_is_told_of_them(block: dict[str, Any]) -> None:
+def test_resource_above_the_schemas_limits_is_reported(block: dict[str, Any]) -> None:
     with pytest.raises(EditError, match="its values have more than 64 KiB together; shorten them"):
         http(**block)
 
 
 @pytest.mark.parametrize("value", [b"*", b"****", b"*" * 40])
-def test_a_masked_value_is_not_taken_for_a_credential(value: bytes) -> None:
+def test_masked_value_is_not_used_as_a_credential(value: bytes) -> None:
     fault = value_fault(value)
     assert fault is not None
     assert "asterisks" in fault
@@ -265,13 +265,13 @@ def test_a_masked_value_is_not_taken_for_a_credential(value: bytes) -> None:
 
 
 @given(st.binary(max_size=20))
-def test_a_value_without_fault_can_be_sent_and_comes_back(value: bytes) -> None:
+def test_valid_value_can_be_sent_and_is_read_back(value: bytes) -> None:
     if value_fault(value) is None:
         assert value.decode("ascii").isprintable()
 
 
 @given(st.binary(min_size=8, max_size=20))
-def test_no_complaint_holds_the_value(value: bytes) -> None:
+def test_no_error_holds_the_value(value: bytes) -> None:
     fault = value_fault(value)
     assert fault is None or value.decode(errors="replace") not in fault
 
@@ -288,7 +288,7 @@ def test_every_value_changes_the_fingerprint_and_no_secret_the_signature(value: 
     assert before.signature == after.signature
 
 
-def test_what_else_is_sent_changes_the_fingerprint_and_its_order_does_not() -> None:
+def test_other_settings_change_the_fingerprint_and_their_order_does_not() -> None:
     one, other = {"name": "X-A", "value": "a"}, {"name": "X-B", "value": "b"}
     assert http(headers=[one, other]).fingerprint == http(headers=[other, one]).fingerprint
     disabled = payload(platform="generic_http", enabled=False, genericHTTP={"url": "https://siem.example/in"})
@@ -307,7 +307,7 @@ def test_what_else_is_sent_changes_the_fingerprint_and_its_order_does_not() -> N
         ),
     ],
 )
-def test_a_plain_http_destination_needs_the_connections_permission(where: str, spec: Any, secrets: Any) -> None:
+def test_plain_http_destination_needs_the_connections_permission(where: str, spec: Any, secrets: Any) -> None:
     given = {"platform": "generic_http", **spec}
     with pytest.raises(WaitError, match=rf"^{where}: the URL begins with http://") as caught:
         payload(secrets, **given)
@@ -317,18 +317,18 @@ def test_a_plain_http_destination_needs_the_connections_permission(where: str, s
     assert payload(secrets, allow_plain_http=True, **given).is_plain_http
 
 
-def test_an_https_destination_is_not_plain() -> None:
+def test_https_destination_is_not_plain() -> None:
     assert not http().is_plain_http
 
 
 @pytest.mark.parametrize("password", [b"", b" space ", "schl\u00fcssel".encode(), b"with:colon"])
-def test_a_password_is_what_rfc_7617_allows(password: bytes) -> None:
+def test_password_follows_rfc_7617(password: bytes) -> None:
     auth = {"basic": {"usernameSecretRef": REF, "passwordSecretRef": OTHER}}
     made = http({"creds": {"a": b"user", "b": password}}, auth=auth)
     assert base64.b64decode(headers(made)["Authorization"].removeprefix("Basic ")) == b"user:" + password
 
 
-def test_a_headers_value_from_a_secret_may_hold_what_one_in_plain_may() -> None:
+def test_header_value_from_a_secret_has_the_rules_of_a_plain_one() -> None:
     given = [{"name": "X-A", "valueFrom": {"secretKeyRef": REF}}, {"name": "X-B", "value": "a\tb"}]
     assert headers(http({"creds": {"a": b"a\tb"}}, headers=given)) == {"X-A": "a\tb", "X-B": "a\tb"}
 
@@ -346,7 +346,7 @@ def test_a_headers_value_from_a_secret_may_hold_what_one_in_plain_may() -> None:
         ({"auth": {"header": {"name": "X-Key", "valueSecretRef": REF}}}, {"a": b" abc"}, "space"),
     ],
 )
-def test_each_kind_of_credential_is_judged_by_its_own_rule(spec: Any, secrets: Any, words: str) -> None:
+def test_each_kind_of_credential_has_its_own_rule(spec: Any, secrets: Any, words: str) -> None:
     with pytest.raises(WaitError, match=words) as caught:
         http({"creds": secrets}, **spec)
     assert caught.value.reason is Reason.SECRET_VALUE_INVALID
@@ -370,7 +370,7 @@ def test_temporary_aws_credentials_are_refused_before_netbird_is_called(block: A
         payload({"creds": {"a": b"AKIAEXAMPLE000000000", "b": b"AKIAEXAMPLE000000000"}}, **block)
 
 
-def test_a_datadog_application_key_is_refused() -> None:
+def test_datadog_application_key_is_refused() -> None:
     with pytest.raises(WaitError, match="application key"):
         payload(
             {"creds": {"a": b"0123456789abcdef" * 2 + b"01234567"}},

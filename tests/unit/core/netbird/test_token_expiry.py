@@ -1,4 +1,4 @@
-"""The choice of the token in use among a user's tokens, and the days of the Events before it expires."""
+"""The token in use among a user's tokens, and the days of the Events before it expires."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ OLD = WALL - timedelta(hours=1)
         ((AccessToken(SOON, WALL - APART * 1.1), AccessToken(LATER, WALL)), LATER),
     ],
 )
-def test_the_token_in_use_is_the_one_used_last_by_far(tokens: tuple[AccessToken, ...], expected: object) -> None:
+def test_token_in_use_is_the_one_used_last_by_far(tokens: tuple[AccessToken, ...], expected: object) -> None:
     assert expiry_of(tokens) == expected
     assert expiry_of(tokens[::-1]) == expected
 
@@ -36,13 +36,13 @@ def test_the_token_in_use_is_the_one_used_last_by_far(tokens: tuple[AccessToken,
     ("remaining", "expected"),
     [(30.01, None), (30, 30), (7.01, 30), (7, 7), (1.01, 7), (1, 1), (0, 1), (-400, 1)],
 )
-def test_the_notice_is_the_last_one_that_is_due(remaining: float, expected: int | None) -> None:
+def test_notice_is_the_last_one_that_is_due(remaining: float, expected: int | None) -> None:
     assert notice_for(WALL + timedelta(days=remaining), WALL) == expected
     assert notice_for(None, WALL) is None
 
 
 @given(st.floats(-1000, 1000), st.floats(0, 100))
-def test_a_notice_never_grows_while_time_passes(remaining: float, days: float) -> None:
+def test_notice_never_grows_while_time_passes(remaining: float, days: float) -> None:
     expires_at = WALL + timedelta(days=remaining)
     before, after = (notice_for(expires_at, now) or 31 for now in (WALL, WALL + timedelta(days=days)))
     assert after <= before

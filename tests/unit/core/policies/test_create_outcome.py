@@ -1,4 +1,4 @@
-"""What a status says: an intent is written once for each POST, and what others wrote beside it is theirs."""
+"""Intents: written once for each POST, without other clients' changes of the status."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -38,7 +38,7 @@ def creating(seen: DecisionInput) -> Create:
     return action
 
 
-def test_an_intent_whose_write_landed_unanswered_is_not_written_again() -> None:
+def test_applied_but_unanswered_intent_is_not_written_again() -> None:
     resource = integration()
     first = creating(case(resource, snapshot=view(), memory=SEEN))
     landed = integration(status=updates.with_intent(case(resource, snapshot=view(), memory=SEEN), first))
@@ -47,7 +47,7 @@ def test_an_intent_whose_write_landed_unanswered_is_not_written_again() -> None:
     assert updates.with_intent(again, creating(again)) == landed.status
 
 
-def test_an_intent_whose_list_is_old_by_then_is_made_anew_and_counts_as_the_same_attempt() -> None:
+def test_intent_with_an_old_list_is_rewritten_as_the_same_attempt() -> None:
     resource = integration()
     first = creating(case(resource, snapshot=view(), memory=SEEN))
     landed = integration(status=updates.with_intent(case(resource, snapshot=view(), memory=SEEN), first))
@@ -56,7 +56,7 @@ def test_an_intent_whose_list_is_old_by_then_is_made_anew_and_counts_as_the_same
     assert creating(case(landed, snapshot=view(begun=NOW - 5), memory=memory)).intent.attempt == 1
 
 
-def test_an_attempt_that_may_have_been_sent_counts() -> None:
+def test_attempt_that_may_have_been_sent_counts() -> None:
     resource = integration()
     sent = creating(case(resource, snapshot=view(), memory=SEEN)).intent
     status = Status().evolve(creation=sent, owner_uid=resource.metadata.uid)
@@ -64,7 +64,7 @@ def test_an_attempt_that_may_have_been_sent_counts() -> None:
     assert creating(case(integration(status=status), snapshot=view(), memory=over)).intent.attempt == 2
 
 
-def test_what_others_wrote_beside_our_status_is_not_ours() -> None:
+def test_fields_of_others_in_the_status_are_ignored() -> None:
     theirs = Condition(type="Seen", status="True", reason="Watched", last_transition_time=WALL)
     ready = Condition(type="Ready", status="True", reason="Synced", last_transition_time=WALL)
     resource = integration()
@@ -74,7 +74,7 @@ def test_what_others_wrote_beside_our_status_is_not_ours() -> None:
 
 
 @pytest.mark.parametrize(("account", "known"), [(ACCOUNT, ACCOUNT), (None, None), (REJECTED, None)])
-def test_an_intent_says_all_that_finds_its_outcome(account: str | OperatorError | None, known: str | None) -> None:
+def test_intent_holds_everything_that_finds_its_outcome(account: str | OperatorError | None, known: str | None) -> None:
     resource = integration()
     seen = case(resource, snapshot=view(), memory=SEEN)
     assert isinstance(seen.observed.target, Target)
@@ -94,7 +94,7 @@ def test_an_intent_says_all_that_finds_its_outcome(account: str | OperatorError 
     )
 
 
-def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for() -> None:
+def test_unknowable_outcome_is_reported_as_pending() -> None:
     resource = integration()
     status = Status().evolve(creation=intent_of(resource), owner_uid=resource.metadata.uid)
     action = decide(case(integration(status=status), memory=replace(SEEN, create=replace(SEEN.create, ended_at=NOW))))
@@ -102,7 +102,7 @@ def test_while_an_outcome_can_not_be_known_it_is_said_that_it_will_be_looked_for
     assert action.message.startswith("The response to the create was lost.")
 
 
-def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:
+def test_outcome_is_searched_as_soon_as_the_wait_is_over() -> None:
     resource = integration()
     status = Status().evolve(creation=intent_of(resource), owner_uid=resource.metadata.uid)
     waits = case(integration(status=status), memory=replace(SEEN, create=replace(SEEN.create, ended_at=NOW)))
@@ -112,7 +112,7 @@ def test_what_is_waited_for_is_looked_for_as_soon_as_that_is_over() -> None:
     assert decide(replace(waits, observed=replace(waits.observed, now=action.retry_at))) == WaitForList(action.retry_at)
 
 
-def test_an_account_that_the_intent_tells_is_not_asked_for_while_it_waits() -> None:
+def test_account_of_the_intent_is_not_requested_while_it_waits() -> None:
     resource = integration()
     status = Status().evolve(creation=intent_of(resource), owner_uid=resource.metadata.uid)
     waits = case(integration(status=status), memory=replace(SEEN, create=replace(SEEN.create, ended_at=NOW)))
@@ -121,7 +121,7 @@ def test_an_account_that_the_intent_tells_is_not_asked_for_while_it_waits() -> N
     assert isinstance(decide(replace(waits, observed=unasked)), Report)
 
 
-def test_each_attempt_that_was_given_up_is_looked_for() -> None:
+def test_each_unresolved_create_is_searched() -> None:
     resource = integration()
     attempts = (intent_of(resource, signature={"url": "other"}), intent_of(resource))
     given_up = integration(status=Status().evolve(unresolved_creations=attempts, owner_uid=resource.metadata.uid))

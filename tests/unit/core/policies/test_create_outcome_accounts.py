@@ -1,4 +1,4 @@
-"""What came of a create shows in the account that it went to, and in no other: by its token, or by the account's id."""
+"""The account of an unresolved create: its outcome is searched there only, by its token or by the account's id."""
 
 from dataclasses import replace
 from typing import Any
@@ -38,13 +38,13 @@ FAILED = RetryError(Reason.UNAVAILABLE, "no answer")
 
 
 def creating(target: Target, *items: Any, memory: Memory = OVER, **changes: Any) -> DecisionInput:
-    """A create whose answer was lost, and what is listed now."""
+    """Return a create with a lost response, and the current list."""
     status = Status().evolve(creation=intent_of(integration(), **changes), owner_uid=UID)
     return case(integration(status=status), memory=memory, snapshot=view(*items, begun=NOW - 0.5), target=target)
 
 
 def given_up(target: Target, *items: Any, **changes: Any) -> DecisionInput:
-    """A create that was given up after a look, and what is listed now."""
+    """Return an unresolved create, and the current list."""
     status = Status().evolve(unresolved_creations=(intent_of(integration(), **changes),), owner_uid=UID)
     return case(integration(status=status), snapshot=view(*items), target=target)
 
@@ -54,13 +54,13 @@ def reason_of(action: Action) -> Reason:
     return action.reason
 
 
-def test_an_intent_says_which_token_and_which_account() -> None:
+def test_intent_holds_its_token_and_its_account() -> None:
     action = decide(case(integration(), snapshot=view()))
     assert isinstance(action, Create)
     assert (action.intent.proof, action.intent.account_id) == ("proof-1", ACCOUNT)
 
 
-def test_the_account_is_asked_for_before_an_intent_is_written_and_not_again_where_nothing_tells_it() -> None:
+def test_account_is_requested_once_before_the_intent() -> None:
     unknown = replace(SAME, account=None)
     assert decide(case(integration(), snapshot=view(), target=unknown)) == ConfirmAccount()
     for target in (
@@ -73,7 +73,7 @@ def test_the_account_is_asked_for_before_an_intent_is_written_and_not_again_wher
         assert action.intent.account_id is None
 
 
-def test_by_the_same_token_it_is_settled_though_nothing_tells_the_account() -> None:
+def test_create_with_the_same_token_is_resolved_without_a_known_account() -> None:
     for account in (UNTOLD, FAILED, None):
         target = replace(SAME, account=account)
         assert decide(creating(target, item(9), account_id=None)) == RecordId(item(9), Origin.INFERRED)
@@ -81,37 +81,37 @@ def test_by_the_same_token_it_is_settled_though_nothing_tells_the_account() -> N
     assert decide(creating(through_another, item(9), account_id=None)) == RecordId(item(9), Origin.INFERRED)
 
 
-def test_by_another_token_of_the_same_account_it_is_settled() -> None:
+def test_create_with_another_token_of_the_same_account_is_resolved() -> None:
     assert decide(creating(ROTATED, item(9))) == RecordId(item(9), Origin.INFERRED)
     assert isinstance(decide(creating(ROTATED)), Create)
 
 
 @pytest.mark.parametrize("listed", [(), (item(9),)], ids=["nothing", "a match"])
-def test_by_another_token_nothing_is_concluded_where_its_account_was_not_told(listed: tuple[Any, ...]) -> None:
+def test_create_with_another_token_and_unknown_account_stays_open(listed: tuple[Any, ...]) -> None:
     assert decide(creating(replace(ROTATED, account=None), *listed, account_id=None)) == ConfirmAccount()
     for account in (ACCOUNT, UNTOLD):
         action = decide(creating(replace(ROTATED, account=account), *listed, account_id=None))
         assert reason_of(action) is Reason.ACCOUNT_UNCONFIRMED
 
 
-def test_the_account_counts_for_more_than_the_token() -> None:
+def test_account_has_precedence_over_the_token() -> None:
     assert reason_of(decide(creating(replace(SAME, account="acc-2"), item(9)))) is Reason.ACCOUNT_UNCONFIRMED
 
 
-def test_a_tenants_account_is_confirmed_whatever_the_token() -> None:
+def test_tenants_account_is_confirmed_with_any_token() -> None:
     tenant = replace(SAME, tenant_id="t1", account=None)
     assert decide(creating(tenant, item(9))) == ConfirmAccount()
     assert reason_of(decide(creating(replace(tenant, account=UNTOLD), item(9)))) is Reason.ACCOUNT_UNCONFIRMED
 
 
-def test_with_another_fingerprint_key_the_token_proves_nothing_and_the_account_does() -> None:
+def test_other_fingerprint_key_invalidates_the_token_and_not_the_account() -> None:
     lost: dict[str, Any] = {"key_id": "lost"}
     assert decide(creating(replace(SAME, account=None), item(9), **lost)) == ConfirmAccount()
     assert reason_of(decide(creating(SAME, item(9), **lost))) is Reason.CREATE_AMBIGUOUS
     assert reason_of(decide(creating(SAME, item(9), account_id=None, **lost))) is Reason.ACCOUNT_UNCONFIRMED
 
 
-def test_while_it_waits_the_account_is_asked_for_and_written_down() -> None:
+def test_account_is_requested_and_recorded_while_the_create_waits() -> None:
     waiting = creating(replace(SAME, account=None), memory=WAITING, account_id=None)
     assert decide(waiting) == ConfirmAccount()
     told = creating(SAME, memory=WAITING, account_id=None)
@@ -122,7 +122,7 @@ def test_while_it_waits_the_account_is_asked_for_and_written_down() -> None:
     assert written == intent_of(integration())
 
 
-def test_an_account_that_netbird_failed_to_tell_is_asked_for_again_soon() -> None:
+def test_failed_account_request_is_repeated_soon() -> None:
     for account, pause in ((FAILED, 5), (UNTOLD, 64)):
         action = decide(creating(replace(SAME, account=account), memory=WAITING, account_id=None))
         assert isinstance(action, Report)
@@ -130,13 +130,13 @@ def test_an_account_that_netbird_failed_to_tell_is_asked_for_again_soon() -> Non
 
 
 @pytest.mark.parametrize("target", [ROTATED, replace(SAME, account=UNTOLD)], ids=["another token", "unconfirmed"])
-def test_an_account_is_not_written_down_for_another_token(target: Target) -> None:
+def test_account_of_another_token_is_not_recorded(target: Target) -> None:
     seen = creating(target, account_id=None)
     written = updates.reported(seen, Report(*reported())).internal.creation
     assert written == intent_of(integration(), account_id=None)
 
 
-def test_an_intent_that_sent_nothing_goes_with_the_next_report() -> None:
+def test_unsent_intent_is_removed_by_the_next_report() -> None:
     intent = intent_of(integration(), account_id=None)
     seen = creating(SAME, memory=replace(OVER, create=replace(OVER.create, unsent=(intent,))), account_id=None)
     assert updates.reported(seen, Report(*reported())).internal.creation is None
@@ -150,31 +150,31 @@ def reported() -> tuple[Any, ...]:
 
 
 class TestGivenUp:
-    def test_by_its_token_or_account_a_match_is_bound(self) -> None:
+    def test_match_by_token_or_account_is_recorded(self) -> None:
         assert decide(given_up(SAME, item(9), account_id=None)) == RecordId(item(9), Origin.INFERRED)
         assert decide(given_up(ROTATED, item(9))) == RecordId(item(9), Origin.INFERRED)
 
-    def test_in_another_account_a_match_is_somebody_elses(self) -> None:
+    def test_match_in_another_account_is_not_owned(self) -> None:
         elsewhere = replace(ROTATED, account="acc-2")
         assert reason_of(decide(given_up(elsewhere, item(9)))) is Reason.IDENTICAL_EXISTS
 
-    def test_where_nothing_tells_the_account_a_match_is_named_and_not_bound(self) -> None:
+    def test_match_without_a_known_account_is_named_and_not_recorded(self) -> None:
         assert decide(given_up(replace(ROTATED, account=None), item(9))) == ConfirmAccount()
         for target in (ROTATED, replace(ROTATED, account=UNTOLD)):
             assert reason_of(decide(given_up(target, item(9), account_id=None))) is Reason.CREATE_AMBIGUOUS
 
-    def test_where_nothing_matches_nothing_is_asked(self) -> None:
+    def test_no_match_needs_no_request(self) -> None:
         action = decide(given_up(replace(ROTATED, account=UNTOLD)))
         assert isinstance(action, Create)
 
-    def test_beside_an_integration_that_is_held_it_is_named_in_its_own_account_alone(self) -> None:
+    def test_second_integration_is_named_in_its_own_account_only(self) -> None:
         for account_id, named in ((ACCOUNT, True), ("acc-2", False)):
             attempts = (intent_of(integration(), account_id=account_id),)
             resource = integration(status=held(integration(), unresolved_creations=attempts))
             action = decide(case(resource, snapshot=view(item(5), item(9))))
             assert (reason_of(action) is Reason.CREATE_AMBIGUOUS) is named
 
-    def test_without_a_view_one_is_asked_for(self) -> None:
+    def test_missing_list_is_requested(self) -> None:
         status = Status().evolve(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
         assert decide(case(integration(status=status), target=ROTATED)) == WaitForList(NOW)
 
@@ -189,7 +189,7 @@ class TestGivenUp:
         ({"account_id": None}, {"proof": "proof-2"}, False),
     ],
 )
-def test_attempts_in_one_account_that_are_alike_are_one(
+def test_equal_attempts_in_one_account_are_merged(
     earlier: dict[str, Any],
     last: dict[str, Any],
     merged: bool,  # noqa: FBT001  # pytest passes it
@@ -212,7 +212,7 @@ def test_attempts_in_one_account_that_are_alike_are_one(
         ("proof-2", "acc-2", ACCOUNT, "acc-2"),
     ],
 )
-def test_an_answer_is_of_the_account_that_was_asked(
+def test_response_belongs_to_the_requested_account(
     proof: str, shown: str | None, account: str | OperatorError, kept: str | None
 ) -> None:
     made = item(9, account_id=shown)
@@ -223,7 +223,7 @@ def test_an_answer_is_of_the_account_that_was_asked(
     assert updates.with_id(seen, action).account_id == kept
 
 
-def test_another_server_shows_nothing_of_it_whatever_account_it_names() -> None:
+def test_another_server_proves_nothing_for_any_account() -> None:
     impostor = replace(SAME, authority="authority-2")
     assert reason_of(decide(creating(impostor, item(9)))) is Reason.ACCOUNT_UNCONFIRMED
     assert reason_of(decide(creating(SAME, item(9), authority=None))) is Reason.ACCOUNT_UNCONFIRMED

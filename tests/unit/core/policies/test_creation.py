@@ -1,4 +1,4 @@
-"""Nothing is held yet: whose an integration is, and what has to be seen and known before one is made or taken over."""
+"""Creation and adoption: the checks before the first write."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -28,21 +28,21 @@ def tenants(account: str | OperatorError | None) -> Target:
     return replace(ROUTE, tenant_id="gold", account=account)
 
 
-def test_a_list_of_any_time_tells_whether_a_restored_id_is_there() -> None:
+def test_list_of_any_time_shows_a_restored_id() -> None:
     restored = integration(status=held(integration(), owner_uid="another"))
     assert decide(case(restored)) == WaitForList(0.0)
 
 
-def test_what_is_adopted_is_seen_by_a_list_begun_after_the_finalizer() -> None:
+def test_adoption_needs_a_list_begun_after_the_finalizer() -> None:
     memory = Memory(finalizer_seen_at=NOW - 0.5)
     assert decide(case(integration(MATCH), memory=memory, snapshot=view(item(9)))) == WaitForList(NOW - 0.5)
 
 
-def test_an_id_that_is_as_the_resource_says_is_adopted_by_match() -> None:
+def test_adoption_by_match_accepts_a_matching_id() -> None:
     assert decide(case(integration(MATCH), snapshot=view(item(9)))) == RecordId(item(9), Origin.ADOPTED)
 
 
-def test_a_tenants_account_is_confirmed_before_anything_is_made_in_it() -> None:
+def test_tenants_account_is_confirmed_before_a_create() -> None:
     rejected = WaitError(Reason.TOKEN_REJECTED, "NetBird rejects the token.")
     assert decide(case(integration(), snapshot=view(), target=tenants(None))) == ConfirmAccount()
     refused = decide(case(integration(), snapshot=view(), target=tenants(rejected)))
@@ -51,17 +51,17 @@ def test_a_tenants_account_is_confirmed_before_anything_is_made_in_it() -> None:
 
 
 @pytest.mark.parametrize(("age", "enough"), [(20, True), (20.5, False)])
-def test_a_list_is_good_enough_for_twenty_seconds(age: float, enough: bool) -> None:  # noqa: FBT001 # pytest passes it
+def test_list_is_usable_for_twenty_seconds(age: float, enough: bool) -> None:  # noqa: FBT001 # pytest passes it
     assert isinstance(decide(case(integration(), snapshot=view(begun=NOW - age))), Create) is enough
 
 
-def test_strangers_that_are_identical_are_named() -> None:
+def test_identical_unowned_integrations_are_named() -> None:
     reason, message = said(decide(case(integration(), snapshot=view(item(9), item(10)))))
     assert reason is Reason.IDENTICAL_EXISTS
     assert message.startswith("Integration 9, 10 with these settings exists and is not ours.")
 
 
-def test_who_holds_an_identical_one_is_named() -> None:
+def test_owner_of_an_identical_integration_is_named() -> None:
     reason, message = said(decide(case(integration(), snapshot=view(item(9)), owners=Others({9: "team-b/web"}))))
     assert reason is Reason.OWNERSHIP_CONFLICT
     assert message.startswith("Resource team-b/web holds integration 9 with these settings.")

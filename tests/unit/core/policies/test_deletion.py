@@ -1,4 +1,4 @@
-"""What a deletion reports that can't be finished."""
+"""The report of a deletion that can't be finished."""
 
 from netbird_streaming.core.policies.deletion import DELETION_BLOCKED_HELP, report_problem
 from netbird_streaming.errors import RetryError
@@ -8,11 +8,11 @@ from tests.harness.cases import case, integration
 PROBLEM = RetryError(Reason.TOKEN_REJECTED, "Listing the integrations: NetBird rejects the token.")
 
 
-def test_a_request_that_fails_while_a_resource_is_deleted_names_the_remedies() -> None:
+def test_failed_request_during_a_deletion_names_the_remedies() -> None:
     found = report_problem(case(integration(deletionTimestamp="2026-05-01T11:00:00Z")), PROBLEM)
     assert found.message == f"Listing the integrations: NetBird rejects the token. {DELETION_BLOCKED_HELP}"
     assert found.reason is Reason.TOKEN_REJECTED
 
 
-def test_one_that_fails_otherwise_does_not() -> None:
+def test_failed_request_otherwise_does_not() -> None:
     assert report_problem(case(integration()), PROBLEM).message == PROBLEM.message

@@ -1,4 +1,4 @@
-"""What somebody else did is undone or said, what the server does by itself is neither; and each says which it is."""
+"""Drift: other clients' changes are corrected or reported, the server's own are neither, and each has its reason."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -34,7 +34,7 @@ SYNCED: Final = condition("Ready", "True", Reason.SYNCED)
 
 
 def seen(shown: Integration, spec: dict[str, Any] | None = None, memory: Memory = LOOKED, **status: Any) -> Action:
-    """What is done where NetBird shows this of an integration that is held."""
+    """Return the decision for this view of an owned integration."""
     resource = integration(spec, status=held(integration(spec), **status))
     return decide(case(resource, memory=memory, snapshot=view(shown)))
 
@@ -51,7 +51,7 @@ def correction(action: Action) -> Correction:
 
 
 class TestSaying:
-    """In report mode, and while suspended, a drift is told by what differs."""
+    """Drift in report mode or while suspended: the report names the differences."""
 
     @pytest.mark.parametrize(
         ("changes", "sentence"),
@@ -62,7 +62,7 @@ class TestSaying:
             ({"updated_at": LATER}, "Another client wrote integration 5 in NetBird; a secret may have changed."),
         ],
     )
-    def test_it_says_what_differs(self, changes: dict[str, Any], sentence: str) -> None:
+    def test_report_names_the_differences(self, changes: dict[str, Any], sentence: str) -> None:
         reported = report(seen(item(**changes), REPORT))
         assert reported == Report(ReadyState.READY, Reason.DRIFTED, reported.message, drifted=reported.message)
         assert reported.message == f"{sentence} {Reason.DRIFTED.remedy}"
@@ -70,12 +70,12 @@ class TestSaying:
         assert (waiting.state, waiting.reason, waiting.drifted) == (ReadyState.READY, Reason.SUSPENDED, sentence)
         assert waiting.message == f"{sentence} {Reason.SUSPENDED.remedy}"
 
-    def test_a_fight_is_told_as_drift_too(self) -> None:
+    def test_contention_is_reported_as_drift(self) -> None:
         times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (59, 30, 10))
         fought = report(seen(item(enabled=False), corrections=times))
         assert (fought.state, fought.reason, fought.drifted) == (ReadyState.STALLED, Reason.CONTENDED, fought.message)
 
-    def test_what_was_corrected_an_hour_ago_is_no_fight(self) -> None:
+    def test_correction_an_hour_ago_is_no_contention(self) -> None:
         times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (60, 30, 10))
         assert isinstance(seen(item(enabled=False), corrections=times), Update)
 
@@ -87,30 +87,30 @@ class TestSaying:
             ((condition("Ready", "True", Reason.SYNCED),), False),
         ],
     )
-    def test_a_fight_lasts_while_its_condition_holds(self, conditions: Any, fought: bool) -> None:  # noqa: FBT001 # pytest passes it
+    def test_contention_lasts_while_its_condition_holds(self, conditions: Any, fought: bool) -> None:  # noqa: FBT001 # pytest passes it
         assert isinstance(seen(item(enabled=False), conditions=conditions), Report) is fought
 
 
 class TestCorrecting:
-    def test_a_correction_says_when_and_what_it_undoes(self) -> None:
+    def test_correction_records_its_time_and_values(self) -> None:
         resource = integration(status=held(integration()))
         moment = case(resource, memory=FIRST, snapshot=view(item(enabled=False, updated_at=LATER)))
         moment = replace(moment, observed=replace(moment.observed, wall=WALL.replace(microsecond=7)))
         assert correction(decide(moment)) == Correction(at=WALL, updated_at=LATER, values={})
 
     @pytest.mark.parametrize(("memory", "stamp"), [(FIRST, STAMP), (FIRST, LATER), (LOOKED, STAMP)])
-    def test_what_the_server_may_have_written_itself_is_remembered(self, memory: Memory, stamp: str) -> None:
+    def test_possible_normalized_form_is_recorded(self, memory: Memory, stamp: str) -> None:
         assert set(correction(seen(item(config=CHANGED, updated_at=stamp), memory=memory)).values) == {"url"}
 
-    def test_what_somebody_else_surely_wrote_is_not(self) -> None:
+    def test_certain_change_of_another_client_is_not_recorded_as_normalized(self) -> None:
         assert correction(seen(item(config=CHANGED, updated_at=LATER))).values == {}
 
-    def test_no_correction_where_another_has_the_better_claim(self) -> None:
+    def test_no_correction_if_another_owner_has_precedence(self) -> None:
         resource = integration(status=held(integration()))
         rivalled = case(resource, memory=LOOKED, snapshot=view(item(enabled=False)), conflicting_owner="team-a/older")
         assert report(decide(rivalled)).reason is Reason.OWNERSHIP_CONFLICT
 
-    def test_who_asks_is_answered_by_a_list_begun_later(self) -> None:
+    def test_request_is_answered_by_a_list_begun_later(self) -> None:
         status = held(integration(), conditions=(SYNCED,))
         resource = integration(status=status, annotations={RECONCILE_ANNOTATION: "now"})
         memory = replace(LOOKED, request=ReconcileRequest("now", NOW - 0.5))
@@ -119,13 +119,13 @@ class TestCorrecting:
         assert decide(case(resource, memory=replace(never, request=ReconcileRequest("now", 0.0)))) == WaitForList(0.0)
 
     @pytest.mark.parametrize(("conditions", "looks"), [((SYNCED,), False), ((), True)])
-    def test_what_was_compared_rests_where_all_was_well(self, conditions: Any, looks: bool) -> None:  # noqa: FBT001 # pytest passes it
+    def test_compared_integration_in_sync_needs_no_action(self, conditions: Any, looks: bool) -> None:  # noqa: FBT001 # pytest passes it
         status = held(integration(), conditions=conditions)
         assert isinstance(decide(case(integration(status=status), memory=LOOKED)), WaitForList) is looks
 
 
 class TestForms:
-    """What the server shows in another form, and what it did not carry out."""
+    """Normalized values of the server, and ignored changes."""
 
     KEPT: Final = {"url": "digest"}
 
@@ -140,11 +140,11 @@ class TestForms:
             {"body_template": " \n"},
         ],
     )
-    def test_a_form_of_what_was_sent_is_no_difference(self, shown: dict[str, str]) -> None:
+    def test_normalized_form_of_a_sent_value_is_no_difference(self, shown: dict[str, str]) -> None:
         config = {"url": URL, "headers": "{}", "body_template": "", **shown}
         assert report(seen(item(config=config))).reason is Reason.SYNCED
 
-    def test_what_the_first_answer_showed_stays_accepted(self) -> None:
+    def test_form_of_the_first_response_stays_accepted(self) -> None:
         resource = integration(status=held(integration()))
         payload = payload_of(resource)
         differs = compare.differences("generic_http", payload.request.config, item(config=OTHER), KEY)
@@ -161,7 +161,7 @@ class TestForms:
         assert dict(more.normalized or ()) == {"url": differs["url"]}
         assert report(seen(item(), normalized=self.KEPT)).normalized == ()
 
-    def test_what_a_put_left_as_it_was_is_not_applied(self) -> None:
+    def test_value_unchanged_by_a_put_is_not_applied(self) -> None:
         first = correction(seen(item(config=CHANGED), memory=FIRST))
         told = report(seen(item(config=CHANGED), memory=FIRST, corrections=(first,)))
         assert (told.state, told.reason, told.item) == (ReadyState.STALLED, Reason.NOT_APPLIED, None)
@@ -170,32 +170,32 @@ class TestForms:
         resource = integration(status=held(integration(), corrections=(first,)), annotations=asked)
         assert isinstance(decide(case(resource, memory=FIRST, snapshot=view(item(config=CHANGED)))), Update)
 
-    def test_before_a_list_was_compared_it_is_as_it_was(self) -> None:
+    def test_integration_is_unchanged_before_a_list_was_compared(self) -> None:
         status = held(integration(), normalized=self.KEPT, conditions=(SYNCED,))
         rests = report(decide(case(integration(status=status), memory=Memory(write=LastWrite(at=NOW - 0.5)))))
         assert (rests.item, rests.normalized) == (None, tuple(self.KEPT.items()))
 
-    def test_an_element_that_can_not_be_read_is_not_compared(self) -> None:
+    def test_unreadable_element_is_not_compared(self) -> None:
         told = report(seen(Integration(5, unreadable="config of an integration is a list")))
         assert (told.state, told.reason) == (ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER)
 
 
 class TestTimes:
-    """`updatedAt` alone is weak evidence: a server may move it by itself."""
+    """The weak evidence of `updatedAt` alone: a server may move it by itself."""
 
     @pytest.mark.parametrize("shown", [LATER, "2026-05-01T10:30:00Z"])
-    def test_any_other_time_is_answered_by_one_put_that_is_no_correction(self, shown: str) -> None:
+    def test_changed_time_alone_is_answered_by_one_put_without_a_correction(self, shown: str) -> None:
         sent = seen(item(updated_at=shown))
         assert isinstance(sent, Update)
         assert (sent.correction, sent.resent_at) == (None, WALL)
 
     @pytest.mark.parametrize(("hours", "sent"), [(23, False), (24, True), (-1, True)])
-    def test_it_is_answered_once_a_day(self, hours: int, sent: bool) -> None:  # noqa: FBT001 # pytest passes it
+    def test_changed_time_is_answered_once_a_day(self, hours: int, sent: bool) -> None:  # noqa: FBT001 # pytest passes it
         action = seen(item(updated_at=LATER), resent_at=WALL - timedelta(hours=hours))
         assert isinstance(action, Update) is sent
         assert sent or report(action).item == item(updated_at=None)
 
-    def test_it_is_never_contention(self) -> None:
+    def test_changed_time_is_never_contention(self) -> None:
         times = tuple(Correction(at=WALL - timedelta(minutes=each)) for each in (59, 30, 10))
         assert isinstance(seen(item(updated_at=LATER), corrections=times), Update)
 
@@ -205,7 +205,7 @@ class TestTimes:
 
 
 class TestWhoseItWas:
-    """Whether a correction is told as somebody else's doing."""
+    """The decision whether a correction is attributed to another client."""
 
     def told(self, shown: Integration | None, memory: Memory = FIRST, undone: Correction | None = None) -> bool:
         resource = integration(status=held(integration()))
@@ -213,21 +213,21 @@ class TestWhoseItWas:
         undone = undone or Correction(at=WALL)
         return drift.overwrites_foreign_change(moment, Update(5, payload_of(resource), undone))
 
-    def test_at_the_first_look_a_difference_alone_is_the_servers_own(self) -> None:
+    def test_difference_in_the_first_list_is_the_servers_own(self) -> None:
         assert not self.told(item(config=CHANGED))
         assert self.told(item(config=CHANGED), LOOKED)
         assert self.told(item(config=CHANGED), replace(FIRST, write=replace(FIRST.write, compared_at=FIRST.write.at)))
 
-    def test_a_switch_or_a_later_time_never_is(self) -> None:
+    def test_changed_enabled_or_later_time_is_never_the_servers_own(self) -> None:
         assert self.told(item(enabled=False))
         assert self.told(item(updated_at=LATER))
         assert not self.told(item(enabled=None))
 
-    def test_without_a_list_that_shows_it_nobody_is_blamed(self) -> None:
+    def test_no_client_is_blamed_without_a_list_that_shows_it(self) -> None:
         assert not self.told(None, LOOKED)
         assert not self.told(item(9), LOOKED)
 
-    def test_a_change_of_the_users_is_nobody_elses(self) -> None:
+    def test_changed_spec_is_not_attributed_to_another_client(self) -> None:
         resource = integration(status=held(integration()))
         moment = case(resource, memory=LOOKED, snapshot=view(item(enabled=False)))
         assert not drift.overwrites_foreign_change(moment, Update(5, payload_of(resource)))
@@ -236,7 +236,7 @@ class TestWhoseItWas:
 @pytest.mark.parametrize(
     ("looked", "foreign"), [(None, False), (NOW - 60.5, False), (NOW - 60, True), (NOW - 50, True)]
 )
-def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float | None, foreign: bool) -> None:  # noqa: FBT001 # pytest passes it
+def test_list_begun_after_our_write_shows_its_result(looked: float | None, foreign: bool) -> None:  # noqa: FBT001 # pytest passes it
     memory = replace(FIRST, write=replace(FIRST.write, compared_at=looked))
     status: Status = held(integration())
     moment = case(integration(status=status), memory=memory)
@@ -260,7 +260,7 @@ def test_a_list_begun_when_our_write_ended_shows_what_came_of_it(looked: float |
         (Memory(write=LastWrite(at=NOW - 2)), STAMP, False),
     ],
 )
-def test_a_list_that_may_lag_is_believed_where_it_shows_our_own_write(memory: Memory, shown: str, ours: bool) -> None:  # noqa: FBT001 # pytest passes it
+def test_lagging_list_is_used_if_it_shows_our_own_write(memory: Memory, shown: str, ours: bool) -> None:  # noqa: FBT001 # pytest passes it
     resource = integration(status=held(integration(), conditions=(SYNCED,)))
     lagging = case(resource, memory=memory, snapshot=view(item(updated_at=shown)), account_since=NOW - 2)
     said = report(decide(lagging))

@@ -1,4 +1,4 @@
-"""A LIST that lags behind NetBird's other answers, as a read replica's does: no decision takes the past for news."""
+"""A LIST that lags behind NetBird's other responses, as a read replica's does: old state is not taken for a change."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +26,7 @@ def resource_of(**changes: Any) -> EventStreamingIntegration:
 
 
 def corrected(seconds: float) -> Memory:
-    """A drift was corrected so many seconds ago."""
+    """Return an integration whose drift was corrected so many seconds ago."""
     return Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - seconds, needs_verification=True))
 
 
@@ -36,22 +36,22 @@ class TestAfterOurOwnWrite:
         [item(enabled=False), item(updated_at=LATER), item(updated_at=BEFORE), item(updated_at=None)],
         ids=["another value", "a later write", "an earlier write", "no time"],
     )
-    def test_what_a_list_shows_otherwise_is_looked_at_again_when_it_can_not_lag(self, shown: Any) -> None:
+    def test_difference_in_a_lagging_list_is_checked_again_when_it_can_not_lag(self, shown: Any) -> None:
         early = case(resource_of(), memory=corrected(3), snapshot=view(shown, begun=NOW - 2))
         assert decide(early) == WaitForList(NOW - 3 + LAG)
 
-    def test_what_is_shown_then_is_drift(self) -> None:
+    def test_difference_after_the_lag_is_drift(self) -> None:
         memory, shown = corrected(LAG + 3), item(enabled=False)
         assert isinstance(decide(case(resource_of(), memory=memory, snapshot=view(shown, begun=NOW - 3))), Update)
 
     @pytest.mark.parametrize("former", [NEVER, parse_time(BEFORE)], ids=["a POST", "a PUT"])
-    def test_what_is_written_later_than_all_that_was_known_before_is_our_write(self, former: datetime) -> None:
+    def test_later_time_than_all_known_ones_is_our_write(self, former: datetime) -> None:
         memory = replace(corrected(3), write=replace(corrected(3).write, remote_updated_before=former))
         action = decide(case(resource_of(updated_at=None), memory=memory, snapshot=view(item(), begun=NOW - 2)))
         assert isinstance(action, Report)
         assert (action.state, action.item) == (ReadyState.READY, item())
 
-    def test_what_shows_the_time_that_a_put_was_answered_with_may_be_from_before_it(self) -> None:
+    def test_list_with_the_time_of_a_puts_response_may_be_older(self) -> None:
         early, memory = (
             view(item(), begun=NOW - 2),
             replace(corrected(3), write=replace(corrected(3).write, remote_updated_before=parse_time(STAMP))),
@@ -69,11 +69,11 @@ class TestAfterOurOwnWrite:
         assert isinstance(action, Report)
         assert (action.state, action.item) == (ReadyState.READY, None)
 
-    def test_a_time_that_is_not_known_yet_is_taken_from_no_list_that_may_lag(self) -> None:
+    def test_unknown_time_is_taken_from_no_lagging_list(self) -> None:
         resource, shown = resource_of(updated_at=None), view(item(updated_at=BEFORE), begun=NOW - 2)
         assert decide(case(resource, memory=corrected(3), snapshot=shown)) == WaitForList(NOW - 3 + LAG)
 
-    def test_where_the_server_tells_no_times_a_new_leader_needs_no_second_look(self) -> None:
+    def test_new_leader_needs_no_second_check_if_the_server_has_no_times(self) -> None:
         shown = item(updated_at=None)
         action = decide(case(resource_of(updated_at=None), snapshot=view(shown, begun=NOW - 2), account_since=NOW - 3))
         assert isinstance(action, Report)
@@ -86,13 +86,13 @@ class TestAfterOurOwnWrite:
             Memory(finalizer_seen_at=NOW - 100),
         ],
     )
-    def test_what_nobody_doubts_waits_for_the_next_sweep(self, memory: Memory) -> None:
+    def test_undoubted_state_waits_for_the_next_resync(self, memory: Memory) -> None:
         shown = view(item(updated_at=BEFORE), begun=NOW - 2)
         action = decide(case(resource_of(updated_at=None), memory=memory, snapshot=shown, account_since=NOW - 3))
         assert isinstance(action, Report)
         assert (action.state, action.item) == (ReadyState.READY, None)
 
-    def test_whoever_asks_for_a_look_gets_one_that_can_not_lag_where_something_differs(self) -> None:
+    def test_requested_reconcile_uses_a_list_without_lag_if_something_differs(self) -> None:
         asked = integration(status=held(integration(), conditions=(SYNCED,)), annotations={RECONCILE_ANNOTATION: "now"})
         memory = Memory(
             finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 3), request=ReconcileRequest("now", NOW - 2)
@@ -101,12 +101,12 @@ class TestAfterOurOwnWrite:
             NOW - 3 + LAG
         )
 
-    def test_what_a_process_before_this_one_undid_is_looked_at_at_once(self) -> None:
+    def test_correction_of_an_earlier_process_is_checked_at_once(self) -> None:
         undone = resource_of(updated_at=None, corrections=(Correction(at=WALL, values={"url": "0" * 32}),))
         shown = view(item(updated_at=BEFORE), begun=NOW - 1)
         assert decide(case(undone, snapshot=shown, account_since=NOW - 2)) == WaitForList(NOW - 2 + LAG)
 
-    def test_the_time_that_our_write_shows_before_a_late_one_can_overtake_it_is_told(self) -> None:
+    def test_time_of_our_write_before_a_late_one_is_recorded(self) -> None:
         memory = replace(
             corrected(3),
             write=replace(corrected(3).write, remote_updated_before=parse_time(BEFORE), late_until=NOW + 9),
@@ -120,7 +120,7 @@ class TestAfterOurOwnWrite:
         alone = replace(memory, write=replace(memory.write, late_until=None))
         assert decide(case(resource_of(), memory=alone, snapshot=shown)) == WaitForList(NOW - 3 + LAG)
 
-    def test_what_is_written_later_than_that_time_is_of_somebody_else(self) -> None:
+    def test_later_write_is_another_clients(self) -> None:
         memory = replace(
             corrected(LAG + 3),
             write=replace(corrected(LAG + 3).write, remote_updated_before=parse_time(BEFORE), late_until=NOW + 9),
@@ -139,18 +139,18 @@ class TestAfterOurOwnWrite:
             Update,
         )
 
-    def test_what_a_process_before_this_one_wrote_may_not_show_yet(self) -> None:
+    def test_write_of_an_earlier_process_may_not_show_yet(self) -> None:
         shown = view(item(enabled=False), begun=NOW - 1)
         assert decide(case(resource_of(), snapshot=shown, account_since=NOW - 2)) == WaitForList(NOW - 2 + LAG)
         assert isinstance(decide(case(resource_of(), snapshot=shown, account_since=NOW - 60)), Update)
 
 
 class TestPresence:
-    def test_what_was_just_created_is_not_missed(self) -> None:
+    def test_created_integration_is_not_missed(self) -> None:
         missing = decide(case(resource_of(), memory=corrected(3), snapshot=view(begun=NOW - 2)))
         assert missing == WaitForList(NOW - 3 + LAG)
 
-    def test_what_was_just_created_is_not_gone_though_two_answers_lack_it(self) -> None:
+    def test_created_integration_is_present_although_two_responses_lack_it(self) -> None:
         memory = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 3), absence=Absence(not_found_at=NOW - 2))
         assert decide(case(resource_of(), memory=memory, snapshot=view(begun=NOW - 1))) == WaitForList(NOW - 3 + LAG)
         later = Memory(
@@ -160,14 +160,14 @@ class TestPresence:
         )
         assert isinstance(decide(case(resource_of(), memory=later, snapshot=view(begun=NOW - 1))), Create)
 
-    def test_what_was_just_deleted_is_no_contradiction_while_a_list_may_show_it(self) -> None:
+    def test_deleted_integration_in_a_lagging_list_is_no_contradiction(self) -> None:
         memory = Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 2))
         changed = integration({"enabled": False}, status=held(integration()))
         assert decide(case(changed, memory=memory, snapshot=view(item(), begun=NOW - 1))) == WaitForList(NOW - 2 + LAG)
         memory = Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 2 - LAG))
         assert isinstance(decide(case(changed, memory=memory, snapshot=view(item(), begun=NOW - 1))), Update)
 
-    def test_what_we_have_just_deleted_does_not_stop_its_namesake(self) -> None:
+    def test_own_deletion_does_not_block_a_new_resource_with_the_name(self) -> None:
         shown = view(item(9), begun=NOW - 1)
         assert decide(case(integration(), snapshot=shown, deleted_at=NOW - 2)) == WaitForList(NOW - 2 + LAG)
         late = decide(case(integration(), snapshot=shown, deleted_at=NOW - 2 - LAG))
@@ -175,12 +175,12 @@ class TestPresence:
         assert late.reason is Reason.IDENTICAL_EXISTS
 
 
-def test_the_latest_of_some_times_is_none_where_none_can_be_read() -> None:
+def test_latest_of_unreadable_times_is_none() -> None:
     assert latest(None, BEFORE, LATER, "nonsense", STAMP) == parse_time(LATER)
     assert latest(None, "nonsense") is None
 
 
-def test_a_list_that_began_when_the_lag_was_over_is_believed() -> None:
+def test_list_begun_after_the_lag_is_used() -> None:
     over = NOW - 1 - LAG
     stranger = decide(case(integration(), snapshot=view(item(9)), deleted_at=over))
     assert isinstance(stranger, Report)

@@ -1,4 +1,4 @@
-"""A connection that is observed only: each write becomes a report of it, and everything else stays as it is."""
+"""An observed connection: each write becomes a report, and everything else stays the same."""
 
 from dataclasses import replace
 from typing import Any
@@ -70,19 +70,19 @@ def owned(spec: dict[str, Any] | None = None, *, shown: dict[str, Any] | None = 
         (owned(**DELETED), Delete, "delete integration 5"),
     ],
 )
-def test_a_write_is_reported_and_not_made(inputs: DecisionInput, kind: type, sentence: str) -> None:
+def test_observed_write_is_reported_and_not_sent(inputs: DecisionInput, kind: type, sentence: str) -> None:
     report = planned(inputs)
     assert isinstance(report.planned, kind)
     assert report.message == f"The operator would {sentence}. {Reason.OBSERVE_ONLY.remedy}"
 
 
-def test_a_drift_is_a_drift_though_it_is_not_corrected() -> None:
+def test_observed_drift_is_reported_as_drift() -> None:
     report = planned(owned(shown={"enabled": False}))
     assert report.drifted == report.message
     assert planned(owned({"enabled": False})).drifted is None
 
 
-def test_new_secret_values_are_named_without_a_field() -> None:
+def test_observed_secret_values_are_named_without_a_field() -> None:
     inputs = owned()
     payload = replace(inputs.desired.payload, fingerprint="another")  # type: ignore[type-var]
     inputs = replace(inputs, desired=replace(inputs.desired, payload=payload))
@@ -91,20 +91,20 @@ def test_new_secret_values_are_named_without_a_field() -> None:
     assert changed_fields(inputs, report.planned) == (SECRET_VALUES,)
 
 
-def test_a_resource_without_an_integration_gets_no_finalizer() -> None:
+def test_observed_resource_without_an_integration_gets_no_finalizer() -> None:
     inputs = case(integration(finalizers=[]), memory=LONG_AGO, snapshot=view(), target=OBSERVED)
     report = decide(inputs)
     assert isinstance(report, Report)
     assert isinstance(report.planned, Create)
 
 
-def test_what_needs_no_write_is_in_sync() -> None:
+def test_observed_resource_without_a_pending_write_is_in_sync() -> None:
     report = decide(observed(owned()))
     assert isinstance(report, Report)
     assert (report.state, report.reason, report.planned) == (ReadyState.READY, Reason.SYNCED, None)
 
 
-def test_the_id_of_what_we_created_is_recorded_in_any_case() -> None:
+def test_id_of_a_created_integration_is_recorded_while_observed() -> None:
     inputs = case(integration(), memory=LONG_AGO, snapshot=view(item(5)), target=OBSERVED)
     assert isinstance(decide(inputs), Report)
     applied = Applied(fingerprint="fingerprint", key_id=KEY.id)

@@ -1,4 +1,4 @@
-"""Conditions: every type that is written is known as ours."""
+"""Conditions: every written type is known as the operator's own."""
 
 from netbird_streaming.api.status import CONDITION_TYPES
 from netbird_streaming.core.actions import ReadyState
@@ -7,7 +7,7 @@ from netbird_streaming.reasons import Reason
 from tests.harness.cases import WALL
 
 
-def test_every_type_that_is_written_is_known_as_ours() -> None:
+def test_every_written_type_is_known_as_own() -> None:
     written = {
         each.type
         for state in ReadyState
@@ -18,7 +18,7 @@ def test_every_type_that_is_written_is_known_as_ours() -> None:
     assert written == CONDITION_TYPES
 
 
-def test_the_condition_suspended_says_what_holds_the_writes_back() -> None:
+def test_suspended_condition_says_what_stops_the_writes() -> None:
     def said(suspended: Reason) -> tuple[str, str]:
         given = ConditionInput(ReadyState.SUSPENDED, suspended, "why", suspended=suspended)
         (found,) = (each for each in conditions(given, (), 1, WALL) if each.type == "Suspended")

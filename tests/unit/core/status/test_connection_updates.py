@@ -1,4 +1,4 @@
-"""The status of a connection: what its owner reads, and what is remembered of its accounts."""
+"""The status of a connection: its readable part, and the recorded accounts."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -37,7 +37,7 @@ def connection(status: ConnectionStatus | None = None, **metadata: Any) -> NetBi
 
 
 def shared(tenants: list[str | None], status: ConnectionStatus | None = None) -> ClusterNetBirdConnection:
-    """A cluster's connection that acts in each of these tenants for somebody."""
+    """Return a cluster connection that acts in each of these tenants."""
     whole = raw()
     whole["spec"]["access"] = [{"namespaces": [f"team-{each}"], "tenantID": each} for each in tenants]
     parsed = ClusterNetBirdConnection.model_validate(whole)
@@ -62,7 +62,7 @@ def said(status: ConnectionStatus) -> list[tuple[str, str, str]]:
     return [(each.type, each.status, each.reason) for each in status.conditions]
 
 
-def test_a_token_that_is_accepted_makes_it_ready_and_names_the_account() -> None:
+def test_accepted_token_makes_it_ready_and_names_the_account() -> None:
     status = status_of(connection(), found(ALONE, path_family="/api/event-streaming"))
     ready = Condition(
         type="Ready",
@@ -82,11 +82,11 @@ def test_a_token_that_is_accepted_makes_it_ready_and_names_the_account() -> None
 
 
 @pytest.mark.parametrize("reached", [(), (AccountObservation(None, None, None),), (ALONE, GOLD)])
-def test_no_account_is_named_where_none_or_more_than_one_is_known(reached: tuple[AccountObservation, ...]) -> None:
+def test_account_is_named_only_if_exactly_one_is_known(reached: tuple[AccountObservation, ...]) -> None:
     assert status_of(connection(), found(*reached)).conditions[0].message == "NetBird accepts the token."
 
 
-def test_what_was_known_stays_while_it_is_not_told_anew() -> None:
+def test_known_account_stays_until_a_new_response() -> None:
     before = ConnectionStatus(
         path_family="/api/event-streaming",
         accounts=(confirmed(ALONE),),
@@ -103,7 +103,7 @@ def test_what_was_known_stays_while_it_is_not_told_anew() -> None:
     assert after.conditions[0].last_transition_time == EARLIER
 
 
-def test_what_is_told_anew_replaces_it() -> None:
+def test_new_response_replaces_it() -> None:
     before = ConnectionStatus(path_family="/api/event-streaming", accounts=(confirmed(ALONE),))
     other = AccountObservation(None, "acc-9", None)
     annotations = {RECONCILE_ANNOTATION: "now"}
@@ -119,7 +119,7 @@ def test_what_is_told_anew_replaces_it() -> None:
         (UNUSABLE, [("Ready", "False", "ConnectionInvalid"), ("Stalled", "True", "ConnectionInvalid")]),
     ],
 )
-def test_a_problem_is_said_in_its_own_words(problem: WaitError | EditError, conditions: list[Any]) -> None:
+def test_problem_is_reported_in_its_own_words(problem: WaitError | EditError, conditions: list[Any]) -> None:
     whole = status_of(connection(), found(problem=problem))
     tenants = status_of(shared(["gold"]), found(ALONE, AccountObservation("gold", None, problem)))
     assert said(whole) == said(tenants) == conditions
@@ -127,25 +127,25 @@ def test_a_problem_is_said_in_its_own_words(problem: WaitError | EditError, cond
     assert tenants.conditions[0].message == f"Tenant gold: {problem.message}"
 
 
-def test_without_a_tenant_none_is_named() -> None:
+def test_no_tenant_is_named_without_one() -> None:
     status = status_of(connection(), found(AccountObservation(None, None, REJECTED)))
     assert status.conditions[0].message == REJECTED.message
 
 
-def test_each_tenant_in_use_has_its_account_in_order() -> None:
+def test_accounts_of_tenants_in_use_are_listed_in_order() -> None:
     first = AccountObservation("1st", "acc-3", None)
     status = status_of(shared([None, "gold", "1st"]), found(GOLD, first, ALONE))
     assert status.accounts == (confirmed(ALONE), confirmed(first), confirmed(GOLD))
 
 
-def test_an_account_is_remembered_as_long_as_its_tenant_is_named() -> None:
+def test_account_is_kept_while_its_tenant_is_named() -> None:
     before = ConnectionStatus(accounts=(confirmed(ALONE), confirmed(GOLD)), internal=PROVEN)
     unknown = AccountObservation("gold", None, REJECTED)
     assert status_of(shared(["gold"], before), found(unknown)).accounts == before.accounts
     assert status_of(shared([None], before), found()).accounts == (confirmed(ALONE),)
 
 
-def test_accounts_that_another_token_confirmed_are_not_kept() -> None:
+def test_accounts_confirmed_by_another_token_are_dropped() -> None:
     before = ConnectionStatus(accounts=(confirmed(ALONE), confirmed(GOLD)), internal=PROVEN)
     after = status_of(shared(["gold"], before), found(ALONE, proof="proof-2"))
     assert after.accounts == (confirmed(ALONE),)
@@ -154,7 +154,7 @@ def test_accounts_that_another_token_confirmed_are_not_kept() -> None:
     assert status_of(shared(["gold"], lost), found(ALONE)).accounts == (confirmed(ALONE),)
 
 
-def test_while_the_token_is_not_read_what_it_confirmed_is_kept() -> None:
+def test_accounts_are_kept_while_the_token_is_unreadable() -> None:
     before = ConnectionStatus(accounts=(confirmed(ALONE),), internal=PROVEN)
     after = status_of(connection(before), found(proof=None))
     assert (after.accounts, after.internal.proof, after.internal.key_id) == (before.accounts, "proof-1", KEY.id)
@@ -166,14 +166,14 @@ class TestDeleting:
         assert said(status) == [("Ready", "False", "Deleting"), ("Reconciling", "True", "Deleting")]
         return status.conditions[0].message
 
-    def test_it_names_who_still_needs_it_and_the_cure(self) -> None:
+    def test_blocking_dependents_are_named_with_the_remedy(self) -> None:
         assert self.message("team-a/web", "team-b/web") == (
             "It is being deleted, and waits for the resources that need it to delete their integrations: "
             "team-a/web, team-b/web. Delete them, or let them refer to another connection of the same account."
         )
 
     @pytest.mark.parametrize(("number", "others"), [(10, False), (11, True)])
-    def test_it_names_ten_at_most(self, number: int, others: bool) -> None:  # noqa: FBT001 # pytest passes it
+    def test_at_most_ten_dependents_are_named(self, number: int, others: bool) -> None:  # noqa: FBT001 # pytest passes it
         message = self.message(*(f"team-a/{each}." for each in range(number)))
         assert message.count("team-a/") == 10
         assert (" and others. " in message) is others

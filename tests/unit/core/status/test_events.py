@@ -1,4 +1,4 @@
-"""Events: each transition once, and nothing while nothing changes."""
+"""Events: each transition once, and none without a change."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -47,7 +47,7 @@ def corrections(*minutes: int, **values: str) -> tuple[Correction, ...]:
 
 
 def told_of(steps: Sequence[ConditionInput | None]) -> list[EventNote]:
-    """What is published while one status after the other is written; None is a restart."""
+    """Return the Events of a sequence of statuses; None is a restart."""
     before, reported, said = ConnectionStatus(), None, list[EventNote]()
     for step in steps:
         if step is None:
@@ -82,13 +82,13 @@ STATUSES = st.builds(
 
 
 @given(STATUSES, st.builds(Reported, st.none() | st.just("Synced"), st.none() | st.sampled_from(PROBLEMS)))
-def test_a_status_that_is_written_again_says_nothing(status: Status, told: Reported) -> None:
+def test_rewritten_status_gives_no_event(status: Status, told: Reported) -> None:
     assert events_for(status, status, summarize(status.conditions, told)) == ()
     assert events_for(status, status, summarize(status.conditions)) == ()
 
 
 @given(STATUSES, STATUSES)
-def test_what_a_step_says_is_said_once(before: Status, after: Status) -> None:
+def test_step_gives_one_event(before: Status, after: Status) -> None:
     was = summarize(before.conditions)
     said = events_for(before, after, was)
     assert len({each.reason for each in said}) == len(said)
@@ -96,10 +96,8 @@ def test_what_a_step_says_is_said_once(before: Status, after: Status) -> None:
 
 
 @given(st.lists(STANDINGS, max_size=12), st.lists(st.integers(0, 11), max_size=3))
-def test_problems_and_their_ends_take_turns_whatever_comes_between(
-    steps: list[ConditionInput], again: list[int]
-) -> None:
-    """A state that is written twice, as by a retry, changes nothing of what is said."""
+def test_problem_and_recovery_alternate(steps: list[ConditionInput], again: list[int]) -> None:
+    """A state that is written twice, as by a retry, changes no Event."""
     said = told_of(steps)
     stood: str | None = None
     for note in said:
@@ -117,23 +115,23 @@ def test_problems_and_their_ends_take_turns_whatever_comes_between(
 
 
 @pytest.mark.parametrize("reason", PROBLEMS)
-def test_a_problem_that_somebody_has_to_mend_is_a_warning_with_its_cure(reason: Reason) -> None:
+def test_problem_that_needs_a_user_is_a_warning_with_its_remedy(reason: Reason) -> None:
     (problem, recovery) = told_of([SYNCED, ConditionInput(ReadyState.STALLED, reason, reason.remedy), SYNCED])
     assert problem == EventNote(reason, "Reconcile", reason.remedy, warning=True)
     assert recovery == EventNote(EventReason.RECOVERED, "Reconcile", f"Ready again: {reason} is over.")
 
 
 @pytest.mark.parametrize("reason", sorted(TRANSIENT - {Reason.SYNCED}))
-def test_what_passes_by_itself_is_no_event(reason: Reason) -> None:
+def test_transient_problem_is_no_event(reason: Reason) -> None:
     assert told_of([SYNCED, ConditionInput(ReadyState.RECONCILING, reason, "wait"), SYNCED]) == []
 
 
-def test_a_problem_is_not_said_again_by_retries_nor_after_an_outage_in_between() -> None:
+def test_problem_is_not_repeated_by_retries_or_after_an_outage() -> None:
     said = told_of([REJECTED, CREATING, REJECTED, GONE_QUIET, REJECTED, CREATING, SYNCED])
     assert [each.reason for each in said] == [Reason.TOKEN_REJECTED, EventReason.RECOVERED]
 
 
-def test_a_restart_says_nothing_again_and_still_tells_the_end() -> None:
+def test_restart_repeats_no_event_and_still_reports_the_recovery() -> None:
     assert told_of([REJECTED, None, REJECTED, CREATING, REJECTED]) == told_of([REJECTED])
     assert [each.reason for each in told_of([REJECTED, None, SYNCED])] == [Reason.TOKEN_REJECTED, EventReason.RECOVERED]
 
@@ -144,19 +142,19 @@ def test_one_problem_may_follow_another() -> None:
     assert said[-1].note == "Ready again: Contended is over."
 
 
-def test_a_drift_that_is_only_reported_is_a_warning_though_the_resource_is_ready() -> None:
+def test_reported_drift_is_a_warning_although_the_resource_is_ready() -> None:
     drift, over = told_of([SYNCED, DRIFTED, DRIFTED, SYNCED])
     assert drift == EventNote(Reason.DRIFTED, "Reconcile", "it differs", warning=True)
     assert over.reason is EventReason.RECOVERED
 
 
-def test_the_warning_about_a_drift_is_about_the_drift() -> None:
+def test_drift_warning_describes_the_drift() -> None:
     waits = ConditionInput(ReadyState.READY, Reason.SUSPENDED, "it waits", drifted="it differs")
     assert [each.note for each in told_of([SYNCED, waits])] == ["it differs"]
 
 
 @pytest.mark.parametrize("standing_of", [SYNCED, DRIFTED, REJECTED, GONE_QUIET])
-def test_the_last_reason_is_remembered_for_the_log(standing_of: ConditionInput) -> None:
+def test_last_reason_is_recorded_for_the_log(standing_of: ConditionInput) -> None:
     assert summarize(standing(standing_of)).reason == standing_of.reason
 
 
@@ -168,34 +166,34 @@ def test_the_last_reason_is_remembered_for_the_log(standing_of: ConditionInput) 
         (Origin.INFERRED, EventReason.INFERRED),
     ],
 )
-def test_how_a_resource_comes_by_its_integration_is_said(origin: Origin, happening: EventReason) -> None:
+def test_origin_of_the_integration_is_reported(origin: Origin, happening: EventReason) -> None:
     note = one(Status(), Status(id=7, origin=origin))
     assert (note.reason, note.action, note.warning) == (happening, happening.action, False)
     assert "7" in note.note
 
 
-def test_new_settings_that_netbird_accepted_are_an_update_and_the_first_are_not() -> None:
+def test_accepted_change_is_an_update_and_the_first_is_not() -> None:
     before = Status().evolve(id=7, applied=applied("a"))
     assert one(before, Status().evolve(id=7, applied=applied("b"))).reason is EventReason.UPDATED
     assert events_for(Status(id=7), before, Reported()) == ()
 
 
-def test_a_correction_is_said_once_and_is_no_update() -> None:
+def test_correction_is_one_event_and_no_update() -> None:
     before = Status().evolve(id=7, applied=applied("a"), corrections=corrections(1, url="digest"))
     after = Status().evolve(id=7, applied=applied("b"), corrections=corrections(1, 2))
     assert one(before, after).reason is EventReason.CORRECTED
-    # A LIST has shown what came of it: its values are forgotten.
+    # A LIST has shown its result, and its values are removed.
     assert events_for(before, before.evolve(corrections=corrections(1)), Reported()) == ()
 
 
-def test_an_integration_that_is_gone_and_its_successor_are_said_each() -> None:
+def test_lost_integration_and_its_successor_are_two_events() -> None:
     gone = one(Status(id=7, origin=Origin.CREATED), Status())
     assert (gone.reason, "7" in gone.note) == (EventReason.CORRECTED, True)
     both = events_for(Status(id=7), Status(id=8, origin=Origin.ADOPTED), Reported())
     assert [each.reason for each in both] == [EventReason.CORRECTED, EventReason.ADOPTED]
 
 
-def test_an_integration_that_an_adoption_elsewhere_replaces_is_left_and_not_gone() -> None:
+def test_integration_replaced_by_an_adoption_elsewhere_is_left_and_not_lost() -> None:
     before = Status().evolve(id=7, account_id="a", authority="https://one.example")
     for moved in ({"authority": "https://two.example"}, {"account_id": "b"}):
         after = before.evolve(id=8, origin=Origin.ADOPTED, **moved)
@@ -209,7 +207,7 @@ def test_an_integration_that_an_adoption_elsewhere_replaces_is_left_and_not_gone
     assert gone.reason is EventReason.CORRECTED
 
 
-def test_a_replaced_integration_that_is_recorded_no_longer_is_not_said_to_be_deleted() -> None:
+def test_replaced_integration_without_a_record_is_not_reported_as_deleted() -> None:
     before = Status().evolve(id=7, former=tuple(Former(id=each) for each in range(1, 4)))
     after = before.evolve(id=8, origin=Origin.CREATED, former=(Former(id=3), Former(id=7)))
     assert [each.reason for each in events_for(before, after, Reported())] == [
@@ -218,7 +216,7 @@ def test_a_replaced_integration_that_is_recorded_no_longer_is_not_said_to_be_del
     ]
 
 
-def test_a_resource_that_is_released_says_what_became_of_its_integration() -> None:
+def test_released_resource_reports_the_fate_of_its_integration() -> None:
     (deleted,) = deletion_events(Status(id=7), RemoveFinalizer())
     assert (deleted.reason, deleted.note) == (EventReason.DELETED, "Integration 7 was deleted in NetBird.")
     orphan = RemoveFinalizer("integration 7 of account a was left in NetBird")
@@ -231,11 +229,11 @@ def test_a_resource_that_is_released_says_what_became_of_its_integration() -> No
     assert list(deletion_events(Status(), RemoveFinalizer())) == []
 
 
-def test_an_event_has_a_word_of_one_closed_list() -> None:
+def test_event_reason_is_in_the_closed_list() -> None:
     assert not {each.value for each in EventReason} & {each.value for each in Reason}
 
 
-def test_several_enabled_integrations_of_an_account_are_named_and_one_is_not() -> None:
+def test_several_enabled_integrations_of_an_account_are_named() -> None:
     on, off = ([Integration(each, "a", "datadog", state, {}) for each in range(1, 501)] for state in (True, False))
     assert several_enabled_note([]) is None
     assert several_enabled_note([on[0], off[1]]) is None
