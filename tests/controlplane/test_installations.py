@@ -61,7 +61,7 @@ def reasons(plane: ControlPlane, namespace: str) -> list[str]:
     return [each["reason"] for each in conditions if each["type"] == "Ready"]
 
 
-def test_a_second_release_writes_nothing_is_not_ready_and_takes_over(
+def test_second_release_writes_nothing_is_not_ready_and_takes_over(
     control_plane: ControlPlane, netbird: RunningNetBird, namespace: str
 ) -> None:
     first, second = install(control_plane), install(control_plane, namespace=OTHER)

@@ -1,4 +1,4 @@
-"""/healthz fails when a restart would help, and only then: a restart loses what is only in memory."""
+"""The liveness page fails only when a restart would help, because a restart loses the memory."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,7 +11,7 @@ from netbird_streaming.config.settings import Settings
 
 @dataclass
 class Ages:
-    """Stands in for the controller and both watches: how old each says it is, in seconds."""
+    """A stand-in for the controller and both watches, with their ages in seconds."""
 
     queue: float = 0.0
     silent: float = 0.0
@@ -39,7 +39,7 @@ def verdict(ages: Ages | None) -> tuple[str | None, str | None]:
     return operator._liveness_problem(), operator._readiness_problem()
 
 
-def test_it_is_alive_and_not_ready_before_it_is_connected() -> None:
+def test_process_is_alive_and_not_ready_before_it_is_connected() -> None:
     assert verdict(None) == (None, "not connected to the Kubernetes API server yet")
 
 
@@ -55,5 +55,5 @@ def test_it_is_alive_and_not_ready_before_it_is_connected() -> None:
         (Ages(secrets=3600, outage=3590), None),
     ],
 )
-def test_what_makes_it_sick(ages: Ages, wrong: str | None) -> None:
+def test_causes_of_a_failing_liveness_probe(ages: Ages, wrong: str | None) -> None:
     assert verdict(ages)[0] == wrong

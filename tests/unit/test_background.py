@@ -13,7 +13,9 @@ async def failing(error: Exception) -> None:
     raise error
 
 
-async def test_a_defect_is_logged_at_once_and_never_by_the_garbage_collector(caplog: pytest.LogCaptureFixture) -> None:
+async def test_internal_error_is_logged_at_once_and_never_by_the_garbage_collector(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     unseen: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(str(context["message"])))
     task = background.start(failing(ValueError("hunter2")), "work")
@@ -26,7 +28,7 @@ async def test_a_defect_is_logged_at_once_and_never_by_the_garbage_collector(cap
     assert unseen == []
 
 
-async def test_an_expected_error_and_a_cancellation_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_expected_error_and_cancellation_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     tasks = {
         background.start(failing(RetryError(Reason.UNAVAILABLE, "away")), "request"),
         background.start(asyncio.sleep(60), "sleep"),
@@ -39,7 +41,7 @@ async def test_an_expected_error_and_a_cancellation_are_not_logged(caplog: pytes
     assert caplog.records == []
 
 
-def test_an_unexpected_error_tells_those_that_wait_its_type_and_no_text(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_reaches_waiters_by_its_type_without_text(caplog: pytest.LogCaptureFixture) -> None:
     problem = background.unexpected(ValueError("hunter2"), "Listing the integrations")
     assert (problem.reason, "ValueError" in problem.message, "hunter2" in problem.message) == (
         Reason.UNAVAILABLE,

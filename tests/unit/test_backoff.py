@@ -8,7 +8,7 @@ from netbird_streaming.backoff import Backoff
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 2.0), (1, 4.0), (3, 16.0), (4, 30.0), (10**6, 30.0)])
-def test_a_pause_doubles_with_each_failure_up_to_the_last(failures: int, seconds: float) -> None:
+def test_pause_doubles_with_each_failure_up_to_the_last(failures: int, seconds: float) -> None:
     assert Backoff(2.0, 30.0, jitter=0.0).pause(failures, random.Random(1)) == seconds
 
 

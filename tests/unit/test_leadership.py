@@ -1,4 +1,4 @@
-"""A process whose leading fails again and again is not ready; one that recovers is."""
+"""A process whose leadership fails repeatedly is not ready; one that recovers is."""
 
 from netbird_streaming.leadership import MANY_FAILURES, PAUSES, STABLE_SECONDS, LeadershipTerms
 
@@ -22,7 +22,7 @@ def test_pauses_grow_while_leading_fails_at_once() -> None:
     assert pauses == [*PAUSES, PAUSES[-1]]
 
 
-def test_failing_again_and_again_is_told_until_a_turn_lasts() -> None:
+def test_repeated_failure_is_reported_until_a_term_lasts() -> None:
     clock = Clock()
     turns = LeadershipTerms(clock)
     for number in range(MANY_FAILURES):
@@ -37,7 +37,7 @@ def test_failing_again_and_again_is_told_until_a_turn_lasts() -> None:
     assert turns.problem() is None
 
 
-def test_a_failure_after_a_turn_that_lasted_is_the_first() -> None:
+def test_failure_after_a_term_that_lasted_is_the_first() -> None:
     clock = Clock()
     turns = LeadershipTerms(clock)
     for _ in range(MANY_FAILURES):

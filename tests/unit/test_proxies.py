@@ -27,7 +27,7 @@ def chosen(url: str, environment: dict[str, str], *, all_proxy: bool = True) -> 
         ({"all_proxy": PROXY, "HTTPS_PROXY": "http://p:1"}, "http://p:1"),
     ],
 )
-def test_the_variable_of_the_scheme_names_the_proxy(environment: dict[str, str], proxy: str | None) -> None:
+def test_variable_of_the_scheme_names_the_proxy(environment: dict[str, str], proxy: str | None) -> None:
     assert chosen("https://netbird.example", environment) == proxy
 
 
@@ -58,7 +58,7 @@ def test_clients_of_kubernetes_ignore_all_proxy() -> None:
         ("https://[::ffff:10.128.11.39]", "10.128.0.0/16", "::ffff:0:0:0/96"),
     ],
 )
-def test_no_proxy_excludes_what_it_names_and_no_more(url: str, excluded: str, unless: str) -> None:
+def test_no_proxy_excludes_exactly_the_named_hosts(url: str, excluded: str, unless: str) -> None:
     junk = "::1/128,[fd00::1],10.0.0.0/99,1.2.3/8,[::1,:80,//,host:port,http://x,;, ,"
     assert chosen(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": excluded}) is None
     assert chosen(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": junk + excluded}) is None
@@ -88,7 +88,7 @@ def test_loopback_is_never_proxied(host: str) -> None:
         ("http://[hunter2", "is not the URL of a proxy"),
     ],
 )
-def test_a_proxy_that_can_not_be_used_is_described_without_its_value(value: str, fault: str | None) -> None:
+def test_unusable_proxy_is_described_without_its_value(value: str, fault: str | None) -> None:
     found = proxy_for("https://netbird.example", {"HTTPS_PROXY": value})
     assert found is not None
     assert "hunter2" not in repr(found)

@@ -92,12 +92,12 @@ def test_equal_event_of_one_version_has_the_same_name() -> None:
 
 @given(st.lists(st.integers(1, 2**63), min_size=2, unique=True), st.integers(1, 3))
 def test_names_are_in_the_order_of_the_events(versions: list[int], notes: int) -> None:
-    told = [
+    event_names = [
         event(pending_event(integration(resourceVersion=str(version)), NOTE, place, NOW), "i")["metadata"]["name"]
         for version in sorted(versions)
         for place in range(notes)
     ]
-    assert told == sorted(told)
+    assert event_names == sorted(event_names)
 
 
 def test_pending_events_are_sent_in_order_at_the_end() -> None:

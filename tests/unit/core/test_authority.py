@@ -1,4 +1,4 @@
-"""An id and an account mean something only with the server that named them."""
+"""The authority of ids and accounts: they are valid only with the server that named them."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -43,7 +43,7 @@ def reason_of(action: Action) -> Reason:
 
 
 def edited(spec: dict[str, Any] | None = None, **status: Any) -> EventStreamingIntegration:
-    """A resource that holds integration 5 and was edited since."""
+    """Return a resource with integration 5 and an edited spec."""
     return integration({"enabled": False, **(spec or {})}, status=held(integration(), **status))
 
 
@@ -57,37 +57,37 @@ def seen(resource: EventStreamingIntegration, **observed: Any) -> DecisionInput:
 
 class TestAnotherServer:
     @pytest.mark.parametrize("authority", ["authority-2", None])
-    def test_an_id_that_it_gave_is_neither_changed_nor_deleted(self, authority: str | None) -> None:
+    def test_id_of_another_authority_is_neither_changed_nor_deleted(self, authority: str | None) -> None:
         assert reason_of(decide(seen(edited(authority=authority)))) is Reason.ACCOUNT_MISMATCH
         assert reason_of(decide(seen(deleted(authority=authority)))) is Reason.ACCOUNT_MISMATCH
 
-    def test_an_id_of_the_same_server_and_account_is_used_through_any_connection(self) -> None:
+    def test_id_of_the_same_server_and_account_is_used_through_any_connection(self) -> None:
         moved = route_of(endpoint_digest="endpoint-2", credential_digest="proof-2")
         assert isinstance(decide(seen(edited(), target=moved)), Update)
         assert decide(seen(deleted(), target=moved)) == Delete(5)
 
-    def test_a_user_who_may_adopt_moves_an_integration_by_its_id(self) -> None:
+    def test_user_with_adoption_right_moves_an_integration_by_its_id(self) -> None:
         this = seen(edited(ADOPTING, **OTHER_SERVER))
         action = decide(this)
         assert action == RecordId(item(5), Origin.ADOPTED)
         assert isinstance(action, RecordId)
         moved = updates.with_id(this, action)
         assert moved.internal.authority == route_of().authority
-        # Another server gave the same id: what it stands for there is live, and stays recorded.
+        # Another server returned the same id. Its integration there is live, and stays recorded.
         assert [(each.id, each.authority) for each in moved.internal.former] == [(5, "authority-2")]
 
     @pytest.mark.parametrize(
         ("spec", "route"),
         [(ADOPTING, route_of(allow_adoption=False)), ({"adoption": {"policy": "Match"}}, route_of()), ({}, route_of())],
     )
-    def test_nothing_else_moves_it(self, spec: dict[str, Any], route: Any) -> None:
+    def test_integration_is_moved_by_nothing_else(self, spec: dict[str, Any], route: Any) -> None:
         assert reason_of(decide(seen(edited(spec, **OTHER_SERVER), target=route))) is Reason.ACCOUNT_MISMATCH
 
-    def test_an_integration_that_is_not_there_is_not_created_in_its_place(self) -> None:
+    def test_missing_integration_is_not_created_in_its_place(self) -> None:
         this = case(edited(ADOPTING, **OTHER_SERVER), snapshot=view())
         assert reason_of(decide(this)) is Reason.ADOPTION_NOT_FOUND
 
-    def test_in_a_tenant_nothing_is_adopted_before_its_account_is_confirmed(self) -> None:
+    def test_adoption_in_a_tenant_needs_its_confirmed_account(self) -> None:
         wanted = integration({"adoption": {"policy": "Override", "id": 5}})
         unconfirmed = route_of(tenant_id="gold", account=None)
         assert decide(seen(wanted, target=unconfirmed)) == ConfirmAccount()
@@ -95,7 +95,7 @@ class TestAnotherServer:
 
 
 class TestUnknownAccount:
-    def test_the_credentials_that_the_id_was_received_with_may_use_it(self) -> None:
+    def test_credentials_that_received_the_id_may_use_it(self) -> None:
         assert isinstance(decide(seen(edited(account_id=None))), Update)
         assert decide(seen(deleted(account_id=None))) == Delete(5)
 
@@ -107,7 +107,7 @@ class TestUnknownAccount:
 
 
 class TestAnotherOwner:
-    def test_what_another_resource_holds_in_the_account_is_neither_changed_nor_deleted(self) -> None:
+    def test_integration_of_another_resource_in_the_account_is_neither_changed_nor_deleted(self) -> None:
         others = Others({5: "team-b/web"})
         for resource in (edited(), deleted()):
             action = decide(seen(resource, owners=others))
@@ -139,16 +139,16 @@ class TestAmbiguousCreate:
         target = route_of(allow_adoption=allow_adoption)
         return case(integration(spec, status=status), memory=memory, snapshot=listed, target=target)
 
-    def test_choosing_one_of_several_takes_the_right_to_adopt(self) -> None:
+    def test_choice_among_candidates_needs_the_right_to_adopt(self) -> None:
         assert reason_of(decide(self.case(9, 10, allow_adoption=False))) is Reason.ADOPTION_NOT_ALLOWED
-        told = self.case(9, 10, allow_adoption=True)
-        action = decide(told)
+        named = self.case(9, 10, allow_adoption=True)
+        action = decide(named)
         assert isinstance(action, Report)
-        status = updates.reported(told, action)
-        known = told.desired.resource.model_copy(update={"status": status})
-        chosen = replace(told, desired=replace(told.desired, resource=known), recorded=told.recorded)
+        status = updates.reported(named, action)
+        known = named.desired.resource.model_copy(update={"status": status})
+        chosen = replace(named, desired=replace(named.desired, resource=known), recorded=named.recorded)
         again = replace(chosen, recorded=replace(chosen.recorded, status=status))
         assert decide(again) == RecordId(item(10), Origin.ADOPTED)
 
-    def test_what_is_proven_to_be_the_outcome_needs_no_adoption(self) -> None:
+    def test_proven_outcome_needs_no_adoption(self) -> None:
         assert decide(self.case(9, allow_adoption=False)) == RecordId(item(9), Origin.INFERRED)

@@ -1,4 +1,4 @@
-"""decide(): one action for every case, and the right one for those that matter."""
+"""The function decide(): one action for every input, and the right one for the important ones."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -70,56 +70,56 @@ def reason_of(action: Action) -> Reason:
 
 
 class TestCreating:
-    def test_the_finalizer_comes_first(self) -> None:
+    def test_finalizer_is_added_first(self) -> None:
         assert decide(case(integration(finalizers=[]))) == AddFinalizer()
 
-    def test_a_list_begun_after_the_finalizer_comes_next(self) -> None:
+    def test_list_begun_after_the_finalizer_comes_next(self) -> None:
         memory = Memory(finalizer_seen_at=NOW - 5)
         assert decide(case(integration(), memory=memory, snapshot=view(begun=NOW - 6))) == WaitForList(NOW - 5)
 
-    def test_then_the_intent_holds_what_a_lost_answer_needs(self) -> None:
+    def test_intent_holds_everything_that_a_lost_response_needs(self) -> None:
         action = decide(case(integration(), snapshot=view(item(9, config={"url": "https://other.example/"}))))
         assert isinstance(action, Create)
         assert (action.intent.attempt, action.intent.since) == (1, WALL)
         assert action.intent.until == WALL + timedelta(seconds=20 + 30 + 60)
         assert URL not in action.intent.signature.values()
 
-    def test_an_old_list_is_not_good_enough(self) -> None:
+    def test_old_list_is_not_sufficient(self) -> None:
         assert decide(case(integration(), snapshot=view(begun=NOW - 21))) == WaitForList(NOW)
 
-    def test_a_list_from_before_our_own_delete_is_not_good_enough(self) -> None:
+    def test_list_from_before_our_own_delete_is_not_sufficient(self) -> None:
         assert decide(case(integration(), snapshot=view(begun=NOW - 3), deleted_at=NOW - 2)) == WaitForList(NOW - 2)
 
-    def test_an_identical_stranger_blocks_it(self) -> None:
+    def test_identical_unowned_integration_blocks_the_create(self) -> None:
         assert reason_of(decide(case(integration(), snapshot=view(item(9))))) is Reason.IDENTICAL_EXISTS
 
-    def test_a_masked_stranger_counts_as_identical(self) -> None:
+    def test_masked_unowned_integration_counts_as_identical(self) -> None:
         masked = item(9, config={"url": "****", "headers": "****", "body_template": ""})
         assert reason_of(decide(case(integration(), snapshot=view(masked)))) is Reason.IDENTICAL_EXISTS
 
-    def test_another_resources_twin_is_a_conflict(self) -> None:
+    def test_identical_integration_of_another_resource_is_a_conflict(self) -> None:
         action = decide(case(integration(), snapshot=view(item(9)), owners=Others({9: "team-b/web"})))
         assert reason_of(action) is Reason.OWNERSHIP_CONFLICT
 
-    def test_a_rival_goes_first(self) -> None:
+    def test_conflicting_owner_has_precedence(self) -> None:
         assert (
             reason_of(decide(case(integration(), snapshot=view(), conflicting_owner="team-a/older")))
             is Reason.OWNERSHIP_CONFLICT
         )
 
-    def test_a_suspended_resource_creates_nothing(self) -> None:
+    def test_suspended_resource_creates_nothing(self) -> None:
         assert reason_of(decide(case(integration({"suspend": True}), snapshot=view()))) is Reason.SUSPENDED
 
-    def test_without_a_connection_it_says_so(self) -> None:
+    def test_missing_connection_is_reported(self) -> None:
         assert reason_of(decide(case(integration(), target=BROKEN))) is Reason.CONNECTION_NOT_FOUND
 
     @pytest.mark.parametrize("resource", [integration(), integration(status=held(integration()))])
-    def test_without_its_secrets_it_says_so(self, resource: EventStreamingIntegration) -> None:
+    def test_missing_secrets_are_reported(self, resource: EventStreamingIntegration) -> None:
         missing = WaitError(Reason.SECRET_NOT_FOUND, "Secret x does not exist")
         report = Report(ReadyState.RECONCILING, Reason.SECRET_NOT_FOUND, "Secret x does not exist")
         assert decide(case(resource, payload=missing, snapshot=view())) == report
 
-    def test_what_only_a_person_can_mend_is_stalled(self) -> None:
+    def test_error_that_only_a_user_can_fix_is_stalled(self) -> None:
         unusable = EditError(Reason.RESOURCE_UNREADABLE, "the block is missing")
         report = Report(ReadyState.STALLED, Reason.RESOURCE_UNREADABLE, "the block is missing")
         assert decide(case(integration(), payload=unusable)) == report
@@ -138,26 +138,26 @@ class TestUnknownOutcome:
         )
         return case(self.open(), memory=memory, snapshot=view(*items, begun=begun), **observed)
 
-    def test_it_waits_until_no_late_commit_is_possible(self) -> None:
+    def test_create_waits_until_no_late_commit_is_possible(self) -> None:
         action = decide(self.case(over=NOW - 10))
         assert reason_of(action) is Reason.CREATE_OUTCOME_UNKNOWN
         assert isinstance(action, Report)
         assert action.retry_at == NOW + 55
 
-    def test_it_says_what_was_met_instead_of_an_answer(self) -> None:
+    def test_error_in_place_of_a_response_is_reported(self) -> None:
         known = self.case(over=NOW - 10)
         memory = replace(known.memory, create=replace(known.memory.create, error="NetBird failed (500)."))
         said = decide(replace(known, recorded=replace(known.recorded, memory=memory)))
         assert isinstance(said, Report)
         assert said.message.startswith("NetBird failed (500). The response to the create was lost.")
 
-    def test_it_looks_with_a_list_begun_after_the_wait(self) -> None:
+    def test_outcome_needs_a_list_begun_after_the_wait(self) -> None:
         assert decide(self.case(begun=NOW - 2)) == WaitForList(NOW - 1)
 
-    def test_one_new_match_is_bound_and_marked(self) -> None:
+    def test_one_new_match_is_recorded_and_marked_as_inferred(self) -> None:
         assert decide(self.case(item(9))) == RecordId(item(9), Origin.INFERRED)
 
-    def test_none_leads_to_another_attempt_that_remembers_the_first(self) -> None:
+    def test_no_match_causes_another_attempt_that_remembers_the_first(self) -> None:
         first = self.case()
         once = replace(
             first,
@@ -178,13 +178,13 @@ class TestUnknownOutcome:
         assert action.intent.attempt == 2
         assert [each.attempt for each in action.unresolved] == [1]
 
-    def test_several_are_named_and_left_alone(self) -> None:
+    def test_several_candidates_are_named_and_not_touched(self) -> None:
         action = decide(self.case(item(9), item(10)))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
         assert isinstance(action, Report)
         assert "9, 10" in action.message
 
-    def test_of_several_the_user_may_choose_by_adoption_once_they_are_told(self) -> None:
+    def test_user_may_adopt_one_of_several_named_candidates(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 10}}, status=self.open().status)
         memory, listed = (
             Memory(
@@ -193,14 +193,14 @@ class TestUnknownOutcome:
             view(item(9), item(10), begun=NOW - 0.5),
         )
         seen = case(resource, memory=memory, snapshot=listed)
-        told = decide(seen)
-        assert isinstance(told, Report)
-        assert (told.reason, told.retry_at) == (Reason.CREATE_AMBIGUOUS, NOW)
-        assert "9, 10" in told.message
-        knowing = resource.model_copy(update={"status": updates.reported(seen, told)})
+        report = decide(seen)
+        assert isinstance(report, Report)
+        assert (report.reason, report.retry_at) == (Reason.CREATE_AMBIGUOUS, NOW)
+        assert "9, 10" in report.message
+        knowing = resource.model_copy(update={"status": updates.reported(seen, report)})
         assert decide(case(knowing, memory=memory, snapshot=listed)) == RecordId(item(10), Origin.ADOPTED)
 
-    def test_the_only_one_may_be_adopted_at_once(self) -> None:
+    def test_single_candidate_may_be_adopted_at_once(self) -> None:
         resource = integration({"adoption": {"policy": "Match", "id": 9}}, status=self.open().status)
         memory = Memory(
             finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
@@ -218,7 +218,7 @@ class TestUnknownOutcome:
         ],
         ids=["older", "younger", "other settings", "other platform"],
     )
-    def test_what_can_not_be_ours_is_not_bound(self, stranger: Any) -> None:
+    def test_integration_that_can_not_be_ours_is_not_recorded(self, stranger: Any) -> None:
         assert not isinstance(decide(self.case(stranger)), RecordId)
 
     @pytest.mark.parametrize(
@@ -232,11 +232,11 @@ class TestUnknownOutcome:
             (None, True),
         ],
     )
-    def test_ten_minutes_between_clocks_are_allowed_for(self, created_at: str | None, bound: bool) -> None:  # noqa: FBT001 # pytest passes it
+    def test_ten_minutes_between_clocks_are_tolerated(self, created_at: str | None, bound: bool) -> None:  # noqa: FBT001 # pytest passes it
         assert isinstance(decide(self.case(item(9, created_at=created_at))), RecordId) is bound
 
     @pytest.mark.parametrize("missing", [{"since": None}, {"until": None}, {"since": None, "until": None}])
-    def test_where_the_server_tells_no_time_none_is_compared(self, missing: dict[str, None]) -> None:
+    def test_missing_time_is_not_compared(self, missing: dict[str, None]) -> None:
         resource = integration(status=Status().evolve(creation=intent_of(integration(), **missing), owner_uid=UID))
         memory = Memory(
             finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
@@ -245,7 +245,7 @@ class TestUnknownOutcome:
         action = decide(case(resource, memory=memory, snapshot=view(late, begun=NOW - 0.5)))
         assert action == RecordId(late, Origin.INFERRED)
 
-    def test_attempts_that_are_alike_are_remembered_as_one(self) -> None:
+    def test_equal_attempts_are_merged(self) -> None:
         first = intent_of(integration(), until=WALL - timedelta(minutes=9))
         others = [intent_of(integration(), signature={"url": each}) for each in ("one", "two")]
         last = intent_of(integration(), attempt=4)
@@ -259,7 +259,7 @@ class TestUnknownOutcome:
         assert action.unresolved == (others[0], merged, others[1])
         assert action.intent.attempt == 5
 
-    def test_what_was_there_before_the_attempt_is_not_bound(self) -> None:
+    def test_integration_from_before_the_attempt_is_not_recorded(self) -> None:
         known = new_intent(case(integration()), payload_of(integration()), ROUTE, view(item(8), item(9)))
         resource = integration(status=Status().evolve(creation=known, owner_uid=UID))
         memory = Memory(
@@ -272,10 +272,10 @@ class TestUnknownOutcome:
         found = decide(case(resource, memory=memory, snapshot=view(*listed, ours, begun=NOW - 0.5)))
         assert found == RecordId(ours, Origin.INFERRED)
 
-    def test_what_another_resource_holds_is_not_bound(self) -> None:
+    def test_integration_of_another_resource_is_not_recorded(self) -> None:
         assert not isinstance(decide(self.case(item(9), owners=Others({9: "team-b/web"}))), RecordId)
 
-    def test_with_another_fingerprint_key_nothing_is_inferred(self) -> None:
+    def test_other_fingerprint_key_prevents_inference(self) -> None:
         resource = integration(status=Status().evolve(creation=intent_of(integration(), key_id="lost"), owner_uid=UID))
         memory = Memory(
             finalizer_seen_at=NOW - 100, create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61)
@@ -283,7 +283,7 @@ class TestUnknownOutcome:
         action = decide(case(resource, memory=memory, snapshot=view(item(9), begun=NOW - 0.5)))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
-    def test_through_another_connection_nothing_is_concluded(self) -> None:
+    def test_other_connection_prevents_inference(self) -> None:
         elsewhere = Target(
             authority=AUTHORITY,
             endpoint_digest="endpoint-2",
@@ -293,7 +293,7 @@ class TestUnknownOutcome:
         )
         assert reason_of(decide(self.case(target=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
-    def test_with_another_accounts_token_nothing_is_concluded(self) -> None:
+    def test_token_of_another_account_prevents_inference(self) -> None:
         elsewhere = Target(
             authority=AUTHORITY,
             endpoint_digest="endpoint-1",
@@ -303,11 +303,11 @@ class TestUnknownOutcome:
         )
         assert reason_of(decide(self.case(target=elsewhere))) is Reason.ACCOUNT_UNCONFIRMED
 
-    def test_the_account_is_confirmed_before_anything_is_concluded(self) -> None:
+    def test_account_is_confirmed_before_inference(self) -> None:
         unknown = route_of(account=None)
         assert decide(self.case(target=unknown)) == ConfirmAccount()
 
-    def test_an_answered_post_is_bound_before_anything_else(self) -> None:
+    def test_answered_post_is_recorded_before_anything_else(self) -> None:
         payload = payload_of(integration())
         created = CreatedIntegration(
             item(9), AUTHORITY, "proof-1", Applied(fingerprint=payload.fingerprint, key_id=KEY.id), {}, enabled=True
@@ -315,13 +315,13 @@ class TestUnknownOutcome:
         action = decide(case(self.open(), memory=Memory(create=CreateAttempt(created=created)), target=BROKEN))
         assert action == RecordId(item(9), Origin.CREATED, created)
 
-    def test_a_late_commit_of_an_attempt_that_was_given_up_is_named(self) -> None:
+    def test_late_commit_of_an_unresolved_create_is_named(self) -> None:
         resource = integration()
         status = held(resource, unresolved_creations=(intent_of(resource),))
         action = decide(case(integration(status=status), snapshot=view(item(5), item(9))))
         assert reason_of(action) is Reason.CREATE_AMBIGUOUS
 
-    def test_a_late_commit_is_looked_for_as_long_as_all_was_not_well(self) -> None:
+    def test_late_commit_is_searched_until_everything_is_in_sync(self) -> None:
         resource = integration()
         synced = Condition(type="Ready", status="True", reason=Reason.SYNCED.value, last_transition_time=WALL)
         memory = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 1))
@@ -330,7 +330,7 @@ class TestUnknownOutcome:
             assert (decide(case(integration(status=status), memory=memory)) == WaitForList(NOW)) is looks
 
     @pytest.mark.parametrize(("number", "refused"), [(8, False), (9, True)])
-    def test_after_many_different_attempts_none_is_tried_any_more(self, number: int, refused: bool) -> None:  # noqa: FBT001 # pytest passes it
+    def test_many_different_attempts_stop_further_creates(self, number: int, refused: bool) -> None:  # noqa: FBT001 # pytest passes it
         attempts = tuple(intent_of(integration(), signature={"url": str(each)}) for each in range(number))
         resource = integration(status=Status().evolve(unresolved_creations=attempts, owner_uid=UID))
         action = decide(case(resource, snapshot=view()))
@@ -340,29 +340,29 @@ class TestUnknownOutcome:
 
 
 class TestKeeping:
-    def test_nothing_changed_is_ready(self) -> None:
+    def test_unchanged_resource_is_ready(self) -> None:
         action = decide(case(integration(status=held(integration())), snapshot=view(item())))
         assert isinstance(action, Report)
         assert (action.state, action.reason) == (ReadyState.READY, Reason.SYNCED)
 
-    def test_another_spec_is_a_put(self) -> None:
+    def test_changed_spec_is_a_put(self) -> None:
         resource = integration({"genericHTTP": {"url": "https://new.example/"}}, status=held(integration()))
         action = decide(case(resource, snapshot=view(item())))
         assert isinstance(action, Update)
         assert action.correction is None
 
-    def test_a_post_that_ignored_enabled_is_followed_by_a_put(self) -> None:
+    def test_post_that_ignored_enabled_is_followed_by_a_put(self) -> None:
         resource = integration({"enabled": False})
         action = decide(
             case(integration({"enabled": False}, status=held(resource, enabled=True)), snapshot=view(item()))
         )
         assert isinstance(action, Update)
 
-    def test_a_put_is_about_the_id_that_is_held_and_sends_what_is_wanted(self) -> None:
+    def test_put_uses_the_owned_id_and_the_current_spec(self) -> None:
         resource = integration({"enabled": False}, status=held(integration()))
         assert decide(case(resource, snapshot=view(item()))) == Update(5, payload_of(resource))
 
-    def test_no_put_while_suspended_nor_where_another_has_the_better_claim(self) -> None:
+    def test_no_put_while_suspended_or_if_another_owner_has_precedence(self) -> None:
         changed = {"enabled": False}
         suspended = integration({**changed, "suspend": True}, status=held(integration()))
         action = decide(case(suspended, snapshot=view(item())))
@@ -377,7 +377,7 @@ class TestKeeping:
     @pytest.mark.parametrize(
         ("looked", "seconds", "foreign"), [(None, 5, False), (None, 15, True), (NOW - 3, 5, True), (NOW - 60, 5, False)]
     )
-    def test_a_server_may_stamp_our_own_write_a_little_later_until_it_was_compared(
+    def test_server_may_stamp_our_write_later_until_it_was_compared(
         self,
         looked: float | None,
         seconds: int,
@@ -388,7 +388,7 @@ class TestKeeping:
         action = decide(case(integration(status=held(integration())), memory=memory, snapshot=view(touched)))
         assert isinstance(action, Update) is foreign
 
-    def test_an_unanswered_put_is_repeated_only_after_a_look(self) -> None:
+    def test_unanswered_put_is_repeated_only_after_a_list(self) -> None:
         resource = integration({"enabled": False}, status=held(integration()))
         memory = Memory(write=LastWrite(unknown_at=NOW - 1, at=NOW - 50))
         assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW - 2))) == WaitForList(NOW - 1)
@@ -402,7 +402,7 @@ class TestKeeping:
         assert set(action.correction.values) == {"url"}
         assert "evil" not in str(action.correction)
 
-    def test_what_somebody_else_wrote_again_is_no_form_of_the_servers_own(self) -> None:
+    def test_repeated_change_of_another_client_is_not_normalized(self) -> None:
         other = {"url": "https://evil.example/", "headers": "{}", "body_template": ""}
         shown, known = (
             view(item(config=other, updated_at=LATER)),
@@ -417,7 +417,7 @@ class TestKeeping:
         )
         assert isinstance(again, Update)
 
-    def test_a_later_write_of_somebody_else_is_drift_though_all_looks_the_same(self) -> None:
+    def test_later_write_of_another_client_is_drift_although_values_are_equal(self) -> None:
         action = decide(case(integration(status=held(integration())), snapshot=view(item(updated_at=LATER))))
         assert isinstance(action, Update)
 
@@ -425,14 +425,14 @@ class TestKeeping:
         shown = item(config={"url": URL, "headers": "****", "body_template": "", "novel": "x"})
         assert reason_of(decide(case(integration(status=held(integration())), snapshot=view(shown)))) is Reason.SYNCED
 
-    def test_in_report_mode_drift_is_said_and_left(self) -> None:
+    def test_drift_in_report_mode_is_reported_and_kept(self) -> None:
         drifted = item(enabled=False)
         resource = integration({"driftPolicy": "Report"}, status=held(integration()))
         action = decide(case(resource, snapshot=view(drifted)))
         assert isinstance(action, Report)
         assert action.drifted is not None
 
-    def test_what_is_shown_again_after_a_correction_was_not_applied(self) -> None:
+    def test_value_that_returns_after_a_correction_was_not_applied(self) -> None:
         shown = item(config={"url": f"{URL}/other", "headers": "{}", "body_template": ""})
         status = held(integration())
         first = decide(case(integration(status=status), snapshot=view(shown)))
@@ -443,12 +443,12 @@ class TestKeeping:
         assert second.reason is Reason.NOT_APPLIED
         assert "url" in second.message
 
-    def test_the_third_correction_within_an_hour_is_the_last(self) -> None:
+    def test_third_correction_within_an_hour_is_the_last(self) -> None:
         corrections = tuple(Correction(at=WALL - timedelta(minutes=each), values={}) for each in (50, 30, 10))
         resource = integration(status=held(integration(), corrections=corrections))
         assert reason_of(decide(case(resource, snapshot=view(item(enabled=False))))) is Reason.CONTENDED
 
-    def test_contention_lasts_until_somebody_asks(self) -> None:
+    def test_contention_lasts_until_a_user_requests_a_reconcile(self) -> None:
         contended = Condition(type="Ready", status="False", reason="Contended", last_transition_time=WALL)
         stalled = contended.model_copy(update={"type": "Stalled", "status": "True"})
         status = held(integration(), conditions=(contended, stalled))
@@ -457,7 +457,7 @@ class TestKeeping:
         asked = integration(status=status, annotations={"integrations.netbird.io/reconcile-requested-at": "now"})
         assert isinstance(decide(case(asked, snapshot=shown)), Update)
 
-    def test_the_time_between_the_two_observations_is_a_setting(self) -> None:
+    def test_interval_between_two_observations_is_a_setting(self) -> None:
         missing = Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 1, since=NOW - 5))
         default = case(integration(status=held(integration())), memory=missing, snapshot=view(begun=NOW))
         waits = decide(default)
@@ -498,18 +498,18 @@ class TestKeeping:
         assert decide(case(leaving, snapshot=view(item()))) == Delete(5)
         assert decide(case(leaving, snapshot=view(other))) == ProveAbsence(5)
 
-    def test_what_another_resource_owns_too_is_not_written(self) -> None:
+    def test_integration_with_two_owners_is_not_written(self) -> None:
         changed = integration({"enabled": False}, status=held(integration()))
         refused = decide(case(changed, snapshot=view(item()), owners=Others({5: "team-b/web"})))
         assert reason_of(refused) is Reason.OWNERSHIP_CONFLICT
 
-    def test_an_old_list_vouches_for_no_write(self) -> None:
+    def test_old_list_permits_no_write(self) -> None:
         changed = integration({"enabled": False}, status=held(integration()))
         assert decide(case(changed, snapshot=view(item(), begun=NOW - 21))) == WaitForList(NOW - 20)
         just_written = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 20))
         assert isinstance(decide(case(changed, memory=just_written)), Update)
 
-    def test_in_report_mode_a_remote_deletion_is_not_made_good(self) -> None:
+    def test_deleted_integration_in_report_mode_is_not_created_again(self) -> None:
         spec = {"driftPolicy": "Report"}
         resource = integration(spec, status=held(integration(spec)))
         missing = Memory(finalizer_seen_at=NOW - 100, absence=Absence(not_found_at=NOW - 0.9, since=NOW - 90))
@@ -518,7 +518,7 @@ class TestKeeping:
         assert isinstance(gone, Report)
         assert gone.drifted == gone.message
 
-    def test_a_list_from_before_our_own_write_does_not_make_it_doubtful(self) -> None:
+    def test_list_from_before_our_own_write_does_not_invalidate_it(self) -> None:
         memory = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(at=NOW - 0.5))
         assert (
             reason_of(decide(case(integration(status=held(integration())), memory=memory, snapshot=view())))
@@ -526,7 +526,7 @@ class TestKeeping:
         )
 
     @pytest.mark.parametrize("missing", [None, NOW - 0.5])
-    def test_without_a_404_and_a_list_that_began_later_nothing_is_gone(self, missing: float | None) -> None:
+    def test_absence_needs_a_404_and_a_list_that_began_later(self, missing: float | None) -> None:
         assert not existing.is_gone(
             case(
                 integration(status=held(integration())),
@@ -544,13 +544,13 @@ class TestKeeping:
         ],
         ids=["an id", "an open create", "one that was given up"],
     )
-    def test_a_stripped_finalizer_is_put_back_while_anything_may_be_in_netbird(self, status: Status) -> None:
+    def test_removed_finalizer_is_added_again_while_an_integration_may_exist(self, status: Status) -> None:
         assert decide(case(integration(status=status, finalizers=[]), target=BROKEN)) == AddFinalizer()
 
-    def test_where_nothing_can_be_none_is_put_on(self) -> None:
+    def test_finalizer_is_not_added_if_no_integration_can_exist(self) -> None:
         assert reason_of(decide(case(integration(finalizers=[]), target=BROKEN))) is Reason.CONNECTION_NOT_FOUND
 
-    def test_in_another_account_nothing_is_touched(self) -> None:
+    def test_nothing_is_touched_in_another_account(self) -> None:
         elsewhere = Target(
             authority=AUTHORITY,
             endpoint_digest="endpoint-1",
@@ -561,17 +561,17 @@ class TestKeeping:
         resource = integration({"enabled": False}, status=held(integration()))
         assert reason_of(decide(case(resource, target=elsewhere))) is Reason.ACCOUNT_MISMATCH
 
-    def test_an_unconfirmed_account_is_confirmed_first(self) -> None:
+    def test_unconfirmed_account_is_confirmed_first(self) -> None:
         unknown = route_of(account=None)
         assert (
             decide(case(integration({"enabled": False}, status=held(integration())), target=unknown))
             == ConfirmAccount()
         )
 
-    def test_a_restart_with_nothing_changed_needs_one_look_and_no_more(self) -> None:
+    def test_restart_without_a_change_needs_one_list_and_no_more(self) -> None:
         assert decide(case(integration(status=held(integration())))) == WaitForList(0.0)
 
-    def test_after_our_own_write_nothing_is_asked_of_the_server(self) -> None:
+    def test_own_write_needs_no_request_afterwards(self) -> None:
         memory = Memory(finalizer_seen_at=NOW - 9, write=LastWrite(at=NOW - 1))
         assert reason_of(decide(case(integration(status=held(integration())), memory=memory))) is Reason.SYNCED
 
@@ -580,16 +580,16 @@ class TestAdopting:
     def adopting(self, policy: str, **adoption: Any) -> EventStreamingIntegration:
         return integration({"adoption": {"policy": policy, **adoption}})
 
-    def test_match_takes_the_only_identical_one(self) -> None:
+    def test_match_adopts_the_only_identical_one(self) -> None:
         assert decide(case(self.adopting("Match"), snapshot=view(item(9)))) == RecordId(item(9), Origin.ADOPTED)
 
-    def test_of_several_identical_ones_none_is_taken(self) -> None:
+    def test_none_of_several_identical_ones_is_adopted(self) -> None:
         action = decide(case(integration({"adoption": {"policy": "Match"}}), snapshot=view(item(5), item(9))))
         assert reason_of(action) is Reason.ADOPTION_AMBIGUOUS
         assert isinstance(action, Report)
         assert action.message.startswith("Integrations 5, 9 are identical to the resource.")
 
-    def test_match_creates_where_there_is_none(self) -> None:
+    def test_match_creates_if_there_is_none(self) -> None:
         assert isinstance(decide(case(self.adopting("Match"), snapshot=view())), Create)
 
     @pytest.mark.parametrize(
@@ -601,18 +601,18 @@ class TestAdopting:
             ("Override", (item(9, platform="s3"),), Reason.PLATFORM_MISMATCH),
         ],
     )
-    def test_an_id_is_adopted_or_refused_and_never_created(self, policy: str, shown: Any, reason: Reason) -> None:
+    def test_id_is_adopted_or_refused_and_never_created(self, policy: str, shown: Any, reason: Reason) -> None:
         assert reason_of(decide(case(self.adopting(policy, id=9), snapshot=view(*shown)))) is reason
 
-    def test_override_takes_what_differs(self) -> None:
+    def test_override_adopts_a_different_one(self) -> None:
         other = item(9, config={"url": "https://other.example"})
         assert decide(case(self.adopting("Override", id=9), snapshot=view(other))) == RecordId(other, Origin.ADOPTED)
 
-    def test_what_another_resource_holds_is_refused(self) -> None:
+    def test_integration_of_another_resource_is_refused(self) -> None:
         claimed = case(self.adopting("Override", id=9), snapshot=view(item(9)), owners=Others({9: "team-b/web"}))
         assert reason_of(decide(claimed)) is Reason.ADOPTION_CLAIMED
 
-    def test_the_administrator_may_forbid_it(self) -> None:
+    def test_administrator_may_forbid_adoption(self) -> None:
         target = Target(
             authority=AUTHORITY,
             endpoint_digest="endpoint-1",
@@ -629,7 +629,7 @@ class TestAdopting:
         restored = held(integration(), owner_uid="another")
         assert reason_of(decide(case(integration(status=restored), snapshot=view(item(5))))) is Reason.RESTORED_STATUS
 
-    def test_a_restored_claim_survives_the_report_about_it(self) -> None:
+    def test_restored_id_survives_its_report(self) -> None:
         resource = integration(status=held(integration(), owner_uid="another"))
         first = case(resource, snapshot=view(item(5, config={"url": "https://changed.example"})))
         action = decide(first)
@@ -638,7 +638,7 @@ class TestAdopting:
         assert written.status.id is None
         assert reason_of(decide(replace(first, **_as(written)))) is Reason.RESTORED_STATUS
 
-    def test_a_status_without_its_owner_is_a_claim_and_is_not_called_restored(self) -> None:
+    def test_status_without_its_owner_is_unverified_and_not_called_restored(self) -> None:
         resource = integration(status=held(integration(), owner_uid=None))
         first = case(resource, snapshot=view(item(5)))
         action = decide(first)
@@ -658,19 +658,19 @@ class TestDeleting:
     def gone(self, spec: dict[str, Any] | None = None, status: Status | None = None, **metadata: Any) -> Any:
         return integration(spec, status, deletionTimestamp="2026-05-01T11:59:00Z", **metadata)
 
-    def test_the_integration_goes_first(self) -> None:
+    def test_integration_is_deleted_first(self) -> None:
         assert decide(case(self.gone(status=held(integration())), snapshot=view(item()))) == Delete(5)
 
-    def test_then_the_finalizer(self) -> None:
+    def test_finalizer_is_removed_next(self) -> None:
         assert (
             decide(case(self.gone(status=held(integration())), memory=Memory(write=LastWrite(deleted=True))))
             == RemoveFinalizer()
         )
 
-    def test_nothing_held_is_released_without_a_connection(self) -> None:
+    def test_resource_without_integration_is_released_without_a_connection(self) -> None:
         assert decide(case(self.gone(), target=BROKEN)) == RemoveFinalizer()
 
-    def test_what_attempts_that_were_given_up_have_made_is_looked_for_before_it_is_let_go(self) -> None:
+    def test_results_of_unresolved_creates_are_searched_before_the_release(self) -> None:
         status = Status().evolve(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
         resource = self.gone(status=status)
         assert decide(case(resource)) == WaitForList(NOW)
@@ -678,12 +678,12 @@ class TestDeleting:
         assert reason_of(decide(case(resource, snapshot=view(item(9), item(10))))) is Reason.CREATE_AMBIGUOUS
         assert decide(case(resource, snapshot=view())) == RemoveFinalizer()
 
-    def test_a_broken_connection_is_a_visible_wait_with_the_ways_out(self) -> None:
+    def test_broken_connection_is_a_visible_wait_with_remedies(self) -> None:
         action = decide(case(self.gone(status=held(integration())), target=BROKEN))
         assert isinstance(action, Report)
         assert "Orphan" in action.message
 
-    def test_a_sentence_before_the_ways_out_ends_once(self) -> None:
+    def test_sentence_before_the_remedies_ends_once(self) -> None:
         whole = WaitError(Reason.CONNECTION_NOT_FOUND, f"NetBirdConnection x does not exist. {WHOLE}")
         action = decide(case(self.gone(status=held(integration())), target=whole))
         assert isinstance(action, Report)
@@ -695,7 +695,7 @@ class TestDeleting:
         assert isinstance(action, RemoveFinalizer)
         assert action.note == "integration 5 of account acc-1 was left in NetBird"
 
-    def test_orphaning_settles_an_open_create_where_it_can(self) -> None:
+    def test_orphaning_resolves_an_open_create_if_possible(self) -> None:
         status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
         resource = self.gone({"deletionPolicy": "Orphan"}, status)
         lost = RemoveFinalizer("an integration may be left in NetBird: a create was never answered")
@@ -711,25 +711,25 @@ class TestDeleting:
         assert decide(case(resource, memory=over, snapshot=view(begun=NOW))) == lost
         assert decide(case(resource, memory=over, target=BROKEN)) == lost
 
-    def test_an_unanswered_delete_is_repeated_only_after_a_look(self) -> None:
+    def test_unanswered_delete_is_repeated_only_after_a_list(self) -> None:
         resource = self.gone(status=held(integration()))
         memory = Memory(write=LastWrite(unknown_at=NOW - 1, at=NOW - 50))
         assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW - 2))) == WaitForList(NOW - 1)
         assert decide(case(resource, memory=memory, snapshot=view(item(), begun=NOW))) == Delete(5)
 
-    def test_beside_an_id_an_attempt_that_was_given_up_holds_no_deletion_up(self) -> None:
+    def test_unresolved_create_does_not_block_the_deletion_of_an_owned_integration(self) -> None:
         status = held(integration(), unresolved_creations=(intent_of(integration()),))
         assert decide(case(self.gone(status=status), snapshot=view(item(5), item(9)))) == Delete(5)
 
-    def test_a_list_from_before_our_own_write_proves_no_absence(self) -> None:
+    def test_list_from_before_our_own_write_proves_no_absence(self) -> None:
         resource = self.gone(status=held(integration()))
         assert decide(case(resource, memory=Memory(write=LastWrite(at=NOW - 0.5)), snapshot=view())) == Delete(5)
 
-    def test_suspension_holds_no_deletion_up(self) -> None:
+    def test_suspension_does_not_block_a_deletion(self) -> None:
         resource = self.gone({"suspend": True}, held(integration()))
         assert decide(case(resource, snapshot=view(item()))) == Delete(5)
 
-    def test_an_open_create_is_settled_first(self) -> None:
+    def test_open_create_is_resolved_first(self) -> None:
         status = Status().evolve(creation=intent_of(integration()), owner_uid=UID)
         memory = Memory(create=CreateAttempt(ended_at=NOW - 66), absence=Absence(since=NOW - 61))
         waiting = decide(case(self.gone(status=status), memory=Memory(create=CreateAttempt(ended_at=NOW))))
@@ -738,7 +738,7 @@ class TestDeleting:
         assert found == RecordId(item(9), Origin.INFERRED)
         assert decide(case(self.gone(status=status), memory=memory, snapshot=view(begun=NOW))) == RemoveFinalizer()
 
-    def test_a_404_alone_proves_nothing(self) -> None:
+    def test_404_alone_proves_nothing(self) -> None:
         resource = self.gone(status=held(integration()))
         assert decide(
             case(resource, memory=Memory(absence=Absence(not_found_at=NOW - 0.5)), snapshot=view())
@@ -748,7 +748,7 @@ class TestDeleting:
         twice = Memory(absence=Absence(not_found_at=NOW - 0.5, since=NOW - 60.5))
         assert decide(case(resource, memory=twice, snapshot=view(begun=NOW))) == RemoveFinalizer(absent=(5,))
 
-    def test_in_another_account_nothing_is_deleted(self) -> None:
+    def test_nothing_is_deleted_in_another_account(self) -> None:
         elsewhere = Target(
             authority=AUTHORITY,
             endpoint_digest="endpoint-1",
@@ -760,12 +760,12 @@ class TestDeleting:
             reason_of(decide(case(self.gone(status=held(integration())), target=elsewhere))) is Reason.ACCOUNT_MISMATCH
         )
 
-    def test_a_restored_claim_is_released_untouched(self) -> None:
+    def test_resource_with_a_restored_id_is_released_untouched(self) -> None:
         action = decide(case(self.gone(status=held(integration(), owner_uid="another"))))
         assert isinstance(action, RemoveFinalizer)
         assert "5" in (action.note or "")
 
-    def test_without_our_finalizer_it_is_none_of_our_business(self) -> None:
+    def test_resource_without_our_finalizer_is_ignored(self) -> None:
         assert decide(case(self.gone(finalizers=[]))) == Ignore()
 
 
@@ -841,7 +841,7 @@ def cases(draw: st.DrawFn) -> DecisionInput:
 
 
 @given(cases())
-def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: DecisionInput) -> None:
+def test_decide_is_total_and_writes_only_owned_integrations(this: DecisionInput) -> None:
     action, target, resource = decide(this), this.observed.target, this.desired.resource
     match action:
         case Update() | Delete():
@@ -862,7 +862,7 @@ def test_decide_is_total_and_never_writes_what_is_not_proven_ours(this: Decision
 
 
 @given(cases())
-def test_with_an_observed_connection_no_decision_writes_to_netbird(this: DecisionInput) -> None:
+def test_no_decision_writes_to_netbird_with_an_observed_connection(this: DecisionInput) -> None:
     target = this.observed.target
     if isinstance(target, Target):
         this = replace(this, observed=replace(this.observed, target=replace(target, observe_only=True)))

@@ -1,4 +1,4 @@
-"""What a decision rests on."""
+"""The inputs of a decision."""
 
 from typing import Any
 
@@ -32,12 +32,12 @@ CONFIG = {"url": URL, "headers": "{}", "body_template": ""}
         pytest.param(item(9, platform=None), False, id="no platform"),
     ],
 )
-def test_a_list_is_searched_for_what_nobody_could_tell_apart(other: Integration, identical: bool) -> None:  # noqa: FBT001 # pytest passes it
+def test_list_is_searched_for_indistinguishable_integrations(other: Integration, identical: bool) -> None:  # noqa: FBT001 # pytest passes it
     found: list[Any] = view(item(5), other).identical("generic_http", CONFIG)
     assert sorted(each.id for each in found) == ([5, 9] if identical else [5])
 
 
-def test_of_an_unknown_platform_nothing_is_identical() -> None:
+def test_unknown_platform_has_no_identical_integration() -> None:
     assert view(item(5), item(6, platform="new")).identical("other", CONFIG) == []
 
 
@@ -49,7 +49,7 @@ PLATFORMS = st.sampled_from([*sorted(COMPARABLE), "new"])
 
 @example("generic_http", {}, [("generic_http", {"url": ""}), ("generic_http", {})])
 @given(PLATFORMS, CONFIGS, st.lists(st.tuples(st.none() | PLATFORMS, st.none() | CONFIGS), max_size=6))
-def test_a_search_finds_each_that_is_identical_once(platform: str, config: dict[str, str], shown: list[Any]) -> None:
+def test_search_finds_each_identical_integration_once(platform: str, config: dict[str, str], shown: list[Any]) -> None:
     items = [item(number, platform=each, config=other) for number, (each, other) in enumerate(shown, 1)]
     found = view(*items).identical(platform, config)
     assert sorted(each.id for each in found) == [
@@ -58,12 +58,12 @@ def test_a_search_finds_each_that_is_identical_once(platform: str, config: dict[
 
 
 @pytest.mark.parametrize(("moment", "seen"), [(NOW - 2, True), (NOW - 1, True), (NOW - 0.5, False), (None, True)])
-def test_a_list_shows_what_was_when_it_began(moment: float | None, seen: bool) -> None:  # noqa: FBT001 # pytest passes it
+def test_list_shows_the_state_at_its_start(moment: float | None, seen: bool) -> None:  # noqa: FBT001 # pytest passes it
     begun = case(integration(), snapshot=view(begun=NOW - 1)).list_since(moment)
     assert (begun is not None) is seen
 
 
-def test_a_reconcile_request_fits_into_a_status_and_another_one_differs() -> None:
+def test_reconcile_request_fits_into_a_status_and_another_one_differs() -> None:
     def requested(value: str) -> str | None:
         return integration(annotations={RECONCILE_ANNOTATION: value}).metadata.reconcile_request
 
@@ -77,7 +77,7 @@ def test_a_reconcile_request_fits_into_a_status_and_another_one_differs() -> Non
 
 
 class Counting(dict[str, str]):
-    """A configuration that counts how often it is read."""
+    """A configuration that counts its reads."""
 
     reads = 0
 
@@ -86,8 +86,8 @@ class Counting(dict[str, str]):
         return super().get(key, default)
 
 
-def test_a_configuration_is_parsed_once_however_many_integrations_resemble_it() -> None:
-    """With 20,000 of them, and 32 headers, the event loop stopped for eight seconds."""
+def test_configuration_is_parsed_once_for_any_number_of_similar_integrations() -> None:
+    """With 20,000 of them, and 32 headers, the event loop was blocked for eight seconds."""
     shown = {"url": "https://a.example", "headers": '{"X": ""}', "body_template": "a"}
     items = tuple(Integration(number, platform="generic_http", config=shown) for number in range(1, 1001))
     wanted = Counting(shown | {"body_template": "b"})

@@ -35,7 +35,7 @@ each_check = pytest.mark.parametrize("check", CHECKS)
         (values.token_fault, b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"),
     ],
 )
-def test_a_value_of_its_issuers_own_form_is_accepted(check: values.Check, value: bytes) -> None:
+def test_value_in_its_issuers_format_is_accepted(check: values.Check, value: bytes) -> None:
     assert check(value) is None
 
 
@@ -65,7 +65,7 @@ def test_a_value_of_its_issuers_own_form_is_accepted(check: values.Check, value:
         (values.token_fault, b"E08CE992-420E-4214-9968-030AE8B8C8F2", "setup key"),
     ],
 )
-def test_a_documented_wrong_form_is_named_with_the_fix(check: values.Check, value: bytes, words: str) -> None:
+def test_documented_wrong_format_is_named_with_the_fix(check: values.Check, value: bytes, words: str) -> None:
     fault = check(value)
     assert fault is not None
     assert words in fault
@@ -81,7 +81,7 @@ def test_no_message_holds_the_value(check: values.Check, value: bytes) -> None:
 
 @each_check
 @given(value=st.binary(max_size=40))
-def test_what_is_accepted_can_be_sent(check: values.Check, value: bytes) -> None:
+def test_accepted_value_can_be_sent(check: values.Check, value: bytes) -> None:
     if check(value) is None:
         assert not set(value) & {0, 10, 13}
         value.decode()

@@ -1,4 +1,4 @@
-"""Finding the control plane's programs: the order, and what is refused. A mirror in a folder stands for the network."""
+"""The search for the control plane's programs: the order, and refusals. A mirror in a folder simulates the network."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ def _nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror with two patches of one minor, of which only the newer can be downloaded."""
+    """Create a mirror with two patches of one minor, of which only the newer can be downloaded."""
     name = f"{RELEASE}-linux-{cache.architecture()}.tar.gz"
     folder = tmp_path / "mirror"
     (folder / RELEASE).mkdir(parents=True)
@@ -45,7 +45,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("mirror")
-def test_the_newest_patch_of_an_archive_is_taken_once_and_found_again() -> None:
+def test_newest_patch_of_an_archive_is_downloaded_once_and_found_again() -> None:
     found = Binaries("1.34").find("etcd")
 
     assert found.read_text() == "this is etcd"
@@ -55,7 +55,7 @@ def test_the_newest_patch_of_an_archive_is_taken_once_and_found_again() -> None:
     assert Binaries("1.35").at_hand("kubectl") is None
 
 
-def test_an_archive_with_another_checksum_is_refused_and_leaves_nothing(mirror: Path) -> None:
+def test_archive_with_another_checksum_is_refused_and_leaves_nothing(mirror: Path) -> None:
     archive = next((mirror / RELEASE).iterdir())
     archive.write_bytes(archive.read_bytes() + b"\0")
 
@@ -66,7 +66,7 @@ def test_an_archive_with_another_checksum_is_refused_and_leaves_nothing(mirror: 
     assert [path.name for path in cache.root().iterdir()] == [".lock"]
 
 
-def test_a_host_that_failed_is_not_asked_again(mirror: Path) -> None:
+def test_failed_host_is_not_tried_again(mirror: Path) -> None:
     index = mirror / "envtest-releases.yaml"
     content = index.read_text()
     index.unlink()
@@ -79,7 +79,7 @@ def test_a_host_that_failed_is_not_asked_again(mirror: Path) -> None:
             archives.download("1.34")
 
 
-def test_without_go_and_without_an_archive_the_message_names_both_cures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_without_go_and_archive_names_both_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with cache.locked(), pytest.raises(gobuild.BuildError, match=r"install Go .* KUBEBUILDER_ASSETS"):
         gobuild.build(gobuild.recipe("etcd", "1.37"))
@@ -99,14 +99,14 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], P
     return make
 
 
-def test_kubebuilder_assets_come_first_and_say_which_minor_the_rest_has_to_be(assets: Callable[[str], Path]) -> None:
+def test_kubebuilder_assets_come_first_and_determine_the_minor(assets: Callable[[str], Path]) -> None:
     folder = assets("v1.35.1")
     binaries = Binaries()
     assert binaries.find("kube-apiserver") == folder / "kube-apiserver"
     assert binaries.minor == "1.35"
 
 
-def test_kubebuilder_assets_of_another_minor_than_asked_for_are_passed_over(
+def test_kubebuilder_assets_of_another_minor_are_ignored(
     assets: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assets("v1.35.1")
@@ -116,7 +116,7 @@ def test_kubebuilder_assets_of_another_minor_than_asked_for_are_passed_over(
     assert binaries.at_hand("kube-apiserver") is None
 
 
-def test_a_minor_that_is_not_pinned_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unpinned_minor_is_refused_with_the_pinned_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("K8S_VERSION", "1.12")
     with pytest.raises(versions.UnknownVersionError, match=r"1\.34, 1\.35, 1\.36, 1\.37"):
         Binaries()

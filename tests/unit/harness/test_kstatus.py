@@ -1,4 +1,4 @@
-"""The rules of kstatus, one by one, as its own documentation gives them."""
+"""The rules of kstatus, one by one, as in its documentation."""
 
 from typing import Any
 
@@ -37,18 +37,18 @@ def test_conditions_decide(conditions: dict[str, str], result: Result) -> None:
     assert compute(resource(conditions)) is result
 
 
-def test_an_older_generation_is_in_progress_whatever_the_conditions_say() -> None:
+def test_older_generation_is_in_progress_with_any_conditions() -> None:
     assert compute(resource(TRUE_READY, observed=2)) is Result.IN_PROGRESS
     assert compute(resource({"Stalled": "True"}, observed=2)) is Result.IN_PROGRESS
 
 
-def test_a_status_that_names_no_generation_is_believed() -> None:
+def test_status_without_a_generation_is_used() -> None:
     assert compute(resource(TRUE_READY, observed=None)) is Result.CURRENT
 
 
-def test_a_deletion_goes_before_all_else() -> None:
+def test_deletion_has_precedence() -> None:
     assert compute(resource(TRUE_READY, deletionTimestamp="2026-05-01T12:00:00Z")) is Result.TERMINATING
 
 
-def test_what_has_no_status_is_taken_for_done() -> None:
+def test_object_without_a_status_counts_as_ready() -> None:
     assert compute({"metadata": {"generation": 1}}) is Result.CURRENT

@@ -1,4 +1,4 @@
-"""The search for secrets finds each that is planted, in each form, and each part of one that is worth something."""
+"""The leak search finds each planted secret in each form, and each long enough part."""
 
 import json
 from base64 import b64encode, urlsafe_b64encode
@@ -57,17 +57,17 @@ def test_each_part_is_found_in_each_form(form: str, part: str) -> None:
     assert {each.secret for each in found} == {"token"}
 
 
-def test_one_that_does_not_begin_as_all_do_is_found_and_named() -> None:
+def test_secret_with_another_prefix_is_found_and_named() -> None:
     (found,) = SECRETS.search({"log": "key=Zm9vYmFy…"})
     assert str(found) == "other in log, as text: 'key=Zm9vYmFy…'"
 
 
 @pytest.mark.parametrize("text", ["", "****", VALUE[: SHORTEST - 1], "c4na-ry7q", json.dumps(list(FORMS))])
-def test_what_is_no_part_of_one_is_not_found(text: str) -> None:
+def test_other_text_is_not_found(text: str) -> None:
     assert SECRETS.search({"log": text}) == []
 
 
-def test_one_that_could_leave_unseen_is_refused() -> None:
+def test_secret_whose_leak_could_be_missed_is_refused() -> None:
     with pytest.raises(ValueError, match="short has no 8 letters or digits in a row"):
         Canaries({"short": "a-b-c-1234567-x"})
 

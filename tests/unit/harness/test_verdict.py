@@ -1,4 +1,4 @@
-"""The checks of the proof suites notice what breaks a promise."""
+"""The checks of the proof suites detect broken promises."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -58,7 +58,7 @@ async def breaches(verdict: PromiseChecks, **writes: int) -> list[str]:
     return [each.partition(":")[0] for each in verdict.breaches]
 
 
-async def test_a_life_without_a_fault_breaks_nothing(user: ApiUser) -> None:
+async def test_scenario_without_a_fault_breaks_nothing(user: ApiUser) -> None:
     verdict = PromiseChecks(user)
     made = send(user, Operation.CREATE, None, "events")
     see(user, verdict, seen("events", made))
@@ -67,7 +67,7 @@ async def test_a_life_without_a_fault_breaks_nothing(user: ApiUser) -> None:
     assert await breaches(verdict, posts=1, puts=1, deletes=1) == []
 
 
-async def test_two_resources_that_own_one_integration_are_noticed(user: ApiUser) -> None:
+async def test_two_owners_of_one_integration_are_detected(user: ApiUser) -> None:
     verdict = PromiseChecks(user)
     made = send(user, Operation.CREATE, None, "events")
     see(user, verdict, seen("events", made))
@@ -75,7 +75,7 @@ async def test_two_resources_that_own_one_integration_are_noticed(user: ApiUser)
     assert await breaches(verdict, posts=1) == ["S9"]
 
 
-async def test_an_id_of_another_server_is_noticed_and_a_restored_one_is_not(user: ApiUser) -> None:
+async def test_id_of_another_server_is_detected_and_a_restored_one_is_not(user: ApiUser) -> None:
     verdict = PromiseChecks(user)
     see(user, verdict, seen("events", 7, server="https://evil.example", uid="another"))
     assert await breaches(verdict) == []
@@ -84,9 +84,7 @@ async def test_an_id_of_another_server_is_noticed_and_a_restored_one_is_not(user
 
 
 @pytest.mark.parametrize("operation", [Operation.UPDATE, Operation.DELETE])
-async def test_a_write_to_what_was_never_returned_for_the_resource_is_noticed(
-    user: ApiUser, operation: Operation
-) -> None:
+async def test_write_to_an_id_never_returned_for_the_resource_is_detected(user: ApiUser, operation: Operation) -> None:
     verdict = PromiseChecks(user)
     draft = Draft("generic_http", {"url": url_of("victim"), "headers": "{}", "body_template": ""})
     victim = user.netbird.model.dashboard_create(user.account, draft, NOW)
@@ -96,7 +94,7 @@ async def test_a_write_to_what_was_never_returned_for_the_resource_is_noticed(
     assert await breaches(verdict, **counted) == ["S9"]
 
 
-async def test_a_put_with_the_settings_of_another_resource_is_noticed(user: ApiUser) -> None:
+async def test_put_with_the_settings_of_another_resource_is_detected(user: ApiUser) -> None:
     verdict = PromiseChecks(user)
     made = send(user, Operation.CREATE, None, "events")
     see(user, verdict, seen("events", made))
@@ -105,26 +103,26 @@ async def test_a_put_with_the_settings_of_another_resource_is_noticed(user: ApiU
     assert await breaches(verdict, posts=1, puts=1) == ["S9"]
 
 
-async def test_an_object_that_is_too_large_is_noticed(user: ApiUser) -> None:
+async def test_too_large_object_is_detected(user: ApiUser) -> None:
     verdict = PromiseChecks(user)
     see(user, verdict, {**seen("events", None), "padding": "x" * MOST_BYTES})
     assert await breaches(verdict) == ["S10"]
 
 
-async def test_too_many_requests_at_once_are_noticed(user: ApiUser) -> None:
+async def test_too_many_concurrent_requests_are_detected(user: ApiUser) -> None:
     verdict = PromiseChecks(user)
     for _ in range(MOST_AT_ONCE + 1):
         user.netbird.journal.add(Entry(0, NOW, "GET", "/", "", answered_at=NOW + timedelta(seconds=1)))
     assert await breaches(verdict) == ["S10"]
 
 
-def test_requests_that_follow_each_other_are_not_under_way_at_once() -> None:
+def test_consecutive_requests_are_not_concurrent() -> None:
     ends = [NOW + timedelta(seconds=second) for second in (1, 2)]
     entries = [Entry(0, end - timedelta(seconds=1), "GET", "/", "", answered_at=end) for end in ends]
     assert most_at_once(entries) == 1
 
 
-async def test_an_operator_beyond_its_memory_limit_is_noticed(user: ApiUser) -> None:
+async def test_operator_above_its_memory_limit_is_detected(user: ApiUser) -> None:
     class Large(QuietUser):
         def peak_memory(self) -> int:
             return 2**40

@@ -1,4 +1,4 @@
-"""A clock that goes only when told, a network that is a function, and endpoints."""
+"""A manual clock, a network that is a function, and endpoints."""
 
 import asyncio
 import heapq
@@ -23,7 +23,7 @@ Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 class FakeClock:
-    """Stands still; `advance` lets sleepers wake in order. With `runs`, sleeping itself makes time pass."""
+    """A clock that stands still until `advance` wakes sleepers in order. With `runs`, sleeping makes time pass."""
 
     def __init__(self, *, runs: bool = False) -> None:
         self._now = 1000.0
@@ -58,14 +58,14 @@ class FakeClock:
 
 
 async def settle() -> None:
-    """Let every task run as far as it gets."""
+    """Let every task run as far as it can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 @dataclass
 class Network:
-    """Clients whose requests a function answers; keeps what was asked and observed."""
+    """Clients whose requests a function answers. Requests and observations are recorded."""
 
     handler: Handler
     clock: FakeClock = field(default_factory=lambda: FakeClock(runs=True))

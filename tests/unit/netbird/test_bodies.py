@@ -1,4 +1,4 @@
-"""All bodies of answers together have a limit, and the largest one is dropped beyond it."""
+"""The memory limit of all response bodies together, beyond which the largest one is dropped."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from netbird_streaming.netbird.bodies import Bodies, Body
 
 
-def test_the_largest_body_is_dropped_and_its_memory_freed_while_its_server_is_silent() -> None:
+def test_largest_body_is_dropped_and_its_memory_freed_while_its_server_is_silent() -> None:
     bodies = Bodies(limit=100)
     with bodies.body() as large, bodies.body() as small:
         large.add(b"x" * 90)
@@ -18,7 +18,7 @@ def test_the_largest_body_is_dropped_and_its_memory_freed_while_its_server_is_si
         assert bodies.size == 11
 
 
-def test_a_complete_body_stays_until_it_is_parsed() -> None:
+def test_complete_body_stays_until_it_is_parsed() -> None:
     bodies = Bodies(limit=100)
     with bodies.body() as complete:
         complete.add(b"x" * 90)
@@ -31,7 +31,7 @@ def test_a_complete_body_stays_until_it_is_parsed() -> None:
         assert not next_one.is_dropped
 
 
-def test_an_answer_replaces_the_one_before() -> None:
+def test_response_replaces_the_one_before() -> None:
     bodies = Bodies(limit=100)
     with bodies.body() as body:
         body.add(b"x" * 200)
@@ -43,7 +43,7 @@ def test_an_answer_replaces_the_one_before() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 60), st.booleans()), max_size=40))
-def test_the_limit_holds_and_a_body_below_its_share_is_never_dropped(steps: list[tuple[int, int, bool]]) -> None:
+def test_limit_holds_and_a_body_below_its_share_is_never_dropped(steps: list[tuple[int, int, bool]]) -> None:
     bodies, count = Bodies(limit=100), 5
     all_of_them = [Body(bodies) for _ in range(count)]
     bodies._all.update(dict.fromkeys(all_of_them))
@@ -61,7 +61,7 @@ def test_the_limit_holds_and_a_body_below_its_share_is_never_dropped(steps: list
 
 
 @pytest.mark.parametrize("size", [0, 1, 100])
-def test_what_fits_is_kept(size: int) -> None:
+def test_body_within_the_limit_is_kept(size: int) -> None:
     bodies = Bodies(limit=100)
     with bodies.body() as body:
         body.add(b"x" * size)

@@ -1,4 +1,4 @@
-"""The client over a network that is a function: paths, repetition, budget and guard."""
+"""The client over a network that is a function: paths, retries, rate limit and guard."""
 
 import asyncio
 import random
@@ -69,7 +69,7 @@ def raising(problem: Exception) -> Callable[[httpx.Request], httpx.Response]:
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "account"])
 @pytest.mark.parametrize("unknown", [b"404 page not found\n", b"<!doctype html>", b'{"message":"no route"}'])
-async def test_each_operation_finds_the_path_that_the_server_knows(name: str, unknown: bytes) -> None:
+async def test_each_operation_finds_the_path_that_the_server_supports(name: str, unknown: bytes) -> None:
     network = Network(offering(SECOND, httpx.Response(404, content=unknown)))
     client = network.client()
     await OPERATIONS[name](client)
@@ -78,14 +78,14 @@ async def test_each_operation_finds_the_path_that_the_server_knows(name: str, un
     assert [FIRST in each for each in network.asked] == [True, False, False]
 
 
-async def test_the_account_has_one_path() -> None:
+async def test_account_request_has_one_path() -> None:
     network = Network(good)
     client = network.client()
     assert await client.account_id(Priority.LOW) == "acc-1"
     assert client.path_family is None
 
 
-async def test_the_hint_is_tried_first_and_all_of_a_token_share_what_was_found() -> None:
+async def test_hint_is_tried_first_and_the_found_path_is_shared_by_a_token() -> None:
     network = Network(offering(SECOND, httpx.Response(404)))
     endpoint = Endpoint(ENDPOINT.url, TOKEN, ENDPOINT.token_type, path_family=SECOND)
     client = network.client(endpoint)
@@ -98,7 +98,7 @@ async def test_the_hint_is_tried_first_and_all_of_a_token_share_what_was_found()
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "account"])
-async def test_a_server_without_event_streaming_is_named_so(name: str) -> None:
+async def test_server_without_event_streaming_is_named(name: str) -> None:
     network = Network(lambda _: httpx.Response(404, text="404 page not found\n"))
     with pytest.raises(WaitError) as caught:
         await OPERATIONS[name](network.client())
@@ -116,7 +116,7 @@ async def test_a_server_without_event_streaming_is_named_so(name: str) -> None:
         (httpx.Response(503, text="busy"), Reason.NOT_LICENSED, 3),
     ],
 )
-async def test_a_wrong_token_is_told_from_a_missing_licence_by_asking_for_the_account_once(
+async def test_wrong_token_and_missing_licence_are_distinguished_by_one_account_request(
     accounts: httpx.Response, reason: Reason, asked: int
 ) -> None:
     def server(request: httpx.Request) -> httpx.Response:
@@ -132,7 +132,7 @@ async def test_a_wrong_token_is_told_from_a_missing_licence_by_asking_for_the_ac
     assert network.asked.count("GET /api/accounts") == asked
 
 
-async def test_a_client_is_replaced_after_the_trusted_authorities_changed() -> None:
+async def test_client_is_replaced_after_the_trusted_authorities_changed() -> None:
     network = Network(good)
     client = network.client()
     for network.trust in (0, 0, 1, 1, 2):
@@ -140,7 +140,7 @@ async def test_a_client_is_replaced_after_the_trusted_authorities_changed() -> N
     assert [each.is_closed for each in network.opened] == [True, True, False]
 
 
-async def test_a_replaced_client_is_closed_after_its_last_request_and_not_before() -> None:
+async def test_replaced_client_is_closed_after_its_last_request_and_not_before() -> None:
     network, held = Network(good), asyncio.Event()
     client = network.client()
 
@@ -159,7 +159,7 @@ async def test_a_replaced_client_is_closed_after_its_last_request_and_not_before
     assert [each.is_closed for each in network.opened] == [True, False]
 
 
-async def test_an_error_while_a_client_is_created_is_that_connections_alone() -> None:
+async def test_error_while_a_client_is_created_affects_only_its_connection() -> None:
     socks = {"ALL_PROXY": "socks5://hunter2:1080", "NO_PROXY": "netbird.example"}
     clients = EnvironmentHttpClients(socks)
     context = ClientContext(FakeClock(runs=True), random.Random(1), lambda: None)
@@ -177,7 +177,7 @@ async def test_an_error_while_a_client_is_created_is_that_connections_alone() ->
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-async def test_a_bundle_of_the_chart_that_can_not_be_read_is_named(tmp_path: Path, content: str | None) -> None:
+async def test_unreadable_bundle_of_the_chart_is_named(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.crt"
     if content is not None:
         path.write_text(content)
@@ -187,7 +187,7 @@ async def test_a_bundle_of_the_chart_that_can_not_be_read_is_named(tmp_path: Pat
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
-async def test_what_may_come_from_the_front_door_proves_no_path(status: int) -> None:
+async def test_response_of_a_proxy_proves_no_path(status: int) -> None:
     network = Network(lambda _: httpx.Response(status, json={"message": "", "code": status}))
     client = network.client()
     with pytest.raises(OperatorError):
@@ -196,7 +196,7 @@ async def test_what_may_come_from_the_front_door_proves_no_path(status: int) -> 
     assert len(network.requests) == 1
 
 
-async def test_a_page_of_html_proves_no_path() -> None:
+async def test_html_page_proves_no_path() -> None:
     network = Network(lambda _: httpx.Response(200, html="<html>"))
     client = network.client()
     with pytest.raises(RetryError) as caught:
@@ -205,7 +205,7 @@ async def test_a_page_of_html_proves_no_path() -> None:
     assert client.path_family is None
 
 
-async def test_an_absent_integration_is_asked_for_once_where_the_path_is_known() -> None:
+async def test_absent_integration_is_requested_once_if_the_path_is_known() -> None:
     network = Network(
         lambda request: good(request) if request.url.path == FIRST else httpx.Response(404, json=JSON_404)
     )
@@ -216,7 +216,7 @@ async def test_an_absent_integration_is_asked_for_once_where_the_path_is_known()
     assert len(network.requests) == 2
 
 
-async def test_an_absent_integration_proves_the_path_where_the_other_has_only_a_page() -> None:
+async def test_absent_integration_proves_the_path_if_the_other_returns_html() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(404, json=JSON_404) if FIRST in str(request.url) else httpx.Response(404, text="nope")
 
@@ -244,7 +244,7 @@ async def test_reads_are_repeated_twice_and_writes_never(name: str, handler: Any
     assert len(network.requests) == len(network.calls) == (1 if name in WRITES else 3)
 
 
-async def test_a_read_that_succeeds_at_last_succeeds() -> None:
+async def test_read_that_succeeds_at_last_succeeds() -> None:
     replies = iter([httpx.Response(500), httpx.Response(503)])
     network = Network(lambda request: next(replies, None) or good(request))
     listing = await network.client().list_integrations(Priority.LOW)
@@ -268,7 +268,7 @@ async def test_a_read_that_succeeds_at_last_succeeds() -> None:
     ids=lambda value: value.name if isinstance(value, Effect) else type(value).__name__,
 )
 @pytest.mark.parametrize("name", WRITES)
-async def test_a_write_without_an_answer_did_nothing_only_where_nothing_was_sent(
+async def test_unanswered_write_has_no_effect_only_if_nothing_was_sent(
     name: str, problem: Exception, effect: Effect
 ) -> None:
     with pytest.raises(RetryError) as caught:
@@ -290,7 +290,7 @@ async def test_a_write_without_an_answer_did_nothing_only_where_nothing_was_sent
     ],
     ids=["html", "list", "202", "redirect", "oversized", "compressed"],
 )
-async def test_an_answer_that_can_t_be_believed_leaves_a_write_unknown(name: str, response: httpx.Response) -> None:
+async def test_unreadable_response_leaves_a_write_unknown(name: str, response: httpx.Response) -> None:
     network = Network(lambda _: httpx.Response(response.status_code, headers=response.headers, stream=response.stream))
     with pytest.raises(RetryError) as caught:
         await OPERATIONS[name](network.client())
@@ -298,7 +298,7 @@ async def test_an_answer_that_can_t_be_believed_leaves_a_write_unknown(name: str
     assert len(network.requests) == 1
 
 
-async def test_an_answer_that_announces_too_large_a_body_is_not_read() -> None:
+async def test_response_that_announces_too_large_a_body_is_not_read() -> None:
     async def body() -> AsyncIterator[bytes]:
         read.append(True)
         yield b"["
@@ -311,7 +311,7 @@ async def test_an_answer_that_announces_too_large_a_body_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_the_guard_is_asked_after_the_wait_for_the_budget_and_nothing_is_sent_against_it(name: str) -> None:
+async def test_guard_is_checked_after_the_rate_limit_and_prevents_the_request(name: str) -> None:
     clock, asked = FakeClock(runs=True), list[float]()
 
     def guard() -> None:
@@ -329,13 +329,13 @@ async def test_the_guard_is_asked_after_the_wait_for_the_budget_and_nothing_is_s
     assert asked[1] - asked[0] == pytest.approx(10, abs=0.01)
 
 
-async def test_others_go_on_while_a_long_list_is_read() -> None:
+async def test_other_tasks_run_while_a_long_list_is_parsed() -> None:
     turns = {length: await turns_of_another(length) for length in (1, 1001)}
     assert turns[1001] - turns[1] >= 20
 
 
 async def turns_of_another(length: int) -> int:
-    """How often another task had its turn while a list of so many was asked for and read."""
+    """Count how often another task ran while a list of that length was requested and parsed."""
     network = Network(lambda _: httpx.Response(200, json=[{**ITEM, "id": 1 + number} for number in range(length)]))
     turns = 0
 
@@ -352,7 +352,7 @@ async def turns_of_another(length: int) -> int:
     return turns
 
 
-async def test_a_429_pauses_every_tenant_of_the_token() -> None:
+async def test_429_pauses_every_tenant_of_the_token() -> None:
     clock = FakeClock(runs=True)
     replies = iter([httpx.Response(429, headers={"Retry-After": "20"}, json={"message": "", "code": 429})])
     network = Network(lambda request: next(replies, None) or good(request), clock)
@@ -367,9 +367,7 @@ async def test_a_429_pauses_every_tenant_of_the_token() -> None:
 
 @pytest.mark.parametrize(("kind", "word"), [(TokenType.PERSONAL_ACCESS_TOKEN, "Token"), (TokenType.OAUTH2, "Bearer")])
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_each_request_carries_token_tenant_and_nothing_that_was_not_asked_for(
-    kind: TokenType, word: str, name: str
-) -> None:
+async def test_each_request_has_token_tenant_and_nothing_else(kind: TokenType, word: str, name: str) -> None:
     network = Network(good)
     await OPERATIONS[name](network.client(Endpoint("https://netbird.example/base/?x=1", TOKEN, kind, "a tenant&b")))
     (request,) = network.requests
@@ -384,7 +382,7 @@ async def test_each_request_carries_token_tenant_and_nothing_that_was_not_asked_
 
 
 @pytest.mark.parametrize("token", ["", "abc\n", "a b", "tökén", "\x00", "abc\ud800"])
-async def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(token: str) -> None:
+async def test_token_that_no_header_can_carry_is_refused_without_showing_it(token: str) -> None:
     network = Network(good)
     with pytest.raises(WaitError) as caught:
         await network.client(Endpoint(ENDPOINT.url, token, ENDPOINT.token_type)).list_integrations(Priority.LOW)
@@ -397,7 +395,7 @@ async def test_a_token_that_no_header_can_carry_is_refused_without_showing_it(to
     "url",
     ["", "netbird", "ftp://x.example", "https://", "https://user:pw@x.example", "https://x:99999", "https://\x00"],
 )
-async def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> None:
+async def test_invalid_url_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(WaitError) as caught:
         await Network(good).client(Endpoint(url, TOKEN, ENDPOINT.token_type)).list_integrations(Priority.LOW)
     assert caught.value.reason is Reason.CONNECTION_INVALID
@@ -407,7 +405,7 @@ async def test_a_url_that_is_none_is_refused_without_showing_it(url: str) -> Non
 @pytest.mark.parametrize(
     "bundle", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----", "ü"]
 )
-def test_a_bundle_without_a_certificate_is_refused(bundle: str) -> None:
+def test_bundle_without_a_certificate_is_refused(bundle: str) -> None:
     with pytest.raises(WaitError) as caught:
         EnvironmentHttpClients({}).open(bundle, None)
     assert caught.value.reason is Reason.CA_BUNDLE_INVALID
@@ -415,7 +413,7 @@ def test_a_bundle_without_a_certificate_is_refused(bundle: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(list(OPERATIONS)), st.integers(100, 599), st.binary(max_size=60) | st.just(b'{"id":7}'))
-def test_no_answer_raises_anything_but_our_own_errors(name: str, status: int, body: bytes) -> None:
+def test_every_response_raises_only_the_operators_own_errors(name: str, status: int, body: bytes) -> None:
     async def run() -> None:
         try:
             await OPERATIONS[name](Network(lambda _: httpx.Response(status, content=body)).client())
@@ -425,14 +423,14 @@ def test_no_answer_raises_anything_but_our_own_errors(name: str, status: int, bo
     asyncio.run(run())
 
 
-async def test_an_observer_hears_of_each_request() -> None:
+async def test_observer_receives_each_request() -> None:
     network = Network(offering(SECOND, httpx.Response(404)))
     await network.client().list_integrations(Priority.LOW)
     assert [(metric.operation, metric.outcome) for metric in network.calls] == [("list", 404), ("list", 200)]
     assert all(isinstance(metric, CallMetric) for metric in network.calls)
 
 
-async def test_the_log_says_what_was_done_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+async def test_log_names_the_request_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "netbird_streaming")
     await Network(good).client().create(REQUEST, Priority.HIGH)
     (record,) = [each for each in caplog.records if each.name.startswith("netbird_streaming")]

@@ -1,4 +1,4 @@
-"""What is believed of an answer's body."""
+"""The accepted content of a response body."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def encoded(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_the_reference_s_list_is_read_as_sent() -> None:
+def test_list_of_the_reference_is_read_as_sent() -> None:
     assert listed(encoded([WHOLE])) == (
         Integration(
             7, "acc-1", "datadog", enabled=True, config={"api_url": "https://http-intake.logs.datadoghq.eu/api/v2/logs"},
@@ -44,23 +44,23 @@ def test_the_reference_s_list_is_read_as_sent() -> None:
     )  # fmt: skip
 
 
-def test_the_reference_s_thin_answer_is_read() -> None:
+def test_thin_response_of_the_reference_is_read() -> None:
     body = encoded({"id": 7, "client_id": "c", "tenant_id": "t", "sync_interval": 300, "enabled": True})
     assert codec.parse_integration(body, 7) == Integration(7, enabled=True)
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b" [ ] "])
-def test_no_integrations_are_none(body: bytes) -> None:
+def test_no_integrations_are_an_empty_list(body: bytes) -> None:
     assert listed(body) == ()
 
 
 @pytest.mark.parametrize("id_", [1, 2**53 + 1, 2**63 - 1])
-def test_an_id_is_read_exactly(id_: int) -> None:
+def test_id_is_read_exactly(id_: int) -> None:
     assert codec.parse_integration(encoded({"id": id_})).id == id_
 
 
 @pytest.mark.parametrize("id_", [True, False, 0, -1, 2**63, 7.0, "7", None, [7], {}])
-def test_an_element_without_a_readable_id_leaves_the_rest_of_the_list_readable(id_: object) -> None:
+def test_element_without_a_readable_id_leaves_the_rest_of_the_list_readable(id_: object) -> None:
     whole, unknown = listed(encoded([WHOLE, {**WHOLE, "id": id_}]))
     assert (whole.id, whole.unreadable) == (7, None)
     assert (unknown.id, unknown.unreadable) == (UNKNOWN_ID, "an integration's id is no positive 64-bit integer")
@@ -77,30 +77,30 @@ def test_an_element_without_a_readable_id_leaves_the_rest_of_the_list_readable(i
         ({"config": {"url": "\ud800"}}, "it is not JSON"),
     ],
 )
-def test_an_element_of_an_unknown_shape_exists_and_is_unknown(odd: dict[str, object], shape: str) -> None:
+def test_element_of_an_unknown_shape_exists_and_is_unknown(odd: dict[str, object], shape: str) -> None:
     first, second = listed(encoded([{**WHOLE, "id": 8, **odd}, WHOLE]))
     known = None if "platform" in odd else "datadog"
     assert first == Integration(8, platform=known, unreadable=shape)
     assert (second.id, second.unreadable) == (7, None)
 
 
-def test_an_element_that_is_no_object_is_unknown() -> None:
+def test_element_that_is_no_object_is_unknown() -> None:
     first, second = listed(encoded([7, WHOLE]))
     assert (first.id, first.unreadable) == (UNKNOWN_ID, "an integration was expected, not a number")
     assert second.id == WHOLE["id"]
 
 
-def test_an_answer_about_another_integration_is_not_believed() -> None:
+def test_response_about_another_integration_is_refused() -> None:
     with pytest.raises(UnreadableError, match="another integration"):
         codec.parse_integration(encoded(WHOLE), 8)
 
 
-def test_unknown_fields_and_platforms_are_left_alone() -> None:
+def test_unknown_fields_and_platforms_are_ignored() -> None:
     item = codec.parse_integration(encoded({**WHOLE, "platform": "splunk", "colour": ["red"]}))
     assert item.platform == "splunk"
 
 
-def test_values_that_are_no_strings_become_the_strings_that_they_stand_for() -> None:
+def test_values_that_are_no_strings_are_converted() -> None:
     config = {"region": True, "body_template": 3, "headers": {"X-Name": "ü"}, "bucket_name": None, "url": "as it is"}
     assert codec.parse_integration(encoded({"id": 1, "config": config})).config == {
         "region": "true",
@@ -110,19 +110,19 @@ def test_values_that_are_no_strings_become_the_strings_that_they_stand_for() -> 
     }
 
 
-def test_nothing_is_kept_of_a_configuration_but_what_can_be_compared() -> None:
+def test_only_comparable_keys_of_a_configuration_are_kept() -> None:
     config = {"api_url": "https://a.example", "api_key": "****", **{f"k{number}": "v" for number in range(1000)}}
     assert codec.parse_integration(encoded({"id": 1, "config": config})).config == {"api_url": "https://a.example"}
 
 
-def test_a_list_may_hold_as_many_integrations_as_the_limit_and_no_more() -> None:
+def test_list_may_hold_as_many_integrations_as_the_limit_and_no_more() -> None:
     ids = [b'{"id":%d}' % number for number in range(1, codec.MAX_ITEMS + 2)]
     assert len(listed(b"[" + b",".join(ids[1:]) + b"]")) == codec.MAX_ITEMS
     with pytest.raises(UnreadableError, match="more than 20000 integrations"):
         listed(b"[" + b",".join(ids) + b"]")
 
 
-def test_an_integration_with_too_many_keys_is_refused_before_it_is_decoded() -> None:
+def test_integration_with_too_many_keys_is_refused_before_it_is_decoded() -> None:
     keys = b",".join(b'"%d":1' % number for number in range(60_000))
     assert len(keys) > codec.MAX_ELEMENT
     with pytest.raises(UnreadableError, match="an integration has more than 256 KiB"):
@@ -132,7 +132,7 @@ def test_an_integration_with_too_many_keys_is_refused_before_it_is_decoded() -> 
 
 
 @pytest.mark.parametrize("character", ["x", "é", "€", "\U0001f600"])
-def test_the_texts_of_a_list_have_a_limit_in_memory(character: str) -> None:
+def test_texts_of_a_list_have_a_limit_in_memory(character: str) -> None:
     """A single wide character makes Python keep four bytes for each of a text."""
 
     def items(length: int) -> bytes:
@@ -147,7 +147,7 @@ def test_the_texts_of_a_list_have_a_limit_in_memory(character: str) -> None:
 
 @pytest.mark.parametrize("character", ["\n", "\x00", "\x1b", "\x7f", "\x9b", "\u202e", "\u2028", "\u200b"])
 @pytest.mark.parametrize("key", ["account_id", "platform", "created_at", "updated_at"])
-def test_a_text_that_may_reach_a_status_holds_no_character_that_can_t_be_printed(key: str, character: str) -> None:
+def test_text_for_a_status_holds_only_printable_characters(key: str, character: str) -> None:
     with pytest.raises(UnreadableError, match=f"{key} has a character that can't be printed"):
         codec.parse_integration(encoded({**WHOLE, key: f"acc{character}1"}))
     with pytest.raises(UnreadableError, match="id has a character"):
@@ -157,7 +157,7 @@ def test_a_text_that_may_reach_a_status_holds_no_character_that_can_t_be_printed
 @pytest.mark.parametrize(
     "change", [{"platform": 1}, {"account_id": ["a"]}, {"enabled": "yes"}, {"config": "{}"}, {"updated_at": 1704376806}]
 )
-def test_a_field_of_a_wrong_type_is_named_without_its_value(change: dict[str, Any]) -> None:
+def test_field_of_a_wrong_type_is_named_without_its_value(change: dict[str, Any]) -> None:
     ((field, value),) = change.items()
     with pytest.raises(UnreadableError, match=field) as caught:
         codec.parse_integration(encoded({**WHOLE, **change}))
@@ -165,17 +165,17 @@ def test_a_field_of_a_wrong_type_is_named_without_its_value(change: dict[str, An
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\xfe", b"NaN", b"[" * 100_000, b'"\\ud800"', b"9" * 5000])
-def test_what_is_not_json_is_unreadable(body: bytes) -> None:
+def test_invalid_json_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableError):
         listed(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"\n"])
-def test_a_deletion_is_answered_by_little(body: bytes) -> None:
+def test_any_short_response_to_a_deletion_is_accepted(body: bytes) -> None:
     codec.check_deletion(body)
 
 
-def test_a_page_deleted_nothing() -> None:
+def test_html_page_is_no_deletion() -> None:
     with pytest.raises(UnreadableError):
         codec.check_deletion(b"<!doctype html>")
 
@@ -183,16 +183,16 @@ def test_a_page_deleted_nothing() -> None:
 @pytest.mark.parametrize(
     "body", [b"null", b"[]", b'[{"id":"a"},{"id":"b"}]', b'[{"id":""}]', b'[{"id":1}]', b'{"id":"a"}']
 )
-def test_only_exactly_one_account_tells_which_it_is(body: bytes) -> None:
+def test_account_is_known_only_from_exactly_one(body: bytes) -> None:
     with pytest.raises(UnreadableError):
         codec.parse_account_id(body)
 
 
-def test_the_account_is_read() -> None:
+def test_account_is_read() -> None:
     assert codec.parse_account_id(b'[{"id":"acc-1","domain":"example.com"}]') == "acc-1"
 
 
-def test_the_user_and_its_tokens_are_read() -> None:
+def test_user_and_its_tokens_are_read() -> None:
     assert codec.parse_user_id(b'{"id":"google-oauth2|1"}') == "google-oauth2|1"
     assert codec.parse_tokens(b"null") == ()
     item = {"id": "t", "expiration_date": "2026-05-01T14:00:00+02:00", "last_used": "2026-04-01T12:00:00.123456789Z"}
@@ -201,7 +201,7 @@ def test_the_user_and_its_tokens_are_read() -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"id":""}', b'{"id":".."}', b'{"id":1}'])
-def test_a_user_without_a_usable_id_is_unreadable(body: bytes) -> None:
+def test_user_without_a_usable_id_is_unreadable(body: bytes) -> None:
     with pytest.raises(UnreadableError):
         codec.parse_user_id(body)
 

@@ -1,4 +1,4 @@
-"""The token's budget: never exceeded, people first, nobody lost."""
+"""The rate limiter of a token: never exceeded, user changes first, no request starved."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -41,14 +41,14 @@ async def taken(rate_limiter: RateLimiter, clock: FakeClock, seconds: float, wai
     return done
 
 
-async def test_a_new_process_starts_with_a_small_part_of_the_burst_then_goes_by_the_minute() -> None:
+async def test_new_process_starts_with_a_small_part_of_the_burst_then_follows_the_rate() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(CLOUD, clock, 0.1)
     assert await taken(rate_limiter, clock, 0, 300) == 120
     assert await taken(rate_limiter, clock, 60, 300) == 120
 
 
-async def test_at_rest_it_fills_up_to_the_burst() -> None:
+async def test_idle_limiter_fills_up_to_the_burst() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(RateLimit(requests_per_minute=60, burst=10), clock, 0.0)
     await clock.advance(3600)
@@ -56,7 +56,7 @@ async def test_at_rest_it_fills_up_to_the_burst() -> None:
 
 
 class Server:
-    """Counts as NetBird's own limiter does, from when a request arrives."""
+    """Counts as NetBird's own limiter does, from the arrival of a request."""
 
     def __init__(self, limit: RateLimit, clock: FakeClock) -> None:
         self._limit, self._clock = limit, clock
@@ -83,7 +83,7 @@ class Server:
         max_size=40,
     ),
 )
-def test_a_server_that_counts_never_refuses_however_long_requests_are_on_their_way(
+def test_counting_server_never_refuses_with_any_latency(
     limit: RateLimit, share: float, requests: list[tuple[float, float, float, Priority]]
 ) -> None:
     clock = FakeClock()
@@ -106,7 +106,7 @@ def test_a_server_that_counts_never_refuses_however_long_requests_are_on_their_w
     asyncio.run(run())
 
 
-async def test_people_go_before_clocks_and_otherwise_first_come_first_served() -> None:
+async def test_high_priority_goes_first_and_equal_ones_in_order() -> None:
     clock, served = FakeClock(), list[str]()
     rate_limiter = RateLimiter(SMALL, clock, 1.0)
 
@@ -122,7 +122,7 @@ async def test_people_go_before_clocks_and_otherwise_first_come_first_served() -
     assert served == ["edit", "new", "resync", "resync"]
 
 
-async def test_one_request_in_four_goes_to_what_has_waited_longest() -> None:
+async def test_one_request_in_four_goes_to_the_longest_wait() -> None:
     clock, served = FakeClock(), list[str]()
     rate_limiter = RateLimiter(SMALL, clock, 1.0)
 
@@ -137,7 +137,7 @@ async def test_one_request_in_four_goes_to_what_has_waited_longest() -> None:
 
 
 class Rising:
-    """An applicant whose priority becomes better while it waits."""
+    """An applicant whose priority rises while it waits."""
 
     follow_ups = 0
 
@@ -148,7 +148,7 @@ class Rising:
         return 3 * depth if self.priority <= priority else 0
 
 
-async def test_an_applicant_whose_priority_rises_goes_ahead() -> None:
+async def test_applicant_whose_priority_rises_goes_ahead() -> None:
     clock, served = FakeClock(), list[str]()
     rate_limiter, applicant = RateLimiter(SMALL, clock, 1.0), Rising()
 
@@ -181,7 +181,7 @@ class Lists:
         raise NotImplementedError
 
 
-async def test_the_next_list_waits_until_the_requests_after_the_last_one_can_be_sent() -> None:
+async def test_next_list_waits_until_the_requests_after_the_last_one_can_be_sent() -> None:
     clock, served = FakeClock(), list[str]()
     rate_limiter = RateLimiter(RateLimit(requests_per_minute=60, burst=4), clock, 1.0)
 
@@ -205,7 +205,7 @@ async def test_the_next_list_waits_until_the_requests_after_the_last_one_can_be_
     assert served == ["one", "two", "create", "create", "create", "create", "three"]
 
 
-async def test_what_is_expected_and_never_sent_holds_nothing_up_for_long() -> None:
+async def test_expected_requests_that_are_never_sent_block_nothing_for_long() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(RateLimit(requests_per_minute=1, burst=4), clock, 1.0)
     (await rate_limiter.slot(Lists(2))).spend(rate_limiter)
@@ -217,7 +217,7 @@ async def test_what_is_expected_and_never_sent_holds_nothing_up_for_long() -> No
     assert waiting.done()
 
 
-async def test_a_users_change_waits_for_nothing_that_is_expected() -> None:
+async def test_users_change_waits_for_no_expected_request() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(RateLimit(requests_per_minute=1, burst=4), clock, 1.0)
     (await rate_limiter.slot(Lists(2))).spend(rate_limiter)
@@ -226,7 +226,7 @@ async def test_a_users_change_waits_for_nothing_that_is_expected() -> None:
     assert all(edit.done() for edit in edits)
 
 
-async def test_a_slot_is_good_for_one_request_with_its_own_token_and_in_no_pause() -> None:
+async def test_slot_is_valid_for_one_request_with_its_own_token_and_outside_a_pause() -> None:
     clock = FakeClock()
     limit = RateLimit(requests_per_minute=60, burst=5)
     rate_limiter, other = RateLimiter(limit, clock, 1.0), RateLimiter(limit, clock, 1.0)
@@ -249,7 +249,7 @@ async def test_a_slot_is_good_for_one_request_with_its_own_token_and_in_no_pause
     assert await taken(other, clock, 5.1, 10) == 1
 
 
-async def test_the_wait_is_estimated_from_what_goes_ahead() -> None:
+async def test_wait_is_estimated_from_the_requests_ahead() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(SMALL, clock, 1.0)
     assert rate_limiter.wait(Priority.LOW, 1) == 0
@@ -263,7 +263,7 @@ async def test_the_wait_is_estimated_from_what_goes_ahead() -> None:
 
 
 @pytest.mark.parametrize("victim", [0, 1, 2])
-async def test_whoever_is_cancelled_takes_nothing_and_holds_up_nobody(victim: int) -> None:
+async def test_cancelled_request_uses_nothing_and_blocks_no_other(victim: int) -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(SMALL, clock, 1.0)
     await use(rate_limiter, Priority.HIGH)
@@ -283,7 +283,7 @@ async def test_retry_after_pauses_the_whole_token_and_is_followed_by_one_request
     assert await taken(rate_limiter, clock, 0.2, 50) == 1
 
 
-async def test_without_retry_after_the_pause_doubles_until_a_request_is_let_through() -> None:
+async def test_pause_without_retry_after_doubles_until_a_request_succeeds() -> None:
     clock = FakeClock(runs=True)
     rate_limiter, waits = RateLimiter(PLENTY, clock, 1.0), list[float]()
     for _ in range(3):
@@ -299,7 +299,7 @@ async def test_without_retry_after_the_pause_doubles_until_a_request_is_let_thro
     assert clock.monotonic() == pytest.approx(1000 + 1 + 2 + 4 + 1, abs=0.1)
 
 
-async def test_a_long_pause_is_told_to_all_who_wait_instead_of_waited_out() -> None:
+async def test_long_pause_is_reported_to_all_waiting_requests() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(SMALL, clock, 1.0)
     await use(rate_limiter, Priority.LOW)
@@ -314,14 +314,14 @@ async def test_a_long_pause_is_told_to_all_who_wait_instead_of_waited_out() -> N
         assert problem.retry_after == pytest.approx(MAX_PAUSE, abs=2)
 
 
-async def test_the_lowest_limit_of_a_token_wins_whoever_sets_it() -> None:
+async def test_lowest_limit_of_a_token_applies() -> None:
     rate_limiters = RateLimiters(FakeClock(), 1.0)
     for limit in (CLOUD, RateLimit(requests_per_minute=30, burst=500), RateLimit(requests_per_minute=90, burst=50)):
         rate_limiters.add_limit(URL, "token", limit)
     assert rate_limiters.get(URL, "token", CLOUD).limit == RateLimit(requests_per_minute=30, burst=50)
 
 
-async def test_a_reservation_says_exactly_what_holds() -> None:
+async def test_reservation_states_exactly_the_current_limits() -> None:
     clock = FakeClock()
     rate_limiters = RateLimiters(clock, 1.0)
     rate_limiters.add_limit(URL, "token", SMALL)
@@ -332,7 +332,7 @@ async def test_a_reservation_says_exactly_what_holds() -> None:
 
 
 @pytest.mark.parametrize("other", ["https://api.netbird.io/", "https://API.netbird.io:443", "https://api.netbird.io//"])
-async def test_urls_that_only_look_different_share_a_budget(other: str) -> None:
+async def test_equivalent_urls_share_a_limiter(other: str) -> None:
     rate_limiters = RateLimiters(FakeClock(), 1.0)
     assert rate_limiters.get(URL, "token", CLOUD) is rate_limiters.get(other, "token", CLOUD)
     assert rate_limiters.get(URL, "token", CLOUD) is not rate_limiters.get(URL, "another", CLOUD)
@@ -340,7 +340,7 @@ async def test_urls_that_only_look_different_share_a_budget(other: str) -> None:
     assert rate_limiters.get(URL, "token", CLOUD).limit == SMALL
 
 
-async def test_a_token_that_nobody_uses_is_forgotten_only_once_that_frees_no_request() -> None:
+async def test_unused_token_is_forgotten_only_once_that_frees_no_request() -> None:
     clock = FakeClock()
     rate_limiters = RateLimiters(clock, 0.5)
     rate_limiter = rate_limiters.get(URL, "token", RateLimit(requests_per_minute=60, burst=10))
@@ -352,7 +352,7 @@ async def test_a_token_that_nobody_uses_is_forgotten_only_once_that_frees_no_req
     assert len(rate_limiters) == 0
 
 
-async def test_a_raised_limit_is_used_within_a_second() -> None:
+async def test_raised_limit_is_used_within_a_second() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(RateLimit(requests_per_minute=1, burst=1), clock, 1.0)
     await use(rate_limiter, Priority.HIGH)
@@ -363,7 +363,7 @@ async def test_a_raised_limit_is_used_within_a_second() -> None:
     assert task.done()
 
 
-async def test_what_a_token_could_send_now_is_what_the_bucket_holds_and_nothing_in_a_pause() -> None:
+async def test_available_requests_are_the_buckets_content_and_none_in_a_pause() -> None:
     clock = FakeClock()
     rate_limiter = RateLimiter(RateLimit(requests_per_minute=60, burst=30), clock, 0.5)
     assert rate_limiter.state == RateLimitState(15.0, 30)

@@ -1,4 +1,4 @@
-"""What each answer and each silence means, for each operation."""
+"""The meaning of each response and of a missing one, for each operation."""
 
 from datetime import timedelta
 
@@ -43,7 +43,7 @@ def test_every_outcome_has_a_meaning(operation: Operation, outcome: Response | N
 
 
 @given(st.sampled_from(WRITES), outcomes)
-def test_a_write_did_nothing_only_where_that_is_proven(operation: Operation, outcome: Response | NoResponse) -> None:
+def test_write_had_no_effect_only_if_that_is_proven(operation: Operation, outcome: Response | NoResponse) -> None:
     proven = not outcome.sent if isinstance(outcome, NoResponse) else outcome.status in responses.REFUSALS
     assert (error(operation, outcome).effect is Effect.NONE) is proven
 
@@ -63,7 +63,7 @@ def test_a_write_did_nothing_only_where_that_is_proven(operation: Operation, out
         (200, RetryError, Reason.UNEXPECTED_ANSWER),
     ],
 )
-def test_what_means_the_same_for_all(
+def test_outcomes_with_one_meaning_for_all_operations(
     operation: Operation, status: int, branch: type[OperatorError], reason: Reason
 ) -> None:
     problem = error(operation, Response(status, b'{"message":"' + SECRET.encode() + b'"}'))
@@ -73,16 +73,14 @@ def test_what_means_the_same_for_all(
 
 @pytest.mark.parametrize("operation", [Operation.LIST, *CONFIGURING, Operation.DELETE])
 @pytest.mark.parametrize("status", [400, 401, 403, 409, 412, 422])
-def test_a_page_of_a_firewall_or_an_sso_proxy_is_not_taken_for_netbirds_answer(
-    operation: Operation, status: int
-) -> None:
+def test_page_of_a_firewall_or_an_sso_proxy_is_not_netbirds_response(operation: Operation, status: int) -> None:
     problem = error(operation, Response(status, b"<html>Request blocked " + SECRET.encode()))
     assert (type(problem), problem.reason, problem.effect) == (WaitError, Reason.UNEXPECTED_ANSWER, Effect.NONE)
     assert f"the answer {status} is not NetBird's own" in problem.message
     assert SECRET not in repr(problem)
 
 
-def test_the_label_of_an_obstacle_is_one_of_a_closed_list() -> None:
+def test_label_of_a_transport_failure_is_in_the_closed_list() -> None:
     assert {each.label for each in TransportFailure} == {"dns", "refused", "timeout", "tls", "proxy", "reset"}
 
 
@@ -96,7 +94,7 @@ def test_the_label_of_an_obstacle_is_one_of_a_closed_list() -> None:
         (412, WaitError, Reason.DESTINATION_REJECTED),
     ],
 )
-def test_what_is_about_the_configuration(
+def test_errors_about_the_configuration(
     operation: Operation, status: int, branch: type[OperatorError], reason: Reason
 ) -> None:
     problem = error(operation, Response(status, b'{"message":"' + SECRET.encode() + b'"}'))
@@ -106,12 +104,12 @@ def test_what_is_about_the_configuration(
 
 @pytest.mark.parametrize("operation", [*READS, Operation.DELETE])
 @pytest.mark.parametrize("status", [400, 409, 412, 422])
-def test_nothing_is_wrong_with_a_configuration_that_was_not_sent(operation: Operation, status: int) -> None:
+def test_request_without_a_configuration_has_no_configuration_error(operation: Operation, status: int) -> None:
     assert error(operation, Response(status)).reason is Reason.UNEXPECTED_ANSWER
 
 
 @pytest.mark.parametrize("operation", BY_ID)
-def test_only_json_says_that_an_integration_is_absent(operation: Operation) -> None:
+def test_only_json_reports_an_absent_integration(operation: Operation) -> None:
     assert isinstance(error(operation, Response(404, JSON_404)), NotFoundError)
     for body in (b"404 page not found\n", b"<!doctype html>", b"", b'"not found"', b"null"):
         problem = error(operation, Response(404, body))
@@ -119,14 +117,14 @@ def test_only_json_says_that_an_integration_is_absent(operation: Operation) -> N
 
 
 @pytest.mark.parametrize("operation", [*BY_ID, Operation.LIST, Operation.CREATE])
-def test_a_404_that_was_cut_off_says_neither_that_nor_that_there_is_no_event_streaming(operation: Operation) -> None:
+def test_truncated_404_proves_nothing(operation: Operation) -> None:
     problem = error(operation, Response(404, b"", responses.TRUNCATED))
     assert (type(problem), problem.reason, problem.effect) == (RetryError, Reason.UNEXPECTED_ANSWER, Effect.NONE)
     assert responses.TRUNCATED in problem.message
 
 
 @pytest.mark.parametrize("body", [JSON_404, b"404 page not found"])
-def test_a_collection_is_never_an_absent_integration(body: bytes) -> None:
+def test_collection_is_never_an_absent_integration(body: bytes) -> None:
     for operation in (Operation.LIST, Operation.CREATE):
         problem = error(operation, Response(404, body))
         assert (type(problem), problem.reason) == (WaitError, Reason.NOT_LICENSED)
@@ -134,7 +132,7 @@ def test_a_collection_is_never_an_absent_integration(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("obstacle", TransportFailure)
-def test_each_obstacle_says_what_to_do(obstacle: TransportFailure) -> None:
+def test_each_transport_failure_has_a_remedy(obstacle: TransportFailure) -> None:
     problem = error(Operation.UPDATE, NoResponse(obstacle, sent=True))
     assert (type(problem), problem.reason, problem.effect) == (RetryError, Reason.UNAVAILABLE, Effect.UNKNOWN)
     assert problem.message == f"Updating integration 7: {obstacle.words}. The operator retries."
@@ -154,11 +152,11 @@ def test_each_obstacle_says_what_to_do(obstacle: TransportFailure) -> None:
         ("²", None),
     ],
 )
-def test_both_forms_of_retry_after(text: str | None, seconds: float | None) -> None:
+def test_both_formats_of_retry_after_are_read(text: str | None, seconds: float | None) -> None:
     assert responses.retry_after(Response(429, retry_after=text), START) == seconds
 
 
-def test_a_date_to_retry_at_is_of_the_server_s_clock() -> None:
+def test_retry_date_is_relative_to_the_servers_clock() -> None:
     response = Response(503, date="Fri, 01 May 2026 12:01:00 GMT", retry_after="Fri, 01 May 2026 12:01:30 GMT")
     problem = responses.to_operator_error(Call(Operation.LIST), response, START - timedelta(hours=3))
     assert isinstance(problem, RetryError)

@@ -1,4 +1,4 @@
-"""Resources that wait for the rate limit: the best priority first, namespaces in turn, none forgotten."""
+"""The gate of resources that wait for the rate limit: the best priority first, namespaces in turn, none starved."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +18,7 @@ LIMIT = RateLimit(requests_per_minute=60, burst=100)
 
 
 class Line:
-    """A gate before a budget, and who got what."""
+    """A gate with a limiter, and its grants."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -39,7 +39,7 @@ class Line:
         return [name for name, _ in self.got]
 
 
-async def test_the_best_priority_goes_first_and_namespaces_of_one_priority_take_turns() -> None:
+async def test_best_priority_goes_first_and_namespaces_of_one_priority_take_turns() -> None:
     line = Line()
     for name in ("a0", "a1", "a2"):
         line.park(name, lane="a")
@@ -50,7 +50,7 @@ async def test_the_best_priority_goes_first_and_namespaces_of_one_priority_take_
     assert line.names[1:] == ["a0", "b0", "a1", "a2"]
 
 
-async def test_one_slot_in_four_goes_to_what_has_waited_longest() -> None:
+async def test_one_slot_in_four_goes_to_the_longest_wait() -> None:
     line = Line()
     line.park("rotation")
     for number in range(6):
@@ -59,7 +59,7 @@ async def test_one_slot_in_four_goes_to_what_has_waited_longest() -> None:
     assert line.names.index("rotation") == 3
 
 
-async def test_a_resource_keeps_its_place_and_may_get_a_better_one() -> None:
+async def test_resource_keeps_its_place_and_may_get_a_better_one() -> None:
     line = Line()
     for name in ("a", "b", "c", "d"):
         line.park(name)
@@ -69,7 +69,7 @@ async def test_a_resource_keeps_its_place_and_may_get_a_better_one() -> None:
     assert line.names == ["d", "a", "b", "c"]
 
 
-async def test_what_is_forgotten_takes_no_slot() -> None:
+async def test_forgotten_resource_takes_no_slot() -> None:
     line = Line()
     for name in ("a", "b"):
         line.park(name)
@@ -80,7 +80,7 @@ async def test_what_is_forgotten_takes_no_slot() -> None:
     assert line.budget.state.remaining == 0
 
 
-async def test_a_slot_that_no_resource_waits_for_is_given_back() -> None:
+async def test_slot_without_a_waiting_resource_is_returned() -> None:
     line = Line()
     line.park("a")
     line.gate.forget(ObjectKey("Kind", "team", "a"))
@@ -88,7 +88,7 @@ async def test_a_slot_that_no_resource_waits_for_is_given_back() -> None:
     assert line.budget.is_idle
 
 
-async def test_a_long_pause_is_reported_to_all_that_wait() -> None:
+async def test_long_pause_is_reported_to_all_waiting_resources() -> None:
     line = Line()
     line.budget.on_too_many_requests(86_400)
     line.park("a")
@@ -113,7 +113,7 @@ async def test_all_decide_again_when_the_account_gets_another_token() -> None:
     assert line.names == ["a", "a"]
 
 
-async def test_a_place_is_estimated_by_turns() -> None:
+async def test_place_is_estimated_by_turns() -> None:
     line = Line()
     async with line.budget.request(Priority.HIGH):
         pass

@@ -1,4 +1,4 @@
-"""A resource for each integration, and one for each configuration."""
+"""Ownership: one resource for each integration, and one for each configuration."""
 
 import pytest
 
@@ -22,20 +22,20 @@ def offer(ownership: Ownership, name: str, age: int, claim: Claim = Claim.NONE, 
     return ownership.contend({scope: claim}, holder(name), WALL.timestamp() - 60 * age)
 
 
-def test_the_older_of_two_goes_first_and_the_other_is_told_its_name() -> None:
+def test_older_of_two_has_precedence_and_the_other_gets_its_name() -> None:
     ownership = Ownership(lambda _: None)
     assert offer(ownership, "young", 1) is None
     assert offer(ownership, "old", 2) is None
     assert offer(ownership, "young", 1) == "team-a/old"
 
 
-def test_who_holds_keeps_it_though_an_older_one_comes() -> None:
+def test_owner_keeps_it_although_an_older_one_comes() -> None:
     ownership = Ownership(lambda _: None)
     offer(ownership, "young", 1, Claim.OWNED)
     assert offer(ownership, "old", 2) == "team-a/young"
 
 
-def test_the_rival_is_woken_when_the_holder_goes_or_changes() -> None:
+def test_contender_is_requeued_when_the_owner_is_removed_or_changes() -> None:
     woken: list[ObjectKey] = []
     ownership = Ownership(woken.append)
     offer(ownership, "first", 2, Claim.OWNED)
@@ -45,7 +45,7 @@ def test_the_rival_is_woken_when_the_holder_goes_or_changes() -> None:
     assert offer(ownership, "second", 1) is None
 
 
-def test_an_id_is_held_until_another_is_or_the_resource_goes() -> None:
+def test_id_is_owned_until_another_is_or_the_resource_is_removed() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a"), 5)
     assert ownership.other_owners(holder("b", "acc-1")).other(item(5)) == "team-a/a"
@@ -56,14 +56,14 @@ def test_an_id_is_held_until_another_is_or_the_resource_goes() -> None:
     assert ownership.other_owners(holder("b", "acc-1")).other(item(6)) is None
 
 
-def test_the_same_id_in_another_account_is_another_integration() -> None:
+def test_same_id_in_another_account_is_another_integration() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a"), 5)
     assert ownership.other_owners(holder("b", "acc-2")).other(item(5)) is None
     assert ownership.other_owners(holder("b", None)).other(item(5)) == "team-a/a"
 
 
-def test_what_another_server_says_of_the_same_account_is_of_no_account_of_ours() -> None:
+def test_another_servers_claim_of_the_same_account_is_separate() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a", authority="authority-2"), 5)
     assert ownership.other_owners(holder("b")).other(item(5)) is None
@@ -71,7 +71,7 @@ def test_what_another_server_says_of_the_same_account_is_of_no_account_of_ours()
     assert ownership.other_owners(Owner("uid-d", identity("d"), Place(None, "acc-1"))).other(item(6)) is None
 
 
-def test_an_owner_is_one_whose_account_is_known() -> None:
+def test_owner_needs_a_known_account() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a", None), 5)
     assert ownership.other_owners(holder("b")).other(item(5)) == "team-a/a"
@@ -82,7 +82,7 @@ def test_an_owner_is_one_whose_account_is_known() -> None:
 
 
 @pytest.mark.parametrize(("own", "other", "named"), [(True, True, True), (True, False, False), (False, True, False)])
-def test_a_name_of_another_namespace_is_for_those_who_share_a_cluster_connection(
+def test_name_of_another_namespace_is_shown_only_for_a_shared_cluster_connection(
     own: bool,  # noqa: FBT001 # pytest passes it
     other: bool,  # noqa: FBT001 # pytest passes it
     named: bool,  # noqa: FBT001 # pytest passes it
@@ -100,7 +100,7 @@ def test_a_name_of_another_namespace_is_for_those_who_share_a_cluster_connection
     assert ownership.find_restored_create(mine, "another", lambda _: intent.signature) == expected
 
 
-def test_the_same_id_of_another_time_is_another_integration() -> None:
+def test_same_id_of_another_time_is_another_integration() -> None:
     ownership = Ownership(lambda _: None)
     ownership.own(holder("a")._replace(created=parse_time("2026-05-01T11:00:00Z")), 5)
     others = ownership.other_owners(holder("b"))

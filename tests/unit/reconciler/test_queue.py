@@ -1,4 +1,4 @@
-"""The queue: one at a time for each key, newest wins, people first, lanes apart."""
+"""The queue: one reconcile at a time for each key, the newest version wins, user changes first, lanes apart."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ async def drain(queue: KeyQueue[str], work: Work) -> None:
         await runner
 
 
-async def test_a_key_that_changes_while_it_is_worked_on_is_worked_on_once_more() -> None:
+async def test_key_that_changes_during_its_reconcile_is_reconciled_once_more() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 4, lambda key: key)
     done: list[str] = []
 
@@ -54,7 +54,7 @@ async def test_a_key_that_changes_while_it_is_worked_on_is_worked_on_once_more()
     assert done == ["a", "a"]
 
 
-async def test_one_key_is_never_worked_on_twice_at_once() -> None:
+async def test_key_is_never_reconciled_twice_at_once() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 4, lambda key: key)
     running = 0
 
@@ -73,7 +73,7 @@ async def test_one_key_is_never_worked_on_twice_at_once() -> None:
     await drain(queue, work)
 
 
-async def test_people_go_before_clocks() -> None:
+async def test_user_changes_precede_periodic_work() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     done: list[str] = []
 
@@ -89,7 +89,7 @@ async def test_people_go_before_clocks() -> None:
     assert done == ["u", "c3", "c1", "c2"]
 
 
-async def test_what_is_begun_goes_before_what_is_not() -> None:
+async def test_started_key_precedes_others() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda _: "one lane")
     done: list[str] = []
 
@@ -105,7 +105,7 @@ async def test_what_is_begun_goes_before_what_is_not() -> None:
     assert done == ["a person's", "begun", "new 0", "new 1", "new 2"]
 
 
-async def test_a_sick_lane_holds_up_no_other() -> None:
+async def test_failing_lane_blocks_no_other() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 2, lambda key: key[0])
     stuck, done = asyncio.Event(), asyncio.Event()
     waiting = 0
@@ -183,7 +183,7 @@ async def test_no_priority_of_a_lane_waits_for_another() -> None:
         await runner
 
 
-async def test_a_key_that_waits_is_in_the_backlog_from_when_it_was_due_until_it_settles() -> None:
+async def test_waiting_key_is_in_the_backlog_from_its_due_time_until_it_succeeds() -> None:
     clock = FakeClock()
     queue: KeyQueue[str] = KeyQueue(clock, 4, lambda key: key)
     waits = True
@@ -210,7 +210,7 @@ async def test_a_key_that_waits_is_in_the_backlog_from_when_it_was_due_until_it_
         await runner
 
 
-async def test_a_key_that_waits_keeps_its_priority_whatever_adds_it_again() -> None:
+async def test_waiting_key_keeps_its_priority_when_added_again() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     done: list[tuple[str, Priority]] = []
 
@@ -227,7 +227,7 @@ async def test_a_key_that_waits_keeps_its_priority_whatever_adds_it_again() -> N
     assert done == [("a", Priority.NEW), ("a", Priority.NEW), ("a", Priority.LOW)]
 
 
-async def test_a_lane_takes_as_many_turns_as_may_run_at_once() -> None:
+async def test_lane_takes_as_many_turns_as_may_run_at_once() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key[0])
     done: list[str] = []
 
@@ -245,7 +245,7 @@ async def test_a_lane_takes_as_many_turns_as_may_run_at_once() -> None:
     assert not queue.is_busy("a", Priority.LOW)
 
 
-async def test_an_earlier_moment_wins_over_a_later_one() -> None:
+async def test_earlier_time_wins_over_a_later_one() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     done: list[str] = []
 
@@ -260,7 +260,7 @@ async def test_an_earlier_moment_wins_over_a_later_one() -> None:
     assert done == ["a"]
 
 
-async def test_what_is_begun_is_finished_when_it_is_stopped() -> None:
+async def test_started_reconcile_is_finished_on_stop() -> None:
     queue: KeyQueue[str] = KeyQueue(LoopClock(), 1, lambda key: key)
     begun, finished = asyncio.Event(), asyncio.Event()
 
@@ -280,7 +280,7 @@ async def test_what_is_begun_is_finished_when_it_is_stopped() -> None:
     assert finished.is_set()
 
 
-async def test_a_queue_without_progress_is_stuck_and_a_long_one_is_not() -> None:
+async def test_queue_without_progress_is_stuck_and_a_long_one_is_not() -> None:
     now = 0.0
 
     class Hand(LoopClock):
@@ -309,7 +309,7 @@ async def test_a_queue_without_progress_is_stuck_and_a_long_one_is_not() -> None
         await runner
 
 
-async def test_the_backlog_is_what_is_due_or_worked_on_and_ages_from_when_it_was_due() -> None:
+async def test_backlog_has_due_and_running_keys_and_ages_from_the_due_time() -> None:
     clock = FakeClock()
     queue: KeyQueue[str] = KeyQueue(clock, 1, lambda key: key)
     assert queue.backlog() == Backlog(0, 0.0)
@@ -328,7 +328,7 @@ async def test_the_backlog_is_what_is_due_or_worked_on_and_ages_from_when_it_was
 
     runner = asyncio.create_task(queue.run(work, grace=1))
     await clock.advance(2)
-    # The first is worked on and due again: one key, whose work has been due for ten seconds.
+    # The first is running and due again: one key, due for ten seconds.
     assert queue.backlog() == Backlog(2, 10.0)
     queue.discard("now")
     queue.discard("soon")

@@ -1,4 +1,4 @@
-"""The oldest connections of a namespace are served, as many as the limit says."""
+"""The oldest connections of a namespace are served, up to the limit."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +34,7 @@ def connection(number: int, age: int = 0, namespace: str | None = "team-a") -> C
 
 
 @given(st.lists(st.integers(0, 3), max_size=8), st.integers(1, 4), st.randoms(use_true_random=False))
-def test_the_oldest_are_served_in_whatever_order_they_are_seen(ages: list[int], limit: int, random: object) -> None:
+def test_oldest_are_served_in_any_order_of_observation(ages: list[int], limit: int, random: object) -> None:
     every = [connection(number, age) for number, age in enumerate(ages)]
     quota = Quota(limit)
     random.shuffle(every)  # type: ignore[attr-defined]  # hypothesis gives a Random
@@ -49,7 +49,7 @@ def test_the_oldest_are_served_in_whatever_order_they_are_seen(ages: list[int], 
     assert quota._by_age == {}
 
 
-def test_the_next_one_is_served_once_an_older_one_is_gone() -> None:
+def test_next_one_is_served_once_an_older_one_is_removed() -> None:
     quota = Quota(1)
     older, newer = connection(1, age=10), connection(2)
     quota.add(newer)

@@ -1,4 +1,4 @@
-"""What is kept of each resource."""
+"""The record of each resource."""
 
 import random
 
@@ -20,7 +20,7 @@ STATUS = Status().evolve(
 )
 
 
-def test_a_packed_version_comes_back_whole() -> None:
+def test_packed_version_is_unpacked_completely() -> None:
     header = {"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": "siem", "key": "token"}}}
     connection = {"kind": "NetBirdConnection", "name": "own"}
     spec = {"genericHTTP": {"url": URL, "headers": [header]}, "connectionRef": connection}
@@ -33,7 +33,7 @@ def test_a_packed_version_comes_back_whole() -> None:
 
 
 @pytest.mark.parametrize("size", [10, 2**20])
-def test_a_large_version_is_not_kept(size: int) -> None:
+def test_large_version_is_not_kept(size: int) -> None:
     """Random text can't be packed: 750 resources of the largest size took all memory."""
     text = random.Random(1).randbytes(size).hex()
     record = record_for(integration({"genericHTTP": {"url": URL, "bodyTemplate": text}}), 0.0)
@@ -42,7 +42,7 @@ def test_a_large_version_is_not_kept(size: int) -> None:
     assert (record.cache.get() is None) == (size > MAX_PACKED)
 
 
-def test_a_newer_version_replaces_a_packed_one() -> None:
+def test_newer_version_replaces_a_packed_one() -> None:
     record = record_for(integration(), 0.0)
     record.cache.compress()
     newer = integration(resourceVersion="8")
@@ -50,18 +50,18 @@ def test_a_newer_version_replaces_a_packed_one() -> None:
     assert record.cache.get() is newer
 
 
-def test_resources_of_one_connection_share_what_names_it() -> None:
+def test_resources_of_one_connection_share_its_key() -> None:
     first, second = (record_for(integration(name=name, uid=name), 0.0) for name in ("a", "b"))
     assert first.summary.connection is second.summary.connection
 
 
-def test_a_namespace_is_one_lane_however_many_connections_it_has() -> None:
+def test_namespace_is_one_lane_with_any_number_of_connections() -> None:
     keys = [ObjectKey("NetBirdConnection", "team", f"c{index}") for index in range(3)]
     keys += [ObjectKey("EventStreamingIntegration", "team", "r"), ObjectKey("NetBirdConnection", "other", "c0")]
     assert [lane_of(key) for key in keys] == ["team"] * 4 + ["other"]
 
 
-def test_what_a_user_changed_goes_before_what_is_new_and_that_before_everything_else() -> None:
+def test_user_changes_precede_new_resources_and_those_precede_the_rest() -> None:
     done = STATUS.model_copy(update={"observed_generation": 3, "last_handled_reconcile_at": "1"})
     assert priority_of(integration(status=done, generation=3)) is Priority.LOW
     assert priority_of(integration(status=done, generation=3, annotations={"a": "b"})) is Priority.LOW

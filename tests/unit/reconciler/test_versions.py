@@ -1,4 +1,4 @@
-"""The order of what is known: by version within a watch, by time where a consistent read contradicts it."""
+"""The order of versions: by version within a watch, by time if a consistent read contradicts it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,19 +11,17 @@ MOMENTS = st.floats(0, 5)
 
 
 @given(VERSIONS, VERSIONS, MOMENTS)
-def test_an_event_is_newer_if_its_version_is_higher(known: int, version: int, at: float) -> None:
+def test_event_is_newer_if_its_version_is_higher(known: int, version: int, at: float) -> None:
     assert Known(known, at).is_replaced_by(version, None) is (version > known)
 
 
 @given(VERSIONS, VERSIONS, MOMENTS, MOMENTS)
-def test_a_read_that_began_later_is_newer_whatever_its_version(
-    known: int, version: int, at: float, since: float
-) -> None:
+def test_read_that_began_later_is_newer_with_any_version(known: int, version: int, at: float, since: float) -> None:
     expected = version > known or (version < known and at < since)
     assert Known(known, at).is_replaced_by(version, since) is expected
 
 
-async def test_a_tombstone_hides_what_was_read_before_the_deletion() -> None:
+async def test_tombstone_hides_reads_from_before_the_deletion() -> None:
     clock = FakeClock()
     gone, began = Tombstones(clock), clock.monotonic()
     await clock.advance(1)
@@ -37,7 +35,7 @@ async def test_a_tombstone_hides_what_was_read_before_the_deletion() -> None:
     assert not gone.hides("uid", None)
 
 
-async def test_a_tombstone_is_kept_for_as_long_as_a_watch_may_be_late() -> None:
+async def test_tombstone_is_kept_for_as_long_as_a_watch_may_be_late() -> None:
     clock = FakeClock()
     gone = Tombstones(clock)
     gone.add("uid")

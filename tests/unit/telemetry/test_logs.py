@@ -1,4 +1,4 @@
-"""Logs: one line each, in both forms, and no text of a foreign exception."""
+"""Logs: one line each, in both formats, and no text of a foreign exception."""
 
 import json
 import logging
@@ -51,7 +51,7 @@ def test_fields_are_appended_in_human_lines_and_are_members_in_json() -> None:
 
 
 @pytest.mark.parametrize("formatter", [HumanFormatter(), JsonFormatter()])
-def test_a_foreign_exceptions_text_is_left_out_with_its_cause_and_its_group(formatter: logging.Formatter) -> None:
+def test_text_of_a_foreign_exception_is_omitted_with_its_cause_and_its_group(formatter: logging.Formatter) -> None:
     def fail() -> NoReturn:
         try:
             int(SECRET)
@@ -70,14 +70,14 @@ def test_a_foreign_exceptions_text_is_left_out_with_its_cause_and_its_group(form
     assert "\n" not in line
 
 
-def test_our_own_messages_are_kept() -> None:
+def test_own_messages_are_kept() -> None:
     line = HumanFormatter().format(
         with_error(record("x"), WaitError(Reason.SECRET_NOT_FOUND, "Secret a/b: is missing."))
     )
     assert "WaitError: Secret a/b: is missing." in line
 
 
-def test_a_library_says_the_same_once_a_minute() -> None:
+def test_equal_line_of_a_library_is_logged_once_a_minute() -> None:
     repeats = RepeatFilter()
     first = "Request attempt #1 failed; will retry: GET https://x -> refused"
     again = "Request attempt #27 failed; will retry: GET https://x -> refused"
@@ -93,7 +93,7 @@ FORBIDDEN = (
 )
 
 
-def test_a_failed_request_of_a_watch_is_a_warning_that_names_the_watch_and_no_text_of_the_server() -> None:
+def test_failed_request_of_a_watch_is_a_warning_that_names_the_watch_without_server_text() -> None:
     made = record(FORBIDDEN, "kopf._cogs.clients.api")
     made.levelno, made.levelname = logging.ERROR, "ERROR"
     assert explain_watch_request(made)
@@ -115,7 +115,7 @@ def test_failed_requests_of_two_watches_are_two_lines() -> None:
     assert passed == [True, True, False]
 
 
-def test_other_lines_are_left_as_they_are() -> None:
+def test_other_lines_are_unchanged() -> None:
     for name in ("kopf._cogs.clients.api", "netbird_streaming.app"):
         made = record("Request attempt #1 failed; escalating", name)
         made.levelno = logging.ERROR
@@ -123,20 +123,20 @@ def test_other_lines_are_left_as_they_are() -> None:
         assert (made.getMessage(), made.levelno) == ("Request attempt #1 failed; escalating", logging.ERROR)
 
 
-def test_our_own_lines_are_never_left_out() -> None:
+def test_own_lines_are_never_omitted() -> None:
     repeats = RepeatFilter()
     assert repeats.filter(record("same"))
     assert repeats.filter(record("same"))
 
 
 class Model(BaseModel):
-    """What a resource is parsed to."""
+    """Parsing errors of a resource."""
 
     count: int
 
 
 def hostile() -> list[Exception]:
-    """Exceptions of the libraries in use whose text holds what was sent or received."""
+    """Exceptions of the used libraries whose text holds sent or received data."""
     made: list[Exception] = []
     for fail in (
         lambda: Model.model_validate({"count": SECRET}),
@@ -166,9 +166,7 @@ def hostile() -> list[Exception]:
 
 @pytest.mark.parametrize("formatter", [HumanFormatter(), JsonFormatter()])
 @pytest.mark.parametrize("error", hostile(), ids=lambda error: type(error).__name__)
-def test_no_text_of_a_hostile_exception_reaches_a_line_by_any_way(
-    formatter: logging.Formatter, error: Exception
-) -> None:
+def test_no_text_of_a_hostile_exception_reaches_a_line(formatter: logging.Formatter, error: Exception) -> None:
     chained = RuntimeError(SECRET)
     chained.__cause__ = error
     lines = [
@@ -188,14 +186,14 @@ def test_no_text_of_a_hostile_exception_reaches_a_line_by_any_way(
         assert type(error).__name__ in line
 
 
-def test_an_object_of_another_kind_is_named_by_its_type() -> None:
+def test_object_of_another_kind_is_named_by_its_type() -> None:
     line = HumanFormatter().format(
         logging.LogRecord("x", logging.ERROR, "f", 1, "%s of %d in %.1f s", (Model(count=1), 7, 2.5), None)
     )
     assert line.endswith("Model of 7 in 2.5 s")
 
 
-def test_all_lines_of_one_reconcile_carry_its_fields() -> None:
+def test_all_lines_of_one_reconcile_have_its_fields() -> None:
     with log_fields(resource="team-a/siem", reconcile="0badcafe"):
         with log_fields(action="Create"):
             inner = record("created")
@@ -208,7 +206,7 @@ def test_all_lines_of_one_reconcile_carry_its_fields() -> None:
     assert "reconcile" not in json.loads(JsonFormatter().format(record("x")))
 
 
-def test_a_failure_is_said_once_until_it_is_another_or_was_over() -> None:
+def test_failure_is_logged_once_until_it_changes_or_recovers() -> None:
     log_once = LogOnce()
     said = [log_once.level(logging.WARNING, text, about) for text, about in [("x", 1), ("x", 1), ("x", 2), ("y", 1)]]
     log_once.reset(1)

@@ -1,4 +1,4 @@
-"""The watch of Secrets: what it tells, what it never keeps, and that no failure ends it."""
+"""The watch of Secrets: its reports, the data that it never keeps, and that no failure ends it."""
 
 import asyncio
 import json
@@ -22,17 +22,17 @@ SNAPSHOTS = st.dictionaries(
 
 
 @given(SNAPSHOTS, SNAPSHOTS)
-def test_a_list_tells_exactly_what_differs(
+def test_list_reports_exactly_the_differences(
     before: dict[tuple[str, str], str], after: dict[tuple[str, str], str]
 ) -> None:
     versions = Versions()
     versions.replace((*key, version) for key, version in before.items())
-    told = versions.replace((*key, version) for key, version in after.items())
-    assert sorted(told) == sorted(key for key in {**before, **after} if before.get(key) != after.get(key))
+    reported = versions.replace((*key, version) for key, version in after.items())
+    assert sorted(reported) == sorted(key for key in {**before, **after} if before.get(key) != after.get(key))
     assert versions.replace((*key, version) for key, version in after.items()) == []
 
 
-def test_an_event_is_news_once() -> None:
+def test_event_is_reported_once() -> None:
     versions = Versions()
     assert versions.update("a", "x", "1")
     assert not versions.update("a", "x", "1")
@@ -52,13 +52,13 @@ def page(*items: dict[str, Any], version: str = "10", more: str = "") -> bytes:
 
 
 async def ended(*events: tuple[str, dict[str, Any]]) -> AsyncIterator[bytes]:
-    """Lines of a watch that the API server ends in good order."""
+    """Return the lines of a watch that the API server ends normally."""
     for kind, item in events:
         yield json.dumps({"type": kind, "object": item}).encode() + b"\n"
 
 
 async def lines(*events: tuple[str, dict[str, Any]]) -> AsyncIterator[bytes]:
-    """Lines of a watch that then stays open for ever."""
+    """Yield the lines of a watch that then stays open."""
     for kind, item in events:
         yield json.dumps({"type": kind, "object": item}).encode() + b"\n"
     await asyncio.Event().wait()
@@ -67,16 +67,16 @@ async def lines(*events: tuple[str, dict[str, Any]]) -> AsyncIterator[bytes]:
 def watched(
     *answers: Any, until: int, namespaces: tuple[str, ...] | None = None
 ) -> tuple[list[str], ScriptedApi, bool]:
-    """Run against these answers until so many requests were made: the names told, the requests, whether it watches."""
+    """Run with these responses until so many requests; return reported names, requests and state."""
     script = iter(answers)
-    told: list[str] = []
+    reported: list[str] = []
     api = ScriptedApi(lambda _: next(script))
     timing = WatchTiming(first_retry=0, longest_retry=0, denied_retry=0)
 
     async def scenario() -> bool:
         watch = SecretWatch(
             api.api,
-            lambda space, name: told.append(f"{space}/{name}"),
+            lambda space, name: reported.append(f"{space}/{name}"),
             lambda: 0.0,
             namespaces=namespaces,
             timing=timing,
@@ -92,18 +92,18 @@ def watched(
         await asyncio.wait({running})
         return watch.watching("a")
 
-    return told, api, asyncio.run(scenario())
+    return reported, api, asyncio.run(scenario())
 
 
-def test_the_first_list_is_silent_and_events_are_told() -> None:
+def test_first_list_is_silent_and_events_are_reported() -> None:
     events = lines(
         ("ADDED", secret("new", "11")),
         ("MODIFIED", secret("x", "12")),
         ("BOOKMARK", {"metadata": {"resourceVersion": "13"}}),
         ("DELETED", secret("y", "14")),
     )
-    told, api, watching = watched(page(secret("x", "1"), more="next"), page(secret("y", "2")), events, until=3)
-    assert told == ["a/new", "a/x", "a/y"]
+    reported, api, watching = watched(page(secret("x", "1"), more="next"), page(secret("y", "2")), events, until=3)
+    assert reported == ["a/new", "a/x", "a/y"]
     assert watching
     first, second, stream = api.requests
     assert ("continue" in first.query, second.query["continue"]) == (False, "next")
@@ -112,25 +112,25 @@ def test_the_first_list_is_silent_and_events_are_told() -> None:
     assert not any(request.accept.endswith("application/json") for request in api.requests)
 
 
-def test_a_namespace_without_secrets_has_a_list_of_null() -> None:
+def test_namespace_without_secrets_has_a_list_of_null() -> None:
     empty = json.dumps({"metadata": {"resourceVersion": "10"}, "items": None}).encode()
-    told, _, watching = watched(empty, lines(("ADDED", secret("new", "11"))), until=2)
-    assert told == ["a/new"]
+    reported, _, watching = watched(empty, lines(("ADDED", secret("new", "11"))), until=2)
+    assert reported == ["a/new"]
     assert watching
 
 
-def test_after_a_broken_watch_only_what_differs_is_told() -> None:
+def test_only_differences_are_reported_after_a_broken_watch() -> None:
     expired = lines(("ERROR", {"kind": "Status", "code": 410, "metadata": {}}))
     before, after = page(secret("x", "1"), secret("y", "2")), page(secret("x", "1"), secret("z", "3"))
-    told, _, _ = watched(before, expired, after, lines(), until=4)
-    assert sorted(told) == ["a/y", "a/z"]
+    reported, _, _ = watched(before, expired, after, lines(), until=4)
+    assert sorted(reported) == ["a/y", "a/z"]
 
 
 def test_failures_of_every_kind_end_in_another_list() -> None:
     unavailable = RetryError(Reason.UNAVAILABLE, "down")
     answers = (unavailable, b"<html>", page(secret("x", "1")), unavailable, page(secret("x", "2")), lines())
-    told, api, watching = watched(*answers, until=6)
-    assert told == ["a/x", "a/x"], "the first list came after a failure, so somebody may have read the Secret before"
+    reported, api, watching = watched(*answers, until=6)
+    assert reported == ["a/x", "a/x"], "the first list came after a failure, so the Secret may have been read before"
     assert watching
     assert [request.query.get("watch") for request in api.requests] == [None, None, None, "true", None, "true"]
 
@@ -138,7 +138,7 @@ def test_failures_of_every_kind_end_in_another_list() -> None:
 @pytest.mark.parametrize(
     "down", [RetryError(Reason.UNAVAILABLE, "down"), DeniedError(Reason.KUBERNETES_REFUSED, "denied")], ids=str
 )
-def test_a_watch_that_fails_or_is_refused_counts_once_however_many_tries_it_takes(down: OperatorError) -> None:
+def test_failed_or_refused_watch_counts_once_for_any_number_of_retries(down: OperatorError) -> None:
     script = iter((page(), down, down, down, page(), lines()))
     api = ScriptedApi(lambda _: next(script))
 
@@ -155,7 +155,7 @@ def test_a_watch_that_fails_or_is_refused_counts_once_however_many_tries_it_take
     asyncio.run(scenario())
 
 
-def test_where_it_is_denied_it_says_so_and_tries_again() -> None:
+def test_denied_watch_is_reported_and_retried() -> None:
     denied = DeniedError(Reason.KUBERNETES_REFUSED, "denied")
     _, _, watching = watched(denied, denied, page(), lines(), until=4, namespaces=("a",))
     assert watching
@@ -174,7 +174,7 @@ def test_where_it_is_denied_it_says_so_and_tries_again() -> None:
     asyncio.run(scenario())
 
 
-def test_a_scope_is_asked_for_by_its_own_path() -> None:
+def test_scope_is_requested_by_its_own_path() -> None:
     paths: list[str] = []
 
     def answer(request: Request) -> Any:
@@ -196,10 +196,10 @@ def test_a_scope_is_asked_for_by_its_own_path() -> None:
     assert set(paths) == {"/api/v1/namespaces/a/secrets", "/api/v1/namespaces/b/secrets"}
 
 
-def test_a_watch_that_ends_early_is_followed_by_a_list() -> None:
-    """The API server stopped, and its etcd may have been restored: the watch would wait for a version to come again."""
+def test_watch_that_ends_early_is_followed_by_a_list() -> None:
+    """The API server stopped, and its etcd may have been restored with lower versions."""
     early = ended(("MODIFIED", secret("x", "500")))
-    told, api, _ = watched(page(secret("x", "400"), version="450"), early, page(secret("x", "7")), lines(), until=4)
-    assert told == ["a/x", "a/x"]
+    reported, api, _ = watched(page(secret("x", "400"), version="450"), early, page(secret("x", "7")), lines(), until=4)
+    assert reported == ["a/x", "a/x"]
     assert [bool(request.query.get("watch")) for request in api.requests] == [False, True, False, True]
     assert api.requests[-1].query["resourceVersion"] == "10"

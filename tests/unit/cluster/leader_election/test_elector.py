@@ -253,8 +253,8 @@ def sent_by(now: Callable[[], datetime]) -> list[tuple[float, str, Any]]:
 
     def answer(request: Request) -> Any:
         spec = None if request.body is None else request.body["spec"]
-        told = None if spec is None else (spec["holderIdentity"], spec["leaseTransitions"])
-        sent.append((lease.clock, request.method, told))
+        summary = None if spec is None else (spec["holderIdentity"], spec["leaseTransitions"])
+        sent.append((lease.clock, request.method, summary))
         if len(sent) == 8:
             # Written in a far future, and renewed no more.
             spec = {"holderIdentity": "other", "leaseTransitions": 1, "renewTime": "2999-01-01T00:00:00.000000Z"}

@@ -114,11 +114,11 @@ def test_other_fingerprint_key_invalidates_the_token_and_not_the_account() -> No
 def test_account_is_requested_and_recorded_while_the_create_waits() -> None:
     waiting = creating(replace(SAME, account=None), memory=WAITING, account_id=None)
     assert decide(waiting) == ConfirmAccount()
-    told = creating(SAME, memory=WAITING, account_id=None)
-    action = decide(told)
+    waiting = creating(SAME, memory=WAITING, account_id=None)
+    action = decide(waiting)
     assert isinstance(action, Report)
     assert action.retry_at == NOW + 64
-    written = updates.reported(told, action).internal.creation
+    written = updates.reported(waiting, action).internal.creation
     assert written == intent_of(integration())
 
 
@@ -230,6 +230,6 @@ def test_another_server_proves_nothing_for_any_account() -> None:
     status = Status().evolve(unresolved_creations=(intent_of(integration()),), owner_uid=UID)
     seen = case(integration(status=status), target=impostor, snapshot=view(item(9)))
     assert reason_of(decide(seen)) is Reason.IDENTICAL_EXISTS
-    twin = intent_of(integration(), authority="authority-2")
-    both = Status().evolve(creation=twin, unresolved_creations=(intent_of(integration()),), owner_uid=UID)
+    identical = intent_of(integration(), authority="authority-2")
+    both = Status().evolve(creation=identical, unresolved_creations=(intent_of(integration()),), owner_uid=UID)
     assert len(create_outcome.unresolved(case(integration(status=both)))) == 2

@@ -163,9 +163,9 @@ class TestForms:
 
     def test_value_unchanged_by_a_put_is_not_applied(self) -> None:
         first = correction(seen(item(config=CHANGED), memory=FIRST))
-        told = report(seen(item(config=CHANGED), memory=FIRST, corrections=(first,)))
-        assert (told.state, told.reason, told.item) == (ReadyState.STALLED, Reason.NOT_APPLIED, None)
-        assert "another value of url" in told.message
+        result = report(seen(item(config=CHANGED), memory=FIRST, corrections=(first,)))
+        assert (result.state, result.reason, result.item) == (ReadyState.STALLED, Reason.NOT_APPLIED, None)
+        assert "another value of url" in result.message
         asked = {RECONCILE_ANNOTATION: "now"}
         resource = integration(status=held(integration(), corrections=(first,)), annotations=asked)
         assert isinstance(decide(case(resource, memory=FIRST, snapshot=view(item(config=CHANGED)))), Update)
@@ -176,8 +176,8 @@ class TestForms:
         assert (rests.item, rests.normalized) == (None, tuple(self.KEPT.items()))
 
     def test_unreadable_element_is_not_compared(self) -> None:
-        told = report(seen(Integration(5, unreadable="config of an integration is a list")))
-        assert (told.state, told.reason) == (ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER)
+        result = report(seen(Integration(5, unreadable="config of an integration is a list")))
+        assert (result.state, result.reason) == (ReadyState.RECONCILING, Reason.UNEXPECTED_ANSWER)
 
 
 class TestTimes:
@@ -207,25 +207,29 @@ class TestTimes:
 class TestWhoseItWas:
     """The decision whether a correction is attributed to another client."""
 
-    def told(self, shown: Integration | None, memory: Memory = FIRST, undone: Correction | None = None) -> bool:
+    def is_attributed(
+        self, shown: Integration | None, memory: Memory = FIRST, undone: Correction | None = None
+    ) -> bool:
         resource = integration(status=held(integration()))
         moment = case(resource, memory=memory, snapshot=None if shown is None else view(shown))
         undone = undone or Correction(at=WALL)
         return drift.overwrites_foreign_change(moment, Update(5, payload_of(resource), undone))
 
     def test_difference_in_the_first_list_is_the_servers_own(self) -> None:
-        assert not self.told(item(config=CHANGED))
-        assert self.told(item(config=CHANGED), LOOKED)
-        assert self.told(item(config=CHANGED), replace(FIRST, write=replace(FIRST.write, compared_at=FIRST.write.at)))
+        assert not self.is_attributed(item(config=CHANGED))
+        assert self.is_attributed(item(config=CHANGED), LOOKED)
+        assert self.is_attributed(
+            item(config=CHANGED), replace(FIRST, write=replace(FIRST.write, compared_at=FIRST.write.at))
+        )
 
     def test_changed_enabled_or_later_time_is_never_the_servers_own(self) -> None:
-        assert self.told(item(enabled=False))
-        assert self.told(item(updated_at=LATER))
-        assert not self.told(item(enabled=None))
+        assert self.is_attributed(item(enabled=False))
+        assert self.is_attributed(item(updated_at=LATER))
+        assert not self.is_attributed(item(enabled=None))
 
     def test_no_client_is_blamed_without_a_list_that_shows_it(self) -> None:
-        assert not self.told(None, LOOKED)
-        assert not self.told(item(9), LOOKED)
+        assert not self.is_attributed(None, LOOKED)
+        assert not self.is_attributed(item(9), LOOKED)
 
     def test_changed_spec_is_not_attributed_to_another_client(self) -> None:
         resource = integration(status=held(integration()))

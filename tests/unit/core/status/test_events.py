@@ -82,8 +82,8 @@ STATUSES = st.builds(
 
 
 @given(STATUSES, st.builds(Reported, st.none() | st.just("Synced"), st.none() | st.sampled_from(PROBLEMS)))
-def test_rewritten_status_gives_no_event(status: Status, told: Reported) -> None:
-    assert events_for(status, status, summarize(status.conditions, told)) == ()
+def test_rewritten_status_gives_no_event(status: Status, before: Reported) -> None:
+    assert events_for(status, status, summarize(status.conditions, before)) == ()
     assert events_for(status, status, summarize(status.conditions)) == ()
 
 

@@ -1,4 +1,4 @@
-"""The status after each thing that happens: what it says now, what it keeps, and what it forgets."""
+"""The status after each event: its new content, and the kept and removed parts."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -67,7 +67,7 @@ class TestIntending:
         resource = integration(status=before, **asked(generation=4))
         return updates.with_intent(case(resource), Create(self.INTENT, (LATE,), payload_of(resource)))
 
-    def test_it_holds_the_attempts_and_nothing_of_what_is_gone(self) -> None:
+    def test_new_intent_holds_the_attempts_and_nothing_obsolete(self) -> None:
         assert without_conditions(self.written()) == Status().evolve(
             platform="generic_http",
             creation=self.INTENT,
@@ -79,7 +79,7 @@ class TestIntending:
             former=(Former(id=5, authority=AUTHORITY, account_id=ACCOUNT, platform="generic_http"),),
         )
 
-    def test_it_says_that_the_integration_is_being_created(self) -> None:
+    def test_new_intent_reports_that_the_integration_is_being_created(self) -> None:
         written = self.written()
         assert said(written) == [("Ready", "False", "Progressing"), ("Reconciling", "True", "Progressing")]
         assert written.conditions[0].message == "The integration is being created in NetBird."
@@ -104,7 +104,7 @@ class TestBinding:
         seen: dict[str, Any] = {} if target is None else {"target": target}
         return updates.with_id(case(integration(spec, status=before), **seen), bind)
 
-    def test_what_was_created_is_held_as_it_was_sent_and_answered(self) -> None:
+    def test_created_integration_is_recorded_as_sent_and_answered(self) -> None:
         bound = self.bind(RecordId(item(enabled=True), Origin.CREATED, POSTED))
         assert without_conditions(bound) == Status().evolve(
             id=5,
@@ -125,7 +125,7 @@ class TestBinding:
         )
 
     @pytest.mark.parametrize("origin", [Origin.ADOPTED, Origin.INFERRED])
-    def test_of_what_nobody_answered_for_nothing_counts_as_accepted(self, origin: Origin) -> None:
+    def test_unanswered_create_counts_nothing_as_accepted(self, origin: Origin) -> None:
         bound = self.bind(RecordId(item(enabled=False), origin))
         assert (bound.id, bound.origin, bound.enabled) == (5, origin, False)
         assert (bound.internal.applied, bound.config, bound.internal.creation, bound.internal.claimed_id) == (
@@ -137,23 +137,23 @@ class TestBinding:
         counted = () if origin is Origin.ADOPTED else (CORRECTED,)
         assert (bound.internal.corrections, bound.internal.normalized) == (counted, {})
 
-    def test_it_makes_the_status_the_resources_own(self) -> None:
+    def test_new_id_makes_the_status_the_resources_own(self) -> None:
         assert updates.with_id(case(integration()), RecordId(item(), Origin.ADOPTED)).internal.owner_uid == UID
 
-    def test_it_says_that_the_settings_are_being_applied(self) -> None:
+    def test_new_id_reports_that_the_settings_are_being_applied(self) -> None:
         bound = self.bind(RecordId(item(), Origin.ADOPTED))
         assert said(bound) == [("Ready", "False", "Progressing"), ("Reconciling", "True", "Progressing")]
         assert bound.conditions[0].message == "The integration's settings are being applied in NetBird."
         assert {each.last_transition_time for each in bound.conditions} == {WALL}
 
-    def test_what_a_thin_answer_leaves_out_is_what_was_sent(self) -> None:
+    def test_fields_missing_in_a_thin_response_are_the_sent_ones(self) -> None:
         bound = self.bind(RecordId(THIN, Origin.CREATED, POSTED))
         assert (bound.account_id, bound.platform, bound.enabled) == (ACCOUNT, "generic_http", False)
 
-    def test_whether_it_streams_is_unknown_where_nobody_said(self) -> None:
+    def test_enabled_is_unknown_without_a_response(self) -> None:
         assert self.bind(RecordId(THIN, Origin.INFERRED)).enabled is None
 
-    def test_the_answer_tells_the_account_before_the_connection_does(self) -> None:
+    def test_account_of_the_response_has_precedence_over_the_connections(self) -> None:
         elsewhere = Target(
             authority=AUTHORITY,
             endpoint_digest="endpoint-1",
@@ -172,7 +172,7 @@ class TestBinding:
             Target(AUTHORITY, "endpoint-1", "proof-2", ACCOUNT, allow_adoption=True),
         ],
     )
-    def test_an_account_that_nobody_told_is_not_guessed(self, target: Target | OperatorError) -> None:
+    def test_unknown_account_is_not_guessed(self, target: Target | OperatorError) -> None:
         assert self.bind(RecordId(THIN, Origin.CREATED, POSTED), target).account_id is None
 
 
@@ -182,13 +182,13 @@ class TestUpdating:
     def update(
         self, answer: Integration, correction: Correction | None = None, began: Any = WALL, **metadata: Any
     ) -> tuple[DecisionInput, Status]:
-        told: dict[str, Any] = {"last_handled_reconcile_at": "then", "observed_generation": 1}
-        status = held(integration(), conditions=(condition("Ready", "True"),), **told)
+        fields: dict[str, Any] = {"last_handled_reconcile_at": "then", "observed_generation": 1}
+        status = held(integration(), conditions=(condition("Ready", "True"),), **fields)
         resource = integration(self.SPEC, status=status, **metadata)
         before = case(resource, server_now=began)
         return before, updates.updated(before, Update(5, payload_of(resource), correction), answer)
 
-    def test_what_was_accepted_is_what_was_sent(self) -> None:
+    def test_accepted_settings_are_the_sent_ones(self) -> None:
         before, after = self.update(item(updated_at="2026-05-01T12:00:01Z"))
         payload = payload_of(integration(self.SPEC))
         assert after == before.status.evolve(
@@ -198,14 +198,14 @@ class TestUpdating:
             applied=Applied(fingerprint=payload.fingerprint, key_id=KEY.id),
         )
 
-    def test_what_was_said_of_a_former_generation_is_not_said_of_this_one(self) -> None:
+    def test_condition_of_a_previous_generation_is_not_kept(self) -> None:
         after = self.update(item(), generation=2)[1]
         assert [(each.type, each.status, each.observed_generation) for each in after.conditions] == [
             ("Ready", "False", 2),
             ("Reconciling", "True", 2),
         ]
 
-    def test_a_request_of_the_users_is_handled_by_it(self) -> None:
+    def test_request_of_a_user_is_acknowledged(self) -> None:
         assert self.update(item(), **asked())[1].last_handled_reconcile_at == "now"
 
     @pytest.mark.parametrize(
@@ -219,16 +219,16 @@ class TestUpdating:
             (None, False),
         ],
     )
-    def test_a_time_from_before_the_put_is_no_baseline(self, shown: str | None, counts: bool) -> None:  # noqa: FBT001 # pytest passes it
+    def test_time_before_the_put_is_no_baseline(self, shown: str | None, counts: bool) -> None:  # noqa: FBT001 # pytest passes it
         assert self.update(item(updated_at=shown))[1].updated_at == (shown if counts else None)
 
-    def test_nor_is_any_where_the_servers_clock_is_unknown(self) -> None:
+    def test_time_is_no_baseline_if_the_servers_clock_is_unknown(self) -> None:
         assert self.update(item(updated_at="2026-05-01T12:00:01Z"), began=None)[1].updated_at is None
 
-    def test_a_correction_is_counted(self) -> None:
+    def test_correction_is_counted(self) -> None:
         assert self.update(item(), CORRECTED)[1].internal.corrections == (CORRECTED,)
 
-    def test_the_last_three_corrections_are_remembered(self) -> None:
+    def test_last_three_corrections_are_recorded(self) -> None:
         every = [CORRECTED.model_copy(update={"at": WALL + timedelta(minutes=each)}) for each in range(5)]
         status = Status(id=5)
         for each in every:
@@ -236,11 +236,11 @@ class TestUpdating:
         assert status == Status().evolve(id=5, corrections=tuple(every[2:]))
         assert updates.corrected(status, Update(5, payload_of(integration()))) is status
 
-    def test_a_put_because_of_a_time_alone_is_no_correction(self) -> None:
+    def test_put_for_a_time_alone_is_no_correction(self) -> None:
         sent = updates.corrected(Status(id=5), Update(5, payload_of(integration()), resent_at=WALL))
         assert sent == Status().evolve(id=5, resent_at=WALL)
 
-    def test_a_refused_create_takes_its_intent_with_it_and_nothing_else(self) -> None:
+    def test_refused_create_removes_only_its_intent(self) -> None:
         status = Status().evolve(creation=LATE, unresolved_creations=(LATE,), owner_uid=UID)
         assert updates.create_refused(status) == Status().evolve(unresolved_creations=(LATE,), owner_uid=UID)
 
@@ -256,7 +256,7 @@ class TestReporting:
         before = held(integration()) if status is None else status
         return updates.reported(case(integration(status=before, **more), memory=memory), report)
 
-    def test_it_says_how_the_generation_stands_and_leaves_the_rest(self) -> None:
+    def test_report_sets_the_conditions_and_nothing_else(self) -> None:
         before = held(integration(), last_handled_reconcile_at="then", normalized={"url": "digest"})
         after = self.report(self.REPORT, status=before, generation=4)
         assert without_conditions(after) == before.model_copy(update={"observed_generation": 4})
@@ -264,13 +264,13 @@ class TestReporting:
         assert after.conditions[0].observed_generation == 4
         assert after.conditions[0].last_transition_time == WALL
 
-    def test_a_request_of_the_users_is_handled_by_it(self) -> None:
+    def test_request_of_a_user_is_acknowledged(self) -> None:
         assert self.report(self.REPORT, **asked()).last_handled_reconcile_at == "now"
 
-    def test_a_first_report_makes_the_status_the_resources_own(self) -> None:
+    def test_first_report_makes_the_status_the_resources_own(self) -> None:
         assert self.report(self.REPORT, status=Status()).internal.owner_uid == UID
 
-    def test_drift_and_suspension_are_conditions_of_their_own(self) -> None:
+    def test_drift_and_suspension_are_separate_conditions(self) -> None:
         drifted = replace(self.REPORT, drifted="It differs.")
         suspended = integration({"suspend": True}, status=held(integration()))
         after = updates.reported(case(suspended), drifted)
@@ -281,18 +281,18 @@ class TestReporting:
         ]
         assert after.conditions[1].message == "It differs."
 
-    def test_a_condition_that_still_holds_keeps_its_time(self) -> None:
+    def test_unchanged_condition_keeps_its_time(self) -> None:
         ready = condition("Ready", "True", "Synced")
         after = self.report(self.REPORT, status=held(integration(), conditions=(ready,)))
         assert after.conditions[0].last_transition_time == ready.last_transition_time
 
-    def test_what_the_server_keeps_otherwise_is_replaced_where_it_was_compared(self) -> None:
+    def test_normalized_values_are_replaced_by_compared_ones(self) -> None:
         before = held(integration(), normalized={"url": "digest"})
         after = self.report(replace(self.REPORT, normalized=(("headers", "d"),)), status=before)
         assert after.internal.normalized == {"headers": "d"}
         assert self.report(replace(self.REPORT, normalized=()), status=before).internal.normalized == {}
 
-    def test_what_a_list_shows_is_taken_over(self) -> None:
+    def test_values_of_a_list_are_recorded(self) -> None:
         before = held(integration(), account_id=None, corrections=(CORRECTED,))
         shown = item(created_at=LATER, updated_at="2026-05-01T10:30:00Z")
         after = self.report(replace(self.REPORT, item=shown), status=before)
@@ -300,16 +300,16 @@ class TestReporting:
         assert after.internal.corrections == (CORRECTED.model_copy(update={"values": {}}),)
         assert (after.observed_generation, said(after)) == (1, [("Ready", "True", "Synced")])
 
-    def test_what_a_list_leaves_out_stays(self) -> None:
+    def test_values_missing_in_a_list_stay(self) -> None:
         assert self.report(replace(self.REPORT, item=THIN), status=held(integration())).account_id == ACCOUNT
 
-    def test_another_form_of_the_same_moment_is_no_change(self) -> None:
+    def test_another_form_of_the_same_time_is_no_change(self) -> None:
         before = held(integration(), created_at=STAMP)
         shown = item(created_at="2026-05-01T13:00:00.000001+02:00", updated_at="2026-05-01T11:00:00.000001+00:00")
         after = self.report(replace(self.REPORT, item=shown), status=before)
         assert (after.created_at, after.updated_at) == (STAMP, STAMP)
 
-    def test_the_time_of_what_is_in_order_is_the_baseline(self) -> None:
+    def test_time_of_an_integration_in_sync_is_the_baseline(self) -> None:
         looked = Memory(finalizer_seen_at=NOW - 100, write=LastWrite(compared_at=NOW - 10))
         after = self.report(replace(self.REPORT, item=item(updated_at=LATER)), memory=looked)
         assert after.updated_at == LATER

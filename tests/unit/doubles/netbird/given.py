@@ -1,4 +1,4 @@
-"""What the tests of the simulated NetBird API start from."""
+"""Fixtures of the tests of the simulated NetBird API."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

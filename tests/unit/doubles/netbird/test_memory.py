@@ -1,4 +1,4 @@
-"""The simulated NetBird API forgets nothing."""
+"""The history of the simulated NetBird API."""
 
 from datetime import datetime, timedelta
 
@@ -30,7 +30,7 @@ class TestMemory:
         assert model.tombstones[found].deleted_at == LATER
         assert model.test_events == {found: 3}
 
-    def test_what_the_client_holds_does_not_change_what_is_kept(self) -> None:
+    def test_changed_client_object_does_not_change_the_stored_one(self) -> None:
         model = server()
         sent = dict(DATADOG)
         found = made(model, {"platform": "datadog", "config": sent, "enabled": True})
@@ -39,20 +39,20 @@ class TestMemory:
         assert dict(model.integrations[found].config) == DATADOG
         assert listed(model)[0]["config"]
 
-    def test_an_id_is_never_given_out_again(self) -> None:
+    def test_id_is_never_assigned_again(self) -> None:
         model = server()
         first = made(model, body(DATADOG))
         model.dashboard_delete(first, NOW)
         assert model.dashboard_create("tenant", Draft("datadog", DATADOG), NOW) == first + 1
         assert model_of(state_of(model)).shelf.take_id() == first + 2
 
-    def test_a_second_delete_finds_nothing(self) -> None:
+    def test_second_delete_finds_nothing(self) -> None:
         model = server()
         found = made(model, body(DATADOG))
         answers = [model.handle(Request(Operation.DELETE, CALLER, found), NOW) for _ in range(2)]
         assert [(answer.status, answer.applied) for answer in answers] == [(200, True), (404, False)]
 
-    def test_a_saved_state_comes_back_whole(self) -> None:
+    def test_saved_state_is_restored_completely(self) -> None:
         model = server(rejected_secrets=frozenset({"dd-wrong"}), added_config=(("a", "b"),))
         made(model, body(HTTP, "generic_http"))
         model.dashboard_delete(made(model, body(DATADOG)), LATER)
@@ -62,7 +62,7 @@ class TestMemory:
         assert listed(again) == listed(model)
 
     @given(st.lists(st.sampled_from(["post", "put", "delete", "edit", "late"]), max_size=30))
-    def test_history_explains_what_is_there(self, steps: list[str]) -> None:
+    def test_history_explains_the_current_state(self, steps: list[str]) -> None:
         model = server(burst=10_000)
         for number, step in enumerate(steps):
             _do(model, step, NOW + timedelta(seconds=number))

@@ -1,4 +1,4 @@
-"""What the simulated NetBird API shows: masks, numbers, times, and the forms that servers differ in."""
+"""The representations of the simulated NetBird API: masks, numbers, times, and variants of servers."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -33,7 +33,9 @@ class TestShowing:
             ("generic_http", HTTP, {"headers"}),
         ],
     )
-    def test_secrets_are_masked_on_every_answer(self, platform: str, config: dict[str, str], hidden: set[str]) -> None:
+    def test_secrets_are_masked_in_every_response(
+        self, platform: str, config: dict[str, str], hidden: set[str]
+    ) -> None:
         model = server(thin_get=False)
         created: Any = post(model, body(config, platform)).body
         answers = [
@@ -46,7 +48,7 @@ class TestShowing:
             assert shown["config"] == {key: "****" if key in hidden else value for key, value in config.items()}
         assert dict(model.integrations[created["id"]].config) == config
 
-    def test_a_cleared_secret_is_masked_like_a_kept_one(self) -> None:
+    def test_cleared_secret_is_masked_like_a_kept_one(self) -> None:
         model = server()
         found = made(model, body(HTTP, "generic_http"))
         put(model, found, body({**HTTP, "headers": ""}))
@@ -60,12 +62,12 @@ class TestShowing:
             (HeaderMask.NONE, HTTP["headers"]),
         ],
     )
-    def test_headers_are_hidden_as_far_as_the_setting_says(self, mask: HeaderMask, shown: str) -> None:
+    def test_headers_are_masked_according_to_the_setting(self, mask: HeaderMask, shown: str) -> None:
         model = server(mask_headers=mask)
         made(model, body(HTTP, "generic_http"))
         assert listed(model)[0]["config"]["headers"] == shown
 
-    def test_ids_are_exact_above_what_a_double_holds(self) -> None:
+    def test_ids_are_exact_above_the_precision_of_a_double(self) -> None:
         model = server()
         first, second = made(model, body(DATADOG)), made(model, body(DATADOG))
         assert first > 2**53
@@ -73,7 +75,7 @@ class TestShowing:
         assert [shown["id"] for shown in listed(model)] == [first, second]
         assert float(first) == float(first - 1), "which is why a client must not read it as a double"
 
-    def test_a_thin_get_shows_neither_account_nor_configuration(self) -> None:
+    def test_thin_get_shows_neither_account_nor_configuration(self) -> None:
         model = server()
         found = made(model, body(DATADOG))
         shown: Any = model.handle(Request(Operation.GET, CALLER, found), NOW).body
@@ -92,7 +94,9 @@ class TestShowing:
             ),
         ],
     )
-    def test_times_have_the_forms_of_the_field(self, settings: dict[str, Any], in_list: str, after_write: str) -> None:
+    def test_times_have_the_formats_of_real_servers(
+        self, settings: dict[str, Any], in_list: str, after_write: str
+    ) -> None:
         model = server(**settings)
         created: Any = post(model, body(DATADOG)).body
         assert created["created_at"] == after_write
@@ -108,10 +112,10 @@ class TestShowing:
         assert listed(model)[0]["created_at"] == f"2026-03-01T12:00:00{fraction}Z"
 
     @pytest.mark.parametrize(("setting", "shown"), [(True, None), (False, [])])
-    def test_an_empty_list_can_be_null(self, *, setting: bool, shown: object) -> None:
+    def test_empty_list_can_be_null(self, *, setting: bool, shown: object) -> None:
         assert listed(server(null_when_empty=setting)) == shown
 
-    def test_a_change_of_habits_shows_in_what_was_listed_before(self) -> None:
+    def test_changed_behaviour_affects_existing_integrations(self) -> None:
         model = server()
         made(model, body(DATADOG))
         listed(model)
@@ -119,7 +123,7 @@ class TestShowing:
         (shown,) = listed(model)
         assert (shown["config"]["flavour"], shown["note"]) == ("new", "n")
 
-    def test_a_list_may_lag_behind_all_other_answers(self) -> None:
+    def test_list_may_lag_behind_all_other_responses(self) -> None:
         model = server(list_lag=2, thin_get=False)
         found = made(model, body(DATADOG))
         request = Request(Operation.GET, CALLER, found)

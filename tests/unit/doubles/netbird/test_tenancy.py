@@ -1,4 +1,4 @@
-"""Who may do what at the simulated NetBird API, and how often."""
+"""Authorization and rate limits of the simulated NetBird API."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ from tests.unit.doubles.netbird.given import CALLER, DATADOG, NOW, OWN, body, li
 
 
 class TestTenancy:
-    def test_a_tenant_is_acted_in_by_the_query_and_seen_by_nobody_else(self) -> None:
+    def test_tenant_is_selected_by_the_query_and_visible_to_no_other(self) -> None:
         model = server()
         made(model, body(DATADOG))
         in_tenant = Caller(OWN.authorization, "tenant")
@@ -24,14 +24,14 @@ class TestTenancy:
         assert model.handle(Request(Operation.GET, CALLER, shown["id"]), NOW).status == 404
 
     @pytest.mark.parametrize("account", ["stranger", "gone", "nowhere"])
-    def test_an_account_without_a_right_is_quietly_the_home_account(self, account: str) -> None:
+    def test_account_without_a_right_falls_back_to_the_home_account(self, account: str) -> None:
         model = server()
         shown: Any = post(model, body(DATADOG), Caller(OWN.authorization, account)).body
         assert shown["account_id"] == "home"
         model.behaviour = replace(model.behaviour, stranger_tenant=StrangerTenant.REFUSE)
         assert post(model, body(DATADOG), Caller(OWN.authorization, account)).status == 403
 
-    def test_the_account_lookup_names_the_account_that_is_acted_in(self) -> None:
+    def test_account_lookup_names_the_selected_account(self) -> None:
         model = server()
         for wanted in ("home", "tenant"):
             answer: Any = model.handle(Request(Operation.ACCOUNTS, Caller(OWN.authorization, wanted)), NOW).body
@@ -55,7 +55,7 @@ class TestTenancy:
         }
         assert {operation for operation, status in statuses.items() if status == 403} == refused
 
-    def test_a_user_sees_its_own_tokens_without_their_values(self) -> None:
+    def test_user_sees_its_own_tokens_without_their_values(self) -> None:
         model = server()
         model.directory.add_token(replace(OWN, id="second", value="nbp_second", user=OWN.owner))
         shown: Any = model.handle(Request(Operation.TOKENS, CALLER, user_id=OWN.owner), NOW).body
@@ -65,7 +65,7 @@ class TestTenancy:
         model.behaviour = replace(model.behaviour, users=False)
         assert model.handle(Request(Operation.USER, CALLER), NOW).status == 404
 
-    def test_an_expired_token_is_401(self) -> None:
+    def test_expired_token_is_401(self) -> None:
         model = server()
         model.directory.add_token(replace(OWN, expires_at=NOW))
         assert model.handle(Request(Operation.LIST, CALLER), NOW).status == 200
@@ -74,18 +74,18 @@ class TestTenancy:
     @pytest.mark.parametrize(
         "authorization", [None, "", "nbp_own", "Bearer nbp_own", "Token nbp_other", "Token nbp_own ", "Token oauth"]
     )
-    def test_what_proves_nothing_is_401(self, authorization: str | None) -> None:
+    def test_invalid_credentials_are_401(self, authorization: str | None) -> None:
         model = server()
         model.directory.add_token(Token("oauth", "oauth", "home", kind=TokenKind.OAUTH2))
         assert model.handle(Request(Operation.LIST, Caller(authorization)), NOW).status == 401
 
-    def test_each_kind_of_token_goes_by_its_own_word(self) -> None:
+    def test_each_kind_of_token_has_its_own_scheme(self) -> None:
         model = server()
         model.directory.add_token(Token("oauth", "oauth", "home", kind=TokenKind.OAUTH2))
         for authorization in ("Token nbp_own", "token nbp_own", "Bearer oauth"):
             assert model.handle(Request(Operation.LIST, Caller(authorization)), NOW).status == 200
 
-    def test_a_revoked_token_is_401_and_still_charged(self) -> None:
+    def test_revoked_token_is_401_and_still_charged(self) -> None:
         model = server(burst=1)
         model.directory.revoke_token("own")
         statuses = [model.handle(Request(Operation.LIST, CALLER), NOW).status for _ in range(2)]
@@ -93,11 +93,11 @@ class TestTenancy:
 
     def test_two_tokens_never_share_a_value(self) -> None:
         with pytest.raises(ValueError, match="has the value"):
-            server().directory.add_token(Token("twin", OWN.value, "tenant"))
+            server().directory.add_token(Token("second", OWN.value, "tenant"))
 
 
 class TestBudget:
-    def test_a_burst_is_spent_and_refills_steadily(self) -> None:
+    def test_burst_is_spent_and_refills_steadily(self) -> None:
         model = server(burst=3, requests_per_minute=120)
 
         def ask(seconds: float) -> int:
@@ -116,7 +116,7 @@ class TestBudget:
         ]
         assert statuses == [200, 429]
 
-    def test_the_refusal_is_the_vendors(self) -> None:
+    def test_refusal_equals_the_vendors(self) -> None:
         for retry_after, headers in ((None, ()), (7, (("Retry-After", "7"),))):
             model = server(burst=1, retry_after=retry_after)
             model.handle(Request(Operation.LIST, CALLER), NOW)
@@ -124,7 +124,7 @@ class TestBudget:
             assert answer.body == {"message": "rate limit exceeded, please try again later", "code": 429}
             assert answer.headers == headers
 
-    def test_a_path_that_is_not_there_costs_nothing(self) -> None:
+    def test_unknown_path_costs_nothing(self) -> None:
         model = server(burst=1)
         for _ in range(3):
             request = Request(Operation.LIST, CALLER, family=PathFamily.PLAIN)

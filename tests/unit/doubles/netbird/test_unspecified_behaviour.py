@@ -1,4 +1,4 @@
-"""Behaviour of the simulated NetBird API where no public source says what a server does."""
+"""Behaviour of the simulated NetBird API that no public source specifies."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ def status(model: Any, operation: Operation, integration_id: int) -> int:
     return answer
 
 
-def test_a_blank_server_shows_nothing_and_finds_nothing() -> None:
+def test_blank_server_shows_nothing_and_finds_nothing() -> None:
     model = server(blank=True)
     found = made(model, body(DATADOG))
     assert shown(model) == []
@@ -32,21 +32,21 @@ def test_a_blank_server_shows_nothing_and_finds_nothing() -> None:
     assert set(model.integrations) == {found}
 
 
-def test_a_get_can_lag_as_a_list_does() -> None:
+def test_get_can_lag_as_a_list_does() -> None:
     model = server(list_lag=30.0, get_lag=True)
     found = made(model, body(DATADOG))
     assert status(model, Operation.GET, found) == 404
     assert model.handle(Request(Operation.GET, CALLER, found), NOW + timedelta(seconds=31)).status == 200
 
 
-def test_an_id_is_given_again_where_ids_are_reused() -> None:
+def test_id_is_assigned_again_if_ids_are_reused() -> None:
     model = server(reuse_ids=True)
     first, second = made(model, body(DATADOG)), made(model, body(DATADOG))
     status(model, Operation.DELETE, second)
     assert made(model, body(DATADOG)) == second != first
 
 
-def test_an_immutable_key_stays_though_the_put_is_accepted() -> None:
+def test_immutable_key_stays_although_the_put_is_accepted() -> None:
     model = server(immutable=("api_url",))
     found = made(model, body(DATADOG))
     changed = {**DATADOG, "api_url": "https://other.example/"}
@@ -54,7 +54,7 @@ def test_an_immutable_key_stays_though_the_put_is_accepted() -> None:
     assert model.integrations[found].config["api_url"] == DATADOG["api_url"]
 
 
-def test_a_server_that_stamps_moves_updated_at_at_every_list() -> None:
+def test_stamping_server_moves_updated_at_at_every_list() -> None:
     model = server(stamps=True)
     made(model, body(DATADOG))
     assert shown(model, LATER)[0]["updated_at"] != shown(model, LATER + HOUR)[0]["updated_at"]
@@ -70,14 +70,14 @@ def test_a_server_that_stamps_moves_updated_at_at_every_list() -> None:
         (Form.AS_SENT, "url", "https://hook.example/a", "https://hook.example/a"),
     ],
 )
-def test_values_are_shown_in_the_server_s_form_and_kept_as_sent(form: Form, key: str, sent: str, seen: str) -> None:
+def test_values_are_shown_normalized_and_kept_as_sent(form: Form, key: str, sent: str, seen: str) -> None:
     model = server(form=form)
     found = made(model, body({**HTTP, key: sent}, "generic_http"))
     assert shown(model)[0]["config"][key] == seen
     assert model.integrations[found].config[key] == sent
 
 
-def test_a_list_can_be_cut_and_can_show_elements_of_unknown_shapes() -> None:
+def test_list_can_be_truncated_and_show_elements_of_unknown_shapes() -> None:
     model = server(list_limit=1, strange_items=True)
     first, second = made(model, body(DATADOG)), made(model, body(DATADOG))
     ids = [each["id"] for each in shown(model)]
@@ -86,12 +86,12 @@ def test_a_list_can_be_cut_and_can_show_elements_of_unknown_shapes() -> None:
     assert len(ids) > 1
 
 
-def test_the_database_has_a_clock_of_its_own() -> None:
+def test_database_has_its_own_clock() -> None:
     model = server(database_skew=-300.0)
     assert model.integrations[made(model, body(DATADOG))].created_at == NOW - timedelta(seconds=300)
 
 
-def test_a_restored_database_has_the_ids_values_and_times_of_its_backup() -> None:
+def test_restored_database_has_the_ids_values_and_times_of_its_backup() -> None:
     model = server()
     first = made(model, body(DATADOG))
     backup, before = model.shelf.back_up(), model.integrations[first]

@@ -1,4 +1,4 @@
-"""What the simulated NetBird API takes: the quirks of POST and PUT, and what it refuses."""
+"""Writes to the simulated NetBird API: the variants of POST and PUT, and refusals."""
 
 from typing import Any
 
@@ -39,14 +39,14 @@ class TestWriting:
             assert put(model, found, body(sent)).status == 200
             assert dict(model.integrations[found].config) == kept
 
-    def test_a_replacing_put_without_a_required_key_changes_nothing(self) -> None:
+    def test_replacing_put_without_a_required_key_changes_nothing(self) -> None:
         model = server(update_form=UpdateForm.REPLACE)
         found = made(model, body(DATADOG))
         assert put(model, found, body({"api_url": DATADOG["api_url"]})).status == 422
         assert dict(model.integrations[found].config) == DATADOG
 
     @pytest.mark.parametrize("before", [True, False])
-    def test_put_may_answer_the_values_from_before(self, *, before: bool) -> None:
+    def test_put_may_return_the_values_from_before(self, *, before: bool) -> None:
         model = server(put_answers_before=before)
         found = made(model, body(DATADOG))
         shown: Any = put(model, found, body({**DATADOG, "api_url": "https://new.example.com"}, enabled=False)).body
@@ -60,29 +60,29 @@ class TestWriting:
         put(model, found, body(DATADOG, "s3"))
         assert model.integrations[found].platform == "datadog"
 
-    def test_a_mask_that_is_sent_back_becomes_the_secret(self) -> None:
+    def test_mask_that_is_sent_back_becomes_the_secret(self) -> None:
         model = server()
         found = made(model, body(DATADOG))
         put(model, found, body(listed(model)[0]["config"]))
         assert model.integrations[found].config["api_key"] == "****"
 
-    def test_a_server_may_keep_a_url_its_own_way(self) -> None:
+    def test_server_may_normalize_a_url(self) -> None:
         model = server(normalise_urls=True)
         found = made(model, body(DATADOG))
         assert model.integrations[found].config["api_url"] == "https://intake.example.com/v2/"
 
-    def test_identical_integrations_can_exist_beside_each_other(self) -> None:
+    def test_identical_integrations_can_coexist(self) -> None:
         model = server()
         assert made(model, body(DATADOG)) != made(model, body(DATADOG))
 
-    def test_a_server_may_allow_one_of_each_platform(self) -> None:
+    def test_server_may_allow_one_of_each_platform(self) -> None:
         model = server(one_per_platform=True)
         made(model, body(DATADOG))
         assert post(model, body(DATADOG)).status == 409
         assert post(model, body(S3, "s3")).status == 200
 
     @pytest.mark.parametrize("status", [412, 422])
-    def test_a_destination_that_refuses_stops_post_and_put(self, status: int) -> None:
+    def test_refusing_destination_stops_post_and_put(self, status: int) -> None:
         model = server(rejected_secrets=frozenset({"wrong"}), rejection_status=status)
         found = made(model, body(DATADOG))
         wrong = body({**DATADOG, "api_key": "wrong"})
@@ -106,13 +106,13 @@ class TestWriting:
             (body({**HTTP, "headers": '["X-Key"]'}, "generic_http"), 422),
         ],
     )
-    def test_a_wrong_body_makes_nothing(self, sent: object, status: int) -> None:
+    def test_invalid_body_creates_nothing(self, sent: object, status: int) -> None:
         model = server()
         assert post(model, sent).status == status
         assert not model.history
 
     @pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000, b""])
-    def test_what_is_not_json_is_unreadable(self, text: bytes) -> None:
+    def test_invalid_json_is_unreadable(self, text: bytes) -> None:
         assert isinstance(read_body(text), Unreadable)
 
 
@@ -129,7 +129,7 @@ class TestRouting:
             ("-1", -1),
         ],
     )
-    def test_an_id_is_a_64_bit_integer(self, base: str, tail: str, integration_id: int | None) -> None:
+    def test_id_is_a_64_bit_integer(self, base: str, tail: str, integration_id: int | None) -> None:
         found = route("GET", f"{base}/{tail}", CALLER, b"")
         assert found.request is not None
         assert (found.request.operation, found.request.integration_id) == (Operation.GET, integration_id)
@@ -137,5 +137,5 @@ class TestRouting:
     @pytest.mark.parametrize(
         "path", ["/", "/api/event-streaming/", "/api/event-streaming/1/2", "/api/integrations", "/api/accounts/1"]
     )
-    def test_other_paths_are_not_there(self, path: str) -> None:
+    def test_other_paths_do_not_exist(self, path: str) -> None:
         assert route("GET", path, CALLER, b"").request is None

@@ -1,4 +1,4 @@
-"""Which account a token is for: asked once for all who want to know, and again after another token."""
+"""The account of a token: one request for all waiting callers, and another after a new token."""
 
 import asyncio
 from collections.abc import Iterable
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 FAILURE = RetryError(Reason.UNAVAILABLE, "no answer")
 
 
-class Teller:
-    """A NetBird that tells accounts, or fails to; each question waits until `answers` is set."""
+class AccountApi:
+    """A NetBird that returns accounts or fails. Each request waits until `answers` is set."""
 
-    def __init__(self, told: str | Exception) -> None:
-        self.told = told
+    def __init__(self, result: str | Exception) -> None:
+        self.result = result
         self.asked = 0
         self.answers = asyncio.Event()
         self.answers.set()
@@ -34,67 +34,66 @@ class Teller:
         assert priority is Priority.HIGH
         self.asked += 1
         await self.answers.wait()
-        if isinstance(self.told, Exception):
-            raise self.told
-        return self.told
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
     async def slot(self, _: object) -> "Slot":
         self.asked += 1
-        assert isinstance(self.told, Exception)
-        raise self.told
+        assert isinstance(self.result, Exception)
+        raise self.result
 
 
 class Unheard:
-    """Hears of nothing."""
+    """Ignores all events."""
 
     def on_list_done(self, account: Account) -> None:
-        """Nothing listens."""
+        """Ignore it."""
 
     def on_list(self, account: Account, snapshot: AccountSnapshot) -> None:
-        """Nothing listens."""
+        """Ignore it."""
 
     def is_preparing(self, keys: Iterable[ObjectKey]) -> bool:  # noqa: ARG002  # no other resource is new
-        """No other resource is new."""
         return False
 
     def on_account_identified(self, before: str, account: Account) -> None:
-        """Nothing listens."""
+        """Ignore it."""
 
 
-def account_of(teller: Teller) -> Account:
-    account = Account(cast("NetBird", teller), FakeClock(), Unheard(), ObjectKey("NetBirdConnection", "team-a", "main"))
-    take(account, teller, "one")
+def account_of(api: AccountApi) -> Account:
+    account = Account(cast("NetBird", api), FakeClock(), Unheard(), ObjectKey("NetBirdConnection", "team-a", "main"))
+    take(account, api, "one")
     return account
 
 
-def take(account: Account, teller: Teller, token: str) -> None:
+def take(account: Account, api: AccountApi, token: str) -> None:
     endpoint = Endpoint(url="https://api", token=token, token_type=TokenType.PERSONAL_ACCESS_TOKEN)
-    account.rebind(cast("NetBird", teller), endpoint, WayDigests(AUTHORITY, "endpoint", f"proof-{token}"), Peers())
+    account.rebind(cast("NetBird", api), endpoint, WayDigests(AUTHORITY, "endpoint", f"proof-{token}"), Peers())
 
 
-async def test_all_who_ask_at_a_time_share_one_question_and_its_answer() -> None:
-    teller = Teller(FAILURE)
-    teller.answers.clear()
-    account = account_of(teller)
+async def test_concurrent_callers_share_one_request_and_its_response() -> None:
+    api = AccountApi(FAILURE)
+    api.answers.clear()
+    account = account_of(api)
     asking = [asyncio.create_task(account.confirm(Priority.HIGH)) for _ in range(3)]
     await asyncio.sleep(0)
     assert not account.account_checked
-    teller.answers.set()
+    api.answers.set()
     assert await asyncio.gather(*asking) == [FAILURE] * 3
-    assert (teller.asked, account.account_checked) == (1, True)
+    assert (api.asked, account.account_checked) == (1, True)
 
 
-async def test_who_asks_later_asks_anew() -> None:
-    teller = Teller(FAILURE)
-    account = account_of(teller)
+async def test_later_caller_sends_a_new_request() -> None:
+    api = AccountApi(FAILURE)
+    account = account_of(api)
     assert await account.confirm(Priority.HIGH) is FAILURE
-    teller.told = "acc-1"
+    api.result = "acc-1"
     assert await account.confirm(Priority.HIGH) is None
-    assert (teller.asked, account.account_id) == (2, "acc-1")
+    assert (api.asked, account.account_id) == (2, "acc-1")
 
 
-async def test_an_answer_for_a_former_token_tells_nothing_of_the_next() -> None:
-    former, latter = Teller("acc-1"), Teller("acc-2")
+async def test_response_for_a_previous_token_is_not_used_for_the_next() -> None:
+    former, latter = AccountApi("acc-1"), AccountApi("acc-2")
     former.answers.clear()
     account = account_of(former)
     asking = asyncio.create_task(account.confirm(Priority.HIGH))
@@ -107,17 +106,17 @@ async def test_an_answer_for_a_former_token_tells_nothing_of_the_next() -> None:
     assert account.account_id == "acc-2"
 
 
-async def test_a_token_that_comes_back_is_asked_about_again() -> None:
-    teller = Teller("acc-1")
-    account = account_of(teller)
+async def test_token_that_returns_is_checked_again() -> None:
+    api = AccountApi("acc-1")
+    account = account_of(api)
     await account.confirm(Priority.HIGH)
     for token in ("two", "one"):
-        take(account, teller, token)
+        take(account, api, token)
     assert (account.account_id, account.account_checked) == (None, False)
 
 
-async def test_what_was_made_is_reached_by_its_token_or_its_account() -> None:
-    account = account_of(Teller("acc-1"))
+async def test_created_integration_is_accessible_by_its_token_or_its_account() -> None:
+    account = account_of(AccountApi("acc-1"))
     assert account.is_account_of(AUTHORITY, "proof-one", None)
     assert account.is_account_of(AUTHORITY, "proof-one", "acc-1")
     assert not account.is_account_of(AUTHORITY, "proof-two", "acc-1")
@@ -128,16 +127,16 @@ async def test_what_was_made_is_reached_by_its_token_or_its_account() -> None:
     assert not account.is_account_of("authority-2", "proof-two", "acc-1")
 
 
-async def test_a_reason_is_not_given_for_itself() -> None:
+async def test_reason_is_not_given_for_itself() -> None:
     for reason, said in ((Reason.TOKEN_REJECTED, 1), (Reason.ACCOUNT_UNCONFIRMED, 0)):
-        problem = await account_of(Teller(WaitError(reason, "not told"))).confirm(Priority.HIGH)
+        problem = await account_of(AccountApi(WaitError(reason, "unknown account"))).confirm(Priority.HIGH)
         assert problem is not None
         assert problem.reason is Reason.ACCOUNT_UNCONFIRMED
         assert problem.message.count(f"({reason})") == said
 
 
-async def test_a_defect_of_a_client_reaches_those_that_wait_for_a_list_and_for_the_account() -> None:
-    account = account_of(Teller(ImportError("hunter2")))
+async def test_internal_error_of_a_client_reaches_waiters_for_a_list_and_for_the_account() -> None:
+    account = account_of(AccountApi(ImportError("hunter2")))
     resumed = asyncio.Event()
     key = ObjectKey("EventStreamingIntegration", "team", "hook")
     account.await_list(key, 0.0, Priority.HIGH, resumed.set)
