@@ -110,7 +110,7 @@ class DeleteFormer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Nothing (more) to do now: say how it stands. `retry_at` is a monotonic second at which to look again.
+    """Report the state: there is nothing more to do now. `retry_at` is a monotonic second of the next reconcile.
 
     `absent` is when the LIST began that showed nothing: the first of two observations. `planned` is the write that
     would be made if the connection were not observed only. `ignored_at` is set when `updatedAt` moved again without

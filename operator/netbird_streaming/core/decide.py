@@ -102,7 +102,7 @@ def _decide_to_write(inputs: DecisionInput) -> Action:
 
 
 def _hold_binding(action: RecordId, unlisted: str) -> Report:
-    """Take over nothing while a resource that owns it may be unknown."""
+    """Refuse an adoption while a resource that owns the integration may be unknown."""
     message = (
         f"Integration {action.item.id} is not taken over: one of {unlisted} may own it, and Kubernetes refuses that "
         "list. Grant the operator's ServiceAccount list and watch there, or take the namespace out of scope."

@@ -1,4 +1,4 @@
-"""What a decision rests on: what the user wants, what is to be seen, and what we remember. All of it frozen."""
+"""The inputs of a decision: the desired, the observed and the recorded state. All of it is frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ LIST_LAG: Final = 5.0
 
 
 class Owners(Protocol):
-    """Which resource owns which integration."""
+    """The owners of integrations."""
 
     def other(self, item: Integration) -> str | None:
         """Return the name of another resource that owns this integration, or may own it; None where there is none."""
@@ -35,7 +35,7 @@ class Owners(Protocol):
 
 
 class AccountSnapshot:
-    """One LIST of an account, indexed. `started_at` is the monotonic second at which it was sent.
+    """The integrations of one LIST of an account, indexed. `started_at` is the monotonic second at which it was sent.
 
     `unreadable` holds the elements that can't be read: those with an id are in `by_id` too.
     """
@@ -81,7 +81,7 @@ class AccountSnapshot:
 
 
 def _first_value(platform: str, config: Mapping[str, str]) -> str | None:
-    """What an integration is looked up by; None where NetBird masks it, or the platform is none of ours."""
+    """Return the value that an integration is looked up by; None if NetBird masks it, or if the platform is unknown."""
     return _looked_up_by(platform, _first_text(platform, config))
 
 
@@ -120,7 +120,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What the user wants, with the values of the Secrets at hand, or why they are not."""
+    """The desired state: the resource, and the payload with the values of its Secrets or why there is none."""
 
     resource: EventStreamingIntegration
     payload: Payload | OperatorError
@@ -138,14 +138,14 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What is to be seen at `now` (monotonic seconds; `wall` is the same moment in UTC).
+    """The observed state at `now` (monotonic seconds; `wall` is the same moment in UTC).
 
     `awaited_at` is when the LIST began that this reconcile waited for, if it did.
 
     `owners` says whether another resource holds an id of the account; `conflicting_owner` names the resource that has
     the better claim to this configuration in the same account, if any; `account_since` is when this process came to
     know the account, and `deleted_at` when that last accepted our DELETE; `server_now` is `now` by NetBird's clock, as
-    far as a LIST's `Date` has told. `unlisted` names resources that Kubernetes has not let us list: any of them may own
+    far as a LIST's `Date` shows. `unlisted` names resources that Kubernetes has not let us list: any of them may own
     an integration. `vanished` holds the ids whose absence from the LIST is not believed, since too many are absent at
     once; `partial` says that a LIST left out what NetBird shows by id.
     """
@@ -167,7 +167,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the resource's status says, as far as this very resource wrote it, and what this process knows.
+    """The recorded state: the resource's own status, and what this process remembers.
 
     `restored_id` is an id that a status written for another uid names: a backup's, to be adopted and never a fact.
     """
@@ -178,7 +178,7 @@ class Recorded:
 
 
 def own_status_of(resource: EventStreamingIntegration, memory: Memory) -> Recorded:
-    """Tell our own status from one that was restored or copied from another resource."""
+    """Return the status if it is the resource's own, and not restored or copied from another resource."""
     status = own(resource.status)
     if status.internal.owner_uid == resource.metadata.uid or status == _EMPTY:
         return Recorded(status, memory, restored_id=status.internal.claimed_id)
@@ -218,7 +218,7 @@ class DecisionInput:
 
     @property
     def memory(self) -> Memory:
-        """What this process knows."""
+        """The memory of this process."""
         return self.recorded.memory
 
     @property
@@ -231,7 +231,7 @@ class DecisionInput:
         return (self.observed.account_since if written is None else written) + self.timeouts.list_lag
 
     def unowned(self, items: list[Integration]) -> list[Integration]:
-        """Those that no other resource holds."""
+        """Return the items that no other resource owns."""
         return [item for item in items if self.observed.owners.other(item) is None]
 
     def is_ours(self, item: Integration) -> bool:

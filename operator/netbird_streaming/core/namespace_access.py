@@ -1,4 +1,4 @@
-"""Which namespaces may use a cluster's connection, and as which tenant."""
+"""The namespaces that may use a cluster connection, and the tenant of each."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from netbird_streaming.api.types import Access, ClusterConnectionSpec, LabelSele
 
 
 def needs_labels(spec: ClusterConnectionSpec) -> bool:
-    """Whether the namespace's labels must be read to decide."""
+    """Return whether the labels of a namespace are needed for the decision."""
     return any(entry.namespace_selector is not None for entry in spec.access)
 
 

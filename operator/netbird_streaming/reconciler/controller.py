@@ -1,4 +1,4 @@
-"""The controller: triggers in, reconciles out, for as long as this process leads."""
+"""The controller of this process while it leads."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ class Controller:
     """Reconciles all resources and connections. The triggers may be called at any time and never raise."""
 
     def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
-        """Know nothing yet; `run` lists everything before it works."""
+        """Start empty; `run` lists everything first."""
         self._ports = ports
         self._settings = settings
         self._context = new_context(ports, settings)
@@ -47,7 +47,7 @@ class Controller:
 
     @property
     def is_rewound(self) -> bool:
-        """Whether a read showed an older version of an object than the known one."""
+        """Return whether a read showed an older version of an object than the known one."""
         return self._context.triggers.versions.is_rewound
 
     @property
@@ -56,11 +56,11 @@ class Controller:
         return self._context.triggers.versions.newest
 
     def is_newer(self, key: ObjectKey, uid: str, version: str, since: float | None = None) -> bool:
-        """Whether a version of an object is worth parsing: our own writes come back, and each list brings all."""
+        """Return whether a version of an object is new. Our own writes come back, and each list reports all objects."""
         return self._context.triggers.is_newer(key, uid, version, since)
 
     def apply_event(self, resource: Resource, since: float | None = None) -> None:
-        """Take a version from a watch event, or from a read that began at `since`; an older one is ignored."""
+        """Apply a version from a watch event, or from a read that began at `since`. An older one is ignored."""
         match resource:
             case EventStreamingIntegration():
                 self._context.triggers.apply_event(resource, since)
@@ -70,18 +70,18 @@ class Controller:
                 logger.warning("unknown kind", extra={"kind": type(resource).__name__})
 
     def forget(self, key: ObjectKey, uid: str) -> None:
-        """The object is gone from the API server."""
+        """Remove an object that is gone from the API server."""
         if key.kind == INTEGRATION:
             self._context.triggers.forget(key, uid)
         else:
             self._context.triggers.forget_connection(key, uid)
 
     def relist(self, kind: str) -> None:
-        """A watch of this kind begins anew: what it does not tell is listed."""
+        """List a kind, because its watch was restarted and does not report existing objects."""
         self._lister.request(kind)
 
     def secret_changed(self, namespace: str, name: str) -> None:
-        """A Secret was created, changed or deleted."""
+        """Requeue the dependents of a Secret that was created, changed or deleted."""
         self._context.triggers.secret_changed(namespace, name)
 
     def managed_elsewhere(self) -> str | None:
@@ -95,25 +95,25 @@ class Controller:
         return self._context.lists
 
     def stats(self) -> ControllerStats:
-        """How all of it stands now."""
+        """Return the current statistics."""
         return stats_of(self._context)
 
     def expire(self) -> None:
-        """Let go of what is too old to be of use, and else stays until somebody asks: LISTs, and who is gone."""
+        """Drop old LISTs and tombstones."""
         self._context.store.tombstones.expire()
         for state in self._context.connections:
             for account in state.accounts.values():
                 account.expire()
 
     def stuck_for(self) -> float:
-        """Seconds without progress while there is something to do: liveness."""
+        """Return the seconds without progress while there is something to do, for the liveness probe."""
         return self._context.queue.stuck_for()
 
     async def run(self) -> None:
-        """List everything, work until cancelled, then finish what is begun within the grace time.
+        """List everything and reconcile until cancelled. Then finish the running reconciles within the grace time.
 
         Raises:
-            ExceptionGroup: A `RewoundError`: what this controller knows is of no use any more.
+            ExceptionGroup: A `RewoundError`: the state of this controller is invalid.
         """
         await self._lister.first()
         try:
@@ -172,7 +172,7 @@ class Controller:
         return outcome is Outcome.WAITING
 
     def _fields(self, key: ObjectKey) -> dict[str, str]:
-        """What all lines of one reconcile carry; `reconcile` tells it from all others."""
+        """Return the log fields of one reconcile. `reconcile` identifies it."""
         record = self._context.store.get(key)
         connection = key if key.kind in CONNECTION_KINDS else None if record is None else record.summary.connection
         fields = {"kind": key.kind, "resource": key.label}
@@ -197,7 +197,7 @@ class Controller:
 
 
 def _traceback_places(problem: BaseException) -> str:
-    """The exception's type and where it was raised: its text may hold a secret."""
+    """Return the type of an exception and where it was raised. Its text may contain a secret."""
     frames = []
     trace = problem.__traceback__
     while trace is not None:

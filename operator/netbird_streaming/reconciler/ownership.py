@@ -1,6 +1,6 @@
-"""Who holds what: one resource for each integration, and one for each configuration that nobody could tell apart.
+"""The ownership of integrations, and of configurations whose integrations can't be distinguished.
 
-Claims are made before anything is awaited, so that two resources that are worked on at once see each other's.
+Claims are made before anything is awaited, so that two concurrent reconciles see each other's.
 """
 
 import sys
@@ -20,7 +20,7 @@ ConfigKey = tuple[str, str]
 
 
 UNNAMED: Final = "in another namespace"
-"""What is told of a resource to those who do not share its account by a cluster connection."""
+"""The name of a resource for users who do not share its account by a cluster connection."""
 
 
 def account_key(authority: str, account_id: str) -> str:
@@ -29,7 +29,7 @@ def account_key(authority: str, account_id: str) -> str:
 
 
 class Claim(IntEnum):
-    """What a resource has of a configuration that it wants; more goes first."""
+    """The claim of a resource on a configuration. The higher one goes first."""
 
     NONE = 0
     CREATING = 1
@@ -48,7 +48,7 @@ class Contender:
 
     @property
     def order(self) -> tuple[int, float, str]:
-        """Who holds goes first, then who is older."""
+        """The order of contenders: the stronger claim first, then the older resource."""
         return (-self.claim, self.created, self.uid)
 
     def with_claim(self, claim: Claim) -> "Contender":
@@ -67,12 +67,12 @@ class Place(NamedTuple):
         return Place(*(None if each is None else sys.intern(each) for each in self))
 
     def may_be(self, other: "Place") -> bool:
-        """Whether both can be one account, as far as is known."""
+        """Return whether both can be the same account, as far as known."""
         same = self.authority is not None and self.authority == other.authority
         return same and (None in (self.account_id, other.account_id) or self.account_id == other.account_id)
 
     def is_same(self, other: "Place") -> bool:
-        """Whether both are one account. What is not known equals nothing."""
+        """Return whether both are the same account. An unknown one equals none."""
         return None not in self and self == other
 
 
@@ -161,7 +161,7 @@ class Ownership:
         return OtherOwners(self._ids, viewer)
 
     def add_restored_create(self, owner: Owner, intent: Intent) -> None:
-        """The resource was creating when we started: its status says what, until it is heard."""
+        """Add the open create of a resource's status at the start, until its reconcile resolves it."""
         self._restored_creates[owner.uid] = (owner, intent)
 
     def resolve_restored_create(self, uid: str) -> None:
@@ -171,7 +171,7 @@ class Ownership:
     def find_restored_create(
         self, viewer: Owner, endpoint_digest: str, signature_for: Callable[[str], Mapping[str, str]]
     ) -> str | None:
-        """The name of a resource that was creating this here when we started, and was not heard since.
+        """Return the name of a resource with a restored create of this configuration that is not resolved yet.
 
         Its status holds digests that are made for its uid: `signature_for` gives what they would be of what is wanted.
         """
@@ -214,7 +214,7 @@ class Ownership:
         self._intended.pop(uid, None)
 
     def owns(self, uid: str, config_key: ConfigKey) -> bool:
-        """Whether the resource had an integration of this configuration when it last offered."""
+        """Return whether the resource owned an integration of this configuration when it last contended."""
         return any(each.uid == uid and each.claim is Claim.OWNED for each in self._contenders.get(config_key, ()))
 
     def rename_account(self, before: str, after: str) -> None:

@@ -1,4 +1,4 @@
-"""What the reconciler needs of the outside world; the adapters in `netbird/` and `cluster/` provide it."""
+"""The ports of the reconciler; the adapters in `netbird/` and `cluster/` implement them."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ class NetBird(Protocol):
 
     @property
     def rate_limit_state(self) -> RateLimitState:
-        """What of the token's budget is left, for all clients of the token together."""
+        """The remaining budget of the token, for all clients of the token together."""
         ...
 
     def wait(self, priority: Priority, depth: int) -> float:
@@ -66,7 +66,7 @@ class NetBird(Protocol):
         ...
 
     async def get(self, integration_id: int, priority: Priority) -> Integration:
-        """One integration; may be thin. Raises `NotFoundError` on a JSON 404."""
+        """Return an integration, possibly without all fields. Raises `NotFoundError` on a JSON 404."""
         ...
 
     async def create(self, request: IntegrationRequest, priority: Priority) -> Integration:
@@ -91,7 +91,7 @@ class NetBird(Protocol):
 
 
 class NetBirdFactory(Protocol):
-    """Gives clients for endpoints; those of one URL and token share one budget, the lowest limit set for it wins."""
+    """Returns clients for endpoints. Those of one URL and token share a rate limiter with the lowest limit."""
 
     def client(self, endpoint: Endpoint, limit: RateLimit) -> NetBird:
         """A client for this endpoint, its budget shared by token."""
@@ -135,7 +135,7 @@ class Cluster(Protocol):
         ...
 
     async def remove_finalizer(self, resource: Resource) -> None:
-        """Take our finalizer away and leave the others'; fine where the object is gone."""
+        """Remove our finalizer and keep the others. Succeeds if the object is gone."""
         ...
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
@@ -184,12 +184,12 @@ class Clock(Protocol):
 
 
 class Outcome(StrEnum):
-    """How a reconcile ended."""
+    """The outcome of a reconcile."""
 
     SUCCESS = "success"
     """It came to rest: in order, held on purpose, or gone."""
     WAITING = "waiting"
-    """It waits for a LIST, and then begins anew."""
+    """The resource waits for a LIST, and is reconciled again after it."""
     ERROR = "error"
     """A problem ended it, which the condition `Ready` or the log names; it is tried again."""
     INTERNAL_ERROR = "internal_error"
@@ -197,10 +197,10 @@ class Outcome(StrEnum):
 
 
 class MetricsRecorder(Protocol):
-    """Who counts what happens. No method raises."""
+    """Receives what is counted. No method raises."""
 
     def reconciled(self, kind: str, outcome: Outcome, seconds: float) -> None:
-        """One reconcile of a resource of this kind has ended, after so many seconds."""
+        """Count a reconcile of a resource of this kind, and its duration in seconds."""
         ...
 
     def requeued(self, kind: str, reason: Reason) -> None:
@@ -208,7 +208,7 @@ class MetricsRecorder(Protocol):
         ...
 
     def drift_found(self) -> None:
-        """An integration is not as it was left: somebody else changed or deleted it."""
+        """Count an integration that another client changed or deleted."""
         ...
 
     def drift_corrected(self) -> None:
@@ -272,7 +272,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class ControllerSettings:
-    """What of the settings the reconciler needs; times in seconds."""
+    """The settings of the reconciler; times in seconds."""
 
     operator_namespace: str
     installation: str

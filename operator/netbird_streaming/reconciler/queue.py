@@ -42,13 +42,13 @@ class _Pending(Generic[K]):
 
     @property
     def track(self) -> tuple[Hashable, Priority]:
-        """What `MAX_PER_FAIRNESS_KEY` is counted for."""
+        """The group of keys that `MAX_PER_FAIRNESS_KEY` limits."""
         return self.fairness_key, self.priority
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many keys are due and not settled, and for how many seconds the oldest of them has been due.
+    """The number of due keys, and for how many seconds the oldest of them has been due.
 
     A key that waits for a LIST or for the rate limit is due. One that failed is due again when its backoff ends.
     """
@@ -127,12 +127,12 @@ class KeyQueue(Generic[K]):
         return lane in self._ready[priority] or self._busy[lane, priority] > 0
 
     def __len__(self) -> int:
-        """How many keys wait or are worked on."""
+        """Return the number of keys that wait or run."""
         return len(self._pending.keys() | self._running.keys())
 
     @asynccontextmanager
     async def slot_released(self, key: K) -> AsyncIterator[None]:
-        """Give the worker of a running key back while it waits for NetBird."""
+        """Release the worker of a running key while the key waits for NetBird."""
         running = self._running[key]
         step = asyncio.get_running_loop().call_later(ASIDE_AFTER, self._step_aside, running)
         self._slots.release()
@@ -233,7 +233,7 @@ class KeyQueue(Generic[K]):
                 alarm.cancel()
 
     def _take(self) -> _Pending[K] | None:
-        """Take the best key that may run. Lanes of one priority take turns of `MAX_PER_FAIRNESS_KEY` keys."""
+        """Return the best key that may run. Lanes of one priority alternate after `MAX_PER_FAIRNESS_KEY` keys."""
         now = self._clock.monotonic()
         while self._timers and self._timers[0][0] <= now:
             pending = heapq.heappop(self._timers)[2]

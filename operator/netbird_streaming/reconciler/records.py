@@ -30,7 +30,7 @@ _MEMORY: Final = 5
 
 
 class ResourceSummary(NamedTuple):
-    """What the newest known version says, in the parts that are needed between reconciles.
+    """The parts of the newest known version that are needed between reconciles.
 
     `create_pending` says that a create has no known outcome. `origin` is the account of the id, or else of the intent.
     """
@@ -93,7 +93,7 @@ class ResourceCache:
 
 @dataclass(slots=True)
 class ResourceRecord:
-    """One resource: what is known of it, and what this process remembers.
+    """The record of a resource.
 
     - `known`, `summary`, `cache`: the newest version.
     - `memory`: what the decisions remember.

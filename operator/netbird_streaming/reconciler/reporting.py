@@ -18,7 +18,7 @@ INFORMATIONAL: Final = frozenset({Reason.SYNCED, Reason.SUSPENDED, Reason.OBSERV
 
 
 class Published:
-    """What was last published about one object.
+    """The last publication about one object.
 
     `reported` is how it stood when its status was last written; None before the first write of this process.
     """
@@ -31,7 +31,7 @@ class Published:
         self._refusal: str | None = None
 
     def assume(self, conditions: tuple[Condition, ...]) -> None:
-        """Take these conditions as reported if nothing was: a write whose answer is lost may have changed them."""
+        """Use these conditions as reported if nothing was: a write whose response is lost may change them."""
         self.reported = self.reported or summarize(conditions)
 
     def status_changed(

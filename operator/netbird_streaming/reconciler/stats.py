@@ -1,4 +1,4 @@
-"""How all of it stands at one moment, in numbers: for metrics, which are read now and then and cost nothing between."""
+"""The statistics of the controller at one moment, for metrics."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from netbird_streaming.reconciler.queue import Backlog
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStats:
-    """One connection whose token was read; `label` is its name, behind its namespace where it has one.
+    """The statistics of a connection whose token was read. `label` is its name with its namespace, if it has one.
 
     Of its accounts, the one counts whose last full LIST is oldest. Times are in seconds.
     """
@@ -31,7 +31,7 @@ class ConnectionStats:
 
 @dataclass(frozen=True, slots=True)
 class ControllerStats:
-    """The queue, how many resources and connections of each kind stand how, and the connections at work."""
+    """The backlog, the number of objects of each kind by readiness, and the connections."""
 
     backlog: Backlog
     readiness_counts: Mapping[tuple[str, Readiness], int]
@@ -39,7 +39,7 @@ class ControllerStats:
 
 
 def stats_of(context: Context) -> ControllerStats:
-    """Take one; nothing is asked of anybody."""
+    """Return the statistics."""
     standing = Counter((EventStreamingIntegration.__name__, record.summary.readiness) for record in context.store)
     for state in context.connections:
         standing[state.connection.key.kind, readiness(state.connection.status.conditions)] += 1

@@ -1,4 +1,4 @@
-"""What of a configuration can be compared with what NetBird shows, and how.
+"""The comparison of a configuration with what NetBird shows.
 
 NetBird masks secrets as `****`, so a masked value is unknown and never counts; neither do keys that we do not send.
 """
@@ -19,7 +19,7 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 def is_masked(value: str) -> bool:
-    """Whether the server put asterisks in the place of the value."""
+    """Return whether the server replaced the value by asterisks."""
     return value != "" and not value.strip("*")
 
 
@@ -110,7 +110,7 @@ def _shown(item: Integration, key: str) -> str | None:
 
 
 def natural_key(platform: str, config: Mapping[str, str]) -> tuple[str, ...]:
-    """What tells this configuration from others of the same platform, in the order of `COMPARABLE`."""
+    """Return the values that distinguish this configuration on its platform, in the order of `COMPARABLE`."""
     return tuple(identifying(key, config.get(key, "")) for key in COMPARABLE.get(platform, ()))
 
 
@@ -123,7 +123,7 @@ def signature(platform: str, config: Mapping[str, str], key: FingerprintKey) -> 
 
 
 def is_identical(platform: str, config: Mapping[str, str], item: Integration) -> bool:
-    """Whether nobody could tell the item from one made with this configuration."""
+    """Return whether the item can't be distinguished from one created with this configuration."""
     return bool(identical(platform, config, (item,)))
 
 
@@ -192,7 +192,7 @@ def unlike_signature(item: Integration, wanted: Mapping[str, str], key: Fingerpr
 
 
 def matches_signature(item: Integration, platform: str, wanted: Mapping[str, str], key: FingerprintKey) -> bool:
-    """Whether the item shows the values whose digests were kept; what it masks is taken for equal."""
+    """Return whether the item shows the values with these digests. A masked value counts as equal."""
     if item.platform != platform or item.config is None:
         return False
     return not unlike_signature(item, wanted, key)

@@ -1,4 +1,4 @@
-"""What of a connection can be judged without asking a server."""
+"""The rules for connections that need no request to a server."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ def seconds(duration: str) -> float:
 
 
 def url_fault(url: str, *, allow_http: bool) -> str | None:
-    """Why the API's URL can't be used and the remedy, or None."""
+    """Return why the URL of the API is unusable, with the remedy, or None."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -42,7 +42,7 @@ def url_fault(url: str, *, allow_http: bool) -> str | None:
 
 
 def policy_fault(connection: Connection, *, allowed_urls: tuple[str, ...], namespaced: bool) -> str | None:
-    """Why the operator's administrator does not let a namespace's own connection be used and the remedy, or None."""
+    """Return why the operator's settings forbid a connection, with the remedy, or None."""
     if not isinstance(connection, NetBirdConnection):
         return None
     if not namespaced:

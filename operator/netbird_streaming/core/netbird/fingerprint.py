@@ -1,4 +1,4 @@
-"""Keyed digests: they tell whether a value changed, and tell nothing of the value to whoever reads a status."""
+"""Keyed digests: they show whether a value changed, and reveal nothing of the value to a reader of the status."""
 
 import hmac
 from typing import Final, Self
@@ -14,7 +14,7 @@ class FingerprintKey:
     __slots__ = ("_key", "id")
 
     def __init__(self, key: bytes) -> None:
-        """Take the 32 bytes; raises ValueError for another length."""
+        """Use these 32 bytes. Raise ValueError for another length."""
         if len(key) != KEY_BYTES:
             msg = f"a fingerprint key has {KEY_BYTES} bytes, not {len(key)}"
             raise ValueError(msg)
@@ -24,7 +24,7 @@ class FingerprintKey:
     def of(self, uid: str) -> Self:
         """Return the key for what one object's status holds: equal secrets of two objects give different digests.
 
-        Otherwise whoever reads both statuses could check guesses of the other's secret with a Secret of their own.
+        Otherwise a reader of both statuses could check guesses of the other's secret with a Secret of their own.
         """
         key = type(self)(hmac.digest(self._key, b"object " + uid.encode(), "sha256"))
         key.id = self.id

@@ -53,7 +53,7 @@ class Priority(IntEnum):
 
 
 class Applicant(Protocol):
-    """One place in the line for a token's rate limit; it may stand for several requests."""
+    """A place in the queue for a token's rate limit. It can stand for several requests."""
 
     @property
     def priority(self) -> Priority:
@@ -62,7 +62,7 @@ class Applicant(Protocol):
 
     @property
     def follow_ups(self) -> int:
-        """How many requests of the priority `STARTED` are expected soon after this one."""
+        """The number of requests of priority `STARTED` that are expected soon after this one."""
         ...
 
     def requests_ahead(self, priority: Priority, depth: int) -> int:
@@ -72,14 +72,14 @@ class Applicant(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RateLimitState:
-    """How many requests a token could send at once, now, and how many when it has rested: its burst."""
+    """The number of requests that a token may send at once now, and at most: its burst."""
 
     remaining: float
     burst: int
 
 
 class Slot(Protocol):
-    """One request that a rate limiter allows now. `waited` is for how many seconds it was waited for."""
+    """A request that a rate limiter allows now. `waited` is the number of seconds that it waited."""
 
     waited: float
 
@@ -101,7 +101,7 @@ class PathFamily(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One NetBird API with one token acting in one tenant. With `read_only` no client writes to it."""
+    """A NetBird API with a token that acts in one tenant. With `read_only` no client writes to it."""
 
     url: str
     token: str

@@ -157,7 +157,7 @@ def _is_sent_with(inputs: DecisionInput, intent: Intent, target: Target) -> bool
 
 
 def reaches_same_account(inputs: DecisionInput, intent: Intent, target: Target) -> bool | None:
-    """Whether this way leads to the account that the POST went to; None where nothing tells.
+    """Return whether the connection leads to the account of the POST; None if that is unknown.
 
     Another authority is another server, whatever accounts it names. A tenant's account has to be confirmed: NetBird
     ignores a tenant that the token has no right to.
@@ -272,8 +272,8 @@ def resolve_candidates(inputs: DecisionInput, intent: Intent, found: list[Integr
     if isinstance(target, OperatorError):
         return None
     if chosen and target.allow_adoption:
-        told = _ambiguous(inputs, intent, found)
-        return RecordId(chosen[0], Origin.ADOPTED) if len(found) == 1 else _adopt(inputs, chosen[0], told)
+        named = _ambiguous(inputs, intent, found)
+        return RecordId(chosen[0], Origin.ADOPTED) if len(found) == 1 else _adopt(inputs, chosen[0], named)
     proven = is_provable(inputs, intent) and reaches_same_account(inputs, intent, target)
     exact = [item for item in found if _is_exact(inputs, intent, item)]
     if proven and len(exact) == 1:
@@ -287,10 +287,10 @@ def adoption_not_allowed() -> Report:
     return Report(ReadyState.STALLED, Reason.ADOPTION_NOT_ALLOWED, message)
 
 
-def _adopt(inputs: DecisionInput, chosen: Integration, told: Report) -> Action:
+def _adopt(inputs: DecisionInput, chosen: Integration, named: Report) -> Action:
     """Name all candidates in the status before adopting one, because the others become unmanaged."""
-    if not any(each.message == told.message for each in inputs.status.conditions):
-        return replace(told, retry_at=inputs.observed.now)
+    if not any(each.message == named.message for each in inputs.status.conditions):
+        return replace(named, retry_at=inputs.observed.now)
     return RecordId(chosen, Origin.ADOPTED)
 
 

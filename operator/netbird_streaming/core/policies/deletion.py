@@ -22,7 +22,7 @@ from netbird_streaming.core.policies.existing import FRESH, confirm_account, is_
 from netbird_streaming.errors import OperatorError
 
 DELETION_BLOCKED_HELP = (
-    "The integration can't be deleted in NetBird yet. Mend the connection, or refer to a cluster connection of the "
+    "The integration can't be deleted in NetBird yet. Fix the connection, or refer to a cluster connection of the "
     "same account, or set spec.deletionPolicy to Orphan to leave the integration where it is."
 )
 

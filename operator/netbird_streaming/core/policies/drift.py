@@ -89,7 +89,7 @@ def _compare(inputs: DecisionInput, payload: Payload, item: Integration, *, lags
 def _is_tried(inputs: DecisionInput, item: Integration, fresh: dict[str, str]) -> bool:
     """Return whether another PUT of these settings is pointless: a correction did not change what is shown.
 
-    In report mode there is no correction. NetBird tells then by the time that nobody has written since our own PUT.
+    In report mode there is no correction. Then NetBird's time shows that there was no write since our own PUT.
     """
     if inputs.desired.resource.spec.drift_policy is DriftPolicy.REPORT:
         shown, known = parse_time(item.updated_at), parse_time(inputs.status.updated_at)

@@ -13,7 +13,7 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 
 
 class Readiness(NamedTuple):
-    """What the condition `Ready` says, in short."""
+    """The status and reason of the condition `Ready`."""
 
     ready: bool
     reason: Reason
@@ -29,7 +29,7 @@ _READINESS: Final = {(each, reason.value): Readiness(each, reason) for each in (
 
 
 def readiness(conditions: tuple[Condition, ...]) -> Readiness:
-    """What `Ready` says. Of each there is one object, so that ten thousand resources keep none of their own."""
+    """Return the status and reason of `Ready`. Equal values are one object, which ten thousand resources share."""
     return next(
         (_READINESS.get((e.status == "True", e.reason), NOT_REPORTED) for e in conditions if e.type == "Ready"),
         NOT_REPORTED,
@@ -38,7 +38,7 @@ def readiness(conditions: tuple[Condition, ...]) -> Readiness:
 
 @dataclass(frozen=True, slots=True)
 class ConditionInput:
-    """How a resource stands, before it is written as conditions."""
+    """The state of a resource before it is written as conditions."""
 
     state: ReadyState
     reason: Reason

@@ -23,7 +23,7 @@ _CONFIRMING: Final = "The URL or token is not the one that NetBird accepted last
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the last LIST of an account leaves open.
+    """The doubts about the last LIST of an account.
 
     `vanished` holds owned ids that it lacks and whose absence is not believed, `contradicted` those that it lacks and
     that NetBird shows by id, `unreadable` its elements that can't be read.
@@ -41,7 +41,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class AccountObservation:
-    """What is known of one tenant's account."""
+    """The observed state of one tenant's account."""
 
     tenant_id: str | None
     account_id: str | None
@@ -51,7 +51,7 @@ class AccountObservation:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionObservation:
-    """What is known of a connection.
+    """The observed state of a connection.
 
     `proof` is a keyed digest of the URL and token in use, None before the token was read; `dependents` are the
     resources that still need a connection that is being deleted. While `confirming`, the URL and token in use were not
@@ -157,7 +157,7 @@ def _ids(ids: frozenset[int], most: int | None = SHOWN_IDS) -> str:
 def _accounts(
     connection: Connection, observation: ConnectionObservation, key: FingerprintKey
 ) -> tuple[ConfirmedAccount, ...]:
-    """Those seen now, and those of tenants that the spec still names, if the token in use confirmed them."""
+    """Return the accounts seen now, and those of tenants in the spec that the token in use confirmed before."""
     internal = connection.status.internal
     same = observation.proof is None or (internal.proof, internal.key_id) == (observation.proof, key.id)
     known = connection.status.accounts if same else ()

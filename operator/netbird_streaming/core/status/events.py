@@ -1,10 +1,10 @@
-"""Events: the transitions that a person cares about, told by the status that was written and never by a clock.
+"""The Events: transitions that matter to a person. They follow from written statuses, never from a clock.
 
 What a status was before a write and is after it tells the transition, so a resync, a restart or a new leader that
 changes nothing says nothing again. An Event can be lost with the process that was to publish it; the status says the
 same.
 
-A problem is a reason that a human, or something outside, has to mend. The reasons of `TRANSIENT` are none: a failure
+A problem is a reason that a human, or something outside, has to fix. The reasons of `TRANSIENT` are none: a failure
 that heals by itself (one 503) would be a Warning and its end each time. Conditions, metrics and alerts tell of one that
 lasts. While a problem stands such states come and go, and each new try to create says `Progressing`: `Reported` carries
 the problem over them.
@@ -35,11 +35,11 @@ TRANSIENT: Final = frozenset(
         Reason.CREATE_OUTCOME_UNKNOWN,
     }
 )
-"""What is as a user wants it, or is tried again by ourselves."""
+"""Reasons that need no action: the state is as desired, or the operator retries."""
 
 
 class EventReason(StrEnum):
-    """What happened to a resource; the value is the Event's `reason`, `action` its word for what was done."""
+    """The reason of an Event about a success. `action` is the Event's `action`."""
 
     action: str
 
@@ -76,14 +76,14 @@ class EventNote:
 
 
 class Reported(NamedTuple):
-    """What was last said of a resource: a reason, none that is on the way to one, and the problem until it is Ready."""
+    """The last reported state: a reason that is not transitional, and the problem until the resource is Ready."""
 
     reason: str | None = None
     problem: str | None = None
 
 
 def summarize(conditions: tuple[Condition, ...], before: Reported = Reported()) -> Reported:  # noqa: B008 # a frozen value
-    """How a resource of these conditions stands, after it stood as `before` says."""
+    """Return the state that these conditions report, given the state before."""
     ready = _condition(conditions, "Ready")
     if ready is None or ready.reason in _UNDECIDED:
         return before
@@ -95,7 +95,7 @@ def summarize(conditions: tuple[Condition, ...], before: Reported = Reported()) 
 def events_for(
     before: Status | ConnectionStatus, after: Status | ConnectionStatus, reported: Reported
 ) -> tuple[EventNote, ...]:
-    """The Events for the step from one written status to the next; none where nothing happened.
+    """Return the Events for the step from one written status to the next.
 
     Args:
         before: The status that was replaced.
@@ -221,7 +221,7 @@ def _writes(before: Status, after: Status) -> Iterator[EventNote]:
 
 
 def _last_correction(status: Status) -> tuple[object, ...] | None:
-    """What tells corrections apart; their values are forgotten when a LIST has shown what came of them."""
+    """Return the identity of the last correction. Its values are removed when a LIST has shown its outcome."""
     if not status.internal.corrections:
         return None
     last = status.internal.corrections[-1]

@@ -127,7 +127,7 @@ def updated(inputs: DecisionInput, update: Update, answer: Integration) -> Statu
 
 
 def _is_of_this_write(inputs: DecisionInput, answer: Integration) -> bool:
-    """Whether the answer's time is that of the PUT, and not of what was there before: a stranger's write, perhaps."""
+    """Return whether the answer's time is that of the PUT, and not of an earlier write."""
     began, shown = inputs.observed.server_now, parse_time(answer.updated_at)
     if shown is not None and shown == parse_time(inputs.status.updated_at):
         return False
@@ -135,7 +135,7 @@ def _is_of_this_write(inputs: DecisionInput, answer: Integration) -> bool:
 
 
 def _without_values(correction: Correction) -> Correction:
-    """A LIST has shown what came of the correction: the same values later are somebody's, or are kept as known."""
+    """Forget the values of the correction: a LIST has shown its outcome, and the same values later are a new change."""
     return correction.model_copy(update={"values": {}})
 
 
@@ -154,7 +154,7 @@ def create_refused(status: Status) -> Status:
 
 
 def reported(inputs: DecisionInput, report: Report) -> Status:
-    """How it stands now; nothing else changes unless the LIST showed that it did."""
+    """Return the status with this report. Other fields change only if the LIST showed a change."""
     resource = inputs.desired.resource
     changes: dict[str, object] = {
         "observed_generation": resource.metadata.generation,
@@ -174,7 +174,7 @@ def reported(inputs: DecisionInput, report: Report) -> Status:
 
 
 def _shown(inputs: DecisionInput, item: Integration) -> dict[str, object]:
-    """What the LIST says, taken over only where it says something else: formats alone are no change."""
+    """Return the status with the values of the LIST. A different format of a value is no change."""
     status = inputs.status
     shown: dict[str, object] = {
         "account_id": item.account_id or status.account_id,

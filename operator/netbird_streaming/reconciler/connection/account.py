@@ -1,7 +1,7 @@
-"""One NetBird account as it is seen through one connection: its LIST, shared by all who wait for one.
+"""A NetBird account as seen through one connection: its LIST is shared by all resources that wait for one.
 
-A LIST costs as much for one resource as for all of them. So whoever needs one that began after some moment parks here,
-and one LIST serves all that wait together.
+A LIST costs as much for one resource as for all of them. Therefore a resource that needs a LIST from after some
+moment waits here, and one LIST serves all that wait.
 """
 
 import asyncio  # noqa: TC003  # the only import that would be for types alone
@@ -45,7 +45,7 @@ GATHER_STEP: Final = 0.02
 
 
 class WayDigests(NamedTuple):
-    """What tells the ways to an account apart; see `Account`."""
+    """The digests that identify a way to an account; see `Account`."""
 
     authority: str
     endpoint: str
@@ -53,7 +53,7 @@ class WayDigests(NamedTuple):
 
 
 class Account:
-    """The LIST of an account, who waits for it, and which account it is.
+    """The LIST of an account, the resources that wait for it, and the identity of the account.
 
     `credential_digest` is a keyed digest of URL, token and tenant: with it the connection's status remembers the
     account's id; `endpoint_digest` is one of connection, URL and tenant, without the token; `authority` is the server;
@@ -117,7 +117,7 @@ class Account:
             self._events.on_account_identified(before, self)
 
     def is_account_of(self, authority: str, credential_digest: str, account_id: str | None) -> bool:
-        """Whether what was made by this authority with this proof, in this account if known, is in the account."""
+        """Return whether an integration that was created with these values is in this account."""
         if authority != self.authority:
             return False
         if account_id is not None and self._account_id is not None:
@@ -126,11 +126,11 @@ class Account:
 
     @property
     def account_checked(self) -> bool:
-        """Whether NetBird was asked which account the token in use is for, whatever came of it."""
+        """Return whether NetBird was asked for the account of the token, whatever the result."""
         return self._check.is_done(self.credential_digest)
 
     def set_account_id(self, account_id: str, credential_digest: str) -> None:
-        """An answer tells the account: of the token that was asked with, which may be another one by now."""
+        """Set the account from an answer, unless the token has changed since the request."""
         if credential_digest == self.credential_digest:
             self.account_id = account_id
 
@@ -141,7 +141,7 @@ class Account:
         return self._snapshot
 
     def missed(self, absent: frozenset[int]) -> None:
-        """Take the owned ids that the last LIST lacks: many at once are not believed until a person confirms it."""
+        """Set the owned ids that the last LIST lacks. Many at once are not believed until a person confirms it."""
         self._confirmed &= absent
         doubted = absent - self._confirmed
         self.vanished = doubted if len(doubted) >= MANY_MISSED else frozenset()
@@ -152,7 +152,7 @@ class Account:
         self.vanished = frozenset()
 
     def expire(self) -> None:
-        """Keep the last LIST no longer if it is old."""
+        """Drop the last LIST if it is old."""
         if self._snapshot is not None and self._clock.monotonic() - self._snapshot.started_at > SNAPSHOT_LIFETIME:
             self._snapshot = None
 
@@ -175,11 +175,11 @@ class Account:
         return snapshot if snapshot is not None and self._due_from <= snapshot.started_at else None
 
     def is_bound(self, endpoint: Endpoint) -> bool:
-        """Whether the client is one for this endpoint; which paths the server has, the client knows best itself."""
+        """Return whether the client is one for this endpoint. The client finds the server's paths by itself."""
         return self._endpoint == replace(endpoint, path_family=None)
 
     def rebind(self, client: NetBird, endpoint: Endpoint, way: "WayDigests", peers: Peers) -> None:
-        """Take another client; with another authority, URL, token or tenant it may be another account."""
+        """Use another client. With another authority, URL, token or tenant it may lead to another account."""
         self.client, self._endpoint = client, replace(endpoint, path_family=None)
         self._peers.accounts.pop(self, None)
         self._peers = peers
@@ -197,7 +197,7 @@ class Account:
             self.gate.reset()
 
     def server_now(self) -> datetime | None:
-        """The time by NetBird's clock, as the last LIST's `Date` tells it."""
+        """Return the time by NetBird's clock, from the `Date` of the last LIST."""
         if self._server_clock is None:
             return None
         started_at, date = self._server_clock
@@ -210,7 +210,7 @@ class Account:
             self._lister = background.start(self._list_for_all(), "account list")
 
     def take_list_error(self, key: ObjectKey) -> OperatorError | None:
-        """Why the LIST that this key was parked for failed, told once."""
+        """Return why the LIST that this resource waited for failed. Each failure is returned once."""
         return self._failures.pop(key, None)
 
     def snapshot_for(self, key: ObjectKey) -> AccountSnapshot | None:
@@ -232,7 +232,7 @@ class Account:
         self._awaited.discard(key)
 
     def forget(self, key: ObjectKey) -> None:
-        """The key waits no more."""
+        """Stop the waiting of a resource."""
         self.gate.forget(key)
         self._waiters.pop(key, None)
         self._failures.pop(key, None)

@@ -1,4 +1,4 @@
-"""Connections: their tokens, the accounts behind them, and who may use which."""
+"""The known connections, with their tokens and accounts."""
 
 import asyncio
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ _FAMILIES: Final = frozenset(each.value for each in PathFamily)
 
 
 class ConnectionRegistry:
-    """All connections that are known, by identity."""
+    """Holds the state of each connection."""
 
     def __init__(self, ports: Ports, events: AccountEvents, lists: Lists, settings: ControllerSettings) -> None:
         """Start with none. A cluster connection's Secret lives in the operator's namespace."""
@@ -57,20 +57,20 @@ class ConnectionRegistry:
         self.namespaces = NamespaceLabels(ports.cluster, ports.clock)
 
     def get(self, key: ObjectKey) -> ConnectionState | None:
-        """The link of a connection that exists."""
+        """Return the state of a connection that exists."""
         return self._states.get(key)
 
     def __iter__(self) -> Iterator[ConnectionState]:
-        """All links."""
+        """Iterate over a copy of the states."""
         return iter(list(self._states.values()))
 
     def ownership_scope(self, endpoint: str) -> str:
-        """The account behind an endpoint, as far as it was ever known, else the endpoint."""
+        """Return the account behind an endpoint if it was ever known, else the endpoint."""
         accounts = (account for state in self._states.values() for account in state.accounts.values())
         return next((account.ownership_scope for account in accounts if account.endpoint_digest == endpoint), endpoint)
 
     def apply_event(self, connection: Connection) -> ConnectionState:
-        """Take a newer version; another uid, or another spec, is read anew."""
+        """Apply a newer version. The credentials are read again if the uid or the spec changed."""
         state, now = self._states.get(connection.key), self._ports.clock.monotonic()
         if state is None or state.connection.metadata.uid != connection.metadata.uid:
             self.forget(connection.key)
@@ -91,12 +91,12 @@ class ConnectionRegistry:
             state.close()
 
     def beyond_quota(self, namespace: str | None) -> list[ConnectionState]:
-        """Return the links of a namespace that were not served when they were last loaded."""
+        """Return the connections of a namespace that were not served when they were last loaded."""
         links = (state for state in self._states.values() if state.connection.metadata.namespace == namespace)
         return [state for state in links if state.problem and state.problem.reason is Reason.TOO_MANY_CONNECTIONS]
 
     def secret_changed(self, namespace: str, name: str) -> list[ConnectionState]:
-        """The links whose token Secret this is; they read it anew."""
+        """Return the connections with this token Secret, and have them read it again."""
         touched = [
             state
             for state in self._states.values()
@@ -108,7 +108,7 @@ class ConnectionRegistry:
         return touched
 
     async def resolve(self, resource: EventStreamingIntegration) -> ResolvedConnection | OperatorError:
-        """How this resource reaches NetBird, or why it does not."""
+        """Return how this resource reaches NetBird, or why it does not."""
         key = connection_key(resource)
         state = self._states.get(key)
         if state is None:
@@ -137,7 +137,7 @@ class ConnectionRegistry:
         )
 
     async def check_token_account(self, state: ConnectionState, priority: Priority) -> OperatorError | None:
-        """Learn the token's own account; return why NetBird does not tell it. A request that failed is sent again.
+        """Ask for the token's own account. Return why NetBird did not answer it; such a request is repeated.
 
         One request serves all resources that need it at a time.
         """
@@ -169,9 +169,10 @@ class ConnectionRegistry:
         return self._ports.netbird.client(self._endpoint(state, None), state.connection.spec.rate_limit)
 
     async def load(self, state: ConnectionState, *, force: bool = False) -> None:
-        """Read the token and the CA, unless they are at hand; what is wrong with them is the link's `problem`.
+        """Read the token and the CA unless they are loaded. An error in them is the `problem` of the state.
 
-        Raises RetryError where the API server does not answer: that says nothing of the connection.
+        Raises:
+            RetryError: The API server did not answer, which is no problem of the connection.
         """
         async with state.lock:
             if not self._quota.allows(state.connection):
@@ -202,14 +203,14 @@ class ConnectionRegistry:
         return WaitError(Reason.TOO_MANY_CONNECTIONS, message)
 
     def account(self, state: ConnectionState, tenant_id: str | None) -> Account | None:
-        """The account of a tenant behind a link, made when first asked for; None before the token was read."""
+        """Return the account of a tenant, or None before the token was read."""
         if state.token is None:
             return None
         account = state.accounts.get(tenant_id)
         return self._bind(state, tenant_id) if account is None else account
 
     def _bind(self, state: ConnectionState, tenant_id: str | None) -> Account:
-        """Make the account, or anew where URL, token or CA changed: then it has to be confirmed again."""
+        """Return the account for the current URL, token and CA. After a change it has to be confirmed again."""
         key, endpoint = self._ports.key, self._endpoint(state, tenant_id)
         account = state.accounts.get(tenant_id)
         if account is not None and account.is_bound(endpoint):
@@ -232,7 +233,7 @@ class ConnectionRegistry:
         return account
 
     def proof(self, state: ConnectionState) -> str | None:
-        """The digest that vouches for the accounts in the connection's status; None before the token was read."""
+        """Return the digest that confirms the accounts in the connection's status; None before the token was read."""
         return None if state.token is None else connection_proof(state.connection, state.token, self._ports.key)
 
     def _endpoint(self, state: ConnectionState, tenant_id: str | None) -> Endpoint:

@@ -1,4 +1,4 @@
-"""How a resource reaches NetBird: by the connection that it refers to, in one of the accounts behind that."""
+"""The connection that a resource refers to, with the account to use."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from netbird_streaming.reconciler.versions import Known, version_of
 
 @dataclass(slots=True)
 class TokenExpiry:
-    """What is known of one token's expiry: `at` is None while NetBird has not told; it is asked again at `due_at`."""
+    """The expiry of a token. `at` is None while it is unknown; NetBird is asked again at `due_at`."""
 
     proof: str
     due_at: float
@@ -25,7 +25,7 @@ class TokenExpiry:
 
 @dataclass(slots=True)
 class ConnectionState:
-    """One connection at work: what was read for it, and an account for each tenant in use.
+    """The state of a connection: what was read for it, and an account for each tenant in use.
 
     `token_account_id` is the token's own account, or why NetBird does not tell it. It is None until it is needed, which
     it is only for tenants. `published` is what was last published about the connection. The token stays in memory until
@@ -45,16 +45,16 @@ class ConnectionState:
     not_in_charge: NotInChargeError | None = None
     """Set while another installation manages the connection."""
     informed: set[str] = field(default_factory=set)
-    """The uids of the objects that an Event told so."""
+    """The uids of the objects with an Event about that."""
     token_expiry: TokenExpiry | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def take(self, connection: Connection, now: float) -> None:
-        """Take another version of the connection, which is known since now."""
+        """Replace the known version by one that is known since now."""
         self.connection, self.known = connection, Known(version_of(connection), now)
 
     def close(self) -> None:
-        """Keep nothing that was read for it, and let those look again that wait for a LIST."""
+        """Forget what was read, and requeue the resources that wait for a LIST."""
         self.loaded, self.token, self.ca_bundle = False, None, None
         if self.token_expiry is not None and self.token_expiry.check is not None:
             self.token_expiry.check.cancel()
@@ -65,7 +65,7 @@ class ConnectionState:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedConnection:
-    """How a resource reaches NetBird."""
+    """The way of a resource to NetBird."""
 
     state: ConnectionState
     account: Account
@@ -92,7 +92,7 @@ class ResolvedConnection:
 
 
 def connection_key(resource: EventStreamingIntegration) -> ObjectKey:
-    """The connection that a resource refers to."""
+    """Return the key of the connection that a resource refers to."""
     ref = resource.spec.connection_ref
     namespace = resource.metadata.namespace if ref.kind is ConnectionKind.NAMESPACED else None
     return _interned_key(ref.kind.value, namespace, ref.name)
@@ -100,5 +100,5 @@ def connection_key(resource: EventStreamingIntegration) -> ObjectKey:
 
 @lru_cache
 def _interned_key(kind: str, namespace: str | None, name: str) -> ObjectKey:
-    """One object for the many resources that refer to it."""
+    """Return one object for all resources that refer to the connection."""
     return ObjectKey(kind, namespace, name)

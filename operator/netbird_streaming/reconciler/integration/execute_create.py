@@ -36,14 +36,14 @@ _LOGGED_ORIGINS: Final = {Origin.ADOPTED: "adopted", Origin.INFERRED: "inferred"
 
 
 async def record_id(run: Reconciliation, inputs: DecisionInput, action: RecordId) -> Next:
-    """Hold the id, in memory before anything is awaited; it is written with what follows, or at once."""
+    """Claim the id before anything is awaited. It is written with the next status, or now."""
     run.desired_status = updates.with_id(inputs, action)
     owner = run.record.at(run.desired_status.internal.authority, run.desired_status.account_id, action.item.created_at)
     run.context.ownership.own(owner, action.item.id)
     done = _LOGGED_ORIGINS.get(action.origin)
     if done is None:
         return Next.CONTINUE
-    # Nothing was done in NetBird yet, so there is nothing to remember: what was decided is decided again.
+    # Nothing was done in NetBird yet, so nothing needs to be remembered: the decision is repeated.
     try:
         if not await run.write_status():
             run.desired_status = run.stored_status
@@ -56,13 +56,13 @@ async def record_id(run: Reconciliation, inputs: DecisionInput, action: RecordId
 
 
 async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> Next:
-    """The intent, as a compare-and-swap with the version at hand; then the POST, with what the intent names."""
+    """Write the intent with the known resourceVersion, then send the POST."""
     if not isinstance(run.resolved, ResolvedConnection):
         return Next.STOP
     memory = run.record.memory
     run.context.ownership.mark_creating(run.record.uid)
     if inputs.status.id is not None:
-        run.mark_drift()  # what it held is proven to be gone, or it would not be created
+        run.mark_drift()  # the former integration is proven to be gone
     try:
         with run.context.triggers.hold_events(run.record):
             run.status_written(
@@ -72,7 +72,7 @@ async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> 
         await run.refresh(refusal)
         return Next.CONTINUE
     except WaitError as problem:
-        # Refused, perhaps for the intent alone: by definitions that are older than it.
+        # The refusal may concern the intent alone, with CRDs that are older than it.
         return await report_write_error(run, inputs, problem)
     except OperatorError:
         run.record.cache.put(None)
@@ -81,7 +81,7 @@ async def create(run: Reconciliation, inputs: DecisionInput, action: Create) -> 
     run.context.ownership.own(run.record.at(None, None), None)
     run.record.memory = memory.create_begins()
     if run.resolved.account.credential_digest != action.intent.proof:
-        # Another token by now, perhaps of another account: what is sent with it takes another LIST and intent.
+        # The token changed, possibly to another account: it needs another LIST and intent.
         run.record.memory = run.record.memory.create_unsent(action.intent)
         return Next.CONTINUE
     return await _post(run, inputs, action, run.resolved)
@@ -113,9 +113,9 @@ async def _post(run: Reconciliation, inputs: DecisionInput, action: Create, reso
 
 
 def _posted(run: Reconciliation, payload: Payload, item: Integration, sent: tuple[str, str]) -> CreatedIntegration:
-    """Return what came of a POST, and in which form this server shows what was sent.
+    """Return the outcome of a POST, with the form in which this server shows the values.
 
-    No later answer tells such a form from a value that another client has set.
+    In a later answer such a form can't be distinguished from a change by another client.
     """
     request = payload.request
     applied = Applied(fingerprint=payload.fingerprint, key_id=payload.key_id)
@@ -124,7 +124,7 @@ def _posted(run: Reconciliation, payload: Payload, item: Integration, sent: tupl
 
 
 def _created(run: Reconciliation, created: CreatedIntegration) -> None:
-    """The id is remembered until it is written, and is the resource's from now on."""
+    """Remember the id until it is written, and claim it for the resource."""
     now, item = run.context.ports.clock.monotonic(), created.item
     run.record.memory = run.record.memory.created(created, now)
     run.context.ownership.own(run.record.at(created.authority, item.account_id, item.created_at), item.id)
@@ -133,7 +133,7 @@ def _created(run: Reconciliation, created: CreatedIntegration) -> None:
 
 
 async def _on_create_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> Next:
-    """Refused, so that nothing happened: the intent goes. Unknown: it stays, and the decision knows what follows."""
+    """Remove the intent if the POST was refused. If the outcome is unknown, the intent stays."""
     if problem.effect is Effect.UNKNOWN:
         logger.warning("create unanswered: %s", problem.message, extra={"reason": problem.reason})
         run.record.memory = run.record.memory.create_unanswered(problem.message)

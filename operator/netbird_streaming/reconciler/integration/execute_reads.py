@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 async def wait_for_list(run: Reconciliation, inputs: DecisionInput, action: WaitForList) -> Next:
-    """Wait for the LIST, together with all who need one."""
+    """Wait for the LIST, together with all other resources that need one."""
     if run.list_failure is not None:
         problem, run.list_failure = run.list_failure, None
         return await report_error(run, inputs, problem)
@@ -45,7 +45,7 @@ async def wait_for_list(run: Reconciliation, inputs: DecisionInput, action: Wait
 
 
 async def confirm_account(run: Reconciliation, inputs: DecisionInput) -> Next:
-    """By the LIST, which shows it on each integration; by the account itself where the LIST is empty."""
+    """Identify the account by the LIST, or by a request if the LIST is empty."""
     if not isinstance(run.resolved, ResolvedConnection):
         return Next.STOP
     resolved, account = run.resolved, run.resolved.account

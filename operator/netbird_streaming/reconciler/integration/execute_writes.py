@@ -42,7 +42,7 @@ _DELETING: Final = Report(ReadyState.RECONCILING, Reason.PROGRESSING, "The integ
 
 
 async def add_finalizer(run: Reconciliation, inputs: DecisionInput) -> Next:
-    """Put our finalizer on the resource, and on the connection whose token will be needed to delete."""
+    """Add our finalizer to the resource, and to the connection whose token the deletion will need."""
     try:
         if isinstance(run.resolved, ResolvedConnection):
             await ensure_finalizer(run.context, run.resolved.state)
@@ -60,8 +60,8 @@ async def add_finalizer(run: Reconciliation, inputs: DecisionInput) -> Next:
 
 
 async def remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: RemoveFinalizer) -> Next:
-    """Let the resource go."""
-    # Its watch may tell that it is gone before the write is answered.
+    """Remove our finalizer, so that the resource is deleted."""
+    # The watch may report the deletion before the write returns.
     run.record.releasing = True
     try:
         return await _remove_finalizer(run, inputs, action)
@@ -88,10 +88,10 @@ async def _remove_finalizer(run: Reconciliation, inputs: DecisionInput, action: 
 
 
 async def update(run: Reconciliation, inputs: DecisionInput, action: Update) -> Next:
-    """PUT everything. It may be repeated after a look, so only an id that has not landed is written before it."""
+    """Send a PUT of all settings. It can be repeated after a LIST, so only an unrecorded id is written first."""
     if not isinstance(run.resolved, ResolvedConnection):
         return Next.STOP
-    # Of the account that the decision rests on, though the token may change while the status is written.
+    # The client of the decision's account: the token may change while the status is written.
     bound = run.resolved.account.client
     if run.record.cache.may_be_stale:
         run.use_version(await read_latest(run.context, run.record))
@@ -130,7 +130,7 @@ def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer:
     former = latest(inputs.status.updated_at, answer.updated_at, undone)
     run.record.memory = memory.updated(now, former, late, verify=doubtful)
     if late is not None and isinstance(run.resolved, ResolvedConnection):
-        # What may overtake this write can be told from it once a LIST has shown when NetBird took it.
+        # A write that overtakes this one can be recognized once a LIST has shown NetBird's time of this one.
         run.resolved.account.due_at = min(run.resolved.account.due_at, now)
         run.context.queue.add(run.resolved.state.connection.key)
     run.desired_status = updates.updated(run.with_status(inputs), action, answer)
@@ -141,11 +141,11 @@ def _updated(run: Reconciliation, inputs: DecisionInput, action: Update, answer:
 
 
 async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> Next:
-    """DELETE; once it is accepted, the finalizer may go. A status that says Ready is corrected first."""
+    """Send a DELETE. A status that says Ready is corrected first."""
     if not isinstance(run.resolved, ResolvedConnection):
         return Next.STOP
     if readiness(run.stored_status.conditions).ready:
-        # Where the status can't be written, nothing is deleted: it would say Ready of what is gone.
+        # If the status can't be written, nothing is deleted: it would say Ready without an integration.
         run.desired_status = updates.reported(inputs, _DELETING)
         if not await run.write_status():
             return Next.CONTINUE
@@ -168,7 +168,7 @@ async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> 
 
 
 async def delete_former(run: Reconciliation, inputs: DecisionInput, action: DeleteFormer) -> Next:
-    """DELETE what was owned before and appeared again; it is repeated after a LIST that shows it still."""
+    """Delete a former integration that appeared again. The DELETE is repeated if a later LIST still shows it."""
     if not isinstance(run.resolved, ResolvedConnection):
         return Next.STOP
     account = run.resolved.account
@@ -190,7 +190,7 @@ async def delete_former(run: Reconciliation, inputs: DecisionInput, action: Dele
 
 
 async def _on_not_found(run: Reconciliation, inputs: DecisionInput, integration_id: int) -> Next:
-    """Half of a proof that it is gone; where a LIST since the last such answer showed it, a contradiction."""
+    """Remember a 404 as half of a proof of absence, or report that it contradicts the LIST."""
     missing = inputs.memory.absence.not_found_at
     snapshot = inputs.list_since(missing) if missing is not None else None
     if snapshot is not None and integration_id in snapshot.by_id:

@@ -30,7 +30,7 @@ RETRY: Final = {ReadyState.RECONCILING: Backoff(1.0, 300.0), ReadyState.STALLED:
 
 
 async def report(run: Reconciliation, inputs: DecisionInput, action: Report) -> Next:
-    """Write the status, once, and rest."""
+    """Write the status once, and end the reconcile."""
     logger.debug("reported", extra={"reason": action.reason, "integration": run.desired_status.id})
     run.desired_status = updates.reported(inputs, action)
     if not await run.write_status():
@@ -54,7 +54,7 @@ def _claim(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
 
 
 async def report_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> Next:
-    """Report a problem that an action met; after a conflict it is said of the newest version, by the next decision."""
+    """Report an error of an action. After a conflict the next decision reports it on the newest version."""
     run.retry_after = problem.retry_after if isinstance(problem, RetryError) else None
     action = deletion.report_problem(inputs, problem)
     run.context.ports.observer.decided(run.record.key, inputs, action)
@@ -62,7 +62,7 @@ async def report_error(run: Reconciliation, inputs: DecisionInput, problem: Oper
 
 
 async def report_write_error(run: Reconciliation, inputs: DecisionInput, problem: OperatorError) -> Next:
-    """Kubernetes fails a write of the resource: its status, which is authorised and admitted apart, says why."""
+    """Report in the status that a write of the resource failed. A status write is admitted separately."""
     if not isinstance(problem, LeaseLostError):
         before, run.desired_status = run.desired_status, updates.reported(inputs, report_of(problem))
         try:
@@ -75,7 +75,7 @@ async def report_write_error(run: Reconciliation, inputs: DecisionInput, problem
 
 
 def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
-    """Keep little of what is in order; look again at what is not."""
+    """Schedule the next reconcile, and keep little of a resource that is in sync."""
     record = run.record
     record.in_sync_digest, record.cache.may_be_stale = None, True
     if action.drifted is not None:
@@ -86,7 +86,7 @@ def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
         record.failures = 0
         if action.drifted is None:
             record.drifted = False
-        # What no LIST has shown in order is looked at again by the next resync, which would have to read it.
+        # The next resync reconciles a resource that no LIST showed in sync, and would have to read it.
         run.remember_version(run.resource if action.item is None else None)
         _remember_comparison(run, inputs, action)
         return

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 async def gather(run: Reconciliation) -> DecisionInput:
-    """All that the next decision rests on; what was read stays at hand for the reconcile."""
+    """Return the inputs of the next decision. What was read is kept for the reconcile."""
     context, record, resource = run.context, run.record, run.resource
     if run.resolved is None:
         run.resolved = await context.connections.resolve(resource)
@@ -71,7 +71,7 @@ def _remember_first_seen(run: Reconciliation) -> None:
     if ready and memory.finalizer_seen_at is None:
         memory = memory.finalizer_seen(now)
     if run.desired_status.internal.creation is not None and memory.create.ended_at is None:
-        # Another process sent it, which may have been frozen, or be ending within its grace: so it may go on yet.
+        # Another process sent it. That process may be frozen, or still be within its grace time.
         memory = memory.create_ended(now + run.context.timeouts.post)
     run.record.memory = memory.requested(run.resource.metadata.reconcile_request, now)
 
@@ -119,7 +119,7 @@ def _target(run: Reconciliation, resolved: ResolvedConnection) -> Target:
 
 
 def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None:
-    """Offer for the configuration, before anything is awaited; answers who has the better claim."""
+    """Contend for the configuration before anything is awaited. Return the resource with the better claim."""
     payload, resolved = inputs.desired.payload, run.resolved
     intent, ownership, uid = run.desired_status.internal.creation, run.context.ownership, run.record.uid
     if not isinstance(resolved, ResolvedConnection):
@@ -132,7 +132,7 @@ def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None
         wanted[scope] = Claim.OWNED if held or _owns_identical(inputs) else Claim.NONE
     intended = _intended(run, payload, own)
     if intent is not None and intended is not None:
-        # It may have made something yet, whatever the resource wants by now, and though it reads no Secrets any more.
+        # The intent may have created something, whatever the resource wants now.
         accounts = [resolved.account.ownership_scope, run.context.connections.ownership_scope(intent.endpoint)]
         if intent.authority is not None and intent.account_id is not None:
             accounts.append(account_key(intent.authority, intent.account_id))
@@ -157,13 +157,13 @@ def _conflicting_owner(run: Reconciliation, inputs: DecisionInput) -> str | None
 
 
 def _configuration(run: Reconciliation, payload: Payload) -> str:
-    """A digest of what tells integrations apart: the same for all resources, and only kept in memory."""
+    """Return a digest of the values that distinguish integrations. It is never stored."""
     known = signature(payload.request.platform, payload.request.config, run.context.ports.key)
     return run.context.ports.key.digest(*(f"{name}={known[name]}" for name in sorted(known)))
 
 
 def _intended(run: Reconciliation, payload: Payload | OperatorError | None, own: str | None) -> str | None:
-    """The digest of the configuration that the open intent is of, where this process can know it."""
+    """Return the digest of the configuration of the open intent, if this process knows it."""
     intent = run.desired_status.internal.creation
     if intent is None:
         run.context.ownership.settle(run.record.uid)

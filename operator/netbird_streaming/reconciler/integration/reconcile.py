@@ -46,7 +46,7 @@ MAX_STEPS: Final = 25
 
 
 async def reconcile(context: Context, key: ObjectKey, priority: Priority) -> Outcome:
-    """Bring one resource nearer to what its user wants. Raises a branch of OperatorError where Kubernetes fails."""
+    """Reconcile one resource. Raises an OperatorError if a request to Kubernetes fails."""
     record = context.store.get(key)
     if record is None:
         return Outcome.SUCCESS
@@ -71,7 +71,7 @@ async def reconcile(context: Context, key: ObjectKey, priority: Priority) -> Out
 
 
 async def _advance(run: Reconciliation) -> Outcome:
-    """One step after the other; what could not be written of their outcome is, by the next reconcile."""
+    """Decide and act until the reconcile ends. A status that could not be written is kept for the next reconcile."""
     try:
         for _ in range(MAX_STEPS):
             inputs = await gather(run)
@@ -120,7 +120,7 @@ def _start(
         if before == mine:
             run.desired_status = wanted
         elif wanted == mine:
-            # Its write was not answered, and landed.
+            # Its write was applied, and the response was lost.
             record.unwritten_status = None
             run.notify(resource, before)
     status = run.desired_status
@@ -130,7 +130,7 @@ def _start(
 
 
 async def _act(run: Reconciliation, inputs: DecisionInput, action: Action) -> Next:  # noqa: C901, PLR0911, PLR0912  # one branch for each action
-    """Do it; answers whether the reconcile ends with it."""
+    """Execute an action."""
     match action:
         case Report():
             return await report(run, inputs, action)

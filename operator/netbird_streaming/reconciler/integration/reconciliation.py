@@ -1,4 +1,4 @@
-"""One reconcile of one resource, while it lasts: the version at hand, and the status that is to be written."""
+"""The state of a running reconcile: the known version, and the status to write."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ _UNWRITABLE: Final = (
 
 
 class Next(Enum):
-    """What follows an action."""
+    """The step after an action."""
 
     CONTINUE = "continue"
     """Gather and decide again: something changed."""
@@ -37,11 +37,11 @@ class Next(Enum):
 
 
 class ResourceReplaced(Exception):  # noqa: N818  # control flow, never an error: the resource is gone or is a namesake
-    """The resource that this reconcile is about is no more."""
+    """The resource is gone, or was replaced by a namesake."""
 
 
 async def read_latest(context: Context, record: ResourceRecord) -> EventStreamingIntegration:
-    """Read the resource, if it is still the same one. Raises Superseded."""
+    """Read the resource. Raises ResourceReplaced if it is not the same one any more."""
     since = context.ports.clock.monotonic()
     fresh = await context.ports.cluster.read(record.key)
     if not isinstance(fresh, EventStreamingIntegration):
@@ -56,7 +56,7 @@ async def read_latest(context: Context, record: ResourceRecord) -> EventStreamin
 
 @dataclass(slots=True)
 class Reconciliation:
-    """What one reconcile works with.
+    """The state of one reconcile.
 
     `desired_status` is our own status as it shall be, `stored_status` as the server has it.
 
@@ -79,7 +79,7 @@ class Reconciliation:
 
     @asynccontextmanager
     async def sending(self, client: NetBird) -> AsyncIterator[NetBird]:
-        """Give the worker back while a request is sent, and send it with the slot that the reconcile has, if any."""
+        """Release the worker while a request is sent, and use the slot of the reconcile, if it has one."""
         async with self.context.queue.slot_released(self.record.key):
             turn, self.turn = self.turn, None
             yield client if turn is None or isinstance(turn, OperatorError) else client.holding(turn)
@@ -96,11 +96,11 @@ class Reconciliation:
 
     @property
     def is_dirty(self) -> bool:
-        """Whether the status says something that the server does not have."""
+        """Return whether the desired status differs from the stored one."""
         return self.desired_status != self.stored_status
 
     def use_version(self, resource: EventStreamingIntegration) -> None:
-        """Go on with this version; a status that is still to be written stays so if the server's did not change."""
+        """Use this version. A status that is not written yet is kept if the server's did not change."""
         mine = own_status_of(resource, self.record.memory).status
         if not self.is_dirty or mine != self.stored_status:
             self.desired_status = mine
@@ -109,9 +109,9 @@ class Reconciliation:
         self.resource, self.stored_status = resource, mine
 
     async def refresh(self, refusal: OperatorError) -> None:
-        """After a conflict: the newest version, if it is still the same resource. Raises Superseded.
+        """Use the newest version after a conflict. Raises ResourceReplaced if it is not the same resource any more.
 
-        Where the write found nothing and the read finds what was known, another try would go the same way: raises.
+        Raises RetryError if the write found no resource and the read found the known version.
         """
         fresh = await read_latest(self.context, self.record)
         if isinstance(refusal, ObjectGoneError) and version_of(fresh) == version_of(self.resource):
@@ -119,7 +119,7 @@ class Reconciliation:
         self.use_version(fresh)
 
     async def write_status(self) -> bool:
-        """Write the status. False after a conflict: the newest version is at hand, and all must be decided anew."""
+        """Write the status. Return False after a conflict: the newest version was read for a new decision."""
         if not self.is_dirty:
             return True
         try:
@@ -130,7 +130,7 @@ class Reconciliation:
             raise
 
     async def _write(self) -> bool:
-        """Whether it is written. Raises also where the newest version can't be read after a conflict."""
+        """Return whether the status was written. Raise if the newest version can't be read after a conflict."""
         try:
             with self.context.triggers.hold_events(self.record):
                 self.status_written(await self.context.ports.cluster.write_status(self.resource, self.desired_status))
@@ -140,7 +140,7 @@ class Reconciliation:
         return True
 
     def status_written(self, written: EventStreamingIntegration) -> None:
-        """The status is with the server."""
+        """Remember that the status was written."""
         self.notify(written, self.stored_status)
         self.record.unwritten_status = None
         self.stored_status = self.desired_status = own(written.status)
@@ -149,7 +149,7 @@ class Reconciliation:
         self.record.memory = self.record.memory.id_recorded(written.status.id)
 
     def notify(self, written: EventStreamingIntegration, before: Status) -> None:
-        """Say what changed with this status."""
+        """Publish what changed with this status."""
         self.record.published.status_changed(self.context.ports.cluster, written, before)
 
     def with_status(self, inputs: DecisionInput) -> DecisionInput:
@@ -169,6 +169,6 @@ class Reconciliation:
             self.context.ports.recorder.drift_corrected()
 
     def remember_version(self, resource: EventStreamingIntegration | None) -> None:
-        """Keep this version for the next reconcile, or none, unless a newer one came meanwhile."""
+        """Keep this version for the next reconcile, or none, unless a newer one is known."""
         if version_of(self.resource) == self.record.known.version:
             self.record.cache.put(resource)
