@@ -276,7 +276,7 @@ class Account:
     def receive(
         self, started_at: float, outcome: AccountSnapshot | OperatorError | None, *, requested: bool = False
     ) -> None:
-        """Take a LIST, or why it failed; None if it was sent with a former token."""
+        """Apply a LIST, or its error. The outcome is None if a former token was used."""
         served = [key for key, (since, _, _) in self._waiters.items() if since <= started_at]
         if isinstance(outcome, AccountSnapshot):
             self._take(outcome)
@@ -318,7 +318,7 @@ class Account:
 
     @property
     def follow_ups(self) -> int:
-        """One create for each new resource that waits, and the request for the account while that is unknown."""
+        """The number of creates of the waiting resources, and the request for an unknown account."""
         new = self._due_of_all().count(Priority.NEW)
         return new + (self._account_id is None) if new else 0
 

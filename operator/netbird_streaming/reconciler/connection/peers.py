@@ -1,6 +1,6 @@
 """Accounts of several connections that are one: the same URL, token, tenant and certificates lead to each of them.
 
-Whoever has the token may list the account, so that sharing a LIST tells no connection more than its own would.
+Each owner of the token may list the account, so that sharing a LIST shows a connection no more than its own would.
 """
 
 import asyncio
