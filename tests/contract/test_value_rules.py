@@ -2,8 +2,12 @@
 
 import html
 import json
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote_plus, unquote_plus
 
@@ -111,12 +115,13 @@ def rendered(template: str, event: dict[str, str], *, escaped: bool) -> str:
 
 
 def templates() -> list[str]:
-    found = {
-        spec["genericHTTP"]["bodyTemplate"]
-        for page in pages.pages()
-        for _, spec in integrations(page)
-        if "bodyTemplate" in spec.get("genericHTTP", {})
-    }
+    demo = yaml.safe_load_all((ROOT / "demo" / "manifests" / "integrations.yaml").read_text())
+    specs = [
+        *(spec for page in pages.pages() for _, spec in integrations(page)),
+        *(spec for _, spec in examples()),
+        *(each["spec"] for each in demo),
+    ]
+    found = {each["genericHTTP"]["bodyTemplate"] for each in specs if "bodyTemplate" in each.get("genericHTTP", {})}
     described = dict(nodes(schema_of(DEFINITIONS[0])))[".spec.genericHTTP.bodyTemplate"]["description"]
     return sorted({*found, described.partition("Example: ")[2].removesuffix(".")})
 
@@ -128,6 +133,62 @@ def test_every_documented_template_survives_every_message(template: str, escaped
     event = {"ID": "1", "Message": message, "InitiatorID": "u", "TargetID": "p"}
     body = json.loads(rendered(template, event, escaped=bool(escaped)))
     assert unquote_plus(body["event"].replace("&#43;", "+"), errors="surrogatepass") == message
+
+
+ENGINE: Final = """package main
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"text/template"
+	"time"
+)
+
+type given struct{ Template string; Events []map[string]string }
+
+func main() {
+	var read given
+	if err := json.NewDecoder(os.Stdin).Decode(&read); err != nil { panic(err) }
+	parsed := template.Must(template.New("body").Parse(read.Template))
+	bodies := []string{}
+	for _, event := range read.Events {
+		values := map[string]any{"Timestamp": time.Unix(1767225600, 0)}
+		for name, text := range event { values[name] = text }
+		var body strings.Builder
+		if err := parsed.Execute(&body, values); err != nil { panic(err) }
+		bodies = append(bodies, body.String())
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(bodies); err != nil { panic(err) }
+}
+"""
+"""Go's own engine."""
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="no Go: the tests above use a double of its engine")
+@pytest.mark.parametrize("escaped", [False, True], ids=["text/template", "html/template"])
+def test_the_double_renders_as_go_does(escaped: object, tmp_path: Path) -> None:
+    source = ENGINE.replace('"text/template"', '"html/template"') if escaped else ENGINE
+    (tmp_path / "main.go").write_text(source)
+    messages = [
+        '"quoted"',
+        "back\\slash",
+        "new\nline",
+        "a+b",
+        "{{ .ID }}",
+        "</script>",
+        "ünïcode",
+        "100 %",
+        "&#34;",
+        "'",
+    ]
+    events = [{"ID": "1", "Message": each, "InitiatorID": "u", "TargetID": "p"} for each in messages]
+    environment = {**os.environ, "GOFLAGS": "", "GO111MODULE": "off", "GOTOOLCHAIN": "local"}
+    subprocess.run(["go", "build", "-o", "engine", "main.go"], cwd=tmp_path, env=environment, check=True)
+    for template in templates():
+        given = json.dumps({"Template": template, "Events": events})
+        done = subprocess.run([tmp_path / "engine"], input=given, check=True, capture_output=True, text=True)
+        assert json.loads(done.stdout) == [rendered(template, each, escaped=bool(escaped)) for each in events]
 
 
 def test_template_with_the_message_itself_does_not() -> None:
