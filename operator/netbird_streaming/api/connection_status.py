@@ -63,7 +63,7 @@ class ConnectionInternal(Model):
     ] = None
     expiry_notice: Annotated[
         int | None,
-        doc("How many days before the token's expiry the last Event about it was due.", minimum=0),
+        doc("How many days before the token's expiry the last Event about it was due.", minimum=0, maximum=365),
     ] = None
     owner_uid: Annotated[
         str | None, doc("The uid of the connection that this status was written for.", maxLength=MAX_UID)

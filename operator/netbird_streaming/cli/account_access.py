@@ -39,7 +39,7 @@ PLENTY = RateLimit()
 
 @dataclass(frozen=True, slots=True)
 class AccountAccess:
-    """One NetBird API and one token."""
+    """Access to the accounts of one token at one NetBird API."""
 
     endpoint: Endpoint
     clients: ClientFactory

@@ -11,7 +11,7 @@ from netbird_streaming.cli.verify_steps import Verification
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the report."""
+    """Line of the report."""
 
     assumption: str
     verdict: Verdict

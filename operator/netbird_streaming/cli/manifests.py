@@ -25,7 +25,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the manifests of one account go: their namespace, and the connection that they refer to."""
+    """Namespace of the manifests of one account, and the connection that they refer to."""
 
     namespace: str
     connection_kind: str
@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One document, and the comments in front of it."""
+    """Document with the comments in front of it."""
 
     name: str
     document: Document

@@ -24,7 +24,7 @@ _PATH: Final = "/api/integrations/event-streaming"
 
 
 class Verdict(StrEnum):
-    """What an observation means for an assumption."""
+    """Meaning of an observation for an assumption."""
 
     AS_EXPECTED = "AsExpected"
     SUPPORTED = "Supported"

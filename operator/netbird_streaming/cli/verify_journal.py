@@ -11,7 +11,7 @@ from netbird_streaming.netbird.responses import Call, NoResponse, Operation, Res
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: `body` is its JSON, or None if it is none; `text` is the beginning of what is no JSON."""
+    """Answer of the API: `body` is its JSON, or None if it is none; `text` is the beginning of what is no JSON."""
 
     step: str
     operation: Operation

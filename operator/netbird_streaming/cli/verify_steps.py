@@ -23,7 +23,7 @@ OK: Final = 200
 
 @dataclass(slots=True)
 class Verification:
-    """One run. `created` are the ids that are still to be deleted."""
+    """Run of all steps. `created` are the ids that are still to be deleted."""
 
     access: AccountAccess
     journal: Journal
