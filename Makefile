@@ -1,4 +1,4 @@
-# Everything that a developer runs; `make` lists it. Tools come from .venv, which is made from the hash-checked lock.
+# The commands of developers; `make` lists them. Tools come from .venv, which is made from the hash-checked lock.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -6,12 +6,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-# Which interpreter makes .venv; any from 3.11 on.
+# The interpreter of .venv: 3.11 or newer.
 PYTHON3 ?= python3
-# Another Kubernetes minor: 1.33 to 1.36; the pinned one without it.
+# Another Kubernetes minor: 1.33 to 1.36. The default is the pinned one.
 K8S_VERSION ?=
 export K8S_VERSION
-# One path for `make test`, instead of everything.
+# A path for `make test`. The default is everything.
 T ?=
 ARGS ?=
 IMAGE ?= netbird-streaming-operator:dev
@@ -24,7 +24,7 @@ PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --progress-b
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
-# What ruff, mypy and vulture look at; folders that are not there yet are left out.
+# The input of ruff, mypy and vulture, without missing folders.
 SOURCES := $(wildcard operator tests tools demo benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
 PROOF := crashes simulation answers cluster bugs fuzz
@@ -37,9 +37,9 @@ help: ## List the targets
 	@echo '  K8S_VERSION=1.34   with demo, test, controlplane: another Kubernetes minor (1.33 to 1.36)'
 
 .PHONY: venv
-venv: $(VENV) ## Make .venv from the lock (quick when it is current)
+venv: $(VENV) ## Make .venv from the lock (fast if it is up to date)
 
-# Only the lock makes it anew: the tools' settings in pyproject.toml change often and install nothing.
+# Depends on the lock only, because the tools' settings in pyproject.toml change often and install nothing.
 $(VENV): requirements/dev.lock
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "$(PYTHON3) is too old or absent: Python 3.11 or newer is needed; name one with make PYTHON3=python3.12" >&2; exit 1; }
@@ -51,10 +51,10 @@ $(VENV): requirements/dev.lock
 	@touch $@
 
 .PHONY: runtime
-runtime: $(RUNTIME) ## Make .venv-runtime: the Python and the dependencies of the image, which tests start operators with
+runtime: $(RUNTIME) ## Make .venv-runtime: the Python and the dependencies of the image, for operators in tests
 
 .PHONY: demo
-demo: $(VENV) ## Show the whole thing on a local control plane (KEEP=1 leaves it up)
+demo: $(VENV) ## Run the demonstration on a local control plane (KEEP=1 leaves it running)
 	@exec $(PYTHON) -m demo
 
 .PHONY: test
@@ -66,8 +66,8 @@ test: $(VENV)
 	@$(PYTHON) -m tools.steps lint types imports deadcode $(foreach suite,$(SUITES),test-$(suite))
 endif
 
-# What is bound by the processor takes every core; units are done before a second worker has started. What runs against a
-# control plane mostly waits, so three files run at once, each worker with servers of its own.
+# CPU-bound suites use every core; unit tests end before a second worker has started. Control-plane tests mostly wait, so
+# three files run at once, each worker with its own servers.
 .PHONY: test-unit test-contract test-simulation test-controlplane
 test-unit: $(VENV)
 	@$(PYTHON) -m pytest tests/unit
@@ -92,11 +92,11 @@ types: $(VENV) ## mypy --strict
 	@.venv/bin/mypy
 
 .PHONY: imports
-imports: $(VENV) ## The import contracts: who may know whom
+imports: $(VENV) ## Check the import contracts
 	@.venv/bin/lint-imports
 
 .PHONY: deadcode
-deadcode: $(VENV) ## vulture: what nothing uses
+deadcode: $(VENV) ## vulture: find unused code
 	@.venv/bin/vulture
 
 .PHONY: format
@@ -121,18 +121,18 @@ controlplane-stop: $(VENV) ## Stop it
 	@$(PYTHON) -m tests.harness.controlplane stop
 
 .PHONY: crds
-crds: $(VENV) ## Write crds/ anew from the models, and the chart's copies of it
+crds: $(VENV) ## Write crds/ from the models, and the chart's copies of it
 	@$(PYTHON) -m tools.crds
 	@$(PYTHON) -m tools.chart
 	@$(PYTHON) -m tools.plain_manifests
 
 .PHONY: manifests
-manifests: $(VENV) ## Write deploy/manifests/ anew from the chart, and Argo CD's ConfigMap
+manifests: $(VENV) ## Write deploy/manifests/ from the chart, and Argo CD's ConfigMap
 	@$(PYTHON) -m tools.plain_manifests
 	@$(PYTHON) -m tests.harness.gitops.argocd
 
 .PHONY: recordings
-recordings: $(VENV) ## Record anew how resources look on a real API server in every situation
+recordings: $(VENV) ## Record resources in every state on a real API server
 	@$(PYTHON) -m tests.harness.gitops.recordings
 
 .PHONY: docs
@@ -147,7 +147,7 @@ bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)
 	@.venv-runtime/bin/python -m compileall -q operator/netbird_streaming # as the image has it
 	@exec $(PYTHON) -m benchmarks --python=.venv-runtime/bin/python $(ARGS)
 
-# What ships and nothing else: some libraries import more where a developer's tools have installed more.
+# Exactly the shipped dependencies, because some libraries import more if developer tools are installed.
 $(RUNTIME): requirements/runtime.lock Dockerfile | $(VENV)
 	@image=$$($(PYTHON) -m tests.harness.interpreter) || { image=$(PYTHON); echo "operators are tested on $$($(PYTHON) -V) instead" >&2; }; \
 		"$$image" -m venv --clear .venv-runtime
@@ -156,63 +156,63 @@ $(RUNTIME): requirements/runtime.lock Dockerfile | $(VENV)
 	@touch $@
 
 .PHONY: image
-image: $(VENV) ## Build the container image (docker or podman, whichever answers; IMAGE=name:tag)
+image: $(VENV) ## Build the container image with docker or podman (IMAGE=name:tag)
 	@$(PYTHON) -m tools.image $(IMAGE)
 
-# The image is built for both, and installs wheels only.
+# The image is built for both architectures, and installs only wheels.
 .PHONY: wheels
-wheels: $(VENV) ## See that the lock has a wheel of each library for each architecture of the image
+wheels: $(VENV) ## Check that the lock has a wheel of each library for each architecture of the image
 	@for platform in x86_64 aarch64; do \
 		.venv/bin/uv pip install --quiet --dry-run --target .local/wheels --python-platform "$$platform-unknown-linux-gnu" \
 			--python-version 3.13 --only-binary :all: --require-hashes --requirements requirements/runtime.lock; \
 	done
 
 .PHONY: e2e-setup
-e2e-setup: $(VENV) ## Install and build what e2e needs (root, Debian)
+e2e-setup: $(VENV) ## Install and build the requirements of e2e (root, Debian)
 	@$(PYTHON) -m tests.harness.node setup
 
 .PHONY: e2e
-e2e: $(VENV) ## The image and the chart on a real node: one of its own, or kind's
+e2e: $(VENV) ## Test the image and the chart on a real node: the harness's own, or kind's
 	@$(PYTHON) -m pytest tests/e2e $(ARGS)
 
 .PHONY: proof
-proof: $(VENV) ## The promises, tried harder than make test has time for
+proof: $(VENV) ## Check the promises with the suites that take longer than make test
 	@$(PYTHON) -m tools.steps $(foreach part,$(PROOF),proof-$(part))
 
 .PHONY: proof-crashes
-proof-crashes: $(VENV) $(RUNTIME) ## Every point of every flow: lost, unanswered, late, or the last of its process
+proof-crashes: $(VENV) $(RUNTIME) ## Fail each request and event of each flow: lost, unanswered, late, or the last of its process
 	@$(PYTHON) -m pytest tests/proof/crashes -v $(ARGS)
 
 .PHONY: proof-answers
-proof-answers: $(VENV) $(RUNTIME) ## Every answer of NetBird's to every call of every flow: what users read, and that it heals
+proof-answers: $(VENV) $(RUNTIME) ## Give each response to each NetBird call of each flow; check conditions and recovery
 	@$(PYTHON) -m pytest tests/proof/answers -q $(ARGS)
 
-# Seeds that make test has not run, as many as the time gives. Nightly ones are new each time.
+# Seeds that make test does not run, for a given time. Nightly seeds are new each time.
 .PHONY: proof-simulation
-proof-simulation: $(VENV) ## Five minutes of seeds of the simulation, those of make test not among them
+proof-simulation: $(VENV) ## Run seeds of the simulation for five minutes, other ones than make test
 	@$(PYTHON) -m tests.simulation --first=10000 --seconds=300 $(ARGS)
 
 .PHONY: nightly
-nightly: $(VENV) ## Seeds that nobody has tried, until one fails (ARGS=--seconds=3600: for so long)
+nightly: $(VENV) ## Run new seeds until one fails (ARGS=--seconds=3600: for so long)
 	@$(PYTHON) -m tests.simulation --fresh $(ARGS)
 
 .PHONY: proof-bugs
-proof-bugs: $(VENV) ## Bugs that others have had, seeded one at a time: a test catches each (ARGS=--slow: all of them)
+proof-bugs: $(VENV) ## Seed reported bugs of other programs one at a time; a test has to catch each (ARGS=--slow: all)
 	@$(PYTHON) -m tests.proof.bugs $(ARGS)
 
 .PHONY: proof-cluster
-proof-cluster: $(VENV) $(RUNTIME) ## The API server, etcd, rights, admission and other writers fail a life with three resources
+proof-cluster: $(VENV) $(RUNTIME) ## Fail the API server, etcd, rights, admission and writes in a scenario with three resources
 	@$(PYTHON) -m pytest tests/proof/cluster -v $(ARGS)
 
 .PHONY: proof-fuzz
-proof-fuzz: $(VENV) ## Two minutes of a coverage-guided fuzzer on everything that parses (ARGS="resource --seconds=600")
+proof-fuzz: $(VENV) ## Fuzz all parsers for two minutes, guided by coverage (ARGS="resource --seconds=600")
 	@$(PYTHON) -m tests.proof.fuzz $(ARGS)
 
 .PHONY: mutation
-mutation: $(MUTATION) ## Change core/ in every small way, and see which changes no test notices (an hour)
+mutation: $(MUTATION) ## Change core/ in every small way, and list the changes that no test catches (an hour)
 	@$(PYTHON) -m tests.proof.mutation $(ARGS)
 
-# mutmut brings much that nothing else needs; what the tests need it finds in .venv.
+# mutmut has many dependencies of its own. Those of the tests are in .venv.
 $(MUTATION): requirements/mutation.lock | $(VENV)
 	@$(PYTHON) -m venv --clear .venv-mutation
 	@.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -221,7 +221,7 @@ $(MUTATION): requirements/mutation.lock | $(VENV)
 	@touch $@
 
 .PHONY: monitoring
-monitoring: $(VENV) $(RUNTIME) ## The alerts under promtool, and under a real Prometheus while incidents last
+monitoring: $(VENV) $(RUNTIME) ## Test the alerts with promtool, and with a real Prometheus during incidents
 	@$(PYTHON) -m pytest tests/monitoring --numprocesses=3 --dist=loadfile $(ARGS)
 
 .PHONY: lock
@@ -231,7 +231,7 @@ lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)
 	@$(UV_COMPILE) $(ARGS) --group mutation --output-file requirements/mutation.lock
 
 .PHONY: clean
-clean: ## Remove what was made here: .venv, caches, a running control plane (the binaries' cache stays)
+clean: ## Remove .venv, caches and a running control plane (the cache of programs stays)
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m tests.harness.controlplane stop
 	@rm -rf .venv .venv-runtime .venv-mutation .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	@find operator tests tools demo -name __pycache__ -type d -prune -exec rm -rf {} +

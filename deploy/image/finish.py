@@ -28,7 +28,7 @@ GENERATED: Final = tuple(
 UNREAD: Final = ("*.pyx", "*.pxd", "*.pxi", "*.c", "*.h", "*.pyi")
 UNUSED: Final = ("bin", "aiohttp/.hash", "aiohttp/_websocket/.hash")
 MODE: Final = py_compile.PycInvalidationMode.UNCHECKED_HASH
-"""Files of an image never change, and some builders set their times anew."""
+"""Files of an image never change, and some builders change their times."""
 
 
 def install(lib: Path) -> None:

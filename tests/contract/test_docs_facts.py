@@ -1,6 +1,6 @@
 """Checks of the numbers in the pages: each is the code's own, and pages that repeat it agree.
 
-A quantity of a user's page is a fact below, or it is listed as what another program decides or as an estimate.
+A quantity of a user's page is a fact below, or it is listed as an estimate or as another program's.
 """
 
 import re
@@ -63,7 +63,7 @@ SETTINGS: Final = Settings()
 
 
 class Fact(NamedTuple):
-    """A sentence of the pages, `#` for its number, and what the code says that the number is."""
+    """A sentence of the pages, `#` for its number, and the number of the code."""
 
     text: str
     value: float | str
@@ -175,7 +175,7 @@ OTHERS: Final = {
     "256 MiB hold about": "the chart's memory limit; benchmarks measure the number",
     "due for 5 minutes": "the alert's rule, which tests/monitoring tries",
 }
-"""Quantities that no constant of the code decides, and who says them."""
+"""Quantities that no constant of the code determines, and their source."""
 USERS: Final = [
     f"docs/{name}.md"
     for name in [
@@ -209,7 +209,7 @@ def is_known(quantity: re.Match[str], text: str) -> bool:
 
 
 def without_code_and_incidents(text: str) -> str:
-    # tests/monitoring holds each row of the alerts and incidents.
+    # tests/monitoring checks each row of the alerts and incidents.
     return re.sub(r"\| \[NetBirdStreaming[^|]*\|[^|]*\|[^|]*\||\| \d+\w? \|[^|]*\|[^|]*\|[^|]*\||```.*?```", "", text)
 
 
@@ -233,7 +233,7 @@ def test_each_source_is_still_used() -> None:
     assert [each for each in OTHERS if not any(each in text_of(page) for page in USERS)] == []
 
 
-def test_the_days_of_notice_are_those_of_the_code() -> None:
+def test_days_of_notice_match_the_code() -> None:
     said = re.findall(r"(\d+), (\d+) (?:and|or) (\d+) days", " ".join(map(text_of, pages.pages())))
     assert said
     assert {tuple(map(int, each)) for each in said} == {NOTICE_DAYS}

@@ -17,7 +17,7 @@ ANOTHER_TABLE = ("docs/runbooks/", "docs/why-not-simpler.md", "docs/commands/")
 KINDS = sorted((ROOT / "crds").glob("*.yaml"))
 
 
-def test_the_reference_is_what_the_code_writes() -> None:
+def test_reference_matches_the_code() -> None:
     found = {path.name: path.read_text() for path in FOLDER.glob("*.md")}
     assert found == pages(), "run `make docs`"
 

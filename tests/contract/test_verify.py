@@ -1,4 +1,4 @@
-"""The command `verify` against every habit that the simulated NetBird can have: each is reported."""
+"""The command `verify` against every behaviour of the simulated NetBird: each is reported."""
 
 import asyncio
 import io
@@ -75,7 +75,7 @@ HABITS: dict[str, dict[str, Any]] = {
     "database_skew": {"database_skew": 600.0},
     "users": {"users": False},
 }
-"""Each habit, by the name of its switch where that is the only one."""
+"""Each behaviour, by the name of its setting if that is the only one."""
 NOT_SEEN = {
     "rejected_secrets": "the secret of a run is drawn",
     "rejection_status": "the same",
@@ -100,7 +100,7 @@ def usual(netbird: RunningNetBird, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def run(netbird: RunningNetBird, folder: Path, number: int = 0, **habits: Any) -> tuple[int, dict[str, Any]]:
-    """Run the command with a token of its own; return its exit code and its report."""
+    """Run the command with its own token; return its exit code and its report."""
     netbird.control.change_behaviour(**{**_USUAL, **habits})
     token = replace(TOKEN, id=f"robot-{folder.name}-{number}", value=f"{TOKEN.value}{folder.name}".replace("_", "x"))
     netbird.control.add_token(token)
@@ -150,7 +150,7 @@ def test_each_deviation_is_reported_and_nothing_is_left(
         netbird.control.delete(each)
 
 
-def test_a_create_without_an_answer_is_reported_and_found_again(netbird: RunningNetBird, tmp_path: Path) -> None:
+def test_unanswered_create_is_reported_and_found_again(netbird: RunningNetBird, tmp_path: Path) -> None:
     netbird.control.add_fault(Fault(Reset(), Moment.AFTER, Operation.CREATE))
     code, report = run(netbird, tmp_path)
     netbird.control.clear_faults()

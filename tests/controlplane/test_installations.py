@@ -42,7 +42,7 @@ def webhook(namespace: str, name: str) -> Manifest:
 
 
 def declare(plane: ControlPlane, netbird: RunningNetBird, namespace: str) -> None:
-    """Apply a connection to the account, and what uses it."""
+    """Apply a connection to the account, and its resources."""
     secret(plane, namespace, "netbird", "token", TOKEN)
     secret(plane, namespace, "siem", "token", "k3y")
     connection: Manifest = {
@@ -100,10 +100,10 @@ def test_second_release_writes_nothing_is_not_ready_and_takes_over(
     control_plane.kubectl("delete", "namespace", OTHER, "--wait=false")
 
 
-def test_a_second_cluster_with_the_same_account_makes_no_duplicate_and_deletes_nothing(
+def test_second_cluster_with_the_same_account_makes_no_duplicate_and_deletes_nothing(
     control_plane: ControlPlane, netbird: RunningNetBird, namespace: str
 ) -> None:
-    """No mark is seen across clusters: what the other one created is."""
+    """Marks are not visible across clusters: an integration of another cluster is unowned."""
     with ControlPlane.start() as other:
         apply(other, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         installed = [install(plane) for plane in (control_plane, other)]

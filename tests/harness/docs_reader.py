@@ -143,7 +143,7 @@ class Reader:
         return len(found)
 
     def _err(self, mistake: Mistake, blocks: list[Block]) -> int:
-        """Make a mistake in these blocks, see that the last one shows it, and return where to read on."""
+        """Make a mistake in these blocks, check that the last one shows it, and return the next position."""
         steps = list(takewhile(lambda each: mistake.verifies not in each.text, blocks))
         verifying = blocks[len(steps)]
         for block in steps:

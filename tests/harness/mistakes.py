@@ -1,6 +1,6 @@
-"""Wrong inputs of a reader: what a block of a page that verifies something must fail for, or show.
+"""Wrong inputs of a reader: a verifying block of a page must fail for them, or show them.
 
-The reader makes each mistake before the block ran for the first time. A block that waits must then fail, at the first
+The reader makes each mistake before the block runs for the first time. A block that waits must then fail, at the first
 try: one that accepts the state before the mistake is wrong. A block that shows something must show the mistake.
 """
 
@@ -15,7 +15,7 @@ from tests.harness.pages import Block
 REJECTED: Final = "rejected-by-the-destination"
 """A value that every destination rejects."""
 VERIFIES: Final = re.compile(r"\bkubectl (wait|get|describe|auth can-i)\b")
-"""Commands that tell the reader whether something worked."""
+"""Commands that show the reader whether a step worked."""
 
 _RELEASE: Final = "netbird-streaming-operator"
 _TYPO: Final = "nbp_typo"
@@ -45,18 +45,18 @@ class Mistake:
     begins: str = ""
     """Text of the block that the reader does wrong first; empty: the block that verifies."""
     instead: Mapping[str, str] = field(default_factory=dict)
-    """What the reader types, by what the page says."""
+    """The reader's wrong text, by the page's text."""
     make: str = ""
-    """Commands that make the mistake, where none of the page's commands does."""
+    """Commands that make the mistake, if none of the page's commands does."""
     undo: str = ""
     """Commands that undo it."""
     shows: str = ""
-    """A pattern of what the block prints in the end. Empty: the block must fail at once."""
+    """A pattern of the block's output in the end. Empty: the block must fail at once."""
     again: bool = False
-    """After the mistake, the reader does all blocks again, not only the one that verifies."""
+    """After the mistake, the reader repeats all blocks, not only the verifying one."""
 
     def begins_at(self, block: Block) -> bool:
-        """Return whether the reader makes the mistake in a block, or right before it."""
+        """Return whether the reader makes the mistake in a block, or immediately before it."""
         return (self.begins or self.verifies) in block.text
 
     def typed(self, block: Block) -> Block:
@@ -96,7 +96,7 @@ END
 _WAIT_DEFAULT: Final = "--timeout=60s clusternetbirdconnection/default"
 
 MISTAKES: Final = (
-    # The README's resource is there before its Secret.
+    # The README's resource exists before its Secret.
     Mistake("README.md", "kubectl get esi -n team-a", shows="False +SecretNotFound"),
     Mistake(
         "README.md",
@@ -268,11 +268,11 @@ NOT_WRONG: Final = {
     },
     "docs/runbooks/NetBirdStreamingTokenExpires.md": "its command shows when tokens expire, which is NetBird's to say",
 }
-"""Pages whose blocks show what no input of a reader changes, and why."""
+"""Pages whose blocks show state that no input of a reader changes, and why."""
 
 
 def verifying(page: str) -> list[Block]:
-    """Return the blocks of a page that tell the reader whether something worked."""
+    """Return the blocks of a page that show the reader whether a step worked."""
     return [
         block
         for block in pages.blocks(page)

@@ -1,4 +1,4 @@
-"""The runbooks, followed as an engineer on call does: the commands first, then the row that matches what they show."""
+"""The runbooks, followed as by an engineer on call: the commands first, then the row that matches their output."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from tests.harness import pages
 from tests.harness.controlplane import ControlPlane
 
 _LOG: Final = re.compile(r"kubectl logs [^|]*\|")
-"""There is no node here, so that the log of the operator is a file."""
+"""There is no node here, so the log of the operator is a file."""
 _SECONDS: Final = 60.0
 
 
@@ -22,10 +22,10 @@ class Runbook:
         self._text: Final = (pages.ROOT / self.page).read_text()
 
     def look(self, plane: ControlPlane, log: Path) -> str:
-        """Run the commands of "Look first" and return what they print.
+        """Run the commands of "Look first" and return their output.
 
         Raises:
-            AssertionError: a command does not work; that a search finds nothing is no failure.
+            AssertionError: a command fails. A search without a result is no failure.
         """
         end = self._text[: self._text.index("## What it means")].count("\n")
         found = [block for block in pages.blocks(self.page) if block.line < end]
@@ -33,7 +33,7 @@ class Runbook:
         return "".join(_run(_LOG.sub(f"cat {log} |", block.script), plane) for block in found)
 
     def remedy(self, seen: str) -> str:
-        """Return what the row of "Remedies" says whose first cell contains this text."""
+        """Return the row of "Remedies" whose first cell contains this text."""
         rows = re.findall(r"^\| (.+?) \| (.+) \|$", self._text.partition("## Remedies")[2], re.MULTILINE)
         matching = [remedy for cell, remedy in rows if seen in cell]
         assert len(matching) == 1, f"{self.page}: {len(matching)} rows have {seen!r}"
@@ -51,7 +51,7 @@ def _run(script: str, plane: ControlPlane) -> str:
     done = subprocess.run(
         ["bash", "-c", script], env=environment, check=False, capture_output=True, text=True, timeout=_SECONDS
     )
-    # grep and `kubectl auth can-i` answer 1 for "nothing" and "no".
+    # grep and `kubectl auth can-i` return 1 for "nothing" and "no".
     assert done.returncode in {0, 1}, f"{script}\n{done.stderr}"
     assert "error:" not in done.stderr.lower(), f"{script}\n{done.stderr}"
     return done.stdout + done.stderr

@@ -44,7 +44,7 @@ class Incident:
         return {_key(each.labels)[0] for each in self._prometheus.active() if each.fires}
 
     def clears(self) -> None:
-        """Wait until no alert is active, and see that no other has fired."""
+        """Wait until no alert is active, and check that no other has fired."""
         eventually(lambda: not self._prometheus.active(), "every alert clears", PATIENCE * 2)
         fired = {_key(each) for each in self._prometheus.fired(time.monotonic() - self._began)}
         assert fired == self.expected, f"fired: {sorted(fired)}, expected: {sorted(self.expected)}"

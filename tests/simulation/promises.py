@@ -89,7 +89,7 @@ class Promises(KubernetesPromises, WriteObserver):
         ]
         if live and not self.hidden and not (self.cut and history.unknown_posts):
             self.breach(
-                "S1", f"a POST for {history.identity.label} ({history.uid}) {what} while {live} of its making is live"
+                "S1", f"a POST for {history.identity.label} ({history.uid}) {what} while its integration {live} is live"
             )
 
     def _check_put(self, request: Request) -> ResourceHistory | None:

@@ -23,7 +23,7 @@ EACH = 4
 RATE = 2
 """Requests in a second, of NetBird's 120 a minute."""
 FIRST_BURST = 120
-"""What a new process spends of NetBird's burst of 1,200 at once."""
+"""Requests of NetBird's burst of 1,200 that a new process uses at once."""
 
 
 def provider(tenants: int) -> Scene:
@@ -87,14 +87,14 @@ def test_many_tenants_are_served_in_time_and_each_with_one_list() -> None:
         done = {name: scene.now - began for name, count in created(scene).items() if count == EACH}
         finished = {**done, **finished}
     calls = Counter(scene.costs()[1])
-    # A tenant's account is listed, and asked for because an empty list does not name it.
+    # A tenant's account is listed, and requested because an empty list does not name it.
     assert calls == {"LIST": tenants, "ACCOUNTS": tenants + 1, "CREATE": tenants * EACH}
     assert max(finished.values()) <= (calls.total() - FIRST_BURST) / RATE + 60
     scene.kept()
     scene.world.loop.dispose()
 
 
-def test_an_edit_is_sent_within_two_seconds_while_many_tenants_are_created() -> None:
+def test_edit_is_sent_within_two_seconds_while_many_tenants_are_created() -> None:
     tenants = 50
     scene = provider(tenants)
     scene.lead()
@@ -120,7 +120,7 @@ def test_connections_with_one_token_share_its_list() -> None:
         scene.world.api.create(ClusterNetBirdConnection, None, f"shared{number}", spec)
     scene.lead()
     scene.wait(60)
-    # Those that start together share a list; the scene's own connection has another token.
+    # Resources that start together share a list. The scene's own connection has another token.
     assert Counter(scene.costs()[1])["LIST"] <= 6
     intervals = 10
     scene.wait(intervals * 300)

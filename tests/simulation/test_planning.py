@@ -26,13 +26,13 @@ SEEDS: Final = int(os.environ.get("SEEDS", "1000"))
 CHUNK: Final = 250
 READS: Final = {"LIST", "GET", "ACCOUNTS", "USER", "TOKENS"}
 QUIET_SECONDS: Final = 200.0
-"""No request is on its way any more after this time, and no LIST lags."""
+"""No request is in flight after this time, and no LIST lags."""
 ENOUGH_SECONDS: Final = 900.0
-"""The first reconcile of each resource has ended by then, whatever it had to wait for."""
+"""The first reconcile of each resource has ended by then, including its waits."""
 
 
 class Planning:
-    """Process that plans and then does nothing."""
+    """A process that plans and then does nothing."""
 
     def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
         self._planner = Planner(ports, settings)
@@ -56,7 +56,7 @@ class Planning:
 
 @dataclass
 class Observer:
-    """Recorder of what the first reconcile of each resource does."""
+    """A recorder of the first reconcile of each resource."""
 
     entries: dict[ObjectKey, PlanEntry] = field(default_factory=dict)
     over: set[ObjectKey] = field(default_factory=set)
@@ -86,7 +86,7 @@ WRITES: Final = {
 
 
 class Cut:
-    """Scenario that stops while anything may be half done; from then on nothing fails, and no user acts."""
+    """A scenario that stops at any point. From then on nothing fails, and no user acts."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -96,7 +96,7 @@ class Cut:
         self.world = self.scenario.world
 
     def run(self) -> tuple[dict[ObjectKey, PlanEntry], dict[ObjectKey, PlanEntry]]:
-        """Return what was planned, and what the next process did."""
+        """Return the plan, and the actions of the next process."""
         self._run_scenario()
         planned = self._plan()
         self._follow()
@@ -112,7 +112,7 @@ class Cut:
         cut = draw.uniform(5, ACTIVE)
         world.run_until(cut)
         self._kill_all()
-        # Users and strangers go on for a while without an operator.
+        # Users and other clients continue for a while without an operator.
         world.loop.run_until(world.loop.now + draw.uniform(0, ACTIVE / 2))
         self._kill_all()
         world.loop._timers.clear()
@@ -162,7 +162,7 @@ class Cut:
 
 
 def compare(seed: int) -> tuple[list[str], list[PlannedAction]]:
-    """Return what differs for a seed, and the actions that were planned."""
+    """Return the differences for a seed, and the planned actions."""
     cut = Cut(seed)
     try:
         planned, done = cut.run()
@@ -174,14 +174,14 @@ def compare(seed: int) -> tuple[list[str], list[PlannedAction]]:
 
 
 def _essence(entry: PlanEntry | None) -> PlanEntry | None:
-    """Return an entry without the name of a rival: of several, the order of the first reconciles decides."""
+    """Return an entry without the name of a conflicting owner: it depends on the order of reconciles."""
     if entry is None or entry.reason is not Reason.OWNERSHIP_CONFLICT:
         return entry
     return replace(entry, message="")
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
-def test_the_next_reconcile_does_what_was_planned(first: int) -> None:
+def test_next_reconcile_follows_the_plan(first: int) -> None:
     wrong: list[str] = []
     actions: set[PlannedAction] = set()
     for seed in range(first, first + CHUNK):

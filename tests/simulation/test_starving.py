@@ -1,4 +1,4 @@
-"""A process that is starved of processor time: its turns come long after the answers that they wait for."""
+"""A process that is starved of processor time: its turns come long after the responses that they wait for."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.simulation.random_faults import RequestFault
 from tests.simulation.scene import Scene
 
 PAUSES = [25.0, 60.0]
-"""Seconds: a LIST is older by then than one that a write may follow, and than one that is kept."""
+"""Seconds after which a LIST is too old to precede a write, and is not kept."""
 RUNS = 0.005
 """Seconds: no request is answered within one turn."""
 
@@ -23,7 +23,7 @@ def starve(scene: Scene, pause: float, turns: int) -> None:
 
 
 @pytest.mark.parametrize("pause", PAUSES)
-def test_it_creates_updates_and_deletes(scene: Scene, pause: float) -> None:
+def test_starved_process_creates_updates_and_deletes(scene: Scene, pause: float) -> None:
     scene.lead()
     scene.wait(5)
     scene.create()
@@ -41,7 +41,7 @@ def test_it_creates_updates_and_deletes(scene: Scene, pause: float) -> None:
 
 
 @pytest.mark.parametrize("pause", PAUSES)
-def test_it_finds_what_came_of_a_lost_answer(scene: Scene, pause: float) -> None:
+def test_starved_process_finds_the_outcome_of_a_lost_response(scene: Scene, pause: float) -> None:
     scene.lead()
     scene.wait(5)
     scene.inject_fault("CREATE", RequestFault.UNANSWERED)
@@ -55,7 +55,7 @@ def test_it_finds_what_came_of_a_lost_answer(scene: Scene, pause: float) -> None
 
 
 @pytest.mark.parametrize("pause", PAUSES)
-def test_it_creates_again_what_somebody_deleted(scene: Scene, pause: float) -> None:
+def test_starved_process_re_creates_a_deleted_integration(scene: Scene, pause: float) -> None:
     scene.lead()
     scene.create()
     scene.wait(400)

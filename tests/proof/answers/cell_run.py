@@ -129,10 +129,10 @@ async def _heal(cell: Cell, tenant: FaultyUser, life: CellRun) -> None:
         await tenant.reconnect(url=tenant.netbird_url)
     if cell.answer.is_pause:
         await tenant.replace_token()
-    await tenant.until(tenant.is_settled, "all is as it shall be")
+    await tenant.until(tenant.is_settled, "everything is in sync")
     life.requests = len(tenant.asked()) - before
     if life.requests > MOST_TO_HEAL:
-        life.breaches.append(f"L4: {life.requests} requests until it was as it shall be")
+        life.breaches.append(f"L4: {life.requests} requests until everything was in sync")
     await tenant.rest(_REST_SECONDS)
     life.seen = _seen(cell, tenant)
 

@@ -97,7 +97,7 @@ async def judged(trial: CaseRun, tell: Story, writes: Writes, slack: int = 0, *,
             verdict.begin()
             trial.mark()
             await tell(trial)
-            await trial.until(lambda: trial.missing() is None, "all is as it shall be")
+            await trial.until(lambda: trial.missing() is None, "everything is in sync")
             await trial.rest(RESTED_SECONDS)
             await verdict.end(writes, slack)
             if not is_alive(trial.processes[0]):

@@ -126,7 +126,7 @@ async def _live_through(flow: Flow, run: Run) -> list[str]:
             verdict.begin()
             run.gate.is_open = True
             await flow.act(run)
-            await run.until(lambda: run.missing() is None, "all is as it shall be")
+            await run.until(lambda: run.missing() is None, "everything is in sync")
             await run.rest(SETTLED_SECONDS)
             await verdict.end(flow.writes, slack=0 if run.plan is None else 1)
             await run.stop()

@@ -1,4 +1,4 @@
-"""The installed operator: where it is, and which settings it runs with."""
+"""The installed operator: its place and its settings."""
 
 import argparse
 import asyncio
@@ -48,7 +48,7 @@ def located(namespace: str | None = None, **lists: list[dict[str, Any]]) -> Inst
     return asyncio.run(find(cast("KubernetesClient", Client(**lists)), namespace))
 
 
-def test_a_deployment_tells_all() -> None:
+def test_deployment_has_all_settings() -> None:
     found = located(deployments=[deployment()])
     assert (found.namespace, found.service_account) == ("netbird-system", "operator")
     settings = read_settings(with_settings(argparse.Namespace(), found), found.variables or {})
@@ -56,14 +56,14 @@ def test_a_deployment_tells_all() -> None:
     assert "hunter2" not in repr(found)
 
 
-def test_an_argument_of_the_command_wins() -> None:
+def test_argument_of_the_command_has_precedence() -> None:
     given = argparse.Namespace(operator_namespace="mine", namespaces=["team-a"], output="json")
     merged = with_settings(given, located(deployments=[deployment()]))
     settings = read_settings(merged, {})
     assert (settings.operator_namespace, settings.namespaces, settings.workers) == ("mine", ("team-a",), 3)
 
 
-def test_an_argument_that_was_not_given_does_not_hide_the_operators() -> None:
+def test_missing_argument_falls_back_to_the_operators() -> None:
     merged = with_settings(argparse.Namespace(operator_namespace=None), located(deployments=[deployment()]))
     assert read_settings(merged, {}).operator_namespace == "netbird-system"
 

@@ -1,4 +1,4 @@
-"""Manifests of files: what is planned is what would be there after they were applied."""
+"""Manifests in files: the plan is the state after they are applied."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -102,7 +102,7 @@ def test_unreadable_file_is_named_without_its_text(tmp_path: Path, text: str, sa
     assert "hunter2" not in str(caught.value)
 
 
-async def test_a_resource_that_is_there_keeps_what_its_user_does_not_write(tmp_path: Path) -> None:
+async def test_existing_resource_keeps_fields_that_the_manifest_omits(tmp_path: Path) -> None:
     there = integration(name="web")
     cluster = overlaid(tmp_path, there)
     listed: dict[ObjectKey, Resource] = {}
@@ -119,7 +119,7 @@ async def test_a_resource_that_is_there_keeps_what_its_user_does_not_write(tmp_p
     assert found.spec.generic_http.url == "https://new.example/"
 
 
-async def test_a_resource_that_is_the_same_keeps_its_generation(tmp_path: Path) -> None:
+async def test_unchanged_resource_keeps_its_generation(tmp_path: Path) -> None:
     there = integration({"genericHTTP": {"url": "https://new.example/"}}, name="web")
     cluster = overlaid(tmp_path, there)
     assert await cluster.read(WEB) == there

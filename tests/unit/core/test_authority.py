@@ -116,7 +116,7 @@ class TestAnotherOwner:
             assert "team-b/web" in action.message
 
 
-def test_a_former_integration_that_appears_again_is_deleted_beside_an_ambiguous_create() -> None:
+def test_former_integration_that_appears_again_is_deleted_despite_an_ambiguous_create() -> None:
     former = Former(
         id=3, authority=AUTHORITY, account_id=ACCOUNT, platform="generic_http", created_at=parse_time(STAMP)
     )
