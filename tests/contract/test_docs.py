@@ -19,7 +19,7 @@ from tools.reason_docs import BEGIN, END, SIGNALS, STATUSES, reasons_table, rows
 
 PAGES = pages.pages()
 BLOCKS = [block for page in PAGES for block in pages.blocks(page)]
-OF_THE_SHELL = {"bash", "cat", "date", "echo", "grep", "printf", "rm", "sleep", "true", "umask", "xargs"}
+OF_THE_SHELL = {"bash", "cat", "date", "echo", "grep", "printf", "rm", "sleep", "test", "true", "umask", "xargs"}
 UNMARKED = "neither to be run nor marked: above it goes <!-- not run: why --> or <!-- run in: page -->"
 README = (ROOT / "README.md").read_text()
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from itertools import takewhile
@@ -27,7 +28,10 @@ from tests.harness.operator import LEASE, NAMESPACE, Operator
 from tests.harness.pages import Block
 from tests.harness.release import Release
 
-PROGRAMS: Final = frozenset({"helm", "kubectl"})
+_FOUND: Final = ("helm", "kubectl")
+_OWN: Final = ("netbird-streaming-operator", "kubectl-netbird_streaming")
+"""The names of the program itself, the second as a plugin of kubectl."""
+PROGRAMS: Final = frozenset({*_FOUND, *_OWN})
 """Programs that the pages' commands may use, besides the shell and what every system has."""
 NETBIRDS: Final = ("https://api.netbird.io", "https://netbird.example.com")
 """The APIs that the pages name. The simulated one replaces them."""
@@ -268,8 +272,12 @@ class Reader:
             path.write_text(self._here(path.read_text()))
         shutil.copy(_CERTIFICATE, self._folder / "ca.crt")
         (self._folder / "bin").mkdir()
-        for program in PROGRAMS:
+        for program in _FOUND:
             (self._folder / "bin" / program).symlink_to(self._plane.binaries.find(program))
+        for program in _OWN:
+            own = self._folder / "bin" / program
+            own.write_text(f'#!/bin/sh\nexec {sys.executable} -m netbird_streaming "$@"\n')
+            own.chmod(0o755)
         for program, options in _NOT_IN_BSD.items():
             stub = self._folder / "bin" / program
             stub.write_text(_STUB.format(options=options, program=shutil.which(program, path=os.defpath)))

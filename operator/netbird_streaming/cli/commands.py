@@ -49,6 +49,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "check": "check what the operator needs, and name the fix for what is wrong",
     "export": "print the integrations of an account as resources that adopt them",
     "verify": "test the assumptions about NetBird's API on a real account",
+    "completion": "print a script that completes commands and flags in a shell",
 }
 """Each command with its summary, in the order of `--help`. The module has the command's name."""
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from netbird_streaming.api.types import RateLimit
 from netbird_streaming.cli.commands import Invocation
 from netbird_streaming.cli.installation import Installation, find, of_this_pod, with_settings
 from netbird_streaming.cli.output import Output
@@ -18,9 +19,10 @@ from netbird_streaming.cluster.namespace import own_namespace
 from netbird_streaming.cluster.read_only import ReadOnlyKubernetesClient
 from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.config.settings import Settings, read_settings
-from netbird_streaming.netbird.client import ClientContext, ignore_outcome
+from netbird_streaming.core.netbird.types import Endpoint
+from netbird_streaming.netbird.client import ClientContext, NetBirdClient, ignore_outcome
 from netbird_streaming.netbird.factory import ClientFactory
-from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients, HttpClients
 from netbird_streaming.netbird.responses import Call, NoResponse, Response
 from netbird_streaming.telemetry import logs
 
@@ -64,6 +66,25 @@ class Session:
     resources: Resources
     netbird: ClientFactory
     clock: SystemClock
+
+
+class CommandClients(ClientFactory):
+    """Factory that keeps all clients until the command ends, so that their connections are closed and not dropped."""
+
+    def __init__(self, context: ClientContext, settings: Settings, http: HttpClients, *, read_only: bool) -> None:
+        super().__init__(
+            context,
+            timeout=settings.request_timeout,
+            initial_fraction=settings.initial_burst_fraction,
+            http=http,
+            read_only=read_only,
+        )
+        self._clients: list[NetBirdClient] = []
+
+    def client(self, endpoint: Endpoint, limit: RateLimit) -> NetBirdClient:
+        """Return a client for this endpoint."""
+        self._clients.append(super().client(endpoint, limit))
+        return self._clients[-1]
 
 
 class FilteredResources(Resources):
@@ -138,13 +159,7 @@ def netbird_clients(
 ) -> ClientFactory:
     """Return a factory of NetBird clients, which is also the context in which they work; by default they only read."""
     context = ClientContext(clock, random.Random(), _always, inspect=inspect)  # noqa: S311  # jitter only
-    return ClientFactory(
-        context,
-        timeout=settings.request_timeout,
-        initial_fraction=settings.initial_burst_fraction,
-        http=EnvironmentHttpClients(invocation.environment),
-        read_only=read_only,
-    )
+    return CommandClients(context, settings, EnvironmentHttpClients(invocation.environment), read_only=read_only)
 
 
 def _always() -> None:

@@ -10,7 +10,7 @@ from netbird_streaming.errors import WaitError
 from netbird_streaming.reasons import Reason
 
 REVIEWS: Final = ("/apis/authorization.k8s.io/v1/", "/apis/authentication.k8s.io/v1/")
-"""Paths of POST requests that only answer a question: the API server stores nothing of them."""
+"""Prefixes of the paths of POST requests that only answer a question: the API server stores nothing of them."""
 
 
 class ReadOnlyKubernetesClient(KubernetesClient):

@@ -24,7 +24,7 @@ def test_programs_help_lists_each_command(capsys: pytest.CaptureFixture[str]) ->
         main(["--help"])
     assert exited.value.code == ExitCode.OK
     shown = capsys.readouterr().out
-    assert [name for name in COMMANDS if f"\n    {name} " not in shown] == []
+    assert [name for name in COMMANDS if f"\n    {name}" not in shown] == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["run", "--no-such-flag"], ["run", "extra"]])
