@@ -141,6 +141,7 @@ docs: $(VENV) ## Write the reference, and the tables of pages, from the code
 	@$(PYTHON) -m tools.metrics_docs
 	@$(PYTHON) -m tools.chart_docs
 	@$(PYTHON) -m tools.reference
+	@$(PYTHON) -m tools.artifact_hub
 
 .PHONY: bench
 bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)

@@ -5,6 +5,7 @@ kubeconform uses the API server's own schemas and the CRDs, kube-score known rul
 
 import json
 import subprocess
+import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -151,3 +152,21 @@ def test_less_secure_pod_is_found(binaries: Binaries) -> None:
     pod = of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]
     pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] = False
     assert "writable root filesystem" in "\n".join(scores(binaries, documents, UNLESS_ASKED_FOR))
+
+
+def test_packaged_chart_has_the_files_and_renders_the_objects_of_the_folder(binaries: Binaries, tmp_path: Path) -> None:
+    helm = binaries.find("helm")
+    subprocess.run([helm, "package", CHART, f"--destination={tmp_path}"], check=True, capture_output=True)
+    (package,) = tmp_path.glob("*.tgz")
+    assert package.name == f"{CHART.name}-{yaml.safe_load((CHART / 'Chart.yaml').read_text())['version']}.tgz"
+    with tarfile.open(package) as packed:
+        inside = set(packed.getnames())
+    tracked = {str(path.relative_to(CHART.parent)) for path in CHART.rglob("*") if path.is_file()}
+    # The sets of values are for the linters alone.
+    assert {name for name in tracked - inside if not name.startswith(f"{CHART.name}/ci/")} == set()
+    assert not any(name.startswith(f"{CHART.name}/ci/") for name in inside)
+    rendered = [
+        subprocess.run([helm, "template", "release", chart], check=True, capture_output=True, text=True).stdout
+        for chart in (CHART, package)
+    ]
+    assert rendered[0] == rendered[1]
