@@ -52,6 +52,9 @@ def exported(team: Team) -> tuple[int, list[dict[str, Any]]]:
     arguments = parser(["export"]).parse_args([*given, f"--operator-namespace={NAMESPACE}"])
     code = export.execute(Invocation(arguments, {}, out, err))
     assert {each.method for each in team.requests(since)} == {"GET"}
+    audited = {each.verb for each in team.scene.plane.audit(since.audit) if each.user == "admin"}
+    assert audited <= {"get", "list", "watch"}
+    assert audited
     shown = out.getvalue() + err.getvalue()
     assert [each for each in (*SECRETS, team.token) if each in shown] == []
     return code, list(yaml.safe_load_all(out.getvalue()))

@@ -266,7 +266,6 @@ NOT_WRONG: Final = {
         f"docs/runbooks/NetBirdStreaming{name}.md": "its commands show pods, and an API server without nodes has none"
         for name in ("NoLeader", "Restarts")
     },
-    "docs/runbooks/NetBirdStreamingTokenExpires.md": "its command shows when tokens expire, which is NetBird's to say",
 }
 """Pages whose blocks show state that no input of a reader changes, and why."""
 

@@ -1,0 +1,33 @@
+"""Replacement of names by hashes, so that a bundle does not name namespaces, resources and accounts."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from typing import Final
+
+KEPT: Final = frozenset({"default", "kube-system", "netbird-streaming-operator"})
+"""Names that every cluster has."""
+SHORTEST: Final = 2
+DIGITS: Final = 10
+
+
+class NameRedaction:
+    """Replaces each name by a hash that is the same within one bundle and differs in the next."""
+
+    def __init__(self, names: Iterable[str], key: bytes) -> None:
+        """Prepare the hashes of the names, with a random key."""
+        known = {name for name in names if len(name) >= SHORTEST and name not in KEPT}
+        self._hashes = {name: _hash(name, key) for name in known}
+        # The longest first: one name may be a part of another.
+        words = sorted(known, key=lambda name: (-len(name), name))
+        alternatives = "|".join(map(re.escape, words))
+        self._pattern = re.compile(rf"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])") if words else None
+
+    def clean(self, text: str) -> str:
+        """Return the text with hashes in place of the names."""
+        return text if self._pattern is None else self._pattern.sub(lambda match: self._hashes[match[0]], text)
+
+
+def _hash(name: str, key: bytes) -> str:
+    return "name-" + hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:DIGITS]
