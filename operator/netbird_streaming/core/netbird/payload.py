@@ -1,7 +1,7 @@
 """The request to NetBird, built from a spec and the Secrets that it references."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 from urllib.parse import urlsplit, urlunsplit
@@ -122,11 +122,10 @@ def _plain_size(value: object) -> int:
     return 0 if isinstance(value, KeyReference) else sum(map(_plain_size, _parts(value)))
 
 
-def _parts(value: object) -> Iterator[object]:
+def _parts(value: object) -> Iterable[object]:
     if isinstance(value, Model):
-        yield from (each for _, each in value)
-    elif isinstance(value, tuple):
-        yield from value
+        return value.__dict__.values()
+    return value if isinstance(value, tuple) else ()
 
 
 def _public(spec: IntegrationSpec, config: Mapping[str, str]) -> dict[str, str]:
