@@ -88,6 +88,8 @@ class ResourceHistory:
     gone: bool = False
     torn: bool = False
     orphaned: bool = False
+    released_unseen: bool = False
+    """Whether it was released while NetBird did not show its integration. A Warning names what may be left."""
     unknown_posts: int = 0
     hostile: bool = False
     made: int = 0

@@ -125,7 +125,7 @@ class KubernetesPromises:
             each.id for each in self._held(history) if not each.touched and not self._is_held_by_another(history, each)
         ]
         if left and (self.hidden or (self.cut and history.unknown_posts)):
-            history.orphaned = True
+            history.orphaned = history.released_unseen = True
         if history.hostile:
             return
         if left and not history.orphaned:

@@ -1,6 +1,7 @@
 """The required end of a scenario: the conditions that are correct after the actions of users and other clients."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from netbird_streaming.api.types import AdoptionPolicy, ConnectionKind, DriftPolicy
 from netbird_streaming.reasons import Reason
@@ -21,7 +22,7 @@ def check_end(scenario: RandomScenario) -> None:
     promises = scenario.world.promises
     for failure in (*scenario.world.loop.failures, *scenario.world.loop.unseen_failures()):
         promises.breach("L4", f"an uncaught exception: {failure}")
-    _check_quiet(promises)
+    _check_quiet(scenario, promises)
     if scenario.quiet_calls > MOST_QUIET_CALLS:
         promises.breach("L4", f"{scenario.quiet_calls} requests in quiet time")
     for remote in promises.remotes.values():
@@ -34,7 +35,7 @@ def check_end(scenario: RandomScenario) -> None:
         unseen = promises.cut and (history.hidden_posts or history.unknown_posts)
         if (
             len(live) > 1
-            and not history.hostile
+            and not (history.hostile or history.released_unseen)
             and not reported
             and not unseen
             and not any(promises.remotes[each].touched for each in live)
@@ -44,11 +45,14 @@ def check_end(scenario: RandomScenario) -> None:
             _check_resource(scenario, history)
 
 
-def _check_quiet(promises: Promises) -> None:
+def _check_quiet(scenario: RandomScenario, promises: Promises) -> None:
     """Check that nothing is written while nothing changes."""
     late = [what for at, what in promises.writes if at > 1000 + SETTLED]
     for history in promises.histories.values():
         ready, write = ready_of(history.resource.status), f"k8s {history.identity.label}"
+        if _hangs(scenario, history):
+            # Each retry of a create writes its intent first.
+            late = [each for each in late if each != write]
         if history.hostile and ready is not None and ready.reason == Reason.UNAVAILABLE and write in late:
             # A tenant's server does not respond after the scenario. Its resource reports that at its next retry.
             late.remove(write)
@@ -196,9 +200,17 @@ def _of_unspecified_behaviour(scenario: RandomScenario, history: ResourceHistory
         found |= {Reason.INTEGRATIONS_VANISHED}
     if history.former() and (history.resource.spec.drift_policy is DriftPolicy.REPORT or history.resource.spec.suspend):
         found |= {Reason.IDENTICAL_EXISTS}
+    if _hangs(scenario, history):
+        found |= {Reason.DESTINATION_REJECTED, Reason.PROGRESSING}
     if history.lost > CONTENDED_AFTER or behaviour.immutable:
         found |= {Reason.CONTENDED}
     return found
+
+
+def _hangs(scenario: RandomScenario, history: ResourceHistory) -> bool:
+    """Return whether the destination never responds."""
+    hosts = scenario.world.environment.behaviour.hanging_hosts
+    return urlsplit(url_of(history.resource.spec)).hostname in hosts
 
 
 def _reports(history: ResourceHistory) -> bool:

@@ -1,6 +1,7 @@
 """Single scenarios in which NetBird behaves in a way that no public source promises or excludes."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from netbird_streaming.api.status import Origin
 from netbird_streaming.api.types import (
     CONFIRM_ANNOTATION,
     RECONCILE_ANNOTATION,
+    S3,
     Access,
     Adoption,
     AdoptionPolicy,
@@ -563,3 +565,50 @@ class TestShapes:
         scene.wait(2 * SWEEP)
         streams_once(scene, ["r0"])
         assert [each.reason for _, each in scene.world.events].count(EventReason.CREATED) == 1
+
+
+class TestRestoredBackups:
+    """A backup without status that is older than the last change of a setting."""
+
+    @pytest.mark.parametrize(
+        ("platform", "before", "after"),
+        [
+            (Platform.DATADOG, "https://hook.example/before", "https://hook.example/after"),
+            (Platform.S3, "bucket-before", "bucket-after"),
+        ],
+    )
+    def test_a_second_stream_is_reported_with_both_ids(
+        self, scene: Scene, platform: Platform, before: str, after: str
+    ) -> None:
+        old = _draft(platform, before)
+        former = scene.world.dashboard_creates("acc-a", old)
+        elsewhere = scene.world.dashboard_creates("acc-a", ELSEWHERE)
+        scene.lead()
+        scene.create(platform=platform, **_block(platform, after))
+        scene.wait(30)
+        (made,) = set(scene.remote()) - {former, elsewhere}
+        (note,) = [each for _, each in scene.world.events if each.reason == EventReason.UNMANAGED_EXISTS]
+        assert note.warning
+        assert f"Integration {made} was created" in note.note
+        assert f"manages integration {former}," in note.note
+
+    def test_a_create_beside_managed_integrations_is_not_reported(self, scene: Scene) -> None:
+        resources(scene, 3)
+        scene.restart()
+        scene.create("r3")
+        scene.wait(30)
+        assert not [each for _, each in scene.world.events if each.reason == EventReason.UNMANAGED_EXISTS]
+
+
+def _draft(platform: Platform, value: str) -> Draft:
+    if platform is Platform.S3:
+        return Draft("s3", {"bucket_name": value, "region": "eu-west-1", "access_key": "A", "secret_key": "B"})
+    return Draft("datadog", {"api_url": value, "api_key": "CANARY-stranger-v1"})
+
+
+def _block(platform: Platform, value: str) -> dict[str, Any]:
+    ref = KeyReference(name="secret-r0", key="key")
+    if platform is Platform.DATADOG:
+        return {"datadog": Scene.block("r0", value)}
+    s3 = S3(bucket_name=value, region="eu-west-1", access_key_id_secret_ref=ref, secret_access_key_secret_ref=ref)
+    return {"datadog": None, "s3": s3}

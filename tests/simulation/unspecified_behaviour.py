@@ -9,14 +9,14 @@ from tests.simulation.environment import ACTIVE
 from tests.simulation.plan import PlannedAction
 from tests.simulation.world import Environment
 
-FIRST_ODD: Final = 10_000_000
-"""The first seed whose server may have such behaviour. Only `make nightly` runs these seeds."""
-ODD: Final = 0.95
+SHARE: Final = 0.2
 """The share of scenarios in which NetBird has one of these behaviours."""
 BENIGN: Final = 0.12
 BLANKS: Final = (2.0, 20.0, 200.0)
 FORMS: Final = tuple(form for form in Form if form is not Form.AS_SENT)
-HABITS: Final = ("form", "ids", "stamps", "immutable", "lag", "cut", "blank", "revert")
+HABITS: Final = ("form", "ids", "stamps", "immutable", "lag", "cut", "blank", "revert", "hang")
+DARK: Final = "dark.example"
+"""A host that never responds. NetBird reports that after a long time."""
 
 
 def draw_unspecified_behaviour(
@@ -26,10 +26,10 @@ def draw_unspecified_behaviour(
 
     One at a time, because two together often leave no correct result. Harmless ones are added.
     """
-    if seed < FIRST_ODD:
-        return environment, []
     draw = random.Random(f"habits of {seed}")
-    has = draw.choice(HABITS) if draw.random() < ODD else ""
+    if draw.random() >= SHARE:
+        return environment, []
+    has = draw.choice(HABITS)
     behaviour = replace(
         environment.behaviour,
         form=draw.choice(FORMS) if has == "form" else Form.AS_SENT,
@@ -39,6 +39,7 @@ def draw_unspecified_behaviour(
         strange_items=draw.random() < BENIGN,
         immutable=("api_url", "url") if has == "immutable" else (),
         get_lag=has == "lag",
+        hanging_hosts=frozenset({DARK}) if has == "hang" else frozenset(),
         list_limit=draw.choice((1, 2)) if has == "cut" else None,
     )
     what = {"ids": "take_id", "blank": "blank", "revert": "revert"}.get(has)

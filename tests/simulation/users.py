@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import TextIO
+from typing import Final, TextIO
 
 from netbird_streaming.api.types import (
     FINALIZER,
@@ -33,6 +33,9 @@ from tests.simulation.network import WORLD
 from tests.simulation.plan import Plan
 from tests.simulation.random_faults import FaultSource
 from tests.simulation.world import OPERATOR, TEAM, MakeController, World
+
+HANGING: Final = 0.3
+"""The share of destinations that never respond, where there are such hosts."""
 
 
 class Users:
@@ -101,7 +104,12 @@ class Users:
     def url(self, name: str) -> str:
         """Return a URL for a resource. Identical resources share it."""
         shared = "shared" if self.plan.participants.identical else name
-        return f"https://hook.example/{shared}/{self.revision if self.draw.random() < 0.3 else 0}"
+        return f"https://{self.host()}/{shared}/{self.revision if self.draw.random() < 0.3 else 0}"
+
+    def host(self) -> str:
+        """Return the host of a destination: in some scenarios there are hosts that never respond."""
+        hanging = self.plan.environment.behaviour.hanging_hosts
+        return min(hanging) if hanging and self.draw.random() < HANGING else "hook.example"
 
     def block(self, name: str, url: str) -> dict[str, Datadog | GenericHTTP | None]:
         """Return the platform's block. The name determines the platform, so that it never changes."""
@@ -124,7 +132,7 @@ class Users:
         found = self.find(name)
         if found is not None and not found.deleting:
             self.revision += 1
-            url = f"https://hook.example/{name}/{self.revision}"
+            url = f"https://{self.host()}/{name}/{self.revision}"
             self.world.api.edit(found.key, **self.block(name, url))
 
     def toggle(self, name: str) -> None:

@@ -65,11 +65,15 @@ class ProveAbsence:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Write the intent (a compare-and-swap), and then send the POST."""
+    """Write the intent (a compare-and-swap), and then send the POST.
+
+    `unmanaged` holds the integrations without an owner that send events to the same host or region.
+    """
 
     intent: Intent
     unresolved: tuple[Intent, ...]
     payload: Payload
+    unmanaged: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

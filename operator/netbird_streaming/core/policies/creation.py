@@ -214,7 +214,10 @@ def _post(inputs: DecisionInput, payload: Payload, target: Target, snapshot: Acc
     if len(earlier) > MAX_UNRESOLVED:
         sentence = f"{len(earlier)} different creates were never answered, so another one is not tried."
         return refuse(Reason.CREATE_AMBIGUOUS, sentence)
-    return Create(create_outcome.new_intent(inputs, payload, target, snapshot), earlier, payload)
+    intent = create_outcome.new_intent(inputs, payload, target, snapshot)
+    beside = inputs.unowned(snapshot.unmanaged(payload.request.platform, payload.request.config, inputs.unowned))
+    former_ids = {inputs.status.id} | {each.id for each in inputs.status.internal.former}
+    return Create(intent, earlier, payload, tuple(item.id for item in beside if item.id not in former_ids))
 
 
 def _refuse_identical(

@@ -60,6 +60,7 @@ class EventReason(StrEnum):
     RECOVERED = "Recovered", "Reconcile"
     SEVERAL_ENABLED = "SeveralEnabled", "Resync"
     TOKEN_EXPIRES = "TokenExpires", "CheckToken"
+    UNMANAGED_EXISTS = "UnmanagedExists", "Create"
 
 
 _UNDECIDED: Final = frozenset({Reason.PENDING, Reason.PROGRESSING})
@@ -127,6 +128,17 @@ def deletion_events(status: Status, release: RemoveFinalizer) -> Iterator[EventN
 def refusal_note(message: str) -> EventNote:
     """Return the Event for a status write that Kubernetes refuses: the status can't say so."""
     return EventNote(Reason.KUBERNETES_REFUSED, EventReason.RECOVERED.action, message, warning=True)
+
+
+def unmanaged_note(created: int, ids: tuple[int, ...]) -> EventNote:
+    """Return the Event for a create beside integrations without an owner: a restored backup may have lost the id."""
+    named = ", ".join(map(str, ids[:_NAMED_IDS])) + (", …" if len(ids) > _NAMED_IDS else "")
+    sentence = (
+        f"Integration {created} was created. No resource manages integration {named}, which sends events to the same"
+        " host or region. If it was this resource's before a restore, delete one of the two in NetBird, or adopt it by"
+        " spec.adoption.id."
+    )
+    return EventNote(EventReason.UNMANAGED_EXISTS, EventReason.UNMANAGED_EXISTS.action, sentence, warning=True)
 
 
 def several_enabled_note(items: Iterable[Integration]) -> EventNote | None:

@@ -15,6 +15,7 @@ from netbird_streaming.core.netbird import compare
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import Integration
 from netbird_streaming.core.status import updates
+from netbird_streaming.core.status.events import unmanaged_note
 from netbird_streaming.errors import (
     ConflictError,
     Effect,
@@ -109,6 +110,8 @@ async def _post(run: Reconciliation, inputs: DecisionInput, action: Create, reso
         return await _on_create_error(run, inputs, RetryError(Reason.UNEXPECTED_ANSWER, message, effect=Effect.UNKNOWN))
     run.record.create_account = account
     _created(run, _posted(run, action.payload, item, (authority, credential_digest)))
+    if action.unmanaged:
+        run.context.ports.cluster.publish(run.resource, [unmanaged_note(item.id, action.unmanaged)])
     return Next.CONTINUE
 
 
