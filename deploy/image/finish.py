@@ -27,6 +27,13 @@ GENERATED: Final = tuple(
 # Sources of compiled modules, type stubs, and packages' own tests: nothing reads them at run time.
 UNREAD: Final = ("*.pyx", "*.pxd", "*.pxi", "*.c", "*.h", "*.pyi")
 UNUSED: Final = ("bin", "aiohttp/.hash", "aiohttp/_websocket/.hash")
+COMMAND: Final = Path("/usr/local/bin/netbird-streaming-operator")
+"""What `kubectl exec` runs: a container's entry point has no name."""
+SCRIPT: Final = """#!{python}
+import sys
+from netbird_streaming.__main__ import main
+sys.exit(main())
+"""
 MODE: Final = py_compile.PycInvalidationMode.UNCHECKED_HASH
 """Files of an image never change, and some builders change their times."""
 
@@ -45,8 +52,11 @@ def install(lib: Path) -> None:
 
 
 def warm() -> None:
-    """Compile those modules of the standard library that the program imports."""
+    """Compile those modules of the standard library that the program imports, and give the program a name."""
     _import_program()
+    COMMAND.parent.mkdir(parents=True, exist_ok=True)
+    COMMAND.write_text(SCRIPT.format(python=sys.executable), encoding="utf-8")
+    COMMAND.chmod(0o755)
     for module in list(sys.modules.values()):
         source = getattr(module, "__file__", None) or ""
         # This script itself is not there when the program runs.

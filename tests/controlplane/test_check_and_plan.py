@@ -1,6 +1,5 @@
 """`check` and `plan` on a real API server, with the permissions that their page lists, and without any write."""
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +8,11 @@ from typing import Any, Final
 import pytest
 
 from netbird_streaming.__main__ import main
-from netbird_streaming.cli import check, plan
-from netbird_streaming.cli.commands import Invocation, parser
 from netbird_streaming.cli.exit_codes import ExitCode
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.records import Draft
 from tests.harness import pages
+from tests.harness.command_line import called
 from tests.harness.controlplane import ControlPlane
 from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
 from tests.harness.kubectl_team import SECRETS, Team, new_team, secret
@@ -24,7 +22,6 @@ from tests.harness.operator import NAMESPACE
 PAGE: Final = "docs/commands/README.md"
 AUDITOR: Final = "system:serviceaccount:netbird-system:netbird-auditor"
 REVIEWS: Final = {"selfsubjectaccessreviews", "subjectaccessreviews"}
-MODULES: Final = {"check": check, "plan": plan}
 CANARY: Final = "CANARY-value-of-a-secret"
 
 
@@ -58,13 +55,11 @@ class Caller:
 
     def __call__(self, command: str, *arguments: str) -> tuple[int, str]:
         """Run a command for the team's namespace, and return its exit code and output."""
-        given = [command, f"--kubeconfig={self._kubeconfig}", f"--operator-namespace={NAMESPACE}"]
+        given = [f"--kubeconfig={self._kubeconfig}", f"--operator-namespace={NAMESPACE}"]
         given += [f"--namespace={self._team.namespace}", *arguments]
-        out, err = io.StringIO(), io.StringIO()
         mark = self._team.mark()
-        parsed = parser([command]).parse_args(given)
-        code = MODULES[command].execute(Invocation(parsed, {}, out, err))
-        shown = out.getvalue() + err.getvalue()
+        code, out, err = called(command, *given)
+        shown = out + err
         values = {value for data in SECRETS.values() for value in data.values()} | {self._team.token, CANARY}
         assert [each for each in values if each in shown] == []
         assert {each.method for each in self._team.requests(mark)} <= {"GET"}
@@ -72,7 +67,7 @@ class Caller:
         assert sent
         assert {each.status for each in sent if each.status in {401, 403}} == set()
         assert [each for each in sent if each.verb not in {"get", "list"} and each.resource not in REVIEWS] == []
-        return code, out.getvalue()
+        return code, out
 
     def planned(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """Return the exit code of `plan`, and its entries by name."""

@@ -6,10 +6,12 @@ from typing import Final
 
 import pytest
 
+from netbird_streaming.cli.output import Format
 from netbird_streaming.core.netbird.fingerprint import KEY_BYTES
 from tests.doubles.netbird.faults import Moment, Reply, Reset, error_reply
 from tests.doubles.netbird.wire import HTML_TYPE, Operation
 from tests.harness import manifests
+from tests.harness.command_line import called
 from tests.harness.controlplane import ControlPlane
 from tests.harness.end_to_end import QUICK_LEASE, USER, Scene, raised
 from tests.harness.kubectl_team import Team, cluster_connection, new_team, secret
@@ -96,8 +98,17 @@ def places(scene: Scene) -> Iterator[Places]:
             "objects without what users wrote": objects_sink(objects, own_words=False),
             "requests": audit_sink(scene.plane.audit_log, USER, audit),
             "pages": pages + _pages(scene),
+            "commands": _commands(scene, team),
             **process_sinks(scene.operator.pid, scene.operator.temporary),
         }
+
+
+def _commands(scene: Scene, team: Team) -> str:
+    """Return everything that the commands print, in each format, with the rights of an administrator."""
+    where = (f"--kubeconfig={scene.plane.kubeconfig}", f"--operator-namespace={NAMESPACE}")
+    calls = [(command, f"--output={form}") for command in ("check", "plan") for form in Format]
+    calls.append(("export", f"--connection={team.namespace}/netbird"))
+    return "".join("".join(called(command, *where, *rest)[1:]) for command, *rest in calls)
 
 
 def test_no_secret_is_found_anywhere(places: Places, scene: Scene) -> None:
@@ -115,6 +126,8 @@ def test_searched_places_have_the_expected_content(places: Places) -> None:
     for kind in ("EventStreamingIntegration", "NetBirdConnection", "ClusterNetBirdConnection", "Lease", "Secret"):
         assert f'"kind": "{kind}"' in objects
     assert "managedFields" in objects
+    assert "✔ Secrets: " in str(places["commands"])
+    assert '"action": "Nothing"' in str(places["commands"])
     assert "was identified as the outcome of a create" in objects
     assert b'"requestObject"' in places["requests"]
     assert b"events.k8s.io" in places["requests"]
