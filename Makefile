@@ -225,6 +225,10 @@ $(MUTATION): requirements/mutation.lock | $(VENV)
 monitoring: $(VENV) $(RUNTIME) ## Test the alerts with promtool, and with a real Prometheus during incidents
 	@$(PYTHON) -m pytest tests/monitoring --numprocesses=3 --dist=loadfile $(ARGS)
 
+.PHONY: gitops
+gitops: $(VENV) $(RUNTIME) ## Flux's own controllers apply the GitOps example, and judge each situation
+	@$(PYTHON) -m pytest tests/gitops -o faulthandler_timeout=600 $(ARGS)
+
 .PHONY: lock
 lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)
 	@$(UV_COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.lock

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+import pytest
 import yaml
 
 from netbird_streaming.api.types import Platform
-from tests.harness.gitops import definitions, flux
+from tests.harness.controlplane import versions
+from tests.harness.gitops import flux
 from tools.chart import ROOT
 
 EXAMPLES: Final = ROOT / "examples"
@@ -64,8 +66,15 @@ def test_flux_uses_the_expressions_of_deploy() -> None:
     assert flux.expressions(EXAMPLES / "gitops" / "flux" / "netbird.yaml") == flux.expressions()
 
 
-def test_every_fetched_definition_is_pinned_by_hash() -> None:
-    sums = {tuple(line.split()[:2]) for line in (definitions.PINNED / "go.sum").read_text().splitlines()}
-    required = [line.split() for line in (definitions.PINNED / "go.mod").read_text().splitlines() if " v" in line]
-    assert {module for module, _ in required} == definitions.FILES.keys()
-    assert sums == {(module, version + suffix) for module, version in required for suffix in ("", "/go.mod")}
+MODULES: Final = {
+    versions.ARGOCD: versions.argocd(),
+    versions.EXTERNAL_SECRETS: versions.external_secrets(),
+    **{module: versions.flux(tool) for tool, module in versions.FLUX.items()},
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_that_is_fetched_is_pinned_by_hash(name: str) -> None:
+    module = MODULES[name]
+    sums = {tuple(line.split()[:2]) for line in (module.folder / "go.sum").read_text().splitlines()}
+    assert {(name, module.version), (name, f"{module.version}/go.mod")} <= sums

@@ -1,7 +1,7 @@
 """The judgement of Argo CD, Flux and kstatus about recorded resources with every reason."""
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import pytest
 import yaml
@@ -10,6 +10,7 @@ from lupa import lua51
 from netbird_streaming.reasons import Reason
 from tests.harness.gitops import argocd, flux, kstatus
 from tests.harness.gitops.argocd import Health
+from tests.harness.gitops.judgements import JUDGED, WAITS, Seen, documented, ready
 from tests.harness.gitops.kstatus import Result
 from tests.harness.gitops.recordings import UNSEEN, expected, read, situations
 from tools.chart import ROOT
@@ -23,59 +24,6 @@ CHECKS: Final = flux.expressions()
 SCRIPTS: Final = argocd.scripts()
 
 
-class Seen(NamedTuple):
-    """The judgement of a resource."""
-
-    argocd: Health
-    kstatus: Result
-    flux: Result
-
-
-DONE: Final = Seen(Health.HEALTHY, Result.CURRENT, Result.CURRENT)
-WAITS: Final = Seen(Health.PROGRESSING, Result.IN_PROGRESS, Result.IN_PROGRESS)
-FAILED: Final = Seen(Health.DEGRADED, Result.FAILED, Result.FAILED)
-SUSPENDED: Final = Seen(Health.SUSPENDED, Result.IN_PROGRESS, Result.CURRENT)
-JUDGED: Final[dict[str, Seen]] = {
-    Reason.SYNCED: DONE,
-    Reason.DRIFTED: DONE,
-    Reason.SUSPENDED: SUSPENDED,
-    Reason.OBSERVE_ONLY: SUSPENDED,
-    **dict.fromkeys(
-        (
-            Reason.CONNECTION_INVALID,
-            Reason.CONFIGURATION_REJECTED,
-            Reason.CREATE_AMBIGUOUS,
-            Reason.IDENTICAL_EXISTS,
-            Reason.OWNERSHIP_CONFLICT,
-            Reason.ADOPTION_NOT_ALLOWED,
-            Reason.ADOPTION_NOT_FOUND,
-            Reason.ADOPTION_CLAIMED,
-            Reason.ADOPTION_MISMATCH,
-            Reason.ADOPTION_AMBIGUOUS,
-            Reason.OWNER_UNKNOWN,
-            Reason.RESTORED_STATUS,
-            Reason.ACCOUNT_MISMATCH,
-            Reason.PLATFORM_MISMATCH,
-            Reason.NOT_APPLIED,
-            Reason.REMOTE_DELETED,
-            Reason.CONTENDED,
-            Reason.RESOURCE_UNREADABLE,
-        ),
-        FAILED,
-    ),
-}
-"""The judgement by the reason of Ready. With any other reason the resource waits."""
-JUDGED_APART: Final = {
-    # NetBird has the declared state, so it is done. Argo CD also shows that it is suspended.
-    "synced-suspended": Seen(Health.SUSPENDED, Result.CURRENT, Result.CURRENT),
-    "suspended-drifted": Seen(Health.SUSPENDED, Result.CURRENT, Result.CURRENT),
-    "synced-edited": WAITS,
-    # Argo CD and Flux handle resources in deletion themselves, before they evaluate health.
-    "deleting": Seen(Health.PROGRESSING, Result.TERMINATING, Result.IN_PROGRESS),
-    "unavailable-deleted": Seen(Health.PROGRESSING, Result.TERMINATING, Result.IN_PROGRESS),
-    # Only a user's edit can end it, because the lost create used another connection.
-    "account-unconfirmed-elsewhere": FAILED,
-}
 OF_A_CONNECTION: Final = {
     Reason.PENDING,
     Reason.SYNCED,
@@ -106,12 +54,6 @@ SHOWN: Final = {
 }
 
 
-def ready(resource: dict[str, Any]) -> dict[str, Any]:
-    (found,) = (each for each in resource["status"]["conditions"] if each["type"] == "Ready")
-    condition: dict[str, Any] = found
-    return condition
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_reason_of_the_kind_is_recorded(kind: str) -> None:
     shown = {ready(each)["reason"] for each in RECORDED[kind].values()}
@@ -131,7 +73,7 @@ def test_argo_cd_flux_and_kstatus_agree(kind: str, name: str) -> None:
     resource = RECORDED[kind][name]
     judgement = argocd.compute(resource, SCRIPTS[argocd.key(kind)])
     seen = Seen(judgement.health, kstatus.compute(resource), flux.compute(resource, CHECKS))
-    assert seen == JUDGED_APART.get(name, JUDGED.get(ready(resource)["reason"], WAITS))
+    assert seen == documented(name, resource)
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)

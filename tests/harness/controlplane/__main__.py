@@ -75,7 +75,7 @@ def _env(_arguments: argparse.Namespace) -> int:
 
 def _binaries(_arguments: argparse.Namespace) -> int:
     binaries = Binaries()
-    for tool in (*CONTROL_PLANE, HELM, *versions.LINTERS, *PROMETHEUS):
+    for tool in (*CONTROL_PLANE, HELM, *versions.LINTERS, *PROMETHEUS, *versions.FLUX):
         print(f"{tool}: {binaries.find(tool)}")
     return 0
 

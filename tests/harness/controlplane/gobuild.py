@@ -14,6 +14,11 @@ from tests.harness.controlplane.progress import progress
 VERSION_FLAG: Final = "-X k8s.io/component-base/version.gitVersion"
 CONTAINERD: Final = ("containerd", "containerd-shim-runc-v2", "ctr")
 PROMETHEUS: Final = ("prometheus", "promtool")
+HINTS: Final = {
+    **dict.fromkeys(("etcd", *CONTAINERD), "about half a minute"),
+    **dict.fromkeys(("source-controller", *versions.HELMS), "about 2 minutes"),
+    "kube-apiserver": "about 4 minutes",
+}
 # No node here keeps images on btrfs, whose headers would be needed. Without service discovery of clouds, Prometheus
 # builds in one minute and not in five. Its web pages would need another tag.
 TAGS: Final = {"containerd": "no_btrfs", **dict.fromkeys(PROMETHEUS, "remove_all_sd")}
@@ -40,21 +45,25 @@ class Recipe:
 
 
 def recipe(tool: str, minor: str) -> Recipe:
-    """Return the build of a tool of that Kubernetes minor."""
-    if tool == "etcd":
-        return Recipe(tool, versions.etcd(), "go.etcd.io/etcd/server/v3", "about half a minute")
-    if tool in versions.HELMS:
-        return Recipe(tool, versions.helm(tool), f"{versions.HELMS[tool]}/cmd/helm", "about 2 minutes")
+    """Return the build of a tool; one of Kubernetes is of that minor."""
+    module, package = _source(tool, minor)
+    return Recipe(tool, module, package, HINTS.get(tool, "about a minute"))
+
+
+def _source(tool: str, minor: str) -> tuple[versions.Module, str]:
+    """Return the module that pins a tool, and the package that it is built from."""
     if tool in CONTAINERD:
-        package = f"github.com/containerd/containerd/v2/cmd/{tool}"
-        return Recipe(tool, versions.containerd(), package, "about half a minute")
+        return versions.containerd(), f"github.com/containerd/containerd/v2/cmd/{tool}"
     if tool in PROMETHEUS:
-        package = f"github.com/prometheus/prometheus/cmd/{tool}"
-        return Recipe(tool, versions.prometheus(), package, "about a minute")
+        return versions.prometheus(), f"github.com/prometheus/prometheus/cmd/{tool}"
     if tool in versions.LINTERS:
-        return Recipe(tool, versions.linter(tool), f"{versions.LINTERS[tool]}/cmd/{tool}", "about a minute")
-    hint = "about 4 minutes" if tool == "kube-apiserver" else "about a minute"
-    return Recipe(tool, versions.kubernetes(minor), f"k8s.io/kubernetes/cmd/{tool}", hint)
+        return versions.linter(tool), f"{versions.LINTERS[tool]}/cmd/{tool}"
+    if tool in versions.FLUX:
+        return versions.flux(tool), versions.FLUX[tool]
+    if tool in versions.HELMS:
+        return versions.helm(tool), f"{versions.HELMS[tool]}/cmd/helm"
+    etcd = (versions.etcd(), "go.etcd.io/etcd/server/v3")
+    return etcd if tool == "etcd" else (versions.kubernetes(minor), f"k8s.io/kubernetes/cmd/{tool}")
 
 
 def build(wanted: Recipe) -> Path:

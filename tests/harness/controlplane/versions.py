@@ -20,6 +20,13 @@ LINTERS: Final = {
 """The linters of the chart and of CI's workflows, by tool: the module of the command."""
 HELMS: Final = {"helm": "helm.sh/helm/v4", "helm3": "helm.sh/helm/v3"}
 """Helm 4, and the oldest Helm 3 that the chart is tested with, by tool: the module that holds its command."""
+FLUX: Final = {
+    "kustomize-controller": "github.com/fluxcd/kustomize-controller",
+    "source-controller": "github.com/fluxcd/source-controller",
+}
+"""The controllers of Flux, by tool: the module that holds the command and the resource definitions."""
+ARGOCD: Final = "github.com/argoproj/argo-cd/v3"
+EXTERNAL_SECRETS: Final = "github.com/external-secrets/external-secrets"
 
 
 class UnknownVersionError(Exception):
@@ -96,6 +103,21 @@ def prometheus_operator() -> Module:
 def linter(tool: str) -> Module:
     """Return the module of one of `LINTERS`."""
     return _read(MODULES / tool.replace("-", ""), LINTERS[tool])
+
+
+def flux(tool: str) -> Module:
+    """Return the module of one of `FLUX`."""
+    return _read(MODULES / tool.replace("-", ""), FLUX[tool])
+
+
+def argocd() -> Module:
+    """Return the module whose sources hold the definitions of Argo CD."""
+    return _read(MODULES / "argocd", ARGOCD)
+
+
+def external_secrets() -> Module:
+    """Return the module whose sources hold the definition of ExternalSecret."""
+    return _read(MODULES / "externalsecrets", EXTERNAL_SECRETS)
 
 
 def _read(folder: Path, required: str) -> Module:

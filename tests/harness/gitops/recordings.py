@@ -71,17 +71,34 @@ class Recorder:
         self._namespace = namespace
         self._plural = next(each.plural for each in DEFINITIONS if each.model.__name__ == kind)
         self._objects = Objects(plane)
+        self.every: Final[dict[str, Situation | ConnectionSituation | None]] = {UNSEEN: None, **situations(kind)}
 
     def record(self) -> Recordings:
-        """Return an object in each situation. None is left in the cluster."""
-        every: dict[str, Situation | ConnectionSituation | None] = {UNSEEN: None, **situations(self._kind)}
-        self._apply(*(self._manifest(name, each) for name, each in every.items()))
+        """Return an object in each situation; remove all of them afterwards."""
         try:
-            found = {name: self._in_situation(name, each) for name, each in every.items()}
+            return self.place()
         finally:
-            self._apply(*(self._manifest(name, each, held=False) for name, each in every.items()))
-            self._kubectl("delete", self._plural, *every, "--ignore-not-found")
-            self._objects.close()
+            self._apply(*(self._manifest(name, each, held=False) for name, each in self.every.items()))
+            self._kubectl("delete", self._plural, *self.every, "--ignore-not-found")
+            self.close()
+
+    def close(self) -> None:
+        """Close the connections to the API server; the objects stay."""
+        self._objects.close()
+
+    def place(self) -> Recordings:
+        """Put an object into each situation, and return the objects."""
+        self._apply(*(self._manifest(name, each) for name, each in self.every.items()))
+        return {name: self._in_situation(name, each) for name, each in self.every.items()}
+
+    def manifests(self) -> dict[str, Manifest]:
+        """Return what a user would have in git for each object that `place` makes, by the name of the situation."""
+        found = {}
+        for name, each in self.every.items():
+            edited = each is not None and each.edited
+            found[name] = self._manifest(name, each, held=False, edited=edited)
+            if self._kind != ClusterNetBirdConnection.__name__:
+                found[name]["metadata"]["namespace"] = self._namespace
         return found
 
     def _in_situation(self, name: str, situation: Situation | ConnectionSituation | None) -> dict[str, Any]:
