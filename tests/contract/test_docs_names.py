@@ -38,6 +38,7 @@ FOREIGN: Final = {
         "--take-ownership",
         "apiVersions:",
         "helmCharts",
+        "icon",
         "maintainers",
     },
     "Kubernetes": {"OOMKilled", "leases.coordination.k8s.io", "CustomObjectsApi"},
