@@ -36,10 +36,3 @@ def test_image_is_labelled_with_its_own_revision_after_another_build(engine: str
         inspect = [engine, "image", "inspect", f"--format={label}", f"{REPOSITORY}:{tag}"]
         done = subprocess.run(inspect, check=True, capture_output=True, text=True)
         assert done.stdout.strip() == tag
-
-
-def test_image_has_the_program_under_its_name(engine: str, archives: list[Path]) -> None:
-    assert archives
-    run = [engine, "run", "--rm", "--read-only", "--entrypoint=netbird-streaming-operator", f"{REPOSITORY}:{FIRST}"]
-    done = subprocess.run([*run, "check", "--help"], check=True, capture_output=True, text=True)
-    assert "usage: netbird-streaming-operator check" in done.stdout

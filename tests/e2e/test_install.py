@@ -41,6 +41,15 @@ def test_process_has_no_capabilities_and_its_image_no_shell(release: Site) -> No
             release.kubectl("exec", pod, "--", program)
 
 
+def test_commands_run_in_the_pod_as_the_operator(release: Site) -> None:
+    release.kubectl("wait", "--for=condition=Ready", "clusternetbirdconnection/default", "--timeout=60s")
+    text = release.kubectl("exec", release.leader(), "--", "netbird-streaming-operator", "check")
+    for line in ("✔ Permissions: ", "✔ Lease ", "✔ ClusterNetBirdConnection default: "):
+        assert f"\n{line}" in text
+    assert "✘" not in text
+    assert release.kubectl("exec", release.leader(), "--", "netbird-streaming-operator", "plan").endswith(".\n")
+
+
 def test_connection_and_each_platform_become_ready_and_a_rotation_acts(release: Site, figure: Figure) -> None:
     names = [platform.replace("_", "-") for platform in manifests.BLOCKS]
     with release.cleared():
