@@ -1,5 +1,5 @@
 -- Health of the kinds of integrations.netbird.io. Their conditions follow kstatus (sigs.k8s.io/cli-utils/pkg/kstatus);
--- beside it, a resource that is suspended on purpose is told apart from one that is being worked on.
+-- in addition, a suspended resource is distinguished from one that is being reconciled.
 local metadata, status = obj.metadata, obj.status or {}
 local conditions = {}
 for _, condition in ipairs(status.conditions or {}) do

@@ -12,7 +12,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* For what has no namespace, or is in somebody else's: releases of several namespaces must not meet there. */ -}}
+{{- /* For cluster-scoped objects and objects in foreign namespaces: releases of several namespaces must not collide there. */ -}}
 {{- define "operator.globalName" -}}
 {{- printf "%s-%s" .Release.Namespace (include "operator.fullname" .) -}}
 {{- end -}}
