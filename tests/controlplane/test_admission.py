@@ -11,7 +11,7 @@ import yaml
 
 from tests.harness.controlplane import ControlPlane, KubectlError
 from tests.harness.end_to_end import QUICK_LEASE, eventually
-from tests.harness.operator import Operator, apply, install
+from tests.harness.operator import LEASE, Operator, apply, install
 from tools.chart import CHART, of_kind, render
 
 _GROUP: Final = {"secrets": "", "leases": "coordination.k8s.io", "pods": ""}
@@ -81,6 +81,24 @@ def test_objects_created_by_the_operator_have_the_recommended_labels(
         Operator(installation, *QUICK_LEASE) as operator,
     ):
         operator.leading()
+
+
+def test_lease_created_before_the_operator_keeps_the_labels_that_a_policy_demands(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    installation = install(control_plane, {"connection": {"enabled": False}}, namespace=namespace)
+    demanded = "has(object.metadata.labels) && 'team' in object.metadata.labels"
+    metadata = {"name": LEASE, "namespace": namespace, "labels": {"team": "platform"}}
+    with (
+        policy(control_plane, namespace, "leases", demanded),
+        Operator(installation, *QUICK_LEASE) as operator,
+    ):
+        eventually(lambda: "Lease" in operator.probe("/readyz")[1], "the operator's own Lease is rejected")
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+        control_plane.kubectl("create", "-f", "-", input=yaml.safe_dump(lease))
+        operator.leading()
+        labels = control_plane.kubectl("get", "lease", LEASE, "-n", namespace, "--output=jsonpath={.metadata.labels}")
+        assert labels == '{"team":"platform"}'
 
 
 @pytest.mark.parametrize(("resource", "named"), [("secrets", "fingerprint-key"), ("leases", "Lease")])
