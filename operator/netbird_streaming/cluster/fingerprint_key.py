@@ -14,6 +14,11 @@ from netbird_streaming.reasons import Reason
 _ENTRY: Final = "key"
 
 
+def _missing(subject: str, namespace: str, name: str) -> str:
+    remedy = f"kubectl create secret generic {name} --namespace={namespace}"
+    return f"{subject}: does not exist, and the operator has no permission to create it; create it empty: {remedy}"
+
+
 async def fingerprint_key(client: KubernetesClient, namespace: str, name: str, random: Callable[[int], bytes]) -> bytes:
     """Return the key's 32 bytes.
 
@@ -48,11 +53,7 @@ async def fingerprint_key(client: KubernetesClient, namespace: str, name: str, r
         except DeniedError as denied:
             if request.method == "PATCH":
                 raise
-            remedy = f"kubectl create secret generic {name} --namespace={namespace}"
-            message = (
-                f"{subject}: does not exist, and the operator has no right to create it; create it empty: {remedy}"
-            )
-            raise WaitError(denied.reason, message) from None
+            raise WaitError(denied.reason, _missing(subject, namespace, name)) from None
         except (ConflictError, ObjectGoneError):
             continue
     raise ConflictError(
