@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ def bundled(team: Team, file: Path, *flags: str) -> dict[str, str]:
     assert "list" in {each.verb for each in audited if each.group == GROUP}
     # A watch is of the `kubectl wait` before.
     writes = {each.resource for each in audited if each.verb not in {"get", "list", "watch"}}
-    assert writes <= {"selfsubjectaccessreviews"}, "these store nothing"
+    assert writes <= {"selfsubjectaccessreviews", "subjectaccessreviews"}, "these store nothing"
     with tarfile.open(file) as archive:
         members = {each.name.partition("/")[2]: archive.extractfile(each) for each in archive.getmembers()}
         files = {name: member.read().decode() for name, member in members.items() if member is not None}
@@ -68,6 +69,7 @@ def test_it_has_the_statuses_the_events_the_settings_and_no_secret(team: Team, t
     assert json.loads(files["settings.json"])["lease_name"]
     assert json.loads(files["lease.json"])["spec"]["holderIdentity"]
     assert files["check.txt"]
+    assert "has no pod of the operator" in files["missing.txt"]
     assert (tmp_path / "a.tar.gz").stat().st_mode & 0o077 == 0
     with pytest.raises(SettingsError, match="exists"):
         bundled(team, tmp_path / "a.tar.gz")
@@ -78,5 +80,6 @@ def test_names_are_hashed_on_request(team: Team, tmp_path: Path) -> None:
     team.ready("hook-of-a-customer")
     files = bundled(team, tmp_path / "b.tar.gz", "--redact-names")
     text = "".join((*files, *files.values()))
-    assert [name for name in ("hook-of-a-customer", team.namespace, team.account) if name in text] == []
+    assert [name for name in ("hook-of-a-customer", team.namespace, team.account, NAMESPACE) if name in text] == []
+    assert socket.gethostname() not in files["lease.json"] + files["check.txt"]
     assert '"name-' in files["resources/EventStreamingIntegration.json"]

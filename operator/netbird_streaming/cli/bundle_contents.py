@@ -117,11 +117,13 @@ async def _lease(session: Session, contents: Contents) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{session.namespace}/leases/{session.settings.lease_name}"
     answer = await session.kubernetes.call(Request("the Lease", path))
     contents.add("lease.json", _some(answer, ("spec",)))
+    holder = str(_dict(answer, "spec").get("holderIdentity") or "")
+    contents.names |= {holder, holder.rpartition("_")[0]}
 
 
 async def _pods(session: Session, contents: Contents) -> None:
     """Read the end of the log and the metrics of each of the operator's pods."""
-    pods = f"/api/v1/namespaces/{session.namespace}/pods"
+    pods, before = f"/api/v1/namespaces/{session.namespace}/pods", len(contents.files)
     async for pod in _items(session, pods, _SELECTOR):
         name = str(_dict(pod, "metadata").get("name"))
         contents.names.add(name)
@@ -131,6 +133,8 @@ async def _pods(session: Session, contents: Contents) -> None:
         metrics = Request(f"the metrics of pod {name}", f"{pods}/{name}:{METRICS_PORT}/proxy/metrics", accept="*/*")
         for request, file in ((log, f"pods/{name}.log"), (metrics, f"pods/{name}.metrics")):
             await _try(contents, request.subject, partial(_text, session, contents, request, file))
+    if len(contents.files) == before:
+        contents.missing.append(f"logs and metrics: namespace {session.namespace} has no pod of the operator")
 
 
 async def _text(session: Session, contents: Contents, request: Request, file: str) -> None:

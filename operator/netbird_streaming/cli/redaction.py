@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-KEPT: Final = frozenset({"default", "kube-system", "netbird-streaming-operator"})
-"""Names that every cluster has."""
+from netbird_streaming.api.types import GROUP
+from netbird_streaming.version import PROGRAM
+
+KEPT: Final = ("default", "kube-system", PROGRAM, GROUP, "netbird_streaming")
+"""Names that every cluster has, in which no other name is replaced."""
 SHORTEST: Final = 2
 DIGITS: Final = 10
 
@@ -20,13 +23,17 @@ class NameRedaction:
         known = {name for name in names if len(name) >= SHORTEST and name not in KEPT}
         self._hashes = {name: _hash(name, key) for name in known}
         # The longest first: one name may be a part of another.
-        words = sorted(known, key=lambda name: (-len(name), name))
+        words = sorted((*known, *KEPT), key=lambda name: (-len(name), name))
         alternatives = "|".join(map(re.escape, words))
-        self._pattern = re.compile(rf"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])") if words else None
+        self._pattern = re.compile(rf"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])") if known else None
 
     def clean(self, text: str) -> str:
         """Return the text with hashes in place of the names."""
-        return text if self._pattern is None else self._pattern.sub(lambda match: self._hashes[match[0]], text)
+        return (
+            text
+            if self._pattern is None
+            else self._pattern.sub(lambda match: self._hashes.get(match[0], match[0]), text)
+        )
 
 
 def _hash(name: str, key: bytes) -> str:
