@@ -20,7 +20,9 @@ from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Port
 from tests.simulation.environment import ACTIVE
 from tests.simulation.random_faults import NetworkFaults
 from tests.simulation.random_scenario import RandomScenario, draw_plan
+from tests.simulation.scene import Scene
 from tests.simulation.watches import Watch
+from tests.simulation.world import INSTALLATION
 
 SEEDS: Final = int(os.environ.get("SEEDS", "1000"))
 CHUNK: Final = 250
@@ -35,11 +37,11 @@ class Planning:
     """A process that plans and then does nothing."""
 
     def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
-        self._planner = Planner(ports, settings)
+        self.planner = Planner(ports, settings)
         self.entries: tuple[PlanEntry, ...] | None = None
 
     async def run(self) -> None:
-        self.entries = await self._planner.plan()
+        self.entries = await self.planner.plan()
 
     def apply_event(self, resource: Resource) -> None:
         pass
@@ -76,6 +78,13 @@ class Observer:
         self.over.add(key)
 
 
+SENT: Final = {
+    PlannedAction.CREATE: "CREATE",
+    PlannedAction.UPDATE: "UPDATE {}",
+    PlannedAction.ADOPT: "UPDATE {}",
+    PlannedAction.DELETE: "DELETE {}",
+}
+"""The request that NetBird receives for an action."""
 WRITES: Final = {
     PlannedAction.CREATE,
     PlannedAction.UPDATE,
@@ -100,7 +109,17 @@ class Cut:
         self._run_scenario()
         planned = self._plan()
         self._follow()
+        self._check_requests(planned)
         return planned, {key: each for key, each in self.observer.entries.items() if key in planned}
+
+    def _check_requests(self, planned: dict[ObjectKey, PlanEntry]) -> None:
+        """Check the plan against what NetBird received, and not against decisions."""
+        received = set(self.world.clients[-1].calls)
+        for each in planned.values():
+            if each.action in SENT:
+                assert SENT[each.action].format(each.integration) in received, each
+        if all(each.action is PlannedAction.NOTHING for each in planned.values()):
+            assert {each.split()[0] for each in received} <= READS, planned
 
     def _run_scenario(self) -> None:
         world, scenario = self.world, self.scenario
@@ -190,3 +209,41 @@ def test_next_reconcile_follows_the_plan(first: int) -> None:
         actions.update(planned)
     assert wrong == []
     assert actions >= set(PlannedAction) - {PlannedAction.RELEASE}
+
+
+def test_a_list_that_is_refused_is_named() -> None:
+    scene = Scene()
+    scene.create()
+    planning: list[Planning] = []
+
+    def make(ports: Ports, settings: ControllerSettings) -> Planning:
+        planning.append(Planning(ports, settings))
+        return planning[-1]
+
+    scene.world.make = make
+    scene.world.api.refused_kinds.add("ClusterNetBirdConnection")
+    scene.lead()
+    scene.wait(30)
+    assert [entry.action for entry in planning[0].entries or ()] == [PlannedAction.CREATE]
+    (problem,) = planning[0].planner.refusals
+    assert problem.reason is Reason.KUBERNETES_REFUSED
+
+
+def test_a_plan_of_another_installations_resources_names_it() -> None:
+    scene = Scene()
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    planning: list[Planning] = []
+
+    def make(ports: Ports, settings: ControllerSettings) -> Planning:
+        planning.append(Planning(ports, settings))
+        return planning[-1]
+
+    scene.world.make = make
+    scene.world.api.leases[INSTALLATION] = "7"
+    scene.world.start(installation="elsewhere/lease")
+    scene.wait(30)
+    (entry,) = planning[0].entries or ()
+    assert (entry.action, entry.reason) == (PlannedAction.CONFLICT, Reason.OTHER_INSTALLATION)
+    assert INSTALLATION in entry.message

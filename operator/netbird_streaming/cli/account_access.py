@@ -31,7 +31,7 @@ from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.responses import Call, NoResponse, Response
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.context import new_context
-from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
+from netbird_streaming.reconciler.ports import ControllerSettings, NoRecorder, Ports
 
 PLENTY = RateLimit()
 """The default of a connection."""
@@ -53,22 +53,6 @@ class AccountAccess:
         if tenant_id not in self._clients:
             self._clients[tenant_id] = self.clients.client(replace(self.endpoint, tenant_id=tenant_id), self.limit)
         return self._clients[tenant_id]
-
-
-class IgnoringRecorder:
-    """Recorder of metrics that nothing reads."""
-
-    def reconciled(self, kind: str, outcome: Outcome, seconds: float) -> None:
-        """Ignore a reconcile."""
-
-    def requeued(self, kind: str, reason: Reason) -> None:
-        """Ignore a retry."""
-
-    def drift_found(self) -> None:
-        """Ignore a drift."""
-
-    def drift_corrected(self) -> None:
-        """Ignore a correction."""
 
 
 def add_url_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -139,7 +123,7 @@ async def by_connection(session: Session, key: ObjectKey) -> AccountAccess:
         clock=session.clock,
         random=random.Random(),  # noqa: S311  # jitter only
         key=key_of_none,
-        recorder=IgnoringRecorder(),
+        recorder=NoRecorder(),
     )
     settings = ControllerSettings(
         session.namespace, "", allow_http=session.settings.allow_http, allowed_urls=session.settings.allowed_urls
