@@ -202,7 +202,7 @@ def _of_unspecified_behaviour(scenario: RandomScenario, history: ResourceHistory
         found |= {Reason.IDENTICAL_EXISTS}
     if _hangs(scenario, history):
         found |= {Reason.DESTINATION_REJECTED, Reason.PROGRESSING}
-    if history.lost > CONTENDED_AFTER or behaviour.immutable:
+    if behaviour.immutable:
         found |= {Reason.CONTENDED}
     return found
 
@@ -270,9 +270,6 @@ def _of_others(scenario: RandomScenario, history: ResourceHistory) -> set[Reason
     unowned = [each for each in promises.remotes.values() if each.live and each.maker != history.uid]
     if any(each.key[0] == url for each in unowned):
         found |= {Reason.IDENTICAL_EXISTS}
-    lost = history.unknown_posts > 0 or bool(resource.status.internal.unresolved_creations)
-    if lost and (unowned or any(each.touched for each in promises.remotes.values())):
-        found |= {Reason.CREATE_AMBIGUOUS}
     own = [each for each in promises.remotes.values() if each.maker == history.uid or each.id in history.taken]
     formed = scenario.world.environment.behaviour.normalise_urls
     # After a restart the operator can't tell whether the server's form of a URL is drift, so with `Report` it reports
