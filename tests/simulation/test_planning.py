@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from netbird_streaming.api.types import ObjectKey, Resource
+from netbird_streaming.api.types import Adoption, AdoptionPolicy, ObjectKey, Resource
 from netbird_streaming.core.actions import Action
 from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.plan import PlanEntry, PlannedAction, entry_for, entry_for_problem
@@ -18,6 +18,7 @@ from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.planner import Planner
 from netbird_streaming.reconciler.ports import ControllerSettings, Outcome, Ports
+from tests.doubles.netbird.records import Draft
 from tests.simulation.environment import ACTIVE
 from tests.simulation.random_faults import NetworkFaults
 from tests.simulation.random_scenario import RandomScenario, draw_plan
@@ -217,7 +218,7 @@ def test_next_reconcile_follows_the_plan(first: int) -> None:
         wrong += differs
         actions.update(planned)
     assert wrong == []
-    assert actions >= set(PlannedAction) - {PlannedAction.RELEASE}
+    assert actions >= set(PlannedAction) - {PlannedAction.RELEASE, PlannedAction.ADOPT}
 
 
 def test_a_list_that_is_refused_is_named() -> None:
@@ -256,3 +257,26 @@ def test_a_plan_of_another_installations_resources_names_it() -> None:
     (entry,) = planning[0].entries or ()
     assert (entry.action, entry.reason) == (PlannedAction.CONFLICT, Reason.OTHER_INSTALLATION)
     assert INSTALLATION in entry.message
+
+
+def test_planned_adoption_is_the_next_request() -> None:
+    scene = Scene()
+    draft = Draft("datadog", {"api_url": "https://theirs.example/", "api_key": "CANARY-stranger-v1"})
+    found = scene.world.dashboard_creates("acc-a", draft)
+    scene.create(adoption=Adoption(policy=AdoptionPolicy.OVERRIDE, id=found))
+    manage, planning = scene.world.make, list[Planning]()
+
+    def make(ports: Ports, settings: ControllerSettings) -> Planning:
+        planning.append(Planning(ports, settings))
+        return planning[-1]
+
+    scene.world.make = make
+    scene.lead()
+    scene.wait(30)
+    (entry,) = planning[0].entries or ()
+    assert (entry.action, entry.integration, entry.fields) == (PlannedAction.ADOPT, found, ("api_url",))
+    scene.world.make = manage
+    scene.world.start()
+    scene.wait(30)
+    assert scene.find().status.id == found
+    assert f"UPDATE {found}" in scene.world.clients[-1].calls
