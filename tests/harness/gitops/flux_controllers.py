@@ -21,8 +21,8 @@ _REQUESTED: Final = "reconcile.fluxcd.io/requestedAt"
 class Flux:
     """The two controllers; use it as a context manager. They don't outlive this process."""
 
-    def __init__(self, plane: ControlPlane) -> None:
-        """Install the definitions and start the controllers."""
+    def __init__(self, plane: ControlPlane, *flags: str) -> None:
+        """Install the definitions and start the controllers; `flags` are more of kustomize-controller."""
         self._plane = plane
         self._requests = 0
         define(plane, definitions.flux())
@@ -39,7 +39,7 @@ class Flux:
         self._processes = [
             self._start("source-controller", f"--storage-path={storage}", *_at(address)),
             # A dependency is looked at every half minute otherwise.
-            self._start("kustomize-controller", "--requeue-dependency=1s", "--concurrent=10"),
+            self._start("kustomize-controller", "--requeue-dependency=1s", "--concurrent=10", *flags),
         ]
 
     def _start(self, tool: str, *flags: str) -> KeptProcess:
