@@ -187,7 +187,8 @@ def test_connection_label_is_optional_and_metrics_can_be_disabled(scene: Scene, 
     with Operator(scene.installation, *QUICK_LEASE, "--metrics-per-connection") as named:
         named.leading()
         wanted = {(f"{team.namespace}/netbird",), (f"{team.namespace}/bad",)}
-        eventually(lambda: wanted <= set(scrape(named).by("resync_age_seconds", "connection")), "both are named")
+        name = "rate_limit_remaining_requests"
+        eventually(lambda: wanted <= set(scrape(named).by(name, "connection")), "both are named")
         named.stop()
     with Operator(scene.installation, *QUICK_LEASE, "--metrics=false") as silent:
         silent.leading()
