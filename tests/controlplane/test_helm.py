@@ -23,6 +23,7 @@ from tests.harness.end_to_end import eventually
 from tests.harness.manifests import integration
 from tests.harness.operator import apply
 from tests.harness.release import SOURCE, Release, former_version
+from tests.harness.schema_errors import install_crds
 from tools import chart_docs
 from tools.chart import CHART, COPIES, DEFINITIONS, ChartError
 
@@ -350,6 +351,19 @@ def test_definitions_of_another_release_are_kept_or_taken_over_on_request(stage:
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "other"
     other.uninstall()
     stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
+
+
+def test_definitions_that_kubectl_created_are_taken_over_on_request(stage: Stage) -> None:
+    _remove_definitions(stage)
+    install_crds(stage.plane)
+    with pytest.raises(ChartError, match="invalid ownership metadata"):
+        stage.release.install()
+    with pytest.raises(ChartError, match="conflict"):
+        stage.release.install(CHART, "--take-ownership")
+    stage.release.uninstall()
+    install_crds(stage.plane)
+    stage.release.install(CHART, "--take-ownership", "--force-conflicts")
+    assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "op"
 
 
 def _remove_definitions(stage: Stage) -> None:
