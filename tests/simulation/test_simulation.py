@@ -17,7 +17,7 @@ SEEDS = int(os.environ.get("SEEDS", "10000"))
 SEED = os.environ.get("SEED")
 
 
-@pytest.mark.timeout(60 + SEEDS // 50)
+@pytest.mark.timeout(60 + SEEDS // 20)
 def test_no_seed_breaks_a_promise() -> None:
     if SEED is not None:
         result = run_seed(int(SEED), output=sys.stdout)
