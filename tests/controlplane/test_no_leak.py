@@ -1,7 +1,9 @@
 """The leak search: secrets are searched wherever users and pipelines read, after a scenario with faults."""
 
+import tarfile
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -69,7 +71,7 @@ def scene(control_plane: ControlPlane) -> Iterator[Scene]:
 
 
 @pytest.fixture(scope="module")
-def places(scene: Scene) -> Iterator[Places]:
+def places(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
     """Everything readable after creation, rotation, refusals that quote secrets, lost responses and a crash."""
     with new_team(scene) as team:
         scene.netbird.add_token(team.netbird_token(value=SECRETS["netbird"]["token"]))
@@ -98,17 +100,30 @@ def places(scene: Scene) -> Iterator[Places]:
             "objects without what users wrote": objects_sink(objects, own_words=False),
             "requests": audit_sink(scene.plane.audit_log, USER, audit),
             "pages": pages + _pages(scene),
-            "commands": _commands(scene, team),
+            **_commands(scene, team, tmp_path_factory.mktemp("commands")),
             **process_sinks(scene.operator.pid, scene.operator.temporary),
         }
 
 
-def _commands(scene: Scene, team: Team) -> str:
-    """Return everything that the commands print, in each format, with the rights of an administrator."""
+def _commands(scene: Scene, team: Team, folder: Path) -> Places:
+    """Return everything that the commands print or write, in each format, with the rights of an administrator."""
     where = (f"--kubeconfig={scene.plane.kubeconfig}", f"--operator-namespace={NAMESPACE}")
-    calls = [(command, f"--output={form}") for command in ("check", "plan") for form in Format]
-    calls.append(("export", f"--connection={team.namespace}/netbird"))
-    return "".join("".join(called(command, *where, *rest)[1:]) for command, *rest in calls)
+    bundle, token = folder / "bundle.tar.gz", folder / "token"
+    calls = [[command, f"--output={form}", *where] for command in ("check", "plan") for form in Format]
+    calls.append(["export", f"--connection={team.namespace}/netbird", *where])
+    calls.append(["bundle", f"--file={bundle}", *where])
+    token.write_text(SECRETS["netbird"]["token"])
+    api = (f"--url={scene.netbird_url}", f"--token-file={token}", "--yes", "--list-seconds=2")
+    calls.extend(["verify", f"--output={form}", *api] for form in Format)
+    printed = "".join("".join(called(*each)[1:]) for each in calls)
+    return {"commands": printed, **_bundle_sinks(bundle)}
+
+
+def _bundle_sinks(file: Path) -> dict[str, bytes]:
+    """Return each file of a bundle."""
+    with tarfile.open(file) as archive:
+        members = {each.name.partition("/")[2]: archive.extractfile(each) for each in archive.getmembers()}
+        return {f"bundle {name}": member.read() for name, member in members.items() if member is not None}
 
 
 def test_no_secret_is_found_anywhere(places: Places, scene: Scene) -> None:
@@ -128,6 +143,9 @@ def test_searched_places_have_the_expected_content(places: Places) -> None:
     assert "managedFields" in objects
     assert "✔ Secrets: " in str(places["commands"])
     assert '"action": "Nothing"' in str(places["commands"])
+    assert '"assumption": "POST ignores enabled"' in str(places["commands"])
+    assert b"DestinationRejected" in places["bundle events/EventStreamingIntegration.json"]
+    assert b"SecretValueInvalid" in places["bundle events/NetBirdConnection.json"]
     assert "was identified as the outcome of a create" in objects
     assert b'"requestObject"' in places["requests"]
     assert b"events.k8s.io" in places["requests"]
