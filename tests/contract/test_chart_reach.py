@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.harness.chart_reach import CASES, LABELS, MONITOR, ON, container, labels, pod, spec
+from tests.harness.chart_reach import CASES, CONNECTION, LABELS, MONITOR, ON, container, labels, pod, spec
 from tests.harness.controlplane import Binaries
 from tools.chart import CHART, of_kind, render
 from tools.chart_docs import VALUES, values
@@ -55,6 +55,11 @@ def test_value_affects_its_objects(helm: Path, path: str) -> None:
     assert case.given in shown
     if isinstance(case.given, bool) and not case.given:
         assert not any(shown)
+
+
+def test_default_management_policy_does_not_replace_one_that_was_set_in_the_cluster(helm: Path) -> None:
+    (connection,) = of_kind(render(helm, NAMESPACE, {"connection": CONNECTION}), "ClusterNetBirdConnection")
+    assert "managementPolicy" not in connection["spec"]
 
 
 def test_common_labels_are_on_every_object_and_on_the_pods_and_in_no_selector(helm: Path) -> None:

@@ -139,6 +139,7 @@ def test_misspelt_field_is_refused_at_each_depth(helm: Path) -> None:
     [
         ({"secretWach": True}, "secretWach"),
         ({"connection": {"acess": {}}}, "acess"),
+        ({"connection": {"managementPolicy": "observe"}}, "/connection/managementPolicy"),
         ({"connection": {"tokenSecret": {"nmae": "x"}}}, "nmae"),
         ({"connection": {**TOKEN, "token": "nbp_x"}}, "token"),
         ({"connection": {"url": "https://user:password@netbird.example.com"}}, "/connection/url"),

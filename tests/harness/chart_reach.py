@@ -139,6 +139,9 @@ CASES: Final[dict[str, Reach]] = {
     "connection.tokenSecret.key": Reach(
         "pat", "ClusterNetBirdConnection", spec("tokenSecretRef", "key"), {"connection": CONNECTION}
     ),
+    "connection.managementPolicy": Reach(
+        "Observe", "ClusterNetBirdConnection", spec("managementPolicy"), {"connection": CONNECTION}
+    ),
     "connection.access.namespaces": Reach(
         ["team-a"], "ClusterNetBirdConnection", spec("access", 0, "namespaces"), {"connection": CONNECTION}
     ),
