@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -35,6 +37,8 @@ from tests.harness.end_to_end import eventually
 
 TOKEN = Token("robot", "nbp_CANARY0123456789abcdef", "acc-1")
 LIST_SECONDS = 1.0
+SECRET = re.compile(r"verify-[0-9a-f]{24}")
+"""The secret that a run draws for its integrations."""
 HABITS: dict[str, dict[str, Any]] = {
     "path_family": {"path_family": PathFamily.PLAIN},
     "both paths": {"path_family": PathFamily.BOTH},
@@ -74,14 +78,14 @@ HABITS: dict[str, dict[str, Any]] = {
     "strange_items": {"strange_items": True},
     "database_skew": {"database_skew": 600.0},
     "users": {"users": False},
+    "hanging_hosts": {"hanging_hosts": frozenset({urlsplit(verify.RESERVED).hostname}), "hang_seconds": 0.1},
 }
 """Each behaviour, by the name of its setting if that is the only one."""
 NOT_SEEN = {
-    "rejected_secrets": "the secret of a run is drawn",
+    "rejected_secrets": "test_refused_create_is_reported_without_the_quoted_secret refuses",
     "rejection_status": "the same",
-    "echo_rejected": "the same; test_a_refused_create_is_reported has a refusal that quotes",
-    "hanging_hosts": "the host of a run is drawn; test_a_create_without_an_answer_is_reported has no answer",
-    "hang_seconds": "the same",
+    "echo_rejected": "the same, with and without a quote",
+    "hang_seconds": "with hanging_hosts",
     "latency": "it would take minutes",
     "requests_per_minute": "with burst",
 }
@@ -109,7 +113,9 @@ def run(netbird: RunningNetBird, folder: Path, number: int = 0, **habits: Any) -
     given = ["verify", f"--url={netbird.url}", f"--token-file={folder / 'token'}", *flags]
     out, err = io.StringIO(), io.StringIO()
     code = verify.execute(Invocation(parser(["verify"]).parse_args(given), {}, out, err))
-    assert token.value not in out.getvalue() + err.getvalue()
+    printed = out.getvalue() + err.getvalue()
+    assert token.value not in printed
+    assert SECRET.search(printed) is None
     return code, json.loads(out.getvalue())
 
 
@@ -148,6 +154,33 @@ def test_each_deviation_is_reported_and_nothing_is_left(
     assert left == [] or habit in {"burst", "retry_after", "blank"}
     for each in left:
         netbird.control.delete(each)
+
+
+@pytest.mark.parametrize("status", [412, 422])
+@pytest.mark.parametrize(
+    ("quotes", "seen"),
+    [
+        (True, (Verdict.SUPPORTED, "it quotes the secret")),
+        (False, (Verdict.AS_EXPECTED, "it quotes no value")),
+    ],
+)
+def test_refused_create_is_reported_without_the_quoted_secret(
+    netbird: RunningNetBird, tmp_path: Path, status: int, seen: tuple[Verdict, str], *, quotes: bool
+) -> None:
+    since = netbird.control.figures().requests
+    refusing = {"rejected_secrets": frozenset({"verify-"}), "rejection_status": status, "echo_rejected": quotes}
+    code, report = run(netbird, tmp_path, **refusing)
+    netbird.control.change_behaviour(**_USUAL)
+    (sent,) = netbird.control.journal(since, Operation.CREATE)
+    assert SECRET.search(sent.body) is not None
+    assert code == 1
+    rows = observed(report)
+    assert rows["A disabled integration to a host that does not exist is accepted"] == (
+        Verdict.BROKEN,
+        f"status {status}",
+    )
+    assert rows["A refusal quotes no value"] == seen
+    assert netbird.control.integrations("acc-1") == []
 
 
 def test_unanswered_create_is_reported_and_found_again(netbird: RunningNetBird, tmp_path: Path) -> None:
