@@ -168,7 +168,11 @@ def test_refused_create_is_reported_without_the_quoted_secret(
     netbird: RunningNetBird, tmp_path: Path, status: int, seen: tuple[Verdict, str], *, quotes: bool
 ) -> None:
     since = netbird.control.figures().requests
-    refusing = {"rejected_secrets": frozenset({"verify-"}), "rejection_status": status, "echo_rejected": quotes}
+    refusing: dict[str, Any] = {
+        "rejected_secrets": frozenset({"verify-"}),
+        "rejection_status": status,
+        "echo_rejected": quotes,
+    }
     code, report = run(netbird, tmp_path, **refusing)
     netbird.control.change_behaviour(**_USUAL)
     (sent,) = netbird.control.journal(since, Operation.CREATE)
