@@ -114,7 +114,7 @@ async def test_certificates_without_key_identifiers_are_accepted_as_go_does(tmp_
     found = await outcomes(tmp_path, "server")
     # The API client expects an object: an empty list was received, so the certificate was trusted.
     assert found == {
-        "api": "the list: the Kubernetes API server did not answer (TypeError); it is asked again.",
+        "api": "the list: the Kubernetes API server did not answer (TypeError); the operator retries.",
         "watch": "accepted",
         "connection": "accepted",
         "chart": "accepted",

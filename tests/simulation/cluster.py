@@ -157,10 +157,10 @@ class SimCluster:
 
 def _read_failure(fault: RequestFault, _: float) -> OperatorError:
     return RetryError(
-        Reason.UNAVAILABLE, f"the Kubernetes API server did not answer ({fault.name}); it is asked again."
+        Reason.UNAVAILABLE, f"the Kubernetes API server did not answer ({fault.name}); the operator retries."
     )
 
 
 def _write_failure(fault: RequestFault, _: float) -> OperatorError:
-    message = f"the Kubernetes API server did not answer ({fault.name}); it is asked again."
+    message = f"the Kubernetes API server did not answer ({fault.name}); the operator retries."
     return RetryError(Reason.UNAVAILABLE, message, effect=Effect.UNKNOWN)

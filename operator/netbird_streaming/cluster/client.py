@@ -1,7 +1,7 @@
-"""One connection to the API server: credentials, and requests with as little overhead as is clean.
+"""Client of the Kubernetes API server: credentials and requests.
 
-The generated API classes of the `kubernetes` package cost twice the CPU of the request itself, so JSON goes through its
-REST client as it is. Its configuration, TLS, proxies and token rotation are used whole.
+The generated API classes of the `kubernetes` package cost twice the CPU of the request itself. This client passes JSON
+to the REST client of that package instead. It uses the configuration, TLS, proxies and token rotation of the package.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: what it is about in words (for error messages), and what goes over the wire."""
+    """Request to the API server. `subject` names the object in error messages."""
 
     subject: str
     path: str
@@ -57,13 +57,13 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it can change something."""
+        """Return whether the request can change an object."""
         return self.method != "GET"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What another client (kopf) needs to talk to the same server as the same user."""
+    """Credentials with which another client (kopf) reaches the same server as the same user."""
 
     server: str
     authorization: str | None = field(repr=False)
@@ -72,7 +72,7 @@ class Credentials:
 
 
 class Answer(Protocol):
-    """What of the package's `RESTResponse` is used."""
+    """Part of the package's `RESTResponse` that is used."""
 
     status: int
     headers: Mapping[str, str]
@@ -82,7 +82,7 @@ class Answer(Protocol):
 
 
 class _Client(Protocol):
-    """What of the package's `RESTClientObject` is used."""
+    """Part of the package's `RESTClientObject` that is used."""
 
     ssl_context: ssl.SSLContext
 
@@ -94,21 +94,24 @@ class _Client(Protocol):
 
 
 class KubernetesClient:
-    """Requests to one API server. Every method raises a branch of `OperatorError` and nothing else.
+    """Client of one API server. Every method raises a branch of `OperatorError` and nothing else.
 
-    Ordinary requests share a bounded number of connections. Watches and urgent requests (the Lease) are not counted, so
-    that neither ever waits behind a burst of writes.
+    Ordinary requests share a limited number of connections. Watches and urgent requests (the Lease) have no limit, so
+    that they never wait for a burst of writes.
+
+    Args:
+        configuration: The address of the API server, and the credentials.
+        timeout: The deadline of a request, in seconds.
+        concurrency: The number of ordinary requests that run at the same time.
+
+    Raises:
+        WaitError: The CA's or the client's certificate can't be read.
     """
 
     def __init__(
         self, configuration: Configuration, *, timeout: float = DEFAULT_TIMEOUT, concurrency: int = _CONCURRENCY
     ) -> None:
-        """Take where to connect, the seconds that any request may take in total, and how many run at once.
-
-        Raises:
-            WaitError: The CA's or the client's certificate can't be read.
-        """
-        configuration.connection_pool_maxsize = 0  # no limit: `_slots` is the limit, and knows what it must not hold up
+        configuration.connection_pool_maxsize = 0  # no limit: `_slots` limits ordinary requests only
         self._configuration = configuration
         try:
             self._tls = _tls(configuration)
@@ -126,7 +129,7 @@ class KubernetesClient:
         self._slots = asyncio.Semaphore(concurrency)
 
     async def credentials(self) -> Credentials:
-        """The credentials in use now."""
+        """Return the credentials in use now."""
         settings = self._configuration
         try:
             authorization = await settings.get_api_key_with_prefix("BearerToken", alias="authorization")
@@ -147,13 +150,13 @@ class KubernetesClient:
         seconds: float | None = None,
         urgent: bool = False,
     ) -> Json:
-        """Send the request and give the answer's JSON object.
+        """Send the request and return the JSON object of the response.
 
         Args:
             request: What to send.
-            guard: Called at the last moment before it is sent; what it raises goes through.
-            seconds: The deadline for all of it, instead of the connection's.
-            urgent: Don't wait for others.
+            guard: Called immediately before the request is sent. Its exceptions are not converted.
+            seconds: The deadline of the whole request, instead of the client's.
+            urgent: Send without waiting for other requests.
         """
         body = await self.call_raw(request, guard=guard, seconds=seconds, urgent=urgent)
         try:
@@ -172,7 +175,7 @@ class KubernetesClient:
         seconds: float | None = None,
         urgent: bool = False,
     ) -> bytes:
-        """`call`, with the answer's body as it came."""
+        """Send the request and return the body of the response, unparsed. The arguments are those of `call`."""
         seconds = self._timeout if seconds is None else seconds
         if urgent:
             return await self._exchange(request, seconds, guard)
@@ -181,11 +184,11 @@ class KubernetesClient:
 
     @asynccontextmanager
     async def stream(self, request: Request, *, idle: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a watch: inside the context are its lines, as they come, until the server ends it.
+        """Open a watch. The context yields its lines until the server ends the watch.
 
         Args:
             request: The watch.
-            idle: Seconds without a byte after which the connection counts as dead.
+            idle: Seconds without a byte after which the connection is closed.
         """
         try:
             async with asyncio.timeout(self._timeout):
@@ -203,7 +206,7 @@ class KubernetesClient:
 
     async def _exchange(self, request: Request, seconds: float, guard: Callable[[], None] | None) -> bytes:
         try:
-            # Around all of it, and not aiohttp's own: a credential plugin takes its time too.
+            # Not aiohttp's own timeout: the time of a credential plugin counts too.
             async with asyncio.timeout(seconds):
                 response = await self._send(request, _NO_LIMITS, guard)
                 body = await response.read()
@@ -214,7 +217,7 @@ class KubernetesClient:
         return body
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout, guard: Callable[[], None] | None) -> Answer:
-        """Send, and give the answer once its headers are there; raises whatever the client does."""
+        """Send the request and return the response once its headers have arrived. Exceptions are not converted."""
         headers = {
             **self._headers,
             "Accept": request.accept,
@@ -254,10 +257,10 @@ def _tls(configuration: Configuration) -> ssl.SSLContext:
 
 
 async def _refusal(response: Answer) -> ApiException:
-    """The exception of an answer that is not 2xx, without its text but for the one cause that is heeded.
+    """Return the exception for a response that is not 2xx. It keeps no text except the cause `TERMINATING`.
 
-    A 404 counts as absence only if it is a `Status` of Kubernetes': the server answers plain text for a kind that it
-    does not know, and a proxy whatever it likes. Those become 501, "not implemented".
+    A 404 means that an object is absent only if its body is a Kubernetes `Status`. The API server answers plain text
+    for an unknown kind, and a proxy answers any text. Such a 404 becomes 501, "not implemented".
     """
     body = await response.read()
     status = response.status
@@ -279,7 +282,7 @@ def _status_of(body: bytes) -> Json | None:
 
 
 def _causes(status: Json) -> list[object]:
-    """The words for why, of the `details` of a `Status`, whatever a proxy may have made of it."""
+    """Return the reasons in the `details` of a `Status`. A malformed body of a proxy has none."""
     details = status.get("details")
     causes = details.get("causes") if isinstance(details, dict) else None
     return [each.get("reason") for each in causes or () if isinstance(each, dict)] if isinstance(causes, list) else []

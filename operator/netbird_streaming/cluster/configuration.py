@@ -1,4 +1,4 @@
-"""Where the API server is, and who we are to it."""
+"""Address of the API server, and the credentials of the operator."""
 
 import asyncio
 import logging
@@ -31,11 +31,11 @@ async def load_configuration(
 ) -> Configuration:
     """Find the API server as client-go does: `KUBECONFIG`, else the ServiceAccount of the pod, else `~/.kube/config`.
 
-    A ServiceAccount's token is read again each minute by the package itself; those of a kubeconfig by `_Reload`.
+    The package reads the token of a ServiceAccount again each minute. `_Reload` does so for a kubeconfig.
 
     Args:
         environment: The process's environment.
-        clock: Seconds, never backwards.
+        clock: A monotonic clock, in seconds.
         context: A context of the kubeconfig, instead of its current one and of the pod's ServiceAccount.
 
     Raises:
@@ -63,7 +63,7 @@ async def load_configuration(
         if proxy is not None and proxy.fault is not None:
             raise WaitError(Reason.KUBERNETES_REFUSED, f"The Kubernetes API server can't be reached: {proxy.fault}.")
         configuration.proxy = None if proxy is None else proxy.url
-        # aiohttp would look for proxies and ~/.netrc at each request, in a thread: half of what a request costs.
+        # aiohttp would look for proxies and ~/.netrc at each request, in a thread: half of the cost of a request.
         configuration.client_session_kwargs = {"trust_env": False}
         return configuration
     raise WaitError(Reason.KUBERNETES_REFUSED, message)
@@ -82,7 +82,7 @@ def _proxy(configuration: Configuration, environment: Mapping[str, str]) -> Prox
 
 
 class _Reload:
-    """Takes the token of a kubeconfig anew each minute: from its `tokenFile`, or from its credential plugin."""
+    """Hook that reads the token of a kubeconfig again each minute, from its `tokenFile` or its credential plugin."""
 
     def __init__(self, loaded: Mapping[str, Any], clock: Callable[[], float]) -> None:
         self._loaded = loaded
@@ -90,7 +90,7 @@ class _Reload:
         self._due = clock() + _TOKEN_AGE
         self._lock = asyncio.Lock()
 
-    # Not `async`: the package awaits what it is given if that is a coroutine, and most calls have nothing to do.
+    # Not `async`: the package awaits a result that is a coroutine, and most calls have nothing to do.
     def __call__(self, configuration: Configuration) -> object:
         return self._load(configuration) if self._clock() >= self._due else None
 
@@ -102,7 +102,7 @@ class _Reload:
             fresh = Configuration()
             try:
                 await _load_kube_config(**self._loaded, client_configuration=fresh)
-            except Exception as error:  # noqa: BLE001 - plugins and files fail in any way; the old token may still do
+            except Exception as error:  # noqa: BLE001 - plugins and files fail in any way; the old token may still work
                 logger.warning("can't read the kubeconfig again (%s); the old token is used", type(error).__name__)
                 return
             configuration.api_key.update(fresh.api_key)

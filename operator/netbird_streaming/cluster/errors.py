@@ -1,7 +1,7 @@
-"""From what the Kubernetes client raises to our own error tree.
+"""Conversion of the exceptions of the Kubernetes client to the operator's error tree.
 
-`str(ApiException)` holds the answer's headers and body, so nothing of an original is kept, chained or logged but its
-HTTP status or its type.
+`str(ApiException)` holds the headers and the body of the response. Only the HTTP status or the type of an exception is
+kept, chained or logged.
 """
 
 from http import HTTPStatus
@@ -23,32 +23,32 @@ from netbird_streaming.reasons import Reason
 _TRY_AGAIN: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GONE, HTTPStatus.TOO_MANY_REQUESTS}
 _LONGEST_RETRY_AFTER: Final = 600.0
 TERMINATING: Final = "NamespaceTerminating"
-"""The cause of a 403 that has nothing to do with rights, in Kubernetes' own word."""
+"""The cause of a 403 that has nothing to do with rights, as Kubernetes names it."""
 
 
 class DeniedError(WaitError):
-    """RBAC does not let us: the API server answered 403."""
+    """RBAC denies the request: the API server answered 403."""
 
 
 class TerminatingError(WaitError):
-    """Nothing can be made in a namespace that is being deleted: the API server answered 403 for that."""
+    """Refusal to create an object in a namespace that is being deleted: the API server answered 403."""
 
 
 def to_operator_error(error: Exception, subject: str, *, write: bool) -> OperatorError:
-    """What a failed request to the API server means; total over everything that a client can raise.
+    """Return the error of a failed request to the API server. All exceptions of a client are covered.
 
     Args:
-        error: What was raised, or an `ApiException` made of an answer whose status is not 2xx; its `reason` is heeded
-            where it is `TERMINATING`.
-        subject: What the request was about, such as `Secret team-a/datadog`.
-        write: Whether the request could have changed something.
+        error: The exception, or an `ApiException` for a response whose status is not 2xx. Of its `reason`, only
+            `TERMINATING` has an effect.
+        subject: The object of the request, such as `Secret team-a/datadog`.
+        write: Whether the request could have changed an object.
     """
     if isinstance(error, ApiException) and isinstance(error.status, int) and error.status:
         return _answered(error, error.status, subject, write=write)
     certain = not write or isinstance(error, aiohttp.ClientConnectorError)
     return RetryError(
         Reason.UNAVAILABLE,
-        f"{subject}: the Kubernetes API server did not answer ({type(error).__name__}); it is asked again.",
+        f"{subject}: the Kubernetes API server did not answer ({type(error).__name__}); the operator retries.",
         effect=Effect.NONE if certain else Effect.UNKNOWN,
     )
 
@@ -58,7 +58,7 @@ def _answered(error: ApiException, status: int, subject: str, *, write: bool) ->
         unsure = write and status not in _TRY_AGAIN
         return RetryError(
             Reason.UNAVAILABLE,
-            f"{subject}: the Kubernetes API server answered {status}; it is asked again.",
+            f"{subject}: the Kubernetes API server answered {status}; the operator retries.",
             effect=Effect.UNKNOWN if unsure else Effect.NONE,
             retry_after=_retry_after(error),
         )
@@ -73,10 +73,10 @@ def _answered(error: ApiException, status: int, subject: str, *, write: bool) ->
 
 
 def _refused(status: int, *, write: bool) -> str:
-    """What an answer that won't change by itself says, and the remedy."""
+    """Return the meaning of a response that a retry does not change, and the remedy."""
     match status:
         case HTTPStatus.UNAUTHORIZED:
-            return "Kubernetes does not know us (401): give the operator valid credentials"
+            return "Kubernetes rejects the operator's credentials (401): give the operator valid ones"
         case HTTPStatus.FORBIDDEN:
             right = "write" if write else "read"
             return f"Kubernetes denies access (403): give the operator's ServiceAccount the right to {right} it"
@@ -90,6 +90,6 @@ def _refused(status: int, *, write: bool) -> str:
 
 
 def _retry_after(error: ApiException) -> float | None:
-    """Seconds of a `Retry-After` header (RFC 9110, 10.2.3); its date form, which Kubernetes never sends, is ignored."""
+    """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3). Kubernetes never sends the form with a date."""
     text = error.headers.get("Retry-After", "") if error.headers is not None else ""
     return min(float(text), _LONGEST_RETRY_AFTER) if text.isascii() and text.isdigit() else None

@@ -1,4 +1,4 @@
-"""Kubernetes Events (events.k8s.io/v1) about our resources."""
+"""Kubernetes Events (events.k8s.io/v1) about the operator's resources."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneEr
 from netbird_streaming.log_context import LogOnce
 
 MAX_WAITING: Final = 20_000
-"""Events, of about half a kilobyte each; what comes while so many wait is lost."""
+"""Events, of about half a kilobyte each. Further Events are lost while so many are pending."""
 _NOTE_BYTES: Final = 1024
 _ACTION_CHARACTERS: Final = 128
 _INSTANCE_CHARACTERS: Final = 128
@@ -27,16 +27,16 @@ _NAME_CHARACTERS: Final = 225
 _DIGEST_CHARACTERS: Final = 8
 _TIMEOUT: Final = 5.0
 _LAST_SECONDS: Final = 2.0
-# Where the API server wants the Events of objects that have no namespace.
+# The API server requires this namespace for Events of objects without a namespace.
 _CLUSTER_NAMESPACE: Final = "default"
 
 logger = logging.getLogger(__name__)
 
 
 class PendingEvent(NamedTuple):
-    """What an Event is made of; the resource itself, which may be large, is not kept until it is published.
+    """Contents of an Event that is not published yet. The resource itself may be large and is not kept.
 
-    `position` is that of the note among those about the same version.
+    `position` is the position of the note among those about the same version.
     """
 
     kind: str
@@ -50,11 +50,17 @@ class PendingEvent(NamedTuple):
 
 
 class EventPublisher:
-    """Publishes Events one after another while the block lasts that it is the context manager of.
+    """Publisher of Events, one after another, within the block of its context manager.
 
-    Nothing waits for an Event: a burst of changes goes before what is to be said of them. Each is published once for
-    one version of its resource: a repeated one has the same name and is refused. When the block ends, what still waits
-    has a moment to go.
+    No caller waits for an Event, so a burst of changes comes before its Events. Each Event is published once for a
+    version of its resource: the API server refuses a second one, because it has the same name. At the end of the block,
+    pending Events are published for up to two seconds.
+
+    Args:
+        client: The client of the API server.
+        instance: The name of this process, usually that of the pod.
+        now: The wall clock, in UTC.
+        guard: Called immediately before each request. Raises if this process does not hold the Lease.
     """
 
     def __init__(
@@ -64,7 +70,6 @@ class EventPublisher:
         now: Callable[[], datetime],
         guard: Callable[[], None] | None = None,
     ) -> None:
-        """Take the connection, our name (usually the pod's), the wall clock in UTC, and the Lease's guard."""
         self._client = client
         self._instance = instance[:_INSTANCE_CHARACTERS]
         self._now = now
@@ -88,7 +93,7 @@ class EventPublisher:
             await asyncio.wait({self._sender})
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        """Publish in order, soon; failing to is logged and never raised, since nothing may depend on an Event."""
+        """Queue Events, to be published in order. Failures are logged and never raised."""
         for position, note in enumerate(notes):
             pending = pending_event(resource, note, position, self._now())
             try:
@@ -112,24 +117,24 @@ class EventPublisher:
         try:
             await self._client.call(request, seconds=_TIMEOUT, guard=self._guard)
         except (ConflictError, LeaseLostError, ObjectGoneError, TerminatingError):
-            # Published already; not ours to say any more; or who could read it in a namespace that goes?
+            # Published already, or this process is not the leader, or the namespace is being deleted.
             return
         except OperatorError as error:
             self._log_failure(pending, error.message)
-        except Exception as error:  # noqa: BLE001 # a defect must not end what all later Events need
+        except Exception as error:  # noqa: BLE001 # a defect must not end the task that publishes later Events
             self._log_failure(pending, type(error).__name__)
         else:
             self._log_once.reset(namespace)
 
     def _log_failure(self, pending: PendingEvent, why: str) -> None:
-        """Once for a namespace and a cause, until one is published there."""
+        """Log a failure once for a namespace and a cause, until an Event is published there."""
         namespace = pending.namespace or _CLUSTER_NAMESPACE
         level = self._log_once.level(logging.WARNING, why, namespace)
         logger.log(level, "can't publish an Event %s in namespace %s: %s", pending.note.reason, namespace, why)
 
 
 def pending_event(resource: Resource, note: EventNote, position: int, at: datetime) -> PendingEvent:
-    """What is kept of a resource until its Event is published."""
+    """Return the pending Event of a resource and a note."""
     metadata, kind = resource.metadata, type(resource).__name__
     return PendingEvent(
         kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version, position, note, at
@@ -137,7 +142,7 @@ def pending_event(resource: Resource, note: EventNote, position: int, at: dateti
 
 
 def event(pending: PendingEvent, instance: str) -> Json:
-    """The Event's body."""
+    """Return the body of the Event."""
     note = pending.note
     regarding = {
         "apiVersion": API_VERSION,
@@ -166,7 +171,10 @@ def event(pending: PendingEvent, instance: str) -> Json:
 
 
 def _suffix(pending: PendingEvent) -> str:
-    """The same for the same news, and later for later ones: `kubectl describe` shows Events in the order of names."""
+    """Return a suffix that is equal for equal Events and greater for later ones.
+
+    `kubectl describe` shows Events in the order of their names.
+    """
     note = pending.note
     key = f"{pending.uid}\n{pending.version}\n{note.reason}\n{note.action}\n{note.note}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_CHARACTERS]
@@ -175,7 +183,7 @@ def _suffix(pending: PendingEvent) -> str:
 
 
 def _shortened(text: str) -> str:
-    """At most 1,024 bytes of UTF-8, no character cut."""
+    """Return at most 1,024 bytes of UTF-8. No character is cut."""
     data = text.encode()
     if len(data) <= _NOTE_BYTES:
         return text

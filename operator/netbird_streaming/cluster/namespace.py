@@ -1,4 +1,4 @@
-"""The operator's own namespace, where nobody named it."""
+"""Default of the operator's own namespace."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +17,9 @@ _contexts: Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]] = list_kub
 
 
 def own_namespace(environment: Mapping[str, str], pod_file: Path = POD_FILE, *, context: str | None = None) -> str:
-    """Find it where `load_configuration` finds the API server: in the pod, else in the kubeconfig's current context.
+    """Return the namespace of the pod, or else that of the kubeconfig's context.
+
+    The choice between them is that of `load_configuration`.
 
     Args:
         environment: The process's environment.
@@ -25,7 +27,7 @@ def own_namespace(environment: Mapping[str, str], pod_file: Path = POD_FILE, *, 
         context: A context of the kubeconfig, instead of its current one and of the pod.
 
     Raises:
-        WaitError: What should name it can't be read.
+        WaitError: The file of the pod, or the kubeconfig, can't be read.
     """
     files = environment.get("KUBECONFIG")
     in_cluster = is_in_cluster(environment, context)

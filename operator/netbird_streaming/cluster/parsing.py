@@ -1,4 +1,4 @@
-"""From the objects of the Kubernetes API to our models, once, at the boundary."""
+"""Parsing of objects of the Kubernetes API into models, once, at the boundary."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _FIELDS_NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of our kinds: its model, its name in URLs and RBAC, and whether its objects have a namespace."""
+    """Kind of the operator: its model, its name in URLs and RBAC, and whether its objects have a namespace."""
 
     model: type[Resource]
     plural: str
@@ -41,10 +41,11 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 def parse(raw: Mapping[str, Any]) -> Resource:
-    """The resource that an object of the API is.
+    """Return the resource that an object of the API describes.
 
     Raises:
-        EditError: It is none of ours, or a field is not as this version expects; the message names fields, no values.
+        EditError: The kind is not one of the operator's, or a field has an unexpected form. The message names fields,
+            no values.
     """
     kind = KINDS.get(str(raw.get("kind")))
     if kind is None:
@@ -57,7 +58,7 @@ def parse(raw: Mapping[str, Any]) -> Resource:
 
 
 def _without_annotations(resource: Resource) -> Resource:
-    """Return the resource without annotations that mean nothing here: all of them may have 256 KiB."""
+    """Return the resource without the annotations that the operator ignores. They may have 256 KiB."""
     if not resource.metadata.annotations:
         return resource
     request = resource.metadata.reconcile_request
@@ -66,7 +67,7 @@ def _without_annotations(resource: Resource) -> Resource:
 
 
 def object_key(raw: Mapping[str, Any]) -> ObjectKey:
-    """What an object calls itself; empty names where it does not say."""
+    """Return the key of an object. Absent names are empty."""
     metadata = raw.get("metadata")
     names: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
     namespace = names.get("namespace")
@@ -74,14 +75,14 @@ def object_key(raw: Mapping[str, Any]) -> ObjectKey:
 
 
 def object_version(raw: Mapping[str, Any]) -> tuple[ObjectKey, str, str]:
-    """Which object it is, its uid, and which version of it."""
+    """Return the key of an object, its uid and its version."""
     metadata = raw.get("metadata")
     names: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
     return object_key(raw), str(names.get("uid")), str(names.get("resourceVersion"))
 
 
 def _fields(error: ValidationError, model: type[Resource]) -> str:
-    """The paths that an error names, without its inputs: a key of a map is the user's text, so it becomes `*`."""
+    """Return the paths in an error, without its inputs. A key of a map is the user's text and becomes `*`."""
     known = _field_names(model)
     paths: dict[str, None] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
@@ -93,7 +94,7 @@ def _fields(error: ValidationError, model: type[Resource]) -> str:
 
 @cache
 def _field_names(model: type[Resource]) -> frozenset[str]:
-    """All names that the model's fields and those of what it holds have in YAML."""
+    """Return the YAML names of all fields of the model and of the models in it."""
     schema = model.model_json_schema(by_alias=True)
     return frozenset(
         name for part in (schema, *schema.get("$defs", {}).values()) for name in part.get("properties", {})

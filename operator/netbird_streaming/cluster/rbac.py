@@ -1,4 +1,7 @@
-"""Which rights we have, asked before kopf starts: one namespace without its Role would end it for all of them."""
+"""Review of the operator's rights, before kopf starts.
+
+A namespace without its Role would end kopf for all namespaces.
+"""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,14 +32,19 @@ class Permission:
     name: str | None = None
 
     def __str__(self) -> str:
-        """Return the right as a person would ask for it."""
+        """Return the right in words."""
         kind = f"{self.resource}.{self.group}" if self.group else self.resource
         kind = f"{kind} {self.name}" if self.name else kind
         return f"{self.verb} {kind} in {f'namespace {self.namespace}' if self.namespace else 'the whole cluster'}"
 
 
 def watch_permissions(namespaces: Sequence[str] | None, *, cluster_kinds: bool = True) -> tuple[Permission, ...]:
-    """What is needed to watch our kinds in these namespaces, or in the whole cluster; those without one if wanted."""
+    """Return the rights to watch the operator's kinds in some namespaces, or in the whole cluster.
+
+    Args:
+        namespaces: The watched namespaces. None means the whole cluster.
+        cluster_kinds: Whether the kinds without a namespace are watched.
+    """
     scopes: tuple[str | None, ...] = (None,) if namespaces is None else tuple(namespaces)
     return tuple(
         Permission(verb, GROUP, kind.plural, namespace)
@@ -48,7 +56,7 @@ def watch_permissions(namespaces: Sequence[str] | None, *, cluster_kinds: bool =
 
 
 def secret_permissions(namespaces: Sequence[str] | None) -> tuple[Permission, ...]:
-    """What is needed to watch the metadata of Secrets."""
+    """Return the rights to watch the metadata of Secrets."""
     scopes: tuple[str | None, ...] = (None,) if namespaces is None else tuple(namespaces)
     return tuple(Permission(verb, "", "secrets", namespace) for namespace in scopes for verb in _WATCHING)
 
@@ -101,7 +109,7 @@ def _kind_permissions(scope: PermissionScope, namespaces: Sequence[str | None]) 
 async def missing_permissions(
     client: KubernetesClient, permissions: Iterable[Permission], user: str | None = None
 ) -> tuple[Permission, ...]:
-    """Those of the rights that we do not have, in order; with `user`, those that this user does not have.
+    """Return the rights that the operator lacks, in order. With `user`, return those that this user lacks.
 
     Raises:
         OperatorError: The API server refuses, or can't be reached.

@@ -1,7 +1,7 @@
-"""Our own kinds and what they refer to, read and written with as few requests as there can be.
+"""Reads and writes of the operator's kinds and the objects that they refer to, with few requests.
 
-Every write is a JSON merge patch that carries `metadata.resourceVersion`, which makes it a compare-and-swap; a uid
-would be ignored on `/status`.
+Every write is a JSON merge patch with `metadata.resourceVersion`, which makes it a compare-and-swap. The API server
+would ignore a uid on `/status`.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _PIECE: Final = 10
 """Objects, at some 0.15 ms each."""
 _LONGEST_NAME: Final = 253
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-# Strict: a CRD older than this operator must refuse a field of its status, not drop an intent in silence.
+# Strict: an older CRD must refuse an unknown field of the status, and not drop an intent silently.
 _WRITE_QUERY: Final = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 
 R = TypeVar("R", bound=Resource)
@@ -39,7 +39,15 @@ logger = logging.getLogger(__name__)
 
 
 class Resources:
-    """The `Cluster` port. Every method raises a branch of `OperatorError` and nothing else."""
+    """Implementation of the `Cluster` port. Every method raises a branch of `OperatorError` and nothing else.
+
+    Args:
+        client: The client of the API server.
+        publisher: The publisher of Events.
+        namespaces: The watched namespaces. None means all.
+        cluster_kinds: Whether the kinds without a namespace are watched. If not, no request lists them.
+        guard: Called immediately before each write. Raises if this process may no longer act.
+    """
 
     def __init__(
         self,
@@ -50,15 +58,6 @@ class Resources:
         cluster_kinds: bool = True,
         guard: Callable[[], None] | None = None,
     ) -> None:
-        """Take the connection and what depends on the installation.
-
-        Args:
-            client: The connection.
-            publisher: Publishes Events.
-            namespaces: The watched namespaces; None for all.
-            cluster_kinds: Whether the kinds without a namespace are watched; else no request asks for them all.
-            guard: Called at the last moment before each write; raises when this process may no longer act.
-        """
         self._client = client
         self._publisher = publisher
         self._namespaces = None if namespaces is None else tuple(namespaces)
@@ -67,13 +66,13 @@ class Resources:
         self._unreadable: dict[ObjectKey, str] = {}
 
     async def read(self, key: ObjectKey) -> Resource | None:
-        """The object as it is now (a consistent read), or None; raises `EditError` where it can't be parsed."""
+        """Return the current object (a consistent read), or None. Raises `EditError` if it can't be parsed."""
         path = _path(key.kind, key.namespace, key.name)
         raw = await self._find(Request(_subject(key), path))
         return None if raw is None else parse(raw)
 
     def scopes(self, kind: str) -> Sequence[str | None]:
-        """The namespaces in which this kind is listed; None is one list of the whole cluster."""
+        """Return the namespaces in which this kind is listed. None is one list of the whole cluster."""
         if not KINDS[kind].namespaced:
             return (None,) if self._cluster_kinds else ()
         return (None,) if self._namespaces is None else self._namespaces
@@ -85,16 +84,16 @@ class Resources:
         is_newer: Callable[[ObjectKey, str, str], bool],
         handle: Callable[[Resource], None],
     ) -> str:
-        """List one kind in one namespace, or in the whole cluster, consistently; return the version of the list.
+        """List a kind in a namespace or in the whole cluster, consistently. Return the version of the list.
 
         Args:
-            kind: One of ours.
+            kind: One of the operator's kinds.
             namespace: One of the `scopes` of the kind.
-            is_newer: Asked of each object, by its uid and version: whether it is worth parsing.
-            handle: Handed each that is, if it can be read.
+            is_newer: Called with the key, uid and version of each object. Returns whether to parse the object.
+            handle: Called with each parsed object.
 
         Raises:
-            OperatorError: What was seen by then is not all.
+            OperatorError: The list failed. The objects handled before are not all.
         """
         subject, version = f"the list of {kind}" + (f" of namespace {namespace}" if namespace else ""), ""
         async with aclosing(self._pages(subject, _path(kind, namespace))) as pages:
@@ -106,14 +105,14 @@ class Resources:
         return version
 
     async def add_finalizer(self, resource: R) -> R:
-        """Put our finalizer beside the others'; no request where it is there."""
+        """Add the operator's finalizer and keep the others. If it is present, no request is sent."""
         if resource.has_finalizer:
             return resource
         raw = await self._patch(resource, {"metadata": {"finalizers": [*resource.metadata.finalizers, FINALIZER]}})
         return cast("R", parse(raw))
 
     async def remove_finalizer(self, resource: Resource) -> None:
-        """Take our finalizer away and leave the others'; fine where the object is gone."""
+        """Remove the operator's finalizer and keep the others. An object that is gone is no error."""
         if not resource.has_finalizer:
             return
         others = [entry for entry in resource.metadata.finalizers if entry != FINALIZER]
@@ -123,15 +122,15 @@ class Resources:
             return
 
     async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
-        """Make `status` the resource's status, by a merge patch of what differs; no request where nothing does."""
+        """Write the status of a resource, by a merge patch of the differences. Without one, no request is sent."""
         return await self._write_status(resource, resource.status, status)
 
     async def write_connection_status(self, resource: Connection, status: ConnectionStatus) -> Connection:
-        """Make `status` the connection's status, in the same way."""
+        """Write the status of a connection, in the same way."""
         return await self._write_status(resource, resource.status, status)
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """The decoded data of a Secret, or None where there is none."""
+        """Return the decoded data of a Secret, or None if there is no such Secret."""
         raw = await self._find_named(namespace, "Secret", name)
         subject = f"Secret {namespace}/{name}"
         try:
@@ -140,7 +139,7 @@ class Resources:
             raise to_operator_error(error, subject, write=False) from None
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
-        """The data of a ConfigMap, or None where there is none."""
+        """Return the data of a ConfigMap, or None if there is no such ConfigMap."""
         raw = await self._find_named(namespace, "ConfigMap", name)
         return None if raw is None else _data(raw, f"ConfigMap {namespace}/{name}")
 
@@ -153,17 +152,17 @@ class Resources:
         return str(_object(raw, "metadata", f"Lease {namespace}/{name}").get("resourceVersion") or "")
 
     async def namespace_labels(self, name: str) -> Mapping[str, str]:
-        """The labels of a namespace; raises `ObjectGoneError` where there is none, since no labels would match."""
+        """Return the labels of a namespace. Raises `ObjectGoneError` if there is none, since no labels would match."""
         subject = f"Namespace {name}"
         raw = await self._client.call(Request(subject, f"/api/v1/namespaces/{name}"))
         return _texts(_object(raw, "metadata", subject), "labels", subject)
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
-        """Hand over Events, to be published soon: nothing waits for it, failing to is logged and never raised."""
+        """Queue Events, to be published soon. Failures are logged and never raised."""
         self._publisher.publish(resource, notes)
 
     async def _write_status(self, resource: R, old: Status | ConnectionStatus, new: Status | ConnectionStatus) -> R:
-        # A merge patch writes a list whole: others' conditions go with ours, as they are in this version.
+        # A merge patch replaces a list: it includes the conditions of other controllers, as in this version.
         whole = new.model_copy(update={"conditions": _with_others(resource, new.conditions, old.conditions)})
         changes = merge_patch(document(old), document(whole))
         if not changes:
@@ -178,7 +177,7 @@ class Resources:
         return await self._client.call(request, guard=self._guard)
 
     async def _pages(self, subject: str, path: str) -> AsyncGenerator[Json, None]:
-        """Each page, while the API server makes the next one: it takes as long as reading one."""
+        """Yield each page while the API server prepares the next one. That takes as long as to read a page."""
         token = ""
         asked = self._ask(subject, path, token)
         try:
@@ -212,7 +211,7 @@ class Resources:
         seen(resource)
 
     async def _find_named(self, namespace: str, kind: str, name: str) -> Json | None:
-        """An object of the core group; one with an impossible name, which would be another path, is not there."""
+        """Return an object of the core group, or None. An invalid name would be another path, and is never found."""
         if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
             return None
         path = f"/api/v1/namespaces/{namespace}/{kind.lower()}s/{name}"
@@ -226,7 +225,7 @@ class Resources:
 
 
 def _with_others(resource: Resource, ours: tuple[Condition, ...], old: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Our conditions and those of other controllers, as far as the schema has room: ours always fit."""
+    """Return the operator's conditions and, as far as the schema has room, those of other controllers."""
     theirs = others(old)
     room = MAX_CONDITIONS - len(ours)
     if len(theirs) > room:
@@ -236,7 +235,7 @@ def _with_others(resource: Resource, ours: tuple[Condition, ...], old: tuple[Con
 
 
 def _object(raw: Json, name: str, subject: str) -> Json:
-    """An object's part that is an object; empty where it is absent. Raises for whatever else a proxy may answer."""
+    """Return a part of an object that is an object, empty if absent. Raises for any other type."""
     part = raw.get(name) or {}
     if not isinstance(part, dict):
         raise to_operator_error(TypeError(), subject, write=False)

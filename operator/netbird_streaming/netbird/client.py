@@ -1,4 +1,4 @@
-"""The five operations of the NetBird API, and the account: budget, paths, repetition, and what each answer means."""
+"""Client of the NetBird API: rate limit, path discovery, retries of reads, and the meaning of each response."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -39,9 +39,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_LIST: Final = 16 * 2**20
-"""Bytes; an integration takes about 300, so this is fifty thousand of them."""
+"""Bytes. An integration takes about 300, so this is fifty thousand of them."""
 PAUSES: Final = (0.25, 0.5)
-"""Seconds, give or take half, before each repetition of a read; a write is never repeated."""
+"""Seconds before each retry of a read, plus or minus half. A write is never repeated here."""
 
 _ONCE: Final = frozenset({Operation.USER, Operation.TOKENS})
 """Reads that can wait until the next day."""
@@ -50,7 +50,7 @@ _METHODS: Final = {Operation.CREATE: "POST", Operation.UPDATE: "PUT", Operation.
 
 @dataclass(frozen=True, slots=True)
 class CallMetric:
-    """One request that was sent, for metrics: its status, or what kept the answer away; times in seconds."""
+    """Request that was sent, for metrics: its status or its transport failure. Times are in seconds."""
 
     operation: Operation
     outcome: int | TransportFailure
@@ -59,19 +59,19 @@ class CallMetric:
 
 
 def ignore_call(_: CallMetric) -> None:
-    """Hear of a request and do nothing."""
+    """Ignore a request."""
 
 
 def ignore_outcome(_: Call, __: str, ___: Response | NoResponse) -> None:
-    """Inspect nothing."""
+    """Ignore a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """What all clients of a process share.
+    """Settings that all clients of a process share.
 
-    `guard` raises `LeaseLostError` when this process may no longer act; `observe` hears of each request.
-    `inspect` is called with each answer and the path that was asked, before the answer is parsed.
+    `guard` raises `LeaseLostError` if this process may no longer act. `observe` is called with each request. `inspect`
+    is called with each response and the path of its request, before the response is parsed.
     """
 
     clock: Clock
@@ -84,7 +84,7 @@ class ClientContext:
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """What a client shares with all others, and with some: those of one token, of one server, of one CA bundle."""
+    """Objects that clients share: all clients, those of a token, of a server, or of a CA bundle."""
 
     bodies: Bodies
     rate_limiters: RateLimiters
@@ -93,10 +93,12 @@ class SharedResources:
 
 
 class NetBirdClient:
-    """The API of one endpoint. Every method raises a branch of `OperatorError` and nothing else."""
+    """Client of one endpoint. Every method raises a branch of `OperatorError` and nothing else.
+
+    Nothing is checked or sent before the first call.
+    """
 
     def __init__(self, endpoint: Endpoint, limit: RateLimit, context: ClientContext, shared: SharedResources) -> None:
-        """Make a client; nothing is checked or sent before the first call."""
         self._endpoint = endpoint
         self._limit = limit
         self._context = context
@@ -106,12 +108,12 @@ class NetBirdClient:
 
     @property
     def path_family(self) -> PathFamily | None:
-        """The family that answered, once one has."""
+        """Return the path family that the server has proven to offer, or None."""
         return self._paths.proven
 
     @property
     def rate_limit_state(self) -> RateLimitState:
-        """What of the token's budget is left, for all clients of the token together."""
+        """Return how many requests the rate limit allows now, for all clients of the token together."""
         return self._rate_limiter().state
 
     def wait(self, priority: Priority, depth: int) -> float:
@@ -119,17 +121,17 @@ class NetBirdClient:
         return self._rate_limiter().wait(priority, depth)
 
     async def slot(self, applicant: Applicant) -> Slot:
-        """Wait for the rate limit; the request is sent later by the client that `holding` returns."""
+        """Wait for the rate limit. The client that `holding` returns sends the request later."""
         return await self._rate_limiter().slot(applicant)
 
     def holding(self, slot: Slot) -> Self:
-        """Return the same client; its next request uses the slot."""
+        """Return a copy of this client whose next request uses the slot."""
         client = copy(self)
         client._slot = slot  # noqa: SLF001  # of the same class
         return client
 
     async def list_integrations(self, priority: Priority) -> Listing:
-        """All integrations of the account, with the server's time of that answer."""
+        """Return all integrations of the account, and the server's time of that response."""
         call, items = Call(Operation.LIST), []
         with self._bodies.body() as body:
             family, response = await self._request(Attempt(call, None, priority, body))
@@ -139,7 +141,7 @@ class NetBirdClient:
         return Listing(tuple(items), responses.parse_date(response.date))
 
     async def get(self, integration_id: int, priority: Priority) -> Integration:
-        """One integration; may be thin. Raises `NotFoundError` on a JSON 404."""
+        """Return one integration, possibly without its configuration. Raises `NotFoundError` on a JSON 404."""
         call = Call(Operation.GET, integration_id)
         return await self._request_and_parse(
             call, None, priority, lambda body: codec.parse_integration(body, integration_id)
@@ -151,34 +153,34 @@ class NetBirdClient:
         return await self._request_and_parse(Call(Operation.CREATE), body, priority, codec.parse_integration)
 
     async def update(self, integration_id: int, request: IntegrationRequest, priority: Priority) -> Integration:
-        """Replace the configuration; the answer may show the old values. Raises `NotFoundError` on a JSON 404."""
+        """Replace the configuration. The response may show the old values. Raises `NotFoundError` on a JSON 404."""
         call, sent = Call(Operation.UPDATE, integration_id), codec.encode_request(request)
         return await self._request_and_parse(
             call, sent, priority, lambda body: codec.parse_integration(body, integration_id)
         )
 
     async def delete(self, integration_id: int, priority: Priority) -> None:
-        """Delete. Raises `NotFoundError` on a JSON 404."""
+        """Delete an integration. Raises `NotFoundError` on a JSON 404."""
         await self._request_and_parse(Call(Operation.DELETE, integration_id), None, priority, codec.check_deletion)
 
     async def account_id(self, priority: Priority) -> str:
-        """The account's id by `GET /api/accounts`; raises where the server or the token does not answer it."""
+        """Return the account's id by `GET /api/accounts`. Raises if the server or the token does not allow it."""
         return await self._request_and_parse(Call(Operation.ACCOUNT), None, priority, codec.parse_account_id)
 
     async def token_expiry(self, priority: Priority) -> datetime | None:
-        """Return when the personal access token in use expires; None if NetBird's answers do not tell."""
+        """Return when the personal access token in use expires. None means that NetBird does not report it."""
         user_id = await self._request_and_parse(Call(Operation.USER), None, priority, codec.parse_user_id)
         call = Call(Operation.TOKENS, user_id=user_id)
         return expiry_of(await self._request_and_parse(call, None, priority, codec.parse_tokens))
 
     async def tenants(self, priority: Priority) -> tuple[str, ...]:
-        """Return the ids of the tenants of a managed service provider; raises if the token is of none."""
+        """Return the ids of the tenants of a managed service provider. Raises if the token belongs to none."""
         return await self._request_and_parse(Call(Operation.TENANTS), None, priority, codec.parse_tenants)
 
     async def _request_and_parse(
         self, call: Call, body: bytes | None, priority: Priority, parse: Callable[[Encoded], T]
     ) -> T:
-        """Ask, and parse the answer."""
+        """Send a request and parse the response."""
         with self._bodies.body() as answered:
             family, response = await self._request(Attempt(call, body, priority, answered))
             with self._parsing(call, family):
@@ -186,7 +188,7 @@ class NetBirdClient:
 
     @contextmanager
     def _parsing(self, call: Call, family: PathFamily | None) -> Iterator[None]:
-        """While the block parses an answer: one that can be read proves the path, for another it raises."""
+        """Convert the errors of the block, which parses a response. A readable response proves the path family."""
         try:
             yield
         except codec.UnreadableError as problem:
@@ -195,7 +197,7 @@ class NetBirdClient:
             self._paths.prove(family)
 
     async def _request(self, attempt: "Attempt") -> tuple[PathFamily | None, Response]:
-        """Send, by either family, reads repeatedly; raises what an answer means that is no success."""
+        """Send by either path family, and retry reads. Raises the error of a response that is no success."""
         call = attempt.call
         family, outcome = await self._send_with_fallback(attempt)
         for pause in PAUSES:
@@ -208,10 +210,10 @@ class NetBirdClient:
         return family, outcome
 
     async def _failure(self, attempt: "Attempt", outcome: Response | NoResponse) -> OperatorError:
-        """Return what a failed request means.
+        """Return the error of a failed request.
 
-        A server without a licence answers 404 before it looks at the token, so that a wrong token looks like a missing
-        licence. `GET /api/accounts` tells them apart; it is asked once.
+        A server without a licence answers 404 before it checks the token, so a wrong token resembles a missing licence.
+        One `GET /api/accounts` distinguishes them.
         """
         now, call = self._context.clock.now(), attempt.call
         problem = responses.to_operator_error(call, outcome, now)
@@ -227,7 +229,7 @@ class NetBirdClient:
         return responses.token_rejected(call) if self._paths.is_token_rejected else problem
 
     async def _send_with_fallback(self, attempt: "Attempt") -> tuple[PathFamily | None, Response | NoResponse]:
-        """Try the likelier path, and the other where a 404 leaves it open; a 404 proves that nothing was done."""
+        """Try the likelier path, and the other one after a 404 that proves nothing. A 404 applies no write."""
         if attempt.call.path is not None:
             return None, await self._send(attempt, attempt.call.path)
         family, other = self._paths.order
@@ -246,7 +248,7 @@ class NetBirdClient:
         return family, chosen
 
     async def _send(self, attempt: "Attempt", path: str) -> Response | NoResponse:
-        """Wait for the budget, then send once."""
+        """Wait for the rate limit, then send once."""
         prepared = self._prepared(attempt, path)
         clock, rate_limiter = self._context.clock, self._rate_limiter()
         asked = clock.monotonic() - self._waited()
@@ -267,14 +269,14 @@ class NetBirdClient:
         return outcome
 
     def _waited(self) -> float:
-        """Return how long the slot was waited for, once."""
+        """Return the seconds that the slot waited. Later calls return 0."""
         if self._slot is None:
             return 0.0
         waited, self._slot.waited = self._slot.waited, 0.0
         return waited
 
     def _update_rate_limiter(self, rate_limiter: RateLimiter, response: Response) -> None:
-        """What the answer says of the token's budget."""
+        """Apply a response to the rate limiter of the token."""
         asked = responses.retry_after(response, self._context.clock.now())
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             rate_limiter.on_too_many_requests(asked)
@@ -287,7 +289,7 @@ class NetBirdClient:
         return self._rate_limiters.get(self._endpoint.url, self._endpoint.token, self._limit)
 
     def _prepared(self, attempt: "Attempt", path: str) -> PreparedRequest:
-        """Build the request. Raises `WaitError` for a connection of which none can be built."""
+        """Build the request. Raises `WaitError` for a connection whose settings allow none."""
         operation, headers = attempt.call.operation, headers_for(self._endpoint, self._context.user_agent)
         if attempt.body is not None:
             headers["Content-Type"] = "application/json"
@@ -304,7 +306,7 @@ class NetBirdClient:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is to be sent, by whichever path; `response` takes the body of what is answered."""
+    """Request before the choice of a path family. `answer` takes the body of the response."""
 
     call: Call
     body: bytes | None
@@ -317,7 +319,7 @@ class Attempt:
 
 
 def _is_worth_repeating(call: Call, outcome: Response | NoResponse) -> bool:
-    """A read whose connection broke, or that a server failed on without saying when to come again."""
+    """Return whether to retry: a read whose connection broke, or that failed without a `Retry-After`."""
     if call.operation.is_write or call.operation in _ONCE:
         return False
     if isinstance(outcome, NoResponse):

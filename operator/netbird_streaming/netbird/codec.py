@@ -1,11 +1,11 @@
-"""NetBird's JSON: what is sent, and what an answer must be to be believed.
+"""Encoding and parsing of NetBird's JSON.
 
-Everything is parsed here, once. A body that can't be believed raises `UnreadableError`, whose message tells the place
-and the shape and never a value: a configuration can hold secrets. The bodies are those of the vendor's API reference; a
-field that nobody knows is left alone, and nothing is kept of it.
+Each body is parsed here, once. An invalid body raises `UnreadableError`. Its message names the place and the shape, and
+never a value: a configuration can hold secrets. The bodies are those of the vendor's API reference. Unknown fields are
+ignored, and nothing of them is kept.
 
-Whoever may create a connection chooses the server, so what is kept of an answer has limits of its own, however large
-the answer may be.
+A user who may create a connection chooses the server. So the data that is kept of a response has limits, whatever the
+size of the response.
 """
 
 import json
@@ -22,41 +22,41 @@ from netbird_streaming.core.netbird.types import UNKNOWN_ID, AccessToken, Integr
 from netbird_streaming.netbird.json_list import Encoded, TooLargeError, is_list, pieces
 
 MAX_ITEMS: Final = 20_000
-"""Integrations of one LIST: twice as many as this operator is made for."""
+"""Integrations of one LIST: twice as many as the operator is designed for."""
 MAX_ELEMENT: Final = 256 * 1024
-"""Bytes of one integration: four times the largest configuration that is sent, because JSON may escape characters."""
+"""Bytes of one integration: four times the largest configuration that is sent, since JSON may escape characters."""
 MAX_KEPT: Final = 4 * 2**20
-"""Bytes of memory for the texts of one LIST: each one that differs from the others, as Python keeps it."""
+"""Bytes of memory for the distinct texts of one LIST, as Python keeps them."""
 
 MAX_ID: Final = 2**63 - 1
-"""An id is a 64-bit integer (the vendor's OpenAPI); 0 is what a Go server writes for none."""
+"""An id is a 64-bit integer (the vendor's OpenAPI). A Go server writes 0 for none."""
 
 MAX_TEXT: Final = 256
-"""Of an account's id, a platform, a time: what ends up in a status must fit into it."""
+"""Characters of an account's id, a platform or a time. These values must fit into a status."""
 
 _KEPT: Final = tuple(dict.fromkeys(key for keys in COMPARABLE.values() for key in keys))
-"""Nothing else of a configuration is ever looked at; the rest are secrets, and what nobody knows."""
+"""The keys of a configuration that are read. The others are secrets or unknown."""
 _NOT_JSON: Final = "it is not JSON"
 _JSON_NAMES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
 
 
 class UnreadableError(ValueError):
-    """A body that is not what the reference promises; the message holds no value of it."""
+    """Body that differs from the API reference. The message holds no value of it."""
 
 
 class _TooMuchError(UnreadableError):
-    """A LIST that exceeds a limit: there is no use in reading on."""
+    """LIST that exceeds a limit. The rest of it is not read."""
 
 
 class _Interner:
-    """Each text of an answer, once: those that are equal become one, which keeps a LIST small."""
+    """Store that keeps equal texts of a response once, so that a LIST needs little memory."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
         self._bytes = 0
 
     def intern(self, text: str) -> str:
-        """Give the first that was equal; raises `UnreadableError` for half of a surrogate pair, which can't be sent."""
+        """Return the first equal text. Raises `UnreadableError` for half of a surrogate pair, which can't be sent."""
         known = self._known.get(text)
         if known is not None:
             return known
@@ -73,16 +73,16 @@ class _Interner:
 
 
 def encode_request(request: IntegrationRequest) -> bytes:
-    """The body of a POST or PUT; escaped, so that any text can be sent."""
+    """Return the body of a POST or PUT, escaped, so that any text can be sent."""
     body = {"platform": request.platform, "config": dict(request.config), "enabled": request.enabled}
     return json.dumps(body, separators=(",", ":")).encode("ascii")
 
 
 def parse_listing(body: Encoded) -> Iterator[list[Integration]]:
-    """Yield the integrations of a LIST as they are read, some at a time; `null` is an empty LIST.
+    """Yield the integrations of a LIST in pieces, as they are read. `null` is an empty LIST.
 
-    An element that can't be read is yielded as an `Integration` with `unreadable` set, and without an id if that can't
-    be read either. Broken JSON makes the whole LIST unreadable, and so does one that exceeds a limit.
+    An element that can't be read is yielded as an `Integration` with `unreadable` set, and without an id if the id
+    can't be read either. Broken JSON makes the whole LIST unreadable. So does a LIST that exceeds a limit.
     """
     if not is_list(body):
         parsed = _parse(body if len(body) <= MAX_ELEMENT else b"")
@@ -115,7 +115,7 @@ def _pieces(body: Encoded) -> Iterator[list[object]]:
 
 
 def parse_integration(body: Encoded, expected_id: int | None = None) -> Integration:
-    """One integration, thin or whole; of another id than the expected one it is not believed."""
+    """Return one integration, with or without its configuration. Raises if its id is not the expected one."""
     item = _integration(_parse(body), _Interner())
     if expected_id is not None and item.id != expected_id:
         message = "it is about another integration"
@@ -124,7 +124,7 @@ def parse_integration(body: Encoded, expected_id: int | None = None) -> Integrat
 
 
 def parse_account_id(body: Encoded) -> str:
-    """The id of the one account that `GET /api/accounts` lists."""
+    """Return the id of the one account that `GET /api/accounts` lists."""
     parsed = _parse(body)
     if not isinstance(parsed, list) or len(parsed) != 1 or not isinstance(parsed[0], dict):
         message = "a list of exactly one account was expected"
@@ -147,7 +147,7 @@ def parse_user_id(body: Encoded) -> str:
 
 
 def parse_tokens(body: Encoded) -> tuple[AccessToken, ...]:
-    """Return the tokens that `GET /api/users/{id}/tokens` lists; `null` is an empty list."""
+    """Return the tokens that `GET /api/users/{id}/tokens` lists. `null` is an empty list."""
     parsed = _parse(body)
     return tuple(_token(item) for item in _list_of_objects(parsed))
 
@@ -178,7 +178,7 @@ def _token(item: Mapping[str, object]) -> AccessToken:
 
 
 def _moment(item: Mapping[str, object], key: str) -> datetime | None:
-    """Return a field's time in UTC; None if there is none, or if it is out of range."""
+    """Return a field's time in UTC, or None if it is absent or out of range."""
     moment = parse_time(_text(item, key, _Interner()))
     try:
         return None if moment is None else moment.astimezone(UTC)
@@ -187,7 +187,7 @@ def _moment(item: Mapping[str, object], key: str) -> datetime | None:
 
 
 def check_deletion(body: Encoded) -> None:
-    """A deletion is answered by `{}`, or by nothing; a page of HTML deleted nothing."""
+    """Check the response to a deletion: `{}` or an empty body. A page of HTML deleted nothing."""
     parsed = _parse(body) if body.strip() else None
     if parsed is not None and not isinstance(parsed, dict):
         message = f"an object was expected, not {_shape(parsed)}"
@@ -195,15 +195,18 @@ def check_deletion(body: Encoded) -> None:
 
 
 def is_json_object(body: Encoded) -> bool:
-    """Whether it is an answer of the API, which writes `{"message": …, "code": …}`, and no router's or proxy's page."""
+    """Return whether the body is an object, as the API writes it, and no page of a router or a proxy.
+
+    The API writes `{"message": …, "code": …}`.
+    """
     try:
         return isinstance(_parse(body), dict)
     except UnreadableError:
         return False
 
 
-def _parse(body: Encoded) -> Any:  # noqa: ANN401  # JSON can be anything until it has been looked at
-    """Raises for what is not JSON, nested deeply or not UTF-8."""
+def _parse(body: Encoded) -> Any:  # noqa: ANN401  # JSON can have any type before it is checked
+    """Return the parsed JSON. Raises for a body that is not JSON, is nested too deeply or is not UTF-8."""
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -211,7 +214,7 @@ def _parse(body: Encoded) -> Any:  # noqa: ANN401  # JSON can be anything until 
 
 
 def _listed(item: object, texts: "_Interner") -> Integration:
-    """Return an element of a LIST, or what can be known of one that can't be read."""
+    """Return an element of a LIST. Of an element that can't be read, return the readable part."""
     try:
         return _integration(item, texts)
     except _TooMuchError:
@@ -256,7 +259,7 @@ def _integration(item: object, texts: "_Interner") -> Integration:
 
 
 def _text(item: Mapping[str, object], key: str, texts: "_Interner") -> str | None:
-    """A field's text; an empty one is what a Go server writes for none."""
+    """Return a field's text, or None. A Go server writes an empty text for none."""
     value = item.get(key)
     if value is not None and not isinstance(value, str):
         message = f"{key} is {_shape(value)}"
@@ -271,13 +274,13 @@ def _text(item: Mapping[str, object], key: str, texts: "_Interner") -> str | Non
 
 
 def _time(item: Mapping[str, object], key: str, texts: "_Interner") -> str | None:
-    """Return a field's time in a form that a status accepts; one that cannot be read counts as absent."""
+    """Return a field's time in a form that a status accepts. A time that can't be read counts as absent."""
     text = _text(item, key, texts)
     return None if text is None else as_rfc_3339(text)
 
 
 def _config(config: dict[str, Any], texts: "_Interner") -> dict[str, str]:
-    """The values that can be compared, each a string; what some server has decoded already is encoded again."""
+    """Return the values that can be compared, as strings. A value that a server has decoded is encoded again."""
     return {key: texts.intern(_as_string(config[key])) for key in _KEPT if config.get(key) is not None}
 
 

@@ -1,9 +1,9 @@
-"""The requests that a token may make: a bucket that is shared by all who use one API token.
+"""Rate limiter: a token bucket that all clients of one API token share.
 
-NetBird counts requests by token, over all tenants together (see `x/time/rate`, which its server uses): a bucket of
-`burst` requests that refills by `requestsPerMinute`. Ours never holds more than what the server's will hold once all
-requests on their way have arrived: a server's full bucket does not refill, and it may be full until the first of them
-is there. So ours fills up to the burst less those on their way, and no further.
+NetBird counts requests per token, over all tenants together. Its server uses `x/time/rate`: a bucket of `burst`
+requests that refills by `requestsPerMinute`. This bucket never holds more than the server's bucket holds once all
+requests in flight have arrived. A full bucket of the server does not refill, and it may be full until the first of
+these requests arrives. So this bucket refills up to the burst minus the requests in flight.
 """
 
 import asyncio
@@ -21,27 +21,27 @@ from netbird_streaming.netbird.follow_ups import FollowUps
 from netbird_streaming.reasons import Reason
 
 MAX_WAIT: Final = 60.0
-"""Seconds of a pause that are waited out in place; a longer one is an error, so that the resource can say so."""
+"""Seconds of a pause for which a request waits. A longer pause is an error, so that the status reports it."""
 MAX_PAUSE: Final = 600.0
-"""A server that asks for more is asked again after this, in case it was a mistake."""
+"""Seconds. A longer `Retry-After` is shortened to this, since it may be a mistake."""
 MIN_PAUSE: Final = 1.0
 SHARE: Final = 4
-"""One request in four goes to what has waited longest, so that no priority starves another."""
+"""One request in four goes to the longest wait, so that no priority starves another."""
 _POLL_SECONDS: Final = 1.0
-"""Seconds after which the first in line looks again whether the limit or the line changed."""
+"""Seconds after which the first waiter checks again whether the limit or the queue changed."""
 _ALMOST: Final = 1e-6
-"""What rounding may lack of a whole request; far less than the time on the way differs."""
+"""The part of a request that rounding may lose. It is far smaller than the variation of the latency."""
 
 
 class Clock(Protocol):
-    """Time, passed in so that tests and the simulation can own it."""
+    """Time, passed in so that tests and the simulation control it."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment, never backwards."""
+        """Return the seconds since an arbitrary moment. They never decrease."""
         ...
 
     def now(self) -> datetime:
-        """The wall clock's time in UTC."""
+        """Return the wall clock's time in UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -51,7 +51,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Single:
-    """One request that waits by itself."""
+    """Single request that waits for the rate limit."""
 
     priority: Priority
     follow_ups: int = 0
@@ -68,7 +68,7 @@ class _Waiter:
 
 
 class _Slot:
-    """One request that may be sent now. It counts as sent until it is given back."""
+    """Right to send one request now. It counts as used until it is given back."""
 
     def __init__(self, rate_limiter: "RateLimiter", waited: float) -> None:
         self._budget = rate_limiter
@@ -76,13 +76,16 @@ class _Slot:
         self.waited = waited
 
     def give_back(self) -> None:
-        """Return the request to the token, unless it was sent."""
+        """Return the slot to the rate limiter, unless it was used."""
         if self._is_open:
             self._is_open = False
             self._budget.took_back()
 
     def spend(self, limiter: object) -> bool:
-        """Return whether the request may be sent: once, with the token that it was taken from, and in no pause."""
+        """Use the slot and return whether the request may be sent.
+
+        It may be sent once, with the token of the slot, and not during a pause.
+        """
         if self._is_open and (limiter is not self._budget or self._budget.is_paused):
             self.give_back()
         spent, self._is_open = self._is_open, False
@@ -90,10 +93,15 @@ class _Slot:
 
 
 class RateLimiter:
-    """One token's bucket. No task of its own: whoever is first in line waits for all, so cancelling anyone is safe."""
+    """Bucket of one token. The first waiter waits for all others. There is no task, so any waiter may be cancelled.
+
+    Args:
+        limit: The rate limit.
+        clock: The clock.
+        initial_fraction: The part of the burst at the start. An earlier process may have used the rest just before.
+    """
 
     def __init__(self, limit: RateLimit, clock: Clock, initial_fraction: float) -> None:
-        """Start with a part of the burst: whoever used the token before may have spent the rest a moment ago."""
         self._clock = clock
         self._initial_fraction = initial_fraction
         self._waiters: list[_Waiter] = []
@@ -116,19 +124,19 @@ class RateLimiter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether a new budget would allow no more than this one does."""
+        """Return whether a new rate limiter would allow no more than this one."""
         self._refill()
         is_used = self._waiters or self._in_flight
         return not is_used and self._level >= min(self._initial_level, self.limit.burst)
 
     @property
     def is_paused(self) -> bool:
-        """Whether the server asked for a pause that is not over."""
+        """Return whether a pause that the server asked for is not over."""
         return self._at > self._clock.monotonic()
 
     @property
     def state(self) -> RateLimitState:
-        """What may be sent now; nothing in a pause that the server asked for."""
+        """Return how many requests may be sent now. During a pause that is none."""
         self._refill()
         return RateLimitState(0.0 if self.is_paused else max(0.0, self._level), max(self.limit.burst, 1))
 
@@ -140,17 +148,17 @@ class RateLimiter:
         return max(0.0, self._at - self._clock.monotonic()) + missing / self._rate
 
     def set_limit(self, limit: RateLimit) -> None:
-        """Take another limit; a larger burst fills up by and by."""
+        """Change the limit. A larger burst fills up gradually."""
         self._refill()
         self.limit = limit
         self._level = min(self._level, max(limit.burst, 1))
 
     @asynccontextmanager
     async def request(self, priority: Priority, slot: Slot | None = None) -> AsyncIterator[None]:
-        """Wait until one more request may be sent, unless the slot allows it; send it inside.
+        """Wait until a request may be sent, unless the slot allows it. The context sends the request.
 
         Raises:
-            RetryError: the server asked for a longer pause than is waited out.
+            RetryError: The server asked for a pause longer than `MAX_WAIT`.
         """
         if slot is None or not slot.spend(self):
             (await self.slot(_Single(priority))).spend(self)
@@ -161,10 +169,10 @@ class RateLimiter:
             self._in_flight -= 1
 
     async def slot(self, applicant: Applicant) -> Slot:
-        """Wait for one request: by priority, then first come, first served. One in `SHARE` goes to the longest wait.
+        """Wait for a slot: by priority, then first come, first served. One in `SHARE` goes to the longest wait.
 
         Raises:
-            RetryError: the server asked for a longer pause than is waited out.
+            RetryError: The server asked for a pause longer than `MAX_WAIT`.
         """
         self._serial += 1
         asked = self._clock.monotonic()
@@ -196,7 +204,7 @@ class RateLimiter:
         self._follow_ups.add(min(applicant.follow_ups, self.limit.burst // 2), self._clock.monotonic())
 
     def took_back(self) -> None:
-        """Take back a slot that was not used."""
+        """Add an unused slot to the bucket again."""
         self._in_flight -= 1
         self._refill()
         if not self.is_paused:
@@ -220,9 +228,9 @@ class RateLimiter:
             self._first().turn.set()
 
     def on_too_many_requests(self, retry_after: float | None) -> None:
-        """The server said that there were too many: nobody sends anything for as long as it asks.
+        """Pause all requests after a 429, for `retry_after` seconds.
 
-        Where it does not say how long, the pause doubles from each refusal to the next.
+        Without `retry_after`, the pause doubles with each refusal in a row.
         """
         if retry_after is not None:
             self.pause(retry_after)
@@ -231,13 +239,13 @@ class RateLimiter:
             self._refusals += 1
 
     def pause(self, seconds: float) -> None:
-        """Send nothing for some seconds, then one request, then more at the refill's pace."""
+        """Pause for some seconds, then allow one request, then more at the rate of the refill."""
         self._refill()
         until = self._clock.monotonic() + min(max(seconds, MIN_PAUSE), MAX_PAUSE)
         self._at, self._level = max(self._at, until), min(self._level, 1.0)
 
     def on_success(self) -> None:
-        """The server let a request through."""
+        """Record that the server accepted a request."""
         self._refusals = 0
 
     def _refuse_long_pause(self) -> None:
@@ -247,7 +255,7 @@ class RateLimiter:
             raise RetryError(Reason.RATE_LIMITED, message, retry_after=pause)
 
     def _refill(self) -> None:
-        """Bring the level up to now; in a pause `_at` lies ahead, and nothing is added before it."""
+        """Update the level to the current time. During a pause `_at` is in the future and nothing is added."""
         now = self._clock.monotonic()
         if now > self._at:
             room = max(self.limit.burst, 1) - self._in_flight
@@ -257,8 +265,8 @@ class RateLimiter:
     def _delay(self, applicant: Applicant) -> float:
         """Return the seconds until a request may be sent.
 
-        The LIST for new resources waits until the requests that are expected already can be sent too. So does periodic
-        work, unless it has waited longest and it is the turn of that.
+        The LIST for new resources also waits for the requests that are expected already. So does periodic work, unless
+        it has waited longest and this is the turn of the longest wait.
         """
         self._refill()
         missing = 1 - self._level
@@ -269,20 +277,24 @@ class RateLimiter:
 
 
 class RateLimiters:
-    """The budgets of all (URL, token) pairs; URLs that only look different are one."""
+    """Rate limiters of all pairs of URL and token. Equivalent URLs are one.
+
+    Args:
+        clock: The clock.
+        initial_fraction: The part of a burst, 0 to 1, that a new rate limiter holds.
+    """
 
     def __init__(self, clock: Clock, initial_fraction: float) -> None:
-        """Start without any. `initial_fraction` is the part of a burst, 0 to 1, that a new budget holds."""
         self._clock = clock
         self._initial_fraction = initial_fraction
         self._limiters: dict[tuple[str, str], RateLimiter] = {}
 
     def __len__(self) -> int:
-        """How many are kept."""
+        """Return the number of rate limiters."""
         return len(self._limiters)
 
     def get(self, url: str, token: str, limit: RateLimit) -> RateLimiter:
-        """The pair's budget; one that is not known yet starts with this limit."""
+        """Return the rate limiter of the pair. A new one starts with this limit."""
         key = _key(url, token)
         rate_limiter = self._limiters.get(key)
         if rate_limiter is None:
@@ -290,12 +302,12 @@ class RateLimiters:
         return rate_limiter
 
     def add_limit(self, url: str, token: str, limit: RateLimit) -> None:
-        """One more user of the pair: the lower of the limits holds."""
+        """Add the limit of another connection with the pair. The lower of the limits applies."""
         rate_limiter = self.get(url, token, limit)
         rate_limiter.set_limit(_lower_limit(rate_limiter.limit, limit))
 
     def set_limits(self, limits: Mapping[tuple[str, str], RateLimit]) -> None:
-        """Set the limits of all pairs in use. Another is forgotten once that frees no request."""
+        """Set the limits of all pairs in use. Another pair is forgotten once that allows no additional request."""
         wanted: dict[tuple[str, str], RateLimit] = {}
         for (url, token), limit in limits.items():
             key = _key(url, token)

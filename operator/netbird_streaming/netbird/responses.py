@@ -1,7 +1,7 @@
-"""What an answer of NetBird's, or its absence, means: one total function into our tree of errors.
+"""Conversion of NetBird's responses, and of missing responses, to the operator's error tree.
 
-400, 401, 403, 404, 409, 412, 422 and 429 prove that a write was not applied, as does a request of which no byte was
-sent; after anything else the outcome is unknown.
+400, 401, 403, 404, 409, 412, 422 and 429 prove that a write was not applied. So does a request of which no byte was
+sent. After any other failure the outcome of a write is unknown.
 """
 
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ from netbird_streaming.reasons import Reason
 REFUSALS: Final = frozenset({400, 401, 403, 404, 409, 412, 422, 429})
 """Statuses that prove that a write was not applied."""
 TRUNCATED: Final = "it was cut off"
-"""The fault of an answer whose connection broke within its body."""
+"""The fault of a response whose connection broke within its body."""
 
 
 class Operation(StrEnum):
-    """What is asked of NetBird."""
+    """Operation of the NetBird API."""
 
     LIST = "list"
     GET = "get"
@@ -46,12 +46,12 @@ class Operation(StrEnum):
 
     @property
     def is_write(self) -> bool:
-        """Whether it changes something, so that it is never repeated here."""
+        """Return whether the operation is a write, which the client never repeats."""
         return self in _WRITES
 
     @property
     def is_by_id(self) -> bool:
-        """Whether its path names an integration."""
+        """Return whether the path of the operation contains an integration's id."""
         return self in _BY_ID
 
 
@@ -74,12 +74,12 @@ _PATHS: Final = {
     Operation.TOKENS: "/api/users/{user}/tokens",
     Operation.TENANTS: "/api/integrations/msp/tenants",
 }
-"""The paths of what is not event streaming; each server has the same."""
+"""The paths of the operations outside event streaming. They are the same on each server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a request is about; `integration_id` or `user_id` where its path names one."""
+    """Operation with the id in its path, if the path has one."""
 
     operation: Operation
     integration_id: int | None = None
@@ -87,18 +87,18 @@ class Call:
 
     @property
     def path(self) -> str | None:
-        """Return the path if it is the same on each server; None for the operations of event streaming."""
+        """Return the path if it is the same on each server, or None for the operations of event streaming."""
         path = _PATHS.get(self.operation)
         return None if path is None else path.format(user=quote(self.user_id, safe=""))
 
     def __str__(self) -> str:
-        """As messages begin: `Updating integration 7`."""
+        """Return the beginning of messages, such as `Updating integration 7`."""
         return _WORDS[self.operation].format(id=self.integration_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer that came. `fault` says what keeps its body from being read; `date` and `retry_after` are as sent."""
+    """Response of NetBird. `fault` says why its body can't be read. `date` and `retry_after` are headers."""
 
     status: int
     body: Encoded = b""
@@ -108,7 +108,7 @@ class Response:
 
 
 class TransportFailure(Enum):
-    """Why no answer came: the value of the metric's label `code`, and the words and the remedy of the message."""
+    """Cause of a missing response: the metric's label `code`, and the words and the remedy of the message."""
 
     REFUSED = "refused", "no connection to the host and port of spec.url; check both, and what is between (firewalls)"
     UNREACHABLE = (
@@ -163,7 +163,7 @@ class TransportFailure(Enum):
     words: str
 
     def __new__(cls, label: str, words: str) -> Self:
-        """Make the pair the value, since several members share a label."""
+        """Set the pair as the value, since several members share a label."""
         member = object.__new__(cls)
         member._value_ = (label, words)
         member.label, member.words = label, words
@@ -179,12 +179,12 @@ TRANSIENT: Final = frozenset(
         TransportFailure.BROKEN,
     }
 )
-"""What may be over a moment later."""
+"""The failures that may end within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """No answer came. `sent` tells whether a byte of the request may have left; `cause` is a word for the log."""
+    """Missing response. `sent` says whether a byte of the request may have left. `cause` is a word for the log."""
 
     failure: TransportFailure
     sent: bool
@@ -192,11 +192,11 @@ class NoResponse:
 
 
 def to_operator_error(call: Call, outcome: Response | NoResponse, now: datetime) -> OperatorError:
-    """The error for whatever is not a success; total over every outcome.
+    """Return the error of an outcome that is not a success. All outcomes are covered.
 
     Args:
-        call: What was asked.
-        outcome: What came of it.
+        call: The operation.
+        outcome: The response, or the cause of its absence.
         now: The wall clock's time, for a `Retry-After` that is a date.
     """
     if isinstance(outcome, NoResponse):
@@ -221,7 +221,7 @@ def to_operator_error(call: Call, outcome: Response | NoResponse, now: datetime)
 
 
 def _refusal(call: Call, response: Response) -> OperatorError | None:
-    """What a refusal means for this operation; None where it makes no sense."""
+    """Return the error of a refusal of this operation, or None for a refusal that the operation can't have."""
     if response.status == HTTPStatus.NOT_FOUND:
         return _not_found(call, response)
     if response.body.strip() and not is_json_object(response.body):
@@ -260,11 +260,11 @@ def token_rejected(call: Call) -> WaitError:
 
 
 def _not_found(call: Call, response: Response) -> OperatorError:
-    """A router's page says that the path is unknown; only JSON can say that an integration is."""
+    """Return the error of a 404. A router's page means an unknown path, and only JSON an unknown integration."""
     if call.path is not None:
-        return _wait(call, Reason.ACCOUNT_UNCONFIRMED, "this NetBird server does not tell it (404)")
+        return _wait(call, Reason.ACCOUNT_UNCONFIRMED, "this NetBird server does not offer it (404)")
     if response.fault is not None:
-        # Its body would tell whose it is; either way nothing was done.
+        # The body would show who sent the 404. In both cases nothing was applied.
         return RetryError(Reason.UNEXPECTED_ANSWER, malformed_response(call, response.fault).message)
     if not is_api_404(response):
         return _wait(call, Reason.NOT_LICENSED, "this NetBird server offers no event streaming (404)")
@@ -279,32 +279,32 @@ def _wait(call: Call, reason: Reason, sentence: str) -> WaitError:
 
 
 def malformed_response(call: Call, why: str) -> RetryError:
-    """An answer of success that can't be believed."""
+    """Return the error of a successful response whose body is invalid."""
     effect = Effect.UNKNOWN if call.operation.is_write else Effect.NONE
     message = f"{call}: NetBird's answer can't be read: {why}. {Reason.UNEXPECTED_ANSWER.remedy}"
     return RetryError(Reason.UNEXPECTED_ANSWER, message, effect=effect)
 
 
 def is_success(status: int) -> bool:
-    """The reference has 200 for every operation; 201 and 204 say no less."""
+    """Return whether the status is a success. The API reference has 200 for each operation; 201 and 204 count too."""
     return status in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT}
 
 
 def is_api_404(response: Response) -> bool:
-    """Whether the API says that there is no such thing, and no router or proxy that there is no such path."""
+    """Return whether the response is a 404 of the API, and not one of a router or a proxy for an unknown path."""
     return response.status == HTTPStatus.NOT_FOUND and response.fault is None and is_json_object(response.body)
 
 
 def proves_path(response: Response) -> bool:
-    """Whether only a server that has the path would refuse so; a success proves it by its body.
+    """Return whether only a server that offers the path refuses in this way. A success proves the path by its body.
 
-    401 and 403 may come before the path was looked up; 429, 5xx and redirects may come from whatever stands in front.
+    A server may answer 401 and 403 before it looks up the path. A proxy may answer 429, 5xx and redirects.
     """
     return response.status in {400, 405, 409, 412, 422} or is_api_404(response)
 
 
 def retry_after(response: Response, now: datetime) -> float | None:
-    """Seconds of a `Retry-After` header, in both of its forms (RFC 9110, section 10.2.3); None where there is none."""
+    """Return the seconds of a `Retry-After` header, in either form (RFC 9110, section 10.2.3), or None."""
     text = (response.retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
@@ -313,7 +313,7 @@ def retry_after(response: Response, now: datetime) -> float | None:
 
 
 def parse_date(text: str | None) -> datetime | None:
-    """The moment of an HTTP date (RFC 9110, section 5.6.7); None where it is absent or no date."""
+    """Return the time of an HTTP date (RFC 9110, section 5.6.7), or None if it is absent or no date."""
     if not text:
         return None
     try:

@@ -1,6 +1,7 @@
-"""HTTP to NetBird: one request out, one answer or silence back; nothing of httpx goes past this module.
+"""HTTP transport to NetBird: one request, and its response or none. No type of httpx leaves this module.
 
-An exception of httpx can hold what was sent (a header's value, a URL's query), so none is chained, kept or logged.
+An exception of httpx can hold parts of the request (a header's value, a URL's query). So none is chained, kept or
+logged.
 """
 
 import asyncio
@@ -22,14 +23,14 @@ from netbird_streaming.netbird.responses import TRUNCATED, NoResponse, Response,
 from netbird_streaming.proxies import Proxy
 
 CONNECT_FRACTION: Final = 3
-"""Connecting may take a third of the deadline, so that a host that is not there is told from one that is slow."""
+"""Connecting may take a third of the deadline. So an absent host differs from a slow one."""
 MAX_REFUSAL: Final = 64 * 1024
-"""Bytes of an answer that is no success: of its body, only whether it is a JSON object is of interest."""
+"""Bytes of a response that is no success. Of its body, only whether it is a JSON object has a meaning."""
 
 
 @dataclass(slots=True, eq=False)
 class _Client:
-    """An HTTP client, the version of the authorities that it trusts, and how many requests use it now."""
+    """HTTP client, the version of the authorities that it trusts, and the number of requests that use it now."""
 
     client: httpx.AsyncClient
     trust_version: object
@@ -37,13 +38,18 @@ class _Client:
 
 
 class Transport:
-    """Sends requests that trust the same authorities through the same proxy.
+    """Transport of requests that trust the same authorities and use the same proxy.
 
     The client is created for the first request, and again after the authorities of the process have changed.
+
+    Args:
+        clients: The factory of HTTP clients.
+        ca_bundle: The authorities to trust instead of those of the process, or None.
+        proxy: The proxy, or None.
+        timeout: The deadline of a request in seconds, including the body of its response.
     """
 
     def __init__(self, clients: HttpClients, ca_bundle: str | None, proxy: Proxy | None, timeout: float) -> None:
-        """`timeout` is the deadline of one request in seconds, its answer's body included."""
         self._clients = clients
         self._ca_bundle = ca_bundle
         self._proxy = proxy
@@ -51,10 +57,10 @@ class Transport:
         self._current: _Client | None = None
 
     async def send(self, prepared: PreparedRequest) -> Response | NoResponse:
-        """Send it once.
+        """Send the request once.
 
         Raises:
-            OperatorError: what `guard` raises, or `WaitError` if no client can be created.
+            OperatorError: An error of `guard`, or `WaitError` if no client can be created.
         """
         progress = _Progress(prepared.guard)
         try:
@@ -64,12 +70,12 @@ class Transport:
             raise
         except TimeoutError:
             return NoResponse(TransportFailure.LATE, progress.may_have_left, "deadline")
-        except Exception as problem:  # noqa: BLE001  # total: whatever a client raises, no answer came
+        except Exception as problem:  # noqa: BLE001  # total: every exception of a client means that no response came
             sent = progress.may_have_left and not _is_before_sending(problem)
             return NoResponse(self._obstacle(problem, progress.step), sent, type(problem).__name__)
 
     def _obstacle(self, problem: Exception, step: "_Step | None") -> TransportFailure:
-        """Return what kept the answer away, by what was raised and the step of connecting that raised it."""
+        """Return the cause of a missing response, from the exception and the step of connecting that raised it."""
         if not _is_before_sending(problem):
             return TransportFailure.LATE if isinstance(problem, httpx.TimeoutException) else TransportFailure.BROKEN
         if isinstance(problem, httpx.ProxyError) or (self._proxy is not None and step in _STEPS_TO_PROXY):
@@ -91,7 +97,7 @@ class Transport:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx.AsyncClient]:
-        """Give the current client to one request. A replaced one is closed after its last request."""
+        """Lend the current client to a request. A replaced client is closed after its last request."""
         version = self._clients.trust_version()
         if self._current is not None and self._current.trust_version != version:
             await self.aclose()
@@ -129,14 +135,14 @@ class Transport:
         return Response(response.status_code, content, fault, headers.get("Date"), headers.get("Retry-After"))
 
     async def aclose(self) -> None:
-        """Close all connections, those in use after their request."""
+        """Close all connections. Those in use are closed after their request."""
         replaced, self._current = self._current, None
         if replaced is not None and not replaced.requests:
             await replaced.client.aclose()
 
 
 class _Step(StrEnum):
-    """A step of connecting, by httpcore's name."""
+    """Step of connecting, with httpcore's name."""
 
     CONNECT = "connection.connect_tcp"
     TLS = "connection.start_tls"
@@ -153,17 +159,17 @@ _BY_VERIFY_CODE: Final = {
     62: TransportFailure.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
     64: TransportFailure.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
-"""OpenSSL's codes; the others say that no trusted authority signed the certificate."""
+"""OpenSSL's codes. The other codes mean that no trusted authority signed the certificate."""
 
 _GUARDED_EVENTS: Final = frozenset({"http11.send_request_headers.started", "http11.send_request_body.started"})
-"""A process may be frozen between the two. A server carries nothing out before the body is there, so what was begun
-before the freeze is not ended after it."""
+"""A process may be frozen between the two. A server applies no write before the body has arrived, so a write that began
+before the freeze is not completed after it."""
 
 
 class _Progress:
-    """How far a request got, by httpx's trace extension; and the last looks at the guard before its bytes leave.
+    """Progress of a request, from httpx's trace extension. It calls the guard immediately before bytes leave.
 
-    The names of the events are httpcore's. Without any (another transport), bytes may have left.
+    The names of the events are httpcore's. Without any event (another transport), bytes may have left.
     """
 
     def __init__(self, guard: Callable[[], None]) -> None:
@@ -184,7 +190,7 @@ class _Progress:
 
 
 async def _read(response: httpx.Response, body: Body, limit: int) -> str | None:
-    """Read the body, which nothing needs to decode; answers what keeps it from being read."""
+    """Read the body, which must not be encoded. Return the reason why it can't be read, or None."""
     body.begin()
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return "it is compressed, which was not asked for"

@@ -1,7 +1,7 @@
-"""The HTTP session through which kopf watches: as the same user as ours, and with its signs of life seen.
+"""HTTP session for kopf's watches: with the operator's credentials, and with each request observed.
 
-kopf lists before it watches, which would bring each object a second time. So a LIST tells it nothing but the version to
-watch from.
+kopf lists before it watches, so it would receive each object a second time. Through this session, a LIST returns only
+the version from which to watch.
 """
 
 import asyncio
@@ -16,36 +16,37 @@ import aiohttp
 from netbird_streaming.cluster.client import FIELD_MANAGER, Credentials
 
 LIST_SECONDS: Final = 1.0
-"""Between two lists of the same objects: kopf lists again at once, however often a watch of it has expired."""
+"""The least time between two lists of the same objects. kopf lists again at once whenever a watch has expired."""
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 15.0
-"""After refused requests in a row, beside kopf's own second. Shorter than kopf's timeout of a request."""
+"""After refused requests in a row, in addition to kopf's own second. Shorter than kopf's request timeout."""
 
 
 class RequestEvent(Enum):
-    """What has just become of a request."""
+    """Stage of a request."""
 
     SENT = auto()
-    """It was sent."""
+    """The request was sent."""
     ANSWERED = auto()
     LISTED = auto()
-    """A LIST was answered: a watch begins there, and tells nothing of what came before."""
+    """A LIST was answered. A watch begins at its version, without earlier changes."""
     FAILED = auto()
-    """It was not answered, or was refused."""
+    """The request was refused, or there was no response."""
 
 
 OnRequest = Callable[[str, RequestEvent], None]
-"""Told of a request's path, and what has just become of it."""
+"""Callback with the path of a request and its stage."""
 
 
 def open_session(credentials: Credentials, seen: OnRequest) -> aiohttp.ClientSession:
     """Open a session that calls `seen` for each request when it is sent, answered or failed.
 
-    A stream is seen when it is opened and not while it flows, so a watch shows life at least as often as it is renewed.
+    For a stream, `seen` is called when the stream is opened, and not for its events. So a watch shows activity at least
+    as often as it is renewed.
 
     Args:
-        credentials: Those in use now; a session whose token has expired is answered by 401 and must be replaced.
-        seen: Must not raise.
+        credentials: The credentials in use now. After a 401 (an expired token), the session must be replaced.
+        seen: The callback. It must not raise.
     """
     headers = {"User-Agent": FIELD_MANAGER}
     if credentials.authorization:
@@ -91,10 +92,10 @@ def _trace(seen: OnRequest) -> aiohttp.TraceConfig:
 
 
 class _ListThrottle:
-    """Delays a request that follows too soon: a list on one that was answered, and any request on refused ones.
+    """Throttle of lists after an answered list, and of all requests after a refused one.
 
-    kopf repeats both at once or every second: some API server may forget each version at once, and a right may be
-    missing for days.
+    kopf repeats both at once or every second. An API server may expire each version at once, and a right may be missing
+    for days.
     """
 
     def __init__(self) -> None:
@@ -102,7 +103,7 @@ class _ListThrottle:
         self._refused: dict[str, tuple[float, float]] = {}
 
     async def wait(self, path: str, *, is_list: bool) -> None:
-        """Wait until it may be sent."""
+        """Wait until the request may be sent."""
         refused_at, pause = self._refused.get(path, (0.0, 0.0))
         due = refused_at + pause
         if is_list:
@@ -110,13 +111,13 @@ class _ListThrottle:
         await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
 
     def answered(self, path: str, *, is_list: bool) -> None:
-        """It was answered well."""
+        """Record that a request succeeded."""
         self._refused.pop(path, None)
         if is_list:
             self._listed[path] = asyncio.get_running_loop().time()
 
     def refused(self, path: str) -> None:
-        """It was refused for want of a right; the pause doubles with each time in a row."""
+        """Record that a request was refused because a right is missing. The pause doubles with each one in a row."""
         _, pause = self._refused.get(path, (0.0, 0.0))
         pause = min(pause * 2, LONGEST_PAUSE) if pause else FIRST_PAUSE
         self._refused[path] = (asyncio.get_running_loop().time(), pause)
@@ -127,10 +128,10 @@ def _is_list(query: Mapping[str, str]) -> bool:
 
 
 class _Response(aiohttp.ClientResponse):
-    """An answer; of a LIST, without the objects and the next page."""
+    """Response. That of a LIST has no objects and no next page."""
 
-    async def json(self, **options: Any) -> Any:  # noqa: ANN401 # as aiohttp has it
-        """Give the answer's JSON."""
+    async def json(self, **options: Any) -> Any:  # noqa: ANN401 # aiohttp's own type
+        """Return the JSON of the response."""
         answer = await super().json(**options)
         if not isinstance(answer, dict) or "items" not in answer:
             return answer

@@ -1,4 +1,4 @@
-"""The tasks that kopf makes, told from all others of the loop: it leaves some behind when it ends."""
+"""Tracking of the tasks that kopf creates. kopf leaves some of them running when it ends."""
 
 import asyncio
 import logging
@@ -13,18 +13,18 @@ Tasks = set["asyncio.Task[Any]"]
 
 logger = logging.getLogger(__name__)
 tracked_tasks: ContextVar[Tasks | None] = ContextVar("kept_in", default=None)
-"""Where to note the tasks that are made in this context, and in those of such tasks."""
+"""The set of tasks that were created in this context, and in the contexts of such tasks."""
 
 
 def tracking_task_factory(
     loop: asyncio.AbstractEventLoop,
     factory: Coroutine[Any, Any, T] | Generator[Any, None, T],
     /,
-    **options: Any,  # noqa: ANN401 # asyncio's own: what a later version gives to a task
+    **options: Any,  # noqa: ANN401 # asyncio's own: options of later versions
 ) -> "asyncio.Task[T]":
-    """Make a task as asyncio does, and note it where this context says; a loop's task factory.
+    """Create a task as asyncio does, and add it to the context's `tracked_tasks`. This is a loop's task factory.
 
-    Python 3.11 can't tell a task's context afterwards.
+    Python 3.11 can't return the context of a task afterwards.
     """
     task: asyncio.Task[T] = asyncio.Task(factory, loop=loop, **options)
     tasks = tracked_tasks.get()
@@ -35,9 +35,9 @@ def tracking_task_factory(
 
 
 async def stop(tasks: Tasks) -> None:
-    """Cancel the tasks, and what they make in their last moments, until none is left.
+    """Cancel the tasks, and the tasks that they create meanwhile, until none is left.
 
-    Each is cancelled once: what kopf does at its end is in order only then.
+    Each task is cancelled once. A second cancellation would break kopf's orderly end.
     """
     cancelled: Tasks = set()
     for _ in range(STOP_ROUNDS):

@@ -1,9 +1,9 @@
-"""The only module that knows kopf: it watches our three kinds and feeds what it sees to the reconciler.
+"""Watches of the operator's three kinds by kopf, which pass events to the reconciler.
 
-kopf patches nothing, stores nothing and decides nothing here: `@kopf.on.event` handlers, no finalizer and no annotation
-of its own. It tells what changes, and never what is there: that the reconciler lists, once. It ends by itself on
-several answers of a healthy API server (an ERROR event, an expired page of a LIST, a 404 while the CRDs are replaced),
-so `KopfWatcher` starts it again for as long as it is run.
+kopf patches nothing, stores nothing and decides nothing here: it has `@kopf.on.event` handlers, and no finalizer or
+annotation of its own. It reports changes only. The reconciler lists the objects once. kopf ends by itself on several
+responses of a healthy API server: an ERROR event, an expired page of a LIST, or a 404 while the CRDs are replaced. So
+`KopfWatcher` restarts it.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ from netbird_streaming.watch.kopf_settings import OWN_IDENTITY, RENEW_SECONDS, N
 logger = logging.getLogger(__name__)
 
 SILENT_SECONDS: Final = RENEW_SECONDS + 45.0
-"""Longer than any watch that works is silent."""
+"""Longer than the silence of any watch that works."""
 BEGIN_SECONDS: Final = 5.0
-"""How long kopf may take until every watch has asked for the first time; else a CRD was not there when it looked."""
+"""The time until each watch must have sent its first request. Otherwise a CRD was absent when kopf started."""
 CHECK_SECONDS: Final = 1.0
 LOGIN_SECONDS: Final = 2.0
 RESTART_SECONDS: Final = (0.2, 1.0, 5.0, 15.0, 30.0)
@@ -39,38 +39,38 @@ STABLE_SECONDS: Final = 60.0
 
 
 class EventHandler(Protocol):
-    """Who is told what was seen; no method may raise."""
+    """Receiver of the events of the watches. No method may raise."""
 
     def is_newer(self, key: ObjectKey, uid: str, version: str) -> bool:
-        """Whether this version of an object is to be told: parsing what is known already would be for nothing."""
+        """Return whether this version of an object is new. A known version is not parsed."""
         ...
 
     def apply_event(self, resource: Resource) -> None:
-        """Take a resource as it is now."""
+        """Process the current version of a resource."""
         ...
 
     def forget(self, key: ObjectKey, uid: str) -> None:
-        """Take note that a resource is gone."""
+        """Process the deletion of a resource."""
         ...
 
     def relist(self, kind: str) -> None:
-        """List this kind: a watch of it begins now, and tells nothing of what came before."""
+        """List this kind. A watch of it begins now and does not report earlier changes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class WatchScope:
-    """The namespaces that are watched, none meaning all, and whether the kind that has no namespace is."""
+    """Watched namespaces (none means all), and whether the kind without a namespace is watched."""
 
     namespaces: tuple[str, ...] = ()
     cluster_connections: bool = True
 
     def kinds(self) -> Mapping[str, Kind]:
-        """Give the kinds that are watched."""
+        """Return the watched kinds."""
         return {name: kind for name, kind in KINDS.items() if kind.namespaced or self.cluster_connections}
 
     def paths(self) -> Mapping[str, str]:
-        """Give the URL path of each watch, with its kind."""
+        """Return the URL path of each watch, with its kind."""
         base = f"/apis/{GROUP}/{VERSION}"
         places = tuple(f"/namespaces/{namespace}" for namespace in self.namespaces) or ("",)
         return {
@@ -81,10 +81,17 @@ class WatchScope:
 
 
 class KopfWatcher:
-    """kopf's watches of our kinds, started again whenever they end; what they see goes to a sink.
+    """Watcher that runs kopf's watches of the operator's kinds, and restarts them whenever they end.
 
-    `run` must be called in the loop that the sink lives in. kopf takes SIGTERM and SIGINT for itself whenever it
-    starts: `reclaim_signals` is called right after, before anything else can run.
+    `run` must be called in the loop of the handler. Whenever kopf starts, it installs its own handlers of SIGTERM and
+    SIGINT. `reclaim_signals` is called immediately after that, before other code can run.
+
+    Args:
+        scope: The watched kinds and namespaces.
+        handler: The receiver of events.
+        login: Returns credentials. It may raise `OperatorError`, and is called again then.
+        clock: The clock.
+        reclaim_signals: Installs the process's own signal handlers again.
     """
 
     def __init__(
@@ -95,7 +102,6 @@ class KopfWatcher:
         clock: Clock,
         reclaim_signals: Callable[[], None],
     ) -> None:
-        """Take what to watch, whom to tell, and how to log in (it may raise `OperatorError`, and is tried again)."""
         self._scope = scope
         self._paths = scope.paths()
         self._handler = handler
@@ -115,29 +121,30 @@ class KopfWatcher:
         self.restarts = 0
 
     def seconds_since_activity(self) -> float:
-        """Seconds since the most silent watch has last asked, been answered or failed to be.
+        """Return the seconds since the last request, response or failure of the most silent watch.
 
-        An API server that is down does not make a watch silent: it keeps asking, be it only for what kinds there are.
+        An API server that is down does not make a watch silent. kopf keeps sending requests, at least those that
+        discover the kinds.
         """
         now = self._clock.monotonic()
         return max(now - max(self._activity.get(path, self._started), self._discovered) for path in self._paths)
 
     def seconds_since_response(self) -> float:
-        """Seconds since the API server last answered any of the watches' requests well: how long it may be down."""
+        """Return the seconds since the last successful response to any watch. The API server may be down since then."""
         return self._clock.monotonic() - self._answered
 
     def failing(self) -> frozenset[tuple[str, str | None]]:
-        """The kinds, each with the namespace, whose last request failed or was refused; None is the whole cluster."""
+        """Return the kinds and namespaces whose last request failed or was refused. None is the whole cluster."""
         return frozenset((self._paths[path], _namespace(path)) for path in self._failing if path in self._paths)
 
     async def wait_synced(self) -> None:
-        """Return once all watches have begun; or without one that can't begin, which holds up nothing."""
+        """Wait until all watches have begun, for at most `BEGIN_SECONDS`. A watch that can't begin blocks nothing."""
         with suppress(TimeoutError):
             async with asyncio.timeout(BEGIN_SECONDS):
                 await self._synced.wait()
 
     async def run(self) -> None:
-        """Watch until cancelled; nothing else ends it."""
+        """Watch until cancelled. Nothing else ends it."""
         self._started = self._clock.monotonic()
         asyncio.get_running_loop().set_task_factory(kopf_tasks.tracking_task_factory)
         delays, log_once = iter(RESTART_SECONDS), LogOnce()
@@ -153,7 +160,7 @@ class KopfWatcher:
             await self._clock.sleep(delay)
 
     async def _run_kopf(self) -> str:
-        """Host kopf until it ends or a watch does not begin; the answer says why, without kopf's own text."""
+        """Run kopf until it ends or a watch does not begin. Return the cause, without kopf's own text."""
         made: kopf_tasks.Tasks = set()
         began = self._clock.monotonic()
         try:
@@ -174,16 +181,16 @@ class KopfWatcher:
             self._sessions.clear()
 
     async def _spawn(self, made: kopf_tasks.Tasks) -> Collection[asyncio.Task[Any]]:
-        """Start kopf, whose tasks are all noted in `made`; the answer is those that never end while it works.
+        """Start kopf and add its tasks to `made`. Return those that never end while kopf works.
 
-        `kopf.operator()` would end all tasks of the loop that are younger than itself, our reconciles too.
+        `kopf.operator()` would end all younger tasks of the loop, reconciles included.
         """
         kopf_tasks.tracked_tasks.set(made)
         roots = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=kopf_settings(),
             memories=NoMemories(),
-            # Else kopf asks for the user's name, and the number that a platform gives a container may have none.
+            # Else kopf looks up the user's name. A uid that a platform assigns to a container may have none.
             identity=OWN_IDENTITY,
             standalone=True,
             clusterwide=not self._scope.namespaces,
@@ -199,9 +206,9 @@ class KopfWatcher:
         kopf.on.login(id="login", registry=registry)(self._session)
         return registry
 
-    # Total: kopf logs an exception of a handler with its text, which may hold what the user wrote.
+    # Total: kopf logs an exception of a handler with its text, which may hold the user's values.
     async def _on_event(self, event: Mapping[str, Any], **_: object) -> None:
-        """Pass one event on."""
+        """Pass an event to the handler."""
         raw = event["object"]
         key, uid, version = object_version(raw)
         if event["type"] == "DELETED":
@@ -217,7 +224,7 @@ class KopfWatcher:
                 self._unreadable[uid] = error.message
                 logger.warning("%s", error.message, extra=_fields(key))
             return
-        except Exception as error:  # noqa: BLE001 # whatever a later version's object does to the parser, watching goes on
+        except Exception as error:  # noqa: BLE001 # an object of a later version must not end the watch
             problem = type(error).__name__  # its text may hold values
             logger.error("a resource can't be read (%s)", problem, extra=_fields(key))  # noqa: TRY400 # see above
             return
@@ -225,7 +232,7 @@ class KopfWatcher:
         self._context.run(self._handler.apply_event, resource)
 
     async def _session(self, **_: object) -> kopf.AiohttpSession:
-        """Log in for kopf, which asks at its start and after each 401; never fails, since kopf would hang."""
+        """Log in for kopf, at its start and after each 401. Never raises, since kopf would hang."""
         while True:
             now = self._clock.monotonic()
             if self._logged_in is not None and now - self._logged_in < LOGIN_SECONDS:
@@ -250,7 +257,7 @@ class KopfWatcher:
             return
         self._activity[path] = now
         if event is RequestEvent.FAILED:
-            # One that fails again and again counts once: `failing` reports it.
+            # A watch that fails repeatedly counts once: `failing` reports it.
             self.restarts += path not in self._failing
             self._failing.add(path)
         elif event is not RequestEvent.SENT:
@@ -258,7 +265,7 @@ class KopfWatcher:
         if event is RequestEvent.LISTED:
             self._listed.add(path)
             self._context.run(self._handler.relist, kind)
-        # One that fails holds up nothing: it reports by itself when it begins.
+        # A failing watch does not delay the others: it reports `relist` when it begins.
         if (self._listed | self._failing).issuperset(self._paths):
             self._synced.set()
 
@@ -274,5 +281,5 @@ def _outcome(task: asyncio.Task[Any]) -> str:
 
 
 def _fields(key: ObjectKey) -> dict[str, str]:
-    """Give the fields that a log line about a resource carries."""
+    """Return the fields of a log line about a resource."""
     return {"kind": key.kind, "namespace": key.namespace or "", "resource": key.name}

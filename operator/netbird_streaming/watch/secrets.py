@@ -1,7 +1,7 @@
-"""A watch of Secrets that never holds a Secret: metadata only, and of that only name, namespace and version.
+"""Watch of Secrets that never holds a Secret, only its name, namespace and version.
 
-An annotation may hold the whole Secret (`kubectl.kubernetes.io/last-applied-configuration`), so annotations never
-become Python objects: the parser skips what the models below do not name.
+An annotation may hold the whole Secret (`kubectl.kubernetes.io/last-applied-configuration`). So annotations never
+become Python objects: the parser skips all fields that the models below do not name.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _PAGE: Final = "500"
 # No `,application/json` behind them: a server that can't leave the payload out must refuse (406), not send it.
 _LIST_FORM: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _WHOLE: Final = 0.9
-"""The part of its time that a watch lasts that the API server ends as agreed."""
+"""The part of `WatchTiming.server` after which the end of a watch counts as regular."""
 _EVENT_FORM: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 M = TypeVar("M", bound=Model)
@@ -48,7 +48,7 @@ class _ListMetadata(Model):
 class _Page(Model):
     metadata: _ListMetadata
     items: tuple[_Object, ...] | None = None
-    """Null where there are none."""
+    """Null if there are none."""
 
 
 class _Event(Model):
@@ -58,9 +58,10 @@ class _Event(Model):
 
 @dataclass(frozen=True, slots=True)
 class WatchTiming:
-    """Seconds of the watch. `idle` must exceed `server`, at which the API server ends it: longer silence is a dead one.
+    """Durations of the watch, in seconds.
 
-    Bookmarks would not tell that: an idle API server (1.37) sent the first after two minutes.
+    The API server ends a watch after `server` seconds. `idle` must be longer: a watch with more silence is dead.
+    Bookmarks don't show that, since an idle API server (1.37) sent the first after two minutes.
     """
 
     server: int = 80
@@ -71,34 +72,36 @@ class WatchTiming:
 
 
 class WatchState(Enum):
-    """How far the watch of one scope is."""
+    """State of the watch of one scope."""
 
     STARTING = auto()
     WATCHING = auto()
-    """Every change since the first list is or will be told, also while the connection is broken."""
+    """Every change since the first list is reported. Changes during a broken connection are reported later."""
     DENIED = auto()
-    """RBAC does not allow it; it is tried again every half minute."""
+    """RBAC denies the watch. It is retried every half minute."""
 
 
 class Versions:
-    """The last known version of each Secret, and what a list or an event says of it."""
+    """Last known version of each Secret, updated by lists and events."""
 
     def __init__(self) -> None:
-        """Start knowing nothing."""
         self._versions: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._versions)
 
     def replace(self, listed: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
-        """Take a whole list of (namespace, name, version); gives (namespace, name) of what is new, changed or gone."""
+        """Replace all versions by a list of (namespace, name, version).
+
+        Return (namespace, name) of each Secret that is new, changed or gone.
+        """
         before, self._versions = self._versions, {f"{space}/{name}": version for space, name, version in listed}
         changed = [key for key, version in self._versions.items() if before.get(key) != version]
         changed += [key for key in before if key not in self._versions]
         return [_names(key) for key in changed]
 
     def update(self, namespace: str, name: str, version: str | None) -> bool:
-        """Take one event; version None is a deletion. Whether it is news."""
+        """Apply an event, where version None is a deletion. Return whether it changed the known version."""
         key = f"{namespace}/{name}"
         before = self._versions.get(key)
         if version is None:
@@ -114,10 +117,17 @@ def _names(key: str) -> tuple[str, str]:
 
 
 class SecretWatch:
-    """Tells of each Secret that is made, changed or deleted, in all namespaces or in a list of them.
+    """Watch that reports each created, changed or deleted Secret, in all namespaces or in some of them.
 
-    What the first list shows is not told: wait for `ready` before reading any Secret. What changed while a connection
-    was broken is told after the next list.
+    The Secrets of the first list are not reported: wait for `ready` before reading any Secret. Changes during a broken
+    connection are reported after the next list.
+
+    Args:
+        client: The client of the API server.
+        changed: Called with the namespace and the name of a changed Secret.
+        clock: A monotonic clock, in seconds.
+        namespaces: The watched namespaces. None means all.
+        timing: The durations of the watch.
     """
 
     def __init__(
@@ -129,46 +139,45 @@ class SecretWatch:
         namespaces: Sequence[str] | None = None,
         timing: WatchTiming | None = None,
     ) -> None:
-        """Take the connection, who is told (namespace, name), and a clock in seconds that never goes backwards."""
         scopes: tuple[str | None, ...] = (None,) if namespaces is None else tuple(namespaces)
         timing = timing or WatchTiming()
         self._clock = clock
         self._watches = {scope: _NamespaceWatch(client, scope, changed, clock, timing) for scope in scopes}
 
     async def run(self) -> None:
-        """Watch until cancelled; no failure ends it."""
+        """Watch until cancelled. No failure ends it."""
         async with asyncio.TaskGroup() as group:
             for scope in self._watches.values():
                 group.create_task(scope.run())
 
     async def ready(self) -> None:
-        """Return once each scope was listed, was denied, or failed once."""
+        """Wait until each scope was listed, was denied, or failed once."""
         for scope in self._watches.values():
             await scope.first_list_done.wait()
 
     def watching(self, namespace: str) -> bool:
-        """Whether changes of this namespace's Secrets are told; if not, they are to be read by name."""
+        """Return whether changes of this namespace's Secrets are reported. If not, read each Secret by name."""
         scope = self._watches.get(namespace) or self._watches.get(None)
         return scope is not None and scope.state is WatchState.WATCHING
 
     @property
     def restarts(self) -> int:
-        """How often a watch has failed or was refused; tries that fail in a row count once."""
+        """Return how often a watch failed or was refused. Failures in a row count once."""
         return sum(scope.restarts for scope in self._watches.values())
 
     def failing(self) -> frozenset[str | None]:
-        """The namespaces whose Secrets can't be watched now; None is the whole cluster."""
+        """Return the namespaces whose Secrets can't be watched now. None is the whole cluster."""
         return frozenset(namespace for namespace, scope in self._watches.items() if scope.is_failing)
 
     def age(self) -> float:
-        """Seconds since the last proof of life of the most silent watch; 0 where none is granted."""
+        """Return the seconds since the last activity of the most silent watch, or 0 if all are denied."""
         now = self._clock()
         granted = (scope for scope in self._watches.values() if scope.state is not WatchState.DENIED)
         return max((now - scope.alive for scope in granted), default=0.0)
 
 
 class _NamespaceWatch:
-    """One list and watch: of one namespace, or of all (None)."""
+    """List and watch of one namespace, or of all (None)."""
 
     def __init__(
         self,
@@ -189,7 +198,7 @@ class _NamespaceWatch:
         self._timing = timing
         self._versions = Versions()
         self._version: str | None = None
-        """Where to go on watching; None where a list is due."""
+        """The version from which to continue the watch. None if a list is due."""
         self._failures = 0
         place = f"/namespaces/{namespace}" if namespace else ""
         self._path = f"/api/v1{place}/secrets"
@@ -197,7 +206,7 @@ class _NamespaceWatch:
 
     @property
     def is_failing(self) -> bool:
-        """Whether it is refused, or its last request failed."""
+        """Return whether the watch is denied, or its last request failed."""
         return self._broken or self.state is WatchState.DENIED
 
     async def run(self) -> None:
@@ -208,7 +217,7 @@ class _NamespaceWatch:
                 await self._watch(self._version)
             except DeniedError as error:
                 await self._denied(error)
-            except Exception as error:  # noqa: BLE001 - endless: even a defect of ours must not end the watch
+            except Exception as error:  # noqa: BLE001 - endless: even a bug of the operator must not end the watch
                 self._version = None
                 await self._failed(error)
 
@@ -236,7 +245,7 @@ class _NamespaceWatch:
         return delay
 
     async def _list(self) -> str:
-        """List all pages, tell what is new, and give the version to watch from."""
+        """List all pages, report the changes, and return the version from which to watch."""
         listed: list[tuple[str, str, str]] = []
         continuation = ""
         while True:
@@ -249,14 +258,14 @@ class _NamespaceWatch:
                 break
         news = self._versions.replace(listed)
         self._alive()
-        told, self.state = self.first_list_done.is_set(), WatchState.WATCHING
+        is_later, self.state = self.first_list_done.is_set(), WatchState.WATCHING
         self.first_list_done.set()
-        for namespace, name in news if told else ():
+        for namespace, name in news if is_later else ():
             self._changed(namespace, name)
         return page.metadata.resource_version
 
     async def _watch(self, version: str) -> None:
-        """Watch until the server ends it in good order."""
+        """Watch until the API server ends the watch regularly."""
         query = {
             "watch": "true",
             "resourceVersion": version,
@@ -272,7 +281,7 @@ class _NamespaceWatch:
                 self._alive()
                 self._failures, silent = 0, False
         if self._clock() - begun < self._timing.server * _WHOLE:
-            # An API server that stops ends its watches early. It may come back with other data: etcd was restored.
+            # An API server that stops ends its watches early. Its data may differ after the restart: etcd was restored.
             self._version = None
         if silent:
             await asyncio.sleep(self._delay())

@@ -1,8 +1,8 @@
-"""Leader election over a Lease (coordination.k8s.io/v1): one process acts, the others wait.
+"""Leader election with a Lease (coordination.k8s.io/v1): one process acts, the others wait.
 
-The holder stops acting `renew_deadline` seconds after it began its last successful renewal, while the others wait
-`duration` seconds since they saw that renewal, which was later. Both are measured on a clock that goes on while the
-process is stopped or the machine sleeps; a virtual machine that is frozen from outside is not covered, as for everyone.
+The holder stops acting `renew_deadline` seconds after it began its last successful renewal. The others wait `duration`
+seconds after they saw that renewal, which was later. Both use a clock that continues while the process is stopped or
+the machine sleeps. A virtual machine that its host freezes is not covered, as in other leader elections.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ logger = logging.getLogger(__name__)
 
 
 def boot_time() -> float:
-    """Seconds since boot, suspension included; where a system has no such clock (macOS), its monotonic one."""
+    """Return the seconds since boot, suspension included. macOS has no such clock and uses its monotonic one."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseLock:
-    """The Lease, and who we are; `candidate_id` must be unique to this run of this process."""
+    """Lease and the candidate for it. `candidate_id` must be unique to this run of this process."""
 
     namespace: str
     name: str
@@ -54,7 +54,15 @@ class LeaseLock:
 
 
 class LeaderElector:
-    """Leads while it holds the Lease."""
+    """Candidate that leads while it holds the Lease.
+
+    Args:
+        client: The client of the API server.
+        lease: The Lease, and the id of this candidate.
+        now: The wall clock, in UTC. Its times are only for users to read.
+        clock: The clock that decides, in seconds.
+        timing: The durations of the election.
+    """
 
     def __init__(
         self,
@@ -65,7 +73,6 @@ class LeaderElector:
         clock: Callable[[], float] = boot_time,
         timing: LeaseTiming | None = None,
     ) -> None:
-        """Take the connection, the Lease, the wall clock in UTC (for people only), and the clock that counts."""
         self._client = client
         self._lease = lease
         self._now = now
@@ -73,23 +80,23 @@ class LeaderElector:
         self._timing = timing or LeaseTiming()
         self._observation: Observation | None = None
         self._last_sent: LeaderElectionRecord | None = None
-        """What we last sent to become or stay the holder, be it that nobody answered."""
+        """The record that this process last sent to become or stay the holder, even if there was no response."""
         self._deadline: float | None = None
         self._exclusive_until = -math.inf
-        """Before this nobody else can have taken the Lease that we held."""
+        """The time before which no other process can have taken the Lease that this process held."""
         self._complaint = ""
         self.refusal: str | None = None
-        """Why Kubernetes refuses to read or write the Lease, such as a missing right or an admission policy."""
+        """The reason why Kubernetes refuses requests for the Lease, such as a missing right or an admission policy."""
         self._subject = f"Lease {lease.namespace}/{lease.name}"
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{lease.namespace}/leases"
 
     @property
     def is_leader(self) -> bool:
-        """Whether this process may act right now."""
+        """Return whether this process may act now."""
         return self._deadline is not None and self._clock() < self._deadline
 
     def ensure_leading(self) -> None:
-        """Return where this process may act right now; to be called at the last moment before each request.
+        """Check that this process may act now. Call it immediately before each request.
 
         Raises:
             LeaseLostError: The Lease is not held, or its last renewal is too old.
@@ -100,8 +107,8 @@ class LeaderElector:
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait for the Lease, run `lead` while it is held, and wait again when it is lost.
 
-        That goes on until `lead` ends by itself, or we are cancelled; what `lead` raises goes through, but for
-        `LeaseLostError`. When it has ended, for whatever reason, a Lease that is still held is released.
+        This continues until `lead` ends by itself or this coroutine is cancelled. Exceptions of `lead` are raised,
+        except `LeaseLostError`. At the end, a Lease that is still held is released.
         """
         while True:
             await self._acquire()
@@ -111,16 +118,16 @@ class LeaderElector:
             logger.warning("%s: lost; this process acts no more until it holds it again", self._subject)
 
     async def _acquire(self) -> None:
-        while not await self._try_acquire_or_renew():  # noqa: ASYNC110 - what is waited for happens in another process
+        while not await self._try_acquire_or_renew():  # noqa: ASYNC110 - the event happens in another process
             await asyncio.sleep(self._timing.retry)
 
     async def _lead(self, lead: Callable[[], Awaitable[None]]) -> bool:
-        """Lead, and renew until leading has ended; whether it ended by itself."""
+        """Lead, and renew until leading has ended. Return whether it ended by itself."""
         work = asyncio.ensure_future(lead())
         renewal = background.start(self._renew_loop(), "renewal of the Lease")
         async with AsyncExitStack() as ending:
             ending.push_async_callback(self._release)
-            # Renewed until the work has ended: it may have to write down what it has just done.
+            # Renewed until the work has ended: it may have to record its last writes.
             ending.push_async_callback(_cancel_and_wait, renewal)
             ending.push_async_callback(_cancel_and_wait, work)
             await asyncio.wait({work, renewal}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,7 +148,7 @@ class LeaderElector:
         self._deadline = None
 
     async def _try_acquire_or_renew(self) -> bool:
-        """One try to take or keep the Lease; whether it was taken or renewed."""
+        """Try once to acquire or renew the Lease. Return whether that succeeded."""
         try:
             if not self.is_leader:
                 await self._read_lease()
@@ -156,20 +163,20 @@ class LeaderElector:
         return held
 
     async def _read_lease(self) -> None:
-        """Read the Lease, and note when it was first seen so."""
+        """Read the Lease, and record when this version was first seen."""
         try:
             raw = await self._send(Request(self._subject, f"{self._path}/{self._lease.name}"))
         except ObjectGoneError:
             self._on_absent()
             return
-        # The age counts from after the answer: too late is safe, too early is not.
+        # The age counts from after the response: too late is safe, too early is not.
         self._observation = observe(self._observation, parse(raw, self._timing.duration), self._clock())
 
     def _on_absent(self) -> None:
         self._observation = observe_absence(self._observation, self._last_sent, self._exclusive_until, self._clock())
 
     async def _acquire_or_renew(self) -> bool:
-        """Write ourselves into the Lease where it is free or ours; whether this process may act now."""
+        """Write this candidate into a Lease that is free or its own. Return whether this process may act now."""
         started = self._clock()
         seen, duration = self._observation, self._timing.duration
         if seen is not None and not may_take(seen, self._last_sent, duration, started):
@@ -191,14 +198,17 @@ class LeaderElector:
         return self.is_leader
 
     async def _on_conflict(self) -> bool:
-        """After a conflict: a renewal of ours whose answer was lost, an edit by somebody, or another holder."""
+        """Read the Lease after a conflict.
+
+        The cause is an own renewal whose response was lost, an edit by a user, or another holder.
+        """
         await self._read_lease()
         if self._observation is None or not is_ours(self._observation.record, self._last_sent):
             self._deadline = None
         return False
 
     async def _release(self) -> None:
-        """Give the Lease up, if it is still held, so that the next holder need not wait."""
+        """Release the Lease if it is still held, so that the next holder need not wait."""
         held, self._deadline = self.is_leader, None
         if not held:
             return
@@ -206,7 +216,7 @@ class LeaderElector:
             try:
                 await self._write_release()
             except ConflictError:
-                # A renewal that was cancelled on its way may have landed: then it is ours still, in a newer version.
+                # A cancelled renewal may have been applied: then this process still holds a newer version.
                 await self._read_lease()
                 await self._write_release()
 
@@ -225,7 +235,7 @@ class LeaderElector:
         return parse(raw, self._timing.duration)
 
     async def _send(self, request: Request) -> Json:
-        """Send ahead of all others, with several tries before the deadline and none that lasts beyond it."""
+        """Send before all other requests. Several requests fit before the deadline, and none lasts longer."""
         seconds = self._timing.renew_deadline / _REQUESTS_A_DEADLINE
         if self._deadline is not None:
             seconds = min(seconds, max(0.0, self._remaining()))
@@ -236,7 +246,7 @@ class LeaderElector:
 
 
 async def _cancel_and_wait(task: asyncio.Future[None]) -> None:
-    """Cancel and wait for the end, however long; a cancellation of our own meanwhile is passed on after it."""
+    """Cancel the task and wait until it ends. A cancellation of the caller is raised after that."""
     task.cancel()
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -1,10 +1,10 @@
-"""The decisions of a leader election over a Lease, apart from any I/O.
+"""Decisions of a leader election with a Lease, without I/O.
 
-Only durations on our own clock count. A record's times are another machine's and are for people to read.
+Only durations on the own clock count. The times in a record come from another machine and are for users to read.
 
-Whatever a person does to the Lease, its holder does not know of it before its next renewal. So a record that was edited
-or deleted makes nobody act sooner than its holder would have stopped: only a release frees it at once. Two things no
-process can know: that a Lease came and was deleted while it did not look, and that a person wrote what a release does.
+A holder notices an edit of the Lease only at its next renewal. So no candidate acts on an edited or deleted record
+before its holder would have stopped. Only a release frees the Lease at once. A process can't detect two cases: a Lease
+that was created and deleted between two reads, and an edit that looks like a release.
 """
 
 import math
@@ -19,22 +19,26 @@ from netbird_streaming.reasons import Reason
 Json = dict[str, Any]
 
 MAX_DURATION: Final = 300.0
-"""Seconds; no setting allows a longer duration, so a Lease that names one was edited."""
+"""Seconds. No setting allows a longer duration, so a Lease with a longer one was edited."""
 RELEASED_DURATION: Final = 1.0
-"""The duration, in seconds, that a holder leaves behind with its empty name when it releases the Lease."""
+"""The duration, in seconds, that a holder writes with an empty name when it releases the Lease."""
 _MOST_TRANSITIONS: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseTiming:
-    """Seconds: how long others wait for us, how long we dare act on one renewal, and how often we renew or look."""
+    """Durations of the election, in seconds.
+
+    Other candidates wait for `duration`. The holder acts for `renew_deadline` after a renewal. Each candidate renews or
+    reads the Lease every `retry` seconds.
+    """
 
     duration: float = 15.0
     renew_deadline: float = 10.0
     retry: float = 2.0
 
     def __post_init__(self) -> None:
-        """Refuse timings with which two could act at once."""
+        """Refuse durations with which two processes could act at once."""
         if not 0 < self.retry < self.renew_deadline < self.duration:
             msg = "a Lease needs 0 < retry < renew deadline < duration (seconds)"
             raise ValueError(msg)
@@ -42,36 +46,37 @@ class LeaseTiming:
 
 @dataclass(frozen=True, slots=True)
 class LeaderElectionRecord:
-    """What the Lease says. `version` is its resourceVersion; empty where it was deleted or is still to be made."""
+    """Contents of the Lease. `version` is its resourceVersion, empty for a Lease that does not exist."""
 
     holder: str
     version: str
     duration: float
     transitions: int
     acquired: str
-    """As the API server has it: RFC 3339 with microseconds."""
+    """The time in the form of the API server: RFC 3339 with microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A record, and when on our clock we first saw it so: its holder's last renewal was no later."""
+    """Record, and the time on the own clock when it was first seen. Its holder's last renewal was no later."""
 
     record: LeaderElectionRecord
     since: float
 
 
 def observe(before: Observation | None, record: LeaderElectionRecord, now: float) -> Observation:
-    """Take a fresh look: any change of the record starts its age anew."""
+    """Return the observation of a record that was read now. Any change of the record restarts its age."""
     return before if before is not None and before.record.version == record.version else Observation(record, now)
 
 
 def observe_absence(
     before: Observation | None, last_sent: LeaderElectionRecord | None, until: float, now: float
 ) -> Observation | None:
-    """Take a look that found no Lease; None is for one that may be created at once.
+    """Return the observation after a read that found no Lease. None means that it may be created at once.
 
-    Somebody may have taken or renewed it just before it was deleted, so its age starts anew. Our own is as good as
-    there for as long as nobody else can have taken it: `until` a duration after we began a renewal that was answered.
+    Another process may have taken or renewed the Lease just before it was deleted, so its age restarts. This process
+    may re-create its own Lease while no other process can have taken it. That is the case before `until`, which is
+    `duration` seconds after the start of its last successful renewal.
     """
     if before is None or not before.record.version:
         return before
@@ -81,9 +86,10 @@ def observe_absence(
 
 
 def is_ours(record: LeaderElectionRecord, last_sent: LeaderElectionRecord | None) -> bool:
-    """Whether the record is what we last sent, renewed or not: nobody else has held the Lease since.
+    """Return whether this process last sent the record, renewed or not. No other process has held the Lease since.
 
-    `acquired` serves as a mark here: another's claim, or one of ours that never landed, may count the same transitions.
+    `acquired` is compared too, because another claim may count the same transitions: one of another process, or one of
+    this process that was not applied.
     """
     if last_sent is None:
         return False
@@ -95,9 +101,9 @@ def is_ours(record: LeaderElectionRecord, last_sent: LeaderElectionRecord | None
 
 
 def may_take(observation: Observation, last_sent: LeaderElectionRecord | None, duration: float, now: float) -> bool:
-    """Whether the Lease is free: released, ours from before, or not renewed for long enough.
+    """Return whether the Lease is free: released, held by this process before, or not renewed for long enough.
 
-    That is the longer one of its holder's duration and of ours (seconds): a short one may have been written by hand.
+    Long enough is the longer of the holder's duration and `duration` (seconds). A user may have written a short one.
     """
     record = observation.record
     if record.version and (_is_released(record) or is_ours(record, last_sent)):
@@ -106,10 +112,10 @@ def may_take(observation: Observation, last_sent: LeaderElectionRecord | None, d
 
 
 def parse(raw: Json, default_duration: float) -> LeaderElectionRecord:
-    """The record of a Lease (coordination.k8s.io/v1); each field of its spec may be absent.
+    """Return the record of a Lease (coordination.k8s.io/v1). Each field of its spec may be absent.
 
     Raises:
-        RetryError: It is none, whoever answered in the API server's place.
+        RetryError: The object is no Lease, for example the response of a proxy.
     """
     spec, metadata = raw.get("spec") or {}, raw.get("metadata")
     if not isinstance(spec, dict) or not isinstance(metadata, dict):
@@ -130,7 +136,9 @@ def _count(value: object) -> int:
 
 
 def _none() -> RetryError:
-    return RetryError(Reason.UNAVAILABLE, "the Lease: the Kubernetes API server's answer is none; it is asked again.")
+    return RetryError(
+        Reason.UNAVAILABLE, "the Lease: the Kubernetes API server answered no Lease; the operator retries."
+    )
 
 
 def acquire(
@@ -140,7 +148,7 @@ def acquire(
     duration: float,
     now: datetime,
 ) -> LeaderElectionRecord:
-    """The record that makes us the holder, or keeps us so where it is what we last sent (`last_sent`)."""
+    """Return the record that makes this candidate the holder, or keeps it so if it holds the Lease already."""
     if before is not None and is_ours(before, last_sent):
         return replace(before, duration=duration)
     return LeaderElectionRecord(
@@ -153,12 +161,12 @@ def acquire(
 
 
 def release(record: LeaderElectionRecord) -> LeaderElectionRecord:
-    """The record that frees the Lease at once."""
+    """Return the record that frees the Lease at once."""
     return replace(record, holder="", duration=RELEASED_DURATION)
 
 
 def body(record: LeaderElectionRecord, namespace: str, name: str, now: datetime) -> Json:
-    """The Lease to write; with the record's version it is a compare-and-swap, without one it is to be created."""
+    """Return the Lease to write. A record with a version makes a compare-and-swap, one without makes a create."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -169,7 +177,7 @@ def body(record: LeaderElectionRecord, namespace: str, name: str, now: datetime)
         },
         "spec": {
             "holderIdentity": record.holder,
-            "leaseDurationSeconds": math.ceil(record.duration),  # others must not wait less than we said
+            "leaseDurationSeconds": math.ceil(record.duration),  # others must not wait for less than the duration
             "leaseTransitions": record.transitions,
             "acquireTime": record.acquired or None,
             "renewTime": _time(now),
