@@ -1,4 +1,4 @@
-"""The composition root: settings -> clients -> reconciler -> watches, and the turns in which they run."""
+"""Composition root: settings -> clients -> reconciler -> watches, and the terms in which they run."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ from netbird_streaming.watch.kopf_watcher import KopfWatcher, WatchScope
 from netbird_streaming.watch.secrets import SecretWatch
 
 TRIM_SECONDS: Final = 30.0
-"""Between two looks at what is free in the heap: shorter than a resync's interval, each of which leaves some behind."""
+"""Seconds between two returns of free memory. Shorter than the interval of a resync, since each resync frees memory."""
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LeaderComponents:
-    """What runs only while this process may act; `guard` raises `LeaseLostError` from when on it may not."""
+    """Components that run only while this process leads. `guard` raises `LeaseLostError` once it no longer may."""
 
     controller: Controller
     watch: KopfWatcher
@@ -60,17 +60,22 @@ class LeaderComponents:
     guard: Callable[[], None]
 
     def failing(self) -> set[tuple[str, str | None]]:
-        """The kinds, each with its namespace, whose list or watch fails now; None is the whole cluster."""
+        """Return the kinds whose list or watch fails now, each with its namespace. None is the whole cluster."""
         lists = {(scope.kind, scope.namespace) for scope in self.controller.lists.failures}
         secrets = self.secrets.failing() if self.secrets is not None else ()
         return lists | self.watch.failing() | {("Secret", namespace) for namespace in secrets}
 
 
 class Operator:
-    """The process: connects, waits for its turn, and leads until cancelled."""
+    """Process of the operator: it connects, waits for the Lease, and leads until it is cancelled.
+
+    Args:
+        settings: The parsed flags and environment variables.
+        environment: The environment of the process.
+        reclaim_signals: Restores the signal handlers that kopf replaced.
+    """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], reclaim_signals: Callable[[], None]) -> None:
-        """Take what the process was told, and how to get its signal handlers back from kopf."""
         self._settings = settings
         self._scope = WatchScope(settings.namespaces, settings.cluster_connections)
         self._environment = environment
@@ -121,7 +126,7 @@ class Operator:
         return servers
 
     async def _until(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it works: an API server that is not there yet is no reason to end."""
+        """Repeat the attempt until it succeeds. An API server that is not available yet does not end the process."""
         delays, log_once = iter(PAUSES), LogOnce()
         while True:
             try:
@@ -145,7 +150,7 @@ class Operator:
         return self._leader.failing() if self._leader is not None else set()
 
     async def _run_for_leadership(self, client: KubernetesClient, namespace: str, key: FingerprintKey) -> None:
-        """Lead whenever it is our turn. A defect ends one turn, not the process, which would forget more."""
+        """Lead whenever this process holds the Lease. A bug ends one term, not the process."""
         settings = self._settings
         host = socket.gethostname()
         while True:
@@ -170,7 +175,7 @@ class Operator:
     async def _lead(
         self, client: KubernetesClient, namespace: str, key: FingerprintKey, guard: Callable[[], None]
     ) -> None:
-        """Act until cancelled, with a memory of our own: what a former turn knew may be old."""
+        """Reconcile until cancelled, with an empty cache: the cache of an earlier term may be outdated."""
         settings = self._settings
         chance = random.Random()  # noqa: S311 # jitter only
         context = ClientContext(self._clock, chance, guard, self._metrics.recorder.requested)
@@ -197,7 +202,7 @@ class Operator:
                 except* RewoundError:
                     logger.warning(
                         "the Kubernetes API server's data is older than before: a backup was restored; "
-                        "all resources are read again"
+                        "all resources are listed again"
                     )
                 await self._clock.sleep(PAUSES[0])
 
@@ -213,9 +218,9 @@ class Operator:
             async with asyncio.TaskGroup() as group:
                 if secret_watch is not None:
                     group.create_task(secret_watch.run(), name="secret watch")
-                    await secret_watch.ready()  # what it lists first it does not tell
+                    await secret_watch.ready()  # its first list reports no changes
                 group.create_task(watch.run(), name="watch")
-                await watch.wait_synced()  # what is there by then the controller lists
+                await watch.wait_synced()  # the controller lists the resources that exist by then
                 group.create_task(controller.run(), name="controller")
                 group.create_task(self._trim_memory_periodically(controller), name="heap")
         finally:
@@ -239,14 +244,14 @@ class Operator:
         return SecretWatch(client, controller.secret_changed, self._clock.monotonic, namespaces=scope)
 
     def _secret_namespaces(self, namespace: str) -> Sequence[str] | None:
-        """Where referenced Secrets can be: those of cluster connections are in the operator's own namespace."""
+        """Return the namespaces of referenced Secrets. Those of cluster connections are in the operator's namespace."""
         watched = self._settings.secret_namespaces or self._settings.namespaces
         if not watched:
             return None
         return tuple(dict.fromkeys((*watched, namespace))) if self._settings.cluster_connections else watched
 
     def _readiness_problem(self) -> str | None:
-        """Say why /readyz fails: followers are ready too, else a rolling update would wait for ever."""
+        """Return why /readyz fails, if so. Candidates are ready too, or a rolling update would never end."""
         if not self._started:
             return self._waits_for or "not connected to the Kubernetes API server yet"
         if self._elector is not None and self._elector.refusal is not None:
@@ -258,7 +263,7 @@ class Operator:
         return controller.lists.awaits() or controller.managed_elsewhere()
 
     def _leader_metrics(self) -> LeaderMetrics | None:
-        """What there is to see while this process may act."""
+        """Return the metrics of the leader, or None while this process does not lead."""
         leader = self._leader
         if leader is None:
             return None
@@ -277,7 +282,7 @@ class Operator:
         )
 
     def _liveness_problem(self) -> str | None:
-        """Say why a restart would help; nothing else may fail /healthz, since it loses what is only in memory."""
+        """Return why /healthz fails, if so. It fails only for faults that a restart fixes."""
         leader, settings = self._leader, self._settings
         if leader is None:
             return None
@@ -285,7 +290,7 @@ class Operator:
             return "the queue is stuck"
         if leader.watch.seconds_since_activity() > settings.watch_silent_after:
             return "a watch is dead"
-        # An API server that is down makes both old; a restart would not bring it back.
+        # An unavailable API server makes both old, and a restart does not help.
         if leader.secrets is not None and (
             leader.secrets.age() - leader.watch.seconds_since_response() > settings.watch_silent_after
         ):
@@ -300,4 +305,4 @@ async def _started(name: str, pages: Mapping[str, Handler], host: str, port: int
 
 
 def _always() -> None:
-    """Guard nothing: without a Lease this process may always act."""
+    """Accept every request: without a Lease this process always leads."""

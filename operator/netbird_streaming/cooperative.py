@@ -1,4 +1,4 @@
-"""Long work in pieces: what else there is to do goes on between them."""
+"""Long loops in parts, so that other tasks run between them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -7,11 +7,11 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 ITEMS: Final = 50
-"""Items. At about 15 microseconds each, nobody waits for a whole millisecond."""
+"""Items. At about 15 microseconds each, other tasks wait for less than a millisecond."""
 
 
 async def yielding_every(items: Iterable[T], size: int = ITEMS) -> AsyncIterator[T]:
-    """Give the items, and after some of them let all go on who can: what they share may have changed by then."""
+    """Yield the items, and run other tasks after every `size` items. Those may change shared state."""
     for number, item in enumerate(items, 1):
         yield item
         if number % size == 0:

@@ -1,8 +1,10 @@
-"""What can go wrong, by what happens next.
+"""Errors of the operator, by the action that follows.
 
-The branch of the tree says who acts: `RetryError`, we do, by ourselves; `WaitError`, we do, as soon as something
-outside changes (and now and then without); `EditError`, a human must edit the resource. A message names the field, the
-shape of the value and the remedy; it never holds a secret nor a server's own text.
+- `RetryError`: the operator retries.
+- `WaitError`: the operator retries when something outside the resource changes, and at long intervals.
+- `EditError`: a user must edit the resource.
+
+A message names the field, the shape of the value and the remedy. It never holds a secret or the text of a server.
 """
 
 from enum import Enum, auto
@@ -11,19 +13,24 @@ from netbird_streaming.reasons import Reason
 
 
 class Effect(Enum):
-    """What a failed request did at the server."""
+    """Effect of a failed request at the server."""
 
     NONE = auto()
-    """The answer proves that nothing happened, or no byte was sent."""
+    """The response proves that nothing changed, or no byte was sent."""
     UNKNOWN = auto()
-    """It may have been applied, or may still be."""
+    """The request may have been applied, or may be applied later."""
 
 
 class OperatorError(Exception):
-    """The root: a reason of the closed list, a message fit for a condition, and what the server may have done."""
+    """Root of all errors: a reason of the closed list, a message for a condition, and the effect at the server.
+
+    Args:
+        reason: The cause, for the condition.
+        message: One sentence without secrets and without text of a server.
+        effect: Whether the server may have applied the request.
+    """
 
     def __init__(self, reason: Reason, message: str, *, effect: Effect = Effect.NONE) -> None:
-        """Take a message without secrets and without a server's text."""
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -34,39 +41,45 @@ class OperatorError(Exception):
 
 
 class RetryError(OperatorError):
-    """It is tried again by ourselves, with backoff, or after `retry_after` seconds where the server named them."""
+    """Error that the operator retries with backoff.
+
+    Args:
+        reason: The cause, for the condition.
+        message: One sentence without secrets and without text of a server.
+        effect: Whether the server may have applied the request.
+        retry_after: The delay in seconds that the server asked for.
+    """
 
     def __init__(
         self, reason: Reason, message: str, *, effect: Effect = Effect.NONE, retry_after: float | None = None
     ) -> None:
-        """Take the seconds that the server asked us to wait, if it did."""
         super().__init__(reason, message, effect=effect)
         self.retry_after = retry_after
 
 
 class WaitError(OperatorError):
-    """It is tried again when something outside the resource changes: a Secret, a connection, a right, NetBird."""
+    """Error that is retried when something outside the resource changes: a Secret, a connection, a right, NetBird."""
 
 
 class EditError(OperatorError):
-    """Trying again is of no use until a human edits the resource."""
+    """Error that no retry resolves until a user edits the resource."""
 
 
 class NotInChargeError(WaitError):
-    """Another installation of the operator in the same cluster manages the object: nothing is written."""
+    """Error for an object that another installation of the operator in the same cluster manages. Nothing is written."""
 
 
 class NotFoundError(WaitError):
-    """NetBird answered a JSON 404 for an integration's id: half of a proof that it is absent."""
+    """JSON 404 from NetBird for the id of an integration. It is half of the proof that the integration is absent."""
 
 
 class ConflictError(RetryError):
-    """The API server has a newer version of the object than the one that a write named."""
+    """Conflict: the API server has a newer version of the object than the one that a write named."""
 
 
 class ObjectGoneError(WaitError):
-    """The API server has no object of that name any more."""
+    """Absence of an object that a request to the API server named."""
 
 
 class LeaseLostError(RetryError):
-    """This process may no longer act: its Lease is not held, or is about to run out."""
+    """Loss of the Lease: this process does not hold it, or it is about to expire."""

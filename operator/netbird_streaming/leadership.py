@@ -1,35 +1,34 @@
-"""How leading goes from turn to turn: a turn that fails is followed by another, and failing again and again is told."""
+"""Terms of leadership: a failed term is followed by another, and /readyz reports repeated failures."""
 
 from collections.abc import Callable
 from typing import Final
 
 PAUSES: Final = (1.0, 5.0, 15.0, 30.0)
-"""Seconds before the next turn, by how often leading has failed in a row."""
+"""Seconds before the next term, by the number of failures in a row."""
 STABLE_SECONDS: Final = 60.0
-"""A turn that lasted so long went well, whatever ended it."""
+"""A term of this length is successful, even if it ends with an error."""
 MANY_FAILURES: Final = 3
 
 
 class LeadershipTerms:
-    """The turns of one process; `clock` gives seconds that never go backwards."""
+    """Terms of one process. `clock` is monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """Start with no turn."""
         self._clock = clock
         self._started = clock()
         self._failures = 0
 
     def start(self) -> None:
-        """This process leads from now on."""
+        """Start a term."""
         self._started = self._clock()
 
     def record_failure(self) -> float:
-        """Take note that leading has failed; answers the seconds to pause."""
+        """Record the failure of a term, and return the seconds to pause."""
         self._failures = 1 if self._lasts() else self._failures + 1
         return PAUSES[min(self._failures, len(PAUSES)) - 1]
 
     def problem(self) -> str | None:
-        """Say why this process is not ready: an update must not replace a version that works by one that does not."""
+        """Return why /readyz fails, if so. A rolling update must not replace a working version by a broken one."""
         if self._failures < MANY_FAILURES or self._lasts():
             return None
         return f"leading has failed {self._failures} times in a row; the log says why"

@@ -1,4 +1,4 @@
-"""What log lines need to know beyond themselves: whose reconcile they are of, and whether the same was said already."""
+"""Context of log lines: the fields of the current reconcile, and the failures that are logged already."""
 
 import logging
 from collections.abc import Hashable, Iterator, Mapping
@@ -12,7 +12,7 @@ _FIELDS: Final[ContextVar[Mapping[str, str]]] = ContextVar("fields", default=Map
 
 @contextmanager
 def log_fields(**fields: str) -> Iterator[None]:
-    """Add fields to all lines that are written inside, in whichever module, and in the tasks that are begun there."""
+    """Add fields to all log lines of this context, in every module, and in the tasks that start in it."""
     token = _FIELDS.set({**_FIELDS.get(), **fields})
     try:
         yield
@@ -21,22 +21,21 @@ def log_fields(**fields: str) -> Iterator[None]:
 
 
 def current_fields() -> Mapping[str, str]:
-    """The fields of the reconcile that is at work; none outside of one."""
+    """Return the fields of the current reconcile, or none outside of one."""
     return _FIELDS.get()
 
 
 class LogOnce:
-    """Failures that go on: each is said once, and then only to who debugs."""
+    """Lasting failures: each is logged once at its level, and then at level debug."""
 
     def __init__(self) -> None:
-        """Nothing fails yet."""
         self._said: dict[Hashable, str] = {}
 
     def level(self, level: int, text: str, about: Hashable = None) -> int:
-        """The level of a failure's line: `level`, but debug where this is what was said of `about` last."""
+        """Return the level of a failure's line: debug if the last line about `about` was the same, else `level`."""
         before, self._said[about] = self._said.get(about), text
         return logging.DEBUG if before == text else level
 
     def reset(self, about: Hashable = None) -> None:
-        """It works again: a failure after this is a new one."""
+        """Forget the failure of `about`. The next failure is a new one."""
         self._said.pop(about, None)

@@ -1,4 +1,4 @@
-"""What a setting's text may be, and how a table of such options becomes flags, variables and help."""
+"""Options: parsers of settings, and the flags, variables and help that a table of settings defines."""
 
 import argparse
 import re
@@ -20,11 +20,11 @@ _SERVICE_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCT
 
 
 class SettingsError(ValueError):
-    """A setting that can't be used; the message is one sentence that names the flag, what it takes and the remedy."""
+    """Error about the value of a setting. The message names the flag, the accepted values and the remedy."""
 
 
 class Group(StrEnum):
-    """The headings of `run --help`, in their order."""
+    """Headings of `run --help`, in order."""
 
     SCOPE = "scope: what it watches"
     NETBIRD = "NetBird: how it is called"
@@ -37,9 +37,9 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How a setting is written.
+    """Parser and description of a setting.
 
-    `parse` raises ValueError for any other text, `accepts` says in words what it accepts.
+    `parse` raises ValueError for a text that it does not accept. `accepts` describes the accepted texts.
     """
 
     group: Group
@@ -52,13 +52,13 @@ class Option:
 
 
 def setting(default: T, option: Option) -> T:
-    """Make a dataclass field with its option beside it; typed as its default, as pydantic's and attrs' are."""
+    """Return a dataclass field with its option. Its type is that of the default, as in pydantic and attrs."""
     made: T = field(default=default, metadata={"option": option})
     return made
 
 
 def duration(group: Group, low: float, high: float, description: str) -> Option:
-    """A number of seconds as a float, written with a unit or without."""
+    """Return an option for a duration in seconds, written with or without a unit."""
 
     def parse(text: str) -> float:
         found = _DURATION.fullmatch(text)
@@ -71,18 +71,18 @@ def duration(group: Group, low: float, high: float, description: str) -> Option:
 
 
 def integer(group: Group, low: int, high: int, description: str) -> Option:
-    """An integer."""
+    """Return an option for an integer."""
     parse = _checked(int, lambda value: low <= value <= high)
     return Option(group, f"a whole number from {low} to {high}", parse, description)
 
 
 def fraction(group: Group, description: str) -> Option:
-    """A fraction of something."""
+    """Return an option for a number from 0 to 1."""
     return Option(group, "a number from 0 to 1", _checked(float, lambda value: 0 <= value <= 1), description)
 
 
 def boolean(group: Group, description: str) -> Option:
-    """True or false; the bare flag is true."""
+    """Return an option for true or false. The flag without a value is true."""
 
     def parse(text: str) -> bool:
         return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
@@ -91,19 +91,19 @@ def boolean(group: Group, description: str) -> Option:
 
 
 def name(group: Group, description: str) -> Option:
-    """The name of a Kubernetes object (RFC 1123 subdomain)."""
+    """Return an option for the name of a Kubernetes object (RFC 1123 subdomain)."""
     parse = _checked(str, lambda value: _SUBDOMAIN.fullmatch(value) is not None)
     return Option(group, "a Kubernetes name (lower-case letters, digits, '-' and '.')", parse, description)
 
 
 def namespace(group: Group, description: str) -> Option:
-    """A namespace (RFC 1123 label), or nothing."""
+    """Return an option for a namespace (RFC 1123 label), or nothing."""
     parse = _checked(str, lambda value: not value or _LABEL.fullmatch(value) is not None)
     return Option(group, "a namespace's name, or nothing", parse, description)
 
 
 def namespaces(group: Group, flag: str, description: str) -> Option:
-    """Namespaces as a tuple, by repeating the flag or separated by commas."""
+    """Return an option for a tuple of namespaces: a repeated flag, or a list separated by commas."""
 
     def parse(text: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
@@ -114,7 +114,7 @@ def namespaces(group: Group, flag: str, description: str) -> Option:
 
 
 def urls(group: Group, description: str) -> Option:
-    """URLs of servers as a tuple, by repeating the flag or separated by commas."""
+    """Return an option for a tuple of URLs: a repeated flag, or a list separated by commas."""
 
     def parse(text: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
@@ -124,18 +124,18 @@ def urls(group: Group, description: str) -> Option:
 
 
 def choice(group: Group, values: Sequence[str], description: str) -> Option:
-    """One of a few words."""
+    """Return an option for one of several words."""
     return Option(group, f"one of {', '.join(values)}", _checked(str, lambda value: value in values), description)
 
 
 def text(group: Group, accepts: str, description: str) -> Option:
-    """Any text that is not checked here."""
+    """Return an option for any text."""
     return Option(group, accepts, _checked(str, lambda _: True), description)
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A setting as a user writes it."""
+    """Setting as a user writes it."""
 
     flag: str
     variable: str
@@ -144,13 +144,13 @@ class Description:
 
 
 def describe(each: Field[Any]) -> Description:
-    """Return how a field of the table is written."""
+    """Return the description of a field of the table."""
     option = _option(each)
     return Description(_flag(each), _variable(each), _written(each.default, option.unit), option)
 
 
 def add_flags(parser: argparse.ArgumentParser, table: type) -> None:
-    """Add a flag for each setting of the dataclass `table`, grouped and described."""
+    """Add a flag for each setting of the dataclass `table`, with its group and description."""
     groups = {group: parser.add_argument_group(group.value) for group in Group}
     for each in fields(table):
         option = _option(each)
@@ -168,9 +168,12 @@ def add_flags(parser: argparse.ArgumentParser, table: type) -> None:
 
 
 def read_values(table: type, arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Parse what was given, by field name: a flag goes before its variable. Raises `SettingsError`.
+    """Return the values of flags and variables by field name. A flag takes precedence over its variable.
 
     A parser may have the flags of some fields only.
+
+    Raises:
+        SettingsError: A value is not accepted.
     """
     values: dict[str, Any] = {}
     for each in fields(table):
@@ -191,9 +194,9 @@ def read_values(table: type, arguments: argparse.Namespace, environment: Mapping
 
 
 def unknown_variables(table: type, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the variables that look like settings and are none: misspelt, most likely.
+    """Return the variables with the prefix of settings that are no setting. Most are misspelt.
 
-    Not an error, since Kubernetes itself injects such names for a Service of a similar name ("service links").
+    They are not an error: Kubernetes injects such names for a Service of a similar name ("service links").
     """
     known = {_variable(each) for each in fields(table)}
     suspects = {each for each in environment if each.startswith(ENVIRONMENT_PREFIX)} - known
@@ -201,7 +204,7 @@ def unknown_variables(table: type, environment: Mapping[str, str]) -> tuple[str,
 
 
 def _checked(convert: Callable[[str], T], accept: Callable[[T], bool]) -> Callable[[str], T]:
-    """Make a parser that raises ValueError for what is not of the form, or not within the bounds."""
+    """Return a parser that raises ValueError for a malformed text or a value out of bounds."""
 
     def parse(written: str) -> T:
         try:
@@ -235,7 +238,7 @@ def _help(each: Field[Any]) -> str:
 
 
 def _written(value: object, unit: str) -> str:
-    """Write a value as a person would on the command line."""
+    """Return the text of a value on the command line."""
     match value:
         case bool():
             return str(value).lower()

@@ -1,7 +1,7 @@
-"""All settings of the process, in one place: read once from flags and environment, then passed down.
+"""Settings of the process. They are read once from flags and the environment.
 
-A flag goes before its environment variable, that before the default. Each field of `Settings` carries its own unit,
-bounds and reason, of which the parser, `run --help` and the error sentences are made; so none can drift apart.
+A flag takes precedence over its environment variable, and that over the default. Each field of `Settings` has its unit,
+bounds and description. The parser, `run --help` and the error messages are made from them.
 """
 
 import argparse
@@ -16,7 +16,7 @@ __all__ = ["Settings", "SettingsError", "add_flags", "read_settings", "unknown_v
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the process was told. Durations are in seconds."""
+    """Settings of one process. Durations are in seconds."""
 
     namespaces: tuple[str, ...] = setting(
         (),
@@ -301,24 +301,28 @@ class Settings:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for each setting, grouped and described."""
+    """Add a flag for each setting, with its group and description."""
     options.add_flags(parser, Settings)
 
 
 def read_settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
-    """Read the settings of flags that `add_flags`' parser parsed, and of an environment; raises `SettingsError`."""
+    """Return the settings of parsed flags and an environment.
+
+    Raises:
+        SettingsError: A value is not accepted, or contradicts another one.
+    """
     settings = Settings(**options.read_values(Settings, arguments, environment))
     _check_relations(settings)
     return settings
 
 
 def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the environment variables that look like settings and are none: worth a warning."""
+    """Return the environment variables with the prefix of settings that are no setting."""
     return options.unknown_variables(Settings, environment)
 
 
 def _check_relations(settings: Settings) -> None:
-    """Raise `SettingsError` for values that are fine alone and not together."""
+    """Raise `SettingsError` for values that contradict each other."""
     if settings.metrics and settings.metrics_port == settings.health_port != 0:
         msg = (
             f"--metrics-port: must differ from --health-port, not {settings.metrics_port} too; a network policy tells "

@@ -1,4 +1,4 @@
-"""What the kubelet asks: /healthz (restart me?) and /readyz (have I started?)."""
+"""Probes of the kubelet: /healthz (restart the container) and /readyz (the process has started)."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -6,11 +6,11 @@ from http import HTTPStatus
 from netbird_streaming.telemetry.http_server import Handler, HttpResponse, text_response
 
 Probe = Callable[[], str | None]
-"""What is wrong, in a sentence; None if nothing is. It must neither block nor raise."""
+"""Returns the problem in a sentence, or None. It must neither block nor raise."""
 
 
 def probe_handler(probe: Probe) -> Handler:
-    """The page of a probe: 200 while nothing is wrong, else 503 and what it is."""
+    """Return the handler of a probe: 200 without a problem, else 503 with the problem."""
 
     def answer(_: Mapping[str, str]) -> HttpResponse:
         wrong = probe()

@@ -1,6 +1,6 @@
-"""The few pages that this process shows, over HTTP/1.1 on asyncio alone: /healthz, /readyz and /metrics.
+"""HTTP/1.1 server for /healthz, /readyz and /metrics, on asyncio alone.
 
-Small on purpose: it answers GET and HEAD of fixed paths, reads no body, and keeps no connection.
+It answers GET and HEAD of fixed paths, reads no body, and closes each connection after one response.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What a page answers; `content_type` is the header's value."""
+    """Response of a page. `content_type` is the value of the header."""
 
     status: HTTPStatus
     content_type: str
@@ -26,24 +26,27 @@ class HttpResponse:
 
 
 Handler = Callable[[Mapping[str, str]], HttpResponse]
-"""Answers a request, of which it gets the headers by their lower-case names. It must neither block nor raise."""
+"""Answers a request. The argument maps lower-case names of headers to values. It must neither block nor raise."""
 
 
 def text_response(status: HTTPStatus, text: str) -> HttpResponse:
-    """An answer of one line of text."""
+    """Return a response of one line of text."""
     return HttpResponse(status, TEXT, f"{text}\n".encode())
 
 
 class HttpServer:
-    """Serves pages by path until closed. An event loop that hangs answers nothing, which counts as failing, too.
+    """Server that answers requests by path until it is closed. A blocked event loop fails the probes, too.
 
-    Anybody who reaches the port may connect, so a connection costs a buffer and a timer and no task, lasts
-    `ANSWER_SECONDS` at most, and the oldest one is closed beyond `MAX_CONNECTIONS`. A probe sends its request at once,
-    so it is answered before it is the oldest.
+    Every client that reaches the port can connect. A connection therefore costs a buffer and a timer, and no task. It
+    lasts at most `ANSWER_SECONDS`. Beyond `MAX_CONNECTIONS`, the oldest one is closed. A probe sends its request at
+    once, so it receives a response before its connection is the oldest.
+
+    Args:
+        handlers: The handler of each path.
+        seconds: The longest time that a connection lasts.
     """
 
     def __init__(self, handlers: Mapping[str, Handler], seconds: float = ANSWER_SECONDS) -> None:
-        """Take the page of each path, and how long a connection may last."""
         self._handlers = handlers
         self.seconds = seconds
         self._server: asyncio.Server | None = None
@@ -55,7 +58,7 @@ class HttpServer:
         return len(self._connections)
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, on all addresses where `host` is empty; gives the port (for 0: the one that was free).
+        """Listen on `host`, or on all addresses if it is empty. Return the port; port 0 selects a free one.
 
         Raises:
             OSError: The address can't be listened on.
@@ -69,7 +72,7 @@ class HttpServer:
         return number
 
     async def close(self) -> None:
-        """Stop listening, and close what is open."""
+        """Stop listening, and close all connections."""
         if self._server is not None:
             self._server.close()
             for connection in list(self._connections):
@@ -77,17 +80,17 @@ class HttpServer:
             await self._server.wait_closed()
 
     def opened(self, connection: "_Connection") -> None:
-        """Count a connection, and close the oldest one beyond the limit."""
+        """Add a connection, and close the oldest one beyond the limit."""
         self._connections[connection] = None
         if len(self._connections) > MAX_CONNECTIONS:
             next(iter(self._connections)).abort()
 
     def closed(self, connection: "_Connection") -> None:
-        """Count a connection no longer."""
+        """Remove a connection."""
         self._connections.pop(connection, None)
 
     def answer(self, head: bytes) -> bytes:
-        """Return the whole answer to a request's head."""
+        """Return the whole response to the head of a request."""
         response = self._respond(head)
         lines = (
             f"HTTP/1.1 {response.status.value} {response.status.phrase}",
@@ -111,7 +114,7 @@ class HttpServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: it takes a request's head, and answers it."""
+    """Connection of one client: it receives the head of a request, and sends a response."""
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
@@ -126,7 +129,7 @@ class _Connection(asyncio.Protocol):
         self._server.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Answer as soon as the head is whole."""
+        """Send the response once the head is complete."""
         if self._transport is None or self._transport.is_closing():
             return
         self._head += data
@@ -138,14 +141,14 @@ class _Connection(asyncio.Protocol):
         elif len(self._head) > HEAD_BYTES:
             self.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # however it ended
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the cause does not matter
         """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
         self._server.closed(self)
 
     def abort(self) -> None:
-        """Close the connection, whether or not its answer was read."""
+        """Close the connection, even if the client has not read the response."""
         self._server.closed(self)
         if self._transport is not None:
             self._transport.abort()
@@ -154,7 +157,7 @@ class _Connection(asyncio.Protocol):
 def _listener(port: int) -> socket.socket:
     """Return a socket for all addresses, IPv4 and IPv6, or IPv4 alone on a machine without IPv6.
 
-    It is one socket for both: two would need the same port to be free twice.
+    One socket serves both: two sockets would need the same port to be free twice.
     """
     try:
         return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -163,7 +166,7 @@ def _listener(port: int) -> socket.socket:
 
 
 def _headers(fields: list[bytes]) -> dict[str, str]:
-    """The header fields; of one that is given more than once, all values, as one list."""
+    """Return the header fields. The values of a repeated field are joined by commas."""
     headers: dict[str, str] = {}
     for field in fields:
         name, _, value = field.decode("ascii", "replace").partition(":")

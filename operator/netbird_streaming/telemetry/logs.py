@@ -1,20 +1,20 @@
-"""One line for each decision that does something or changes a state, on the standard error stream; never a secret.
+"""Logs on the standard error stream: one line for each action or change of state, and never a secret.
 
-Levels, from what a human has to read to what only helps to understand:
+Levels:
 
-- error: a defect of the operator; it goes on, and tries again.
-- warning: something can't go on. It is tried again, or waits for what the line says.
-- info: a change was made in NetBird, or a resource or connection reached another state.
-- debug: each step, each request to NetBird, and the same failure again.
+- error: a bug in the operator. It continues, and retries.
+- warning: a resource or connection can't make progress. The line names the cause, and whether it is retried.
+- info: the operator changed NetBird, or a resource or connection reached another state.
+- debug: each step, each request to NetBird, and the repetition of a failure.
 
-A failure is a warning when it becomes the state, and debug while it stays so. A resync that finds all in order, a
-restart with nothing changed and a process that waits for its turn write nothing. Lines of one reconcile carry the same
-`reconcile`, `kind`, `resource` (`namespace/name`), `connection` and `action` (`log_context.py`), and of their own
-`reason` (of the closed list) and `integration` (its id in NetBird).
+A new failure is a warning, and its repetition is debug. A resync without a difference, a restart without a change and a
+candidate that waits for the Lease log nothing. All lines of one reconcile have the same `reconcile`, `kind`,
+`resource` (`namespace/name`), `connection` and `action` (`log_context.py`). A line may add `reason` (of the closed
+list) and `integration` (its id in NetBird).
 
-The text of a foreign exception can hold what was sent (httpx puts an illegal header's value into it, pydantic a field's
-input), so only the messages of our own errors are written; of all others the type and where it happened. That holds for
-an argument or a field of a line too: what is not text, a number or made of these is named by its type.
+The text of an exception of a library can hold what was sent: httpx includes the value of an illegal header, pydantic
+the input of a field. The log therefore holds the messages of the operator's own errors only. Of other exceptions it
+holds the type and the place. Arguments and fields of a line that are not text or numbers are replaced by their type.
 """
 
 import asyncio
@@ -45,12 +45,12 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] 
 
 
 def set_up(log_format: str, level: str, stream: TextIO) -> None:
-    """Send all logging of the process to `stream`, libraries from warning upwards.
+    """Configure the logging of the process: all lines to `stream`, those of libraries from level warning.
 
     Args:
         log_format: `human` or `json`.
-        level: The least severe level of our own lines, such as `info`.
-        stream: Where to write.
+        level: The least severe level of the operator's own lines, such as `info`.
+        stream: The destination.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if log_format == "json" else HumanFormatter())
@@ -64,7 +64,7 @@ def set_up(log_format: str, level: str, stream: TextIO) -> None:
 
 
 def asyncio_reporter() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Make a loop's exception handler: asyncio's own writes the `repr` of tasks, with their exceptions' text."""
+    """Return an exception handler for an event loop. That of asyncio logs the `repr` of tasks, with exception texts."""
     logger = logging.getLogger("netbird_streaming.loop")
 
     def report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -75,9 +75,9 @@ def asyncio_reporter() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], 
 
 
 def explain_watch_request(record: logging.LogRecord) -> bool:
-    """Make a warning of kopf's line about a failed request of a watch, without the API server's text; a filter.
+    """Filter: turn kopf's line about a failed request of a watch into a warning, without the API server's text.
 
-    kopf retries such a request, so it is no defect of the operator.
+    kopf retries such a request, so it is not a bug in the operator.
     """
     found = _WATCH_REQUEST.match(record.getMessage()) if record.name.startswith("kopf") else None
     if found is not None:
@@ -88,15 +88,14 @@ def explain_watch_request(record: logging.LogRecord) -> bool:
 
 
 class RepeatFilter(logging.Filter):
-    """Lets one of equal lines of a library through each minute: kopf says each failed try of each request."""
+    """Filter that accepts one of equal lines of a library per minute. kopf logs each attempt of each request."""
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
         super().__init__()
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether to write the record; time is the record's own."""
+        """Return whether the record is logged. The time is that of the record."""
         if not record.name.startswith(LIBRARIES):
             return True
         text = _ATTEMPT.sub("#", record.getMessage()) + getattr(record, "watch", "")
@@ -109,10 +108,10 @@ class RepeatFilter(logging.Filter):
 
 
 class _SafeFormatter(logging.Formatter):
-    """The base of both forms: exceptions without foreign text, wherever they are in a record."""
+    """Base of both formatters: it removes the text of other programs' exceptions from a record."""
 
     def message(self, record: logging.LogRecord) -> str:
-        """Write the message, its arguments made safe."""
+        """Return the message with safe arguments."""
         args = record.args
         if isinstance(args, tuple):
             args = tuple(_safe(each) for each in args)
@@ -122,7 +121,7 @@ class _SafeFormatter(logging.Formatter):
         return text % args if args else text
 
     def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 # the name is the standard library's
-        """Write types, places and our own messages, from the outermost to the cause."""
+        """Return types, places and the operator's own messages, from the outermost exception to its cause."""
         parts: list[str] = []
         error = ei[1]
         while error is not None and len(parts) < MAX_FRAMES:
@@ -134,10 +133,10 @@ class _SafeFormatter(logging.Formatter):
 
 
 class HumanFormatter(_SafeFormatter):
-    """`2026-01-31T12:00:00.000Z INFO    reconciler.queue  message  key=value`, always one line."""
+    """Formatter of single lines: `2026-01-31T12:00:00.000Z INFO    reconciler.queue  message  key=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the record."""
+        """Return the line of the record."""
         extra = "".join(
             f"  {key}={value}" for key, value in _extra(record).items() if value is not None and value != ""
         )
@@ -147,10 +146,10 @@ class HumanFormatter(_SafeFormatter):
 
 
 class JsonFormatter(_SafeFormatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, the line's own fields, `error`."""
+    """Formatter of JSON objects, one a line: `time`, `level`, `logger`, `message`, the line's own fields, `error`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the record."""
+        """Return the line of the record."""
         fields: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -175,7 +174,7 @@ def _extra(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _safe(value: object) -> object:
-    """The value itself where it is plain; of anything else its type, and where it is an error of ours its message."""
+    """Return text and numbers unchanged, the message of an `OperatorError`, and the type of any other value."""
     match value:
         case str() | int() | float() | None:
             return value
@@ -198,7 +197,7 @@ def _name(record: logging.LogRecord) -> str:
 
 
 def _module(filename: str) -> str:
-    """Shorten a path to what tells modules apart, without the machine's folders."""
+    """Return the path of a module without the folders of the machine."""
     for folder in sys.path:
         if folder and filename.startswith(f"{folder}/"):
             return filename[len(folder) + 1 :]

@@ -1,6 +1,6 @@
-"""What Prometheus asks: /metrics, the only importer of prometheus_client.
+"""Page /metrics for Prometheus. Only this package imports prometheus_client.
 
-Everything is on a registry of its own, so nothing is there that is not in `definitions`, but for `process_*`.
+It uses a registry of its own, so the page holds only the metrics of `definitions`, and `process_*`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,20 +19,19 @@ __all__ = ["Build", "LeaderMetrics", "Metrics"]
 
 
 class Metrics:
-    """All metrics of one process. `recorder` counts for as long as the process lives, and is told while it leads."""
+    """Metrics of one process. `recorder` counts as long as the process runs. The page shows it while the process leads.
+
+    Args:
+        build: The versions of the operator and of Python.
+        leader_metrics: Called once per scrape; None while this process does not lead. It must not raise.
+        per_connection: Whether to report connections by name.
+    """
 
     def __init__(
         self, build: Build, leader_metrics: Callable[[], LeaderMetrics | None], *, per_connection: bool
     ) -> None:
-        """Start counting.
-
-        Args:
-            build: What runs.
-            leader_metrics: Called once a scrape; None while this process may not act. It must not raise.
-            per_connection: Whether to tell connections by name.
-        """
-        # Else each counter and histogram has one series more, which says when it began.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and gives nothing
+        # Else each counter and histogram has one more series, with the time of its creation.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no parameters and no result
         counted = CollectorRegistry()
         self.recorder = PrometheusRecorder(counted)
         self._build, self._leader_metrics, self._counted, self._per_connection = (
@@ -46,11 +45,11 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def handle(self, headers: Mapping[str, str]) -> HttpResponse:
-        """Answer a scrape, in the format that it asks for."""
+        """Return the response to a scrape, in the requested format."""
         try:
             encode, content_type = choose_encoder(headers.get("accept", ""))
             body = encode(self._registry)
-        except (TypeError, ValueError):  # it asks for a version that is no number
+        except (TypeError, ValueError):  # the requested version is not a number
             encode, content_type = choose_encoder("")
             body = encode(self._registry)
         return HttpResponse(HTTPStatus.OK, content_type, body)
@@ -64,7 +63,7 @@ class Metrics:
 
 
 class _Collector(Collector):
-    """A function as a collector."""
+    """Collector that calls a function."""
 
     def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
         self._collect = collect

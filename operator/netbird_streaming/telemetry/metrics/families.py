@@ -1,4 +1,4 @@
-"""What is known at the time of a scrape, as metrics."""
+"""Metrics whose values are computed at the time of a scrape."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from netbird_streaming.telemetry.metrics import definitions
 from netbird_streaming.telemetry.metrics.definitions import MetricDefinition, Type
 
 MAX_CONNECTIONS: Final = 100
-"""Connections that are told by name; the rest is told together."""
+"""Connections that are reported by name. The others are reported together."""
 MAX_FAILING: Final = 100
-"""Lists and watches that are told by name."""
+"""Lists and watches that are reported by name."""
 REST: Final = "other"
 Groups = Mapping[str, Sequence[ConnectionStats]]
 Samples = Iterable[tuple[tuple[str, ...], float]]
-"""The values of a metric's labels, in their order, and the sample's own."""
+"""Values of the labels of a metric, in order, and the value of the sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What runs: the operator's version and Python's."""
+    """Versions of the operator and of Python."""
 
     version: str
     python: str
@@ -31,7 +31,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class LeaderMetrics:
-    """What only a leader knows: its resources, and the state of its lists and watches.
+    """State that only a leader has: its resources, and its lists and watches.
 
     `failing` names the kinds, each with its namespace, whose list or watch fails; None is the whole cluster.
     """
@@ -43,13 +43,13 @@ class LeaderMetrics:
 
 
 def of_process(build: Build, *, leads: bool) -> Iterator[Metric]:
-    """What each replica tells."""
+    """Yield the metrics of each replica."""
     yield _family(definitions.BUILD_INFO, [((build.version, build.python), 1)])
     yield _family(definitions.LEADER, [((), int(leads))])
 
 
 def of_leader(leader_metrics: LeaderMetrics, *, per_connection: bool) -> Iterator[Metric]:
-    """What a leader tells besides."""
+    """Yield the additional metrics of a leader."""
     stats = leader_metrics.stats
     yield _family(definitions.QUEUE_DEPTH, [((), stats.backlog.depth)])
     yield _family(definitions.QUEUE_OLDEST_AGE, [((), stats.backlog.oldest_age)])
@@ -64,14 +64,14 @@ def of_leader(leader_metrics: LeaderMetrics, *, per_connection: bool) -> Iterato
 
 
 def _failing(failing: Collection[tuple[str, str | None]]) -> Samples:
-    """The first in the alphabet by name; the namespaces of the rest together."""
+    """Return samples by namespace for the first in the alphabet, and by kind for the others."""
     names = sorted((kind, namespace or "") for kind, namespace in failing)
     shown = {*names[:MAX_FAILING], *((kind, REST) for kind, _ in names[MAX_FAILING:])}
     return [(labels, 1) for labels in sorted(shown)]
 
 
 def _by_label(connections: Sequence[ConnectionStats], *, per_connection: bool) -> Groups:
-    """By the label's value; the first in the alphabet are told by name, so that each scrape tells the same ones."""
+    """Group connections by label. The first in the alphabet have their own, so that scrapes report the same ones."""
     if not per_connection:
         return {"": list(connections)} if connections else {}
     known = sorted(connections, key=lambda each: each.label)
@@ -82,7 +82,7 @@ def _by_label(connections: Sequence[ConnectionStats], *, per_connection: bool) -
 
 
 def _of_connections(groups: Groups) -> Iterator[Metric]:
-    """Of each group the worst: the token that could send the fewest, the oldest resync, the longest interval."""
+    """Yield the worst value of each group: the smallest remaining budget, the oldest resync, the longest interval."""
     budgets = {label: min((each.rate_limit_state for each in group), key=_remaining) for label, group in groups.items()}
     yield _family(definitions.RATE_LIMIT_REMAINING, (((label,), each.remaining) for label, each in budgets.items()))
     yield _family(definitions.RATE_LIMIT_BURST, (((label,), each.burst) for label, each in budgets.items()))

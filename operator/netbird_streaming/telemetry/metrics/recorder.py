@@ -1,4 +1,4 @@
-"""What is counted as it happens, by the reconciler and by the clients of NetBird."""
+"""Counters and histograms that the reconciler and the NetBird clients update."""
 
 from http import HTTPStatus
 from typing import Final
@@ -14,16 +14,15 @@ from netbird_streaming.telemetry.metrics.definitions import MetricDefinition
 
 RECONCILE_BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 60)
 REQUEST_BUCKETS: Final = (0.01, 0.05, 0.2, 1, 5, 15, 60)
-"""Seconds. Few, since each is a series for each combination of labels."""
+"""Seconds. Few, since each bucket is a series for each combination of labels."""
 UNKNOWN: Final = "other"
 _STATUSES: Final = frozenset(HTTPStatus)
 
 
 class PrometheusRecorder:
-    """The reconciler's `MetricsRecorder`, and who observes the clients' requests."""
+    """`MetricsRecorder` of the reconciler, and observer of the requests to NetBird."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Count from zero, on this registry."""
         self._reconciles = _histogram(definitions.RECONCILE_DURATION, RECONCILE_BUCKETS, registry)
         self._retries = _counter(definitions.RETRIES, registry)
         self._requests = _histogram(definitions.REQUEST_DURATION, REQUEST_BUCKETS, registry)
@@ -32,29 +31,29 @@ class PrometheusRecorder:
         self._corrected = _counter(definitions.DRIFTS_CORRECTED, registry)
 
     def reconciled(self, kind: str, outcome: Outcome, seconds: float) -> None:
-        """One reconcile of a resource of this kind has ended, after so many seconds."""
+        """Record the end and the duration of a reconcile."""
         self._reconciles.labels(kind, outcome.value).observe(seconds)
 
     def requeued(self, kind: str, reason: Reason) -> None:
-        """A resource of this kind is looked at again because of a problem."""
+        """Record the requeue of a resource because of an error."""
         self._retries.labels(kind, reason.value).inc()
 
     def drift_found(self) -> None:
-        """An integration is not as it was left: somebody else changed or deleted it."""
+        """Record drift: another client changed or deleted an integration."""
         self._found.inc()
 
     def drift_corrected(self) -> None:
-        """NetBird accepted what sets a drifted integration back."""
+        """Record a correction of drift that NetBird accepted."""
         self._corrected.inc()
 
     def requested(self, metric: CallMetric) -> None:
-        """A request was sent to NetBird."""
+        """Record a request that was sent to NetBird."""
         self._requests.labels(metric.operation.value, _code(metric.outcome)).observe(metric.seconds)
         self._waits.inc(metric.queued)
 
 
 def _code(outcome: int | TransportFailure) -> str:
-    """Return the label's value. A server chooses its status, so only those that HTTP knows become one."""
+    """Return the value of the label. A server can send any status, so only those of HTTP become values."""
     if isinstance(outcome, TransportFailure):
         return outcome.label
     return str(outcome) if outcome in _STATUSES else UNKNOWN
