@@ -17,7 +17,8 @@ from netbird_streaming.errors import OperatorError
 from netbird_streaming.version import PROGRAM, program_version
 
 LOG_LINES: Final = 5000
-METRICS_PORT: Final = 8080
+CONTAINER: Final = "operator"
+"""The name of the chart's container. A pod may have others, which a service mesh adds."""
 _SELECTOR: Final = {"labelSelector": f"app.kubernetes.io/name={PROGRAM}"}
 _METADATA: Final = (
     "name",
@@ -129,10 +130,11 @@ async def _pods(session: Session, contents: Contents) -> None:
         contents.names.add(name)
         contents.add(f"pods/{name}.json", _some(_dict(pod, "status"), ("phase", "conditions", "containerStatuses")))
         session.output.progress(f"reading the log and the metrics of pod {name}")
-        log = Request(f"the log of pod {name}", f"{pods}/{name}/log", query={"tailLines": str(LOG_LINES)}, accept="*/*")
-        metrics = Request(f"the metrics of pod {name}", f"{pods}/{name}:{METRICS_PORT}/proxy/metrics", accept="*/*")
+        query, port = {"container": CONTAINER, "tailLines": str(LOG_LINES)}, session.settings.metrics_port
+        log = Request(f"the log of pod {name}", f"{pods}/{name}/log", query=query, accept="*/*")
+        metrics = Request(f"the metrics of pod {name}", f"{pods}/{name}:{port}/proxy/metrics", accept="*/*")
         for request, file in ((log, f"pods/{name}.log"), (metrics, f"pods/{name}.metrics")):
-            await _try(contents, request.subject, partial(_text, session, contents, request, file))
+            await _try(contents, f"pod {name}", partial(_text, session, contents, request, file))
     if len(contents.files) == before:
         contents.missing.append(f"logs and metrics: namespace {session.namespace} has no pod of the operator")
 
