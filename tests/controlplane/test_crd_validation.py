@@ -37,10 +37,10 @@ STREAM: Final = (
     "spec.firehose.streamName: Invalid value: must be a stream's name as AWS allows: 1 to 64 letters, digits, '_', '.'"
     " and '-'; not an ARN"
 )
-PLAIN_URL: Final = "must not hold spaces, control characters or characters outside ASCII; encode them, as %20"
-USER_INFO: Final = "must not hold a user or a password; remove all up to the @"
-FRAGMENT: Final = "must not have a fragment; remove the # and what follows, no server sees it"
-NOT_A_URL: Final = "must be a URL, as https://host/path"
+PLAIN_URL: Final = "must not hold spaces, control characters or characters outside ASCII; encode them, such as %20"
+USER_INFO: Final = "must not hold a user or a password; remove everything up to the @"
+FRAGMENT: Final = "must not have a fragment; remove the # and the text after it"
+NOT_A_URL: Final = "must be a URL, such as https://host/path"
 PORT: Final = "must not have a port above 65535; correct it"
 HTTPS: Final = "must begin with https://, or with http:// if the connection sets allowPlainHTTPDestinations"
 
@@ -164,8 +164,8 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     "apiURL with a key": (
         datadog(datadog__site=ABSENT, datadog__apiURL=f"https://intake.example/v1?ddsource=x&dd-api-key={PASTED}"),
         (
-            "spec.datadog.apiURL: Invalid value: has a parameter that looks like a credential; remove it: the key"
-            " belongs into a Secret that apiKeySecretRef names"
+            "spec.datadog.apiURL: Invalid value: has a parameter that looks like a credential; remove it: set the"
+            " key in a Secret, and refer to that in apiKeySecretRef"
         ),
     ),
     "url with a token": (
@@ -247,15 +247,15 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     "adoption id with Never": (
         datadog(adoption={"id": 7}),
         (
-            "spec.adoption.id: Forbidden: must be removed, or policy set to Match or Override: policy Never takes"
-            " nothing over"
+            "spec.adoption.id: Forbidden: must be removed, or policy set to Match or Override: policy Never adopts"
+            " nothing"
         ),
     ),
     "Override without an id": (
         datadog(adoption={"policy": "Override"}),
         (
-            "spec.adoption.id: Required value: policy Override needs the id of the integration to take over; NetBird's"
-            " API shows it"
+            "spec.adoption.id: Required value: policy Override needs the id of the integration to adopt; NetBird's API"
+            " lists it"
         ),
     ),
     "unknown adoption policy": (

@@ -23,25 +23,25 @@ NO_NAMESPACES: Final = (
     " namespaceSelector ({} is all)"
 )
 SCHEME: Final = "must begin with https:// (http:// only to loopback, unless the operator allows it)"
-DURATION: Final = "must be a duration in whole hours, minutes and seconds, as 5m, 90s or 1h30m"
+DURATION: Final = "must be a duration in whole hours, minutes and seconds, such as 5m, 90s or 1h30m"
 INTERVAL: Final = "must be at least 1m and at most 24h"
 WITHOUT_API: Final = "must be the server's address without /api, such as https://api.netbird.io"
 
 URLS: Final = {
     f"ftp://{PASTED}.example": SCHEME,
-    f"https://user:{PASTED}@netbird.example": "must not hold a user or a password; remove all up to the @",
-    f"https://netbird.example/#{PASTED}": "must not have a fragment; remove the # and what follows, no server sees it",
-    f"https://netbird.example/?account={PASTED}": "must not have a query; a tenant belongs into tenantID",
+    f"https://user:{PASTED}@netbird.example": "must not hold a user or a password; remove everything up to the @",
+    f"https://netbird.example/#{PASTED}": "must not have a fragment; remove the # and the text after it",
+    f"https://netbird.example/?account={PASTED}": "must not have a query; set a tenant in tenantID",
     f"https://netbird.example/{PASTED}\t": (
-        "must not hold spaces, control characters or characters outside ASCII; encode them, as %20"
+        "must not hold spaces, control characters or characters outside ASCII; encode them, such as %20"
     ),
     "https://api.netbird.io/api": WITHOUT_API,
     "https://api.netbird.io/api/": WITHOUT_API,
     "https://gw.corp.example/api/netbird/api": WITHOUT_API,
     "https://api.netbird.io/api/integrations/event-streaming": WITHOUT_API,
     "https://gw.corp.example/api/netbird/api/event-streaming/7": WITHOUT_API,
-    "api.netbird.io": "must be a URL, as https://host/path",
-    PASTED: "must be a URL, as https://host/path",
+    "api.netbird.io": "must be a URL, such as https://host/path",
+    PASTED: "must be a URL, such as https://host/path",
 }
 INTERVALS: Final = {
     "": DURATION,
@@ -73,7 +73,7 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     **{f"url {url!r}": (connection(url=url), f"spec.url: Invalid value: {sentence}") for url, sentence in URLS.items()},
     "url of a cluster's": (
         cluster_connection(url=PASTED),
-        "spec.url: Invalid value: must be a URL, as https://host/path",
+        "spec.url: Invalid value: must be a URL, such as https://host/path",
     ),
     **{
         f"interval {interval!r}": (
@@ -161,13 +161,13 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     ),
     "bad key of an expression": (
         label(operator="Exists", key="a team"),
-        f"{EXPRESSION}.key: Invalid value: must be a label's key, as team or example.com/team",
+        f"{EXPRESSION}.key: Invalid value: must be the key of a label, such as team or example.com/team",
     ),
     "bad label": (
         access(namespaceSelector={"matchLabels": {"team": "a team"}}),
         (
-            "spec.access[0].namespaceSelector.matchLabels: Invalid value: must be labels: keys as example.com/team,"
-            " values of at most 63 letters, digits, '-', '_' and '.'"
+            "spec.access[0].namespaceSelector.matchLabels: Invalid value: must be labels: keys such as"
+            " example.com/team, values of at most 63 letters, digits, '-', '_' and '.'"
         ),
     ),
 }

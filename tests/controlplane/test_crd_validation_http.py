@@ -13,12 +13,14 @@ HTTP: Final = changed(integration("generic_http"), {"genericHTTP.headers": ABSEN
 SECRET: Final = {"secretKeyRef": reference("siem", "extra")}
 HEADER: Final = "spec.genericHTTP.headers[0]"
 
-HEADER_NAME: Final = "Invalid value: must be a header's name alone (letters, digits and '-'), without colon and value"
+HEADER_NAME: Final = (
+    "Invalid value: must be only the name of a header (letters, digits and '-'), without colon and value"
+)
 SET_BY_HTTP: Final = (
     "Invalid value: must not be a header that HTTP itself sets (Host, Content-Length, Connection, ...); remove it"
 )
 FROM_SECRET: Final = (
-    f"{HEADER}.value: Forbidden: must not be written in plain: put it into a Secret and name that by"
+    f"{HEADER}.value: Forbidden: must not be in plain text: put it into a Secret, and refer to that in"
     " valueFrom.secretKeyRef"
 )
 ONE_LINE: Final = (
@@ -31,9 +33,7 @@ BLANK: Final = (
 TWICE: Final = (
     "spec.genericHTTP.headers: Invalid value: must name each header only once; upper and lower case make no difference"
 )
-TWO_WAYS: Final = (
-    "spec.genericHTTP.auth: Forbidden: must name only one way to authenticate: keep one of bearer, basic and header"
-)
+TWO_WAYS: Final = "spec.genericHTTP.auth: Forbidden: must have only one method: keep one of bearer, basic and header"
 BESIDE_AUTH: Final = (
     "spec.genericHTTP.headers: Forbidden: must not hold Authorization, or the header of auth.header, beside auth:"
     " remove it or auth"
@@ -110,10 +110,7 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     ),
     "header with no value": (
         with_headers({"name": "X-Tenant"}),
-        (
-            f"{HEADER}.value: Required value: give the header a value, or valueFrom.secretKeyRef for one that nobody"
-            " may read"
-        ),
+        f"{HEADER}.value: Required value: set value, or valueFrom.secretKeyRef for a confidential value",
     ),
     "header twice": (with_headers({"name": "X-A", "value": "a"}, {"name": "X-A", "value": "b"}), TWICE),
     "header twice in other case": (
@@ -122,7 +119,7 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     ),
     "auth without a way": (
         with_headers(auth={}),
-        "spec.genericHTTP.auth: Required value: name one way to authenticate: bearer, basic or header; or remove auth",
+        "spec.genericHTTP.auth: Required value: set one method: bearer, basic or header; or remove auth",
     ),
     "bearer and basic": (with_headers(auth=BEARER | BASIC), TWO_WAYS),
     "bearer and header": (with_headers(auth=BEARER | own("X-Key")), TWO_WAYS),

@@ -1,4 +1,4 @@
-"""Which namespaces may use a cluster's connection."""
+"""Namespaces that may use a connection of the cluster."""
 
 from typing import Annotated, Final, Literal
 
@@ -19,13 +19,13 @@ Namespace = Annotated[str, doc("The name of a namespace. Example: team-a.", maxL
 
 
 class LabelSelectorRequirement(Model):
-    """One requirement of a label selector, with Kubernetes' own meaning."""
+    """Requirement of a label selector, as in Kubernetes."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
                 matches("self.key", "^([a-z0-9.-]+/)?[A-Za-z0-9._-]+$"),
-                "must be a label's key, as team or example.com/team",
+                "must be the key of a label, such as team or example.com/team",
                 ".key",
             ),
             Rule(
@@ -55,7 +55,7 @@ class LabelSelectorRequirement(Model):
 
 
 class LabelSelector(Model):
-    """Kubernetes' label selector; an empty one matches everything."""
+    """Label selector, as in Kubernetes. An empty selector matches everything."""
 
     model_config = ConfigDict(
         json_schema_extra=ATOMIC_MAP
@@ -63,7 +63,7 @@ class LabelSelector(Model):
             Rule(
                 "!has(self.matchLabels) || self.matchLabels.all(key, !format.qualifiedName().validate(key).hasValue()"
                 " && !format.labelValue().validate(self.matchLabels[key]).hasValue())",
-                "must be labels: keys as example.com/team, values of at most 63 letters, digits, '-', '_' and '.'",
+                "must be labels: keys such as example.com/team, values of at most 63 letters, digits, '-', '_' and '.'",
                 ".matchLabels",
             ),
         )
@@ -123,7 +123,7 @@ class Access(Model):
         LabelSelector | None,
         doc(
             "A selector over the labels of namespaces; {} selects all. A user who can label a namespace can add it to"
-            " the selection; only kubernetes.io/metadata.name is guarded by Kubernetes itself. Set this or namespaces."
+            " the selection; Kubernetes protects only kubernetes.io/metadata.name. Set this or namespaces."
         ),
     ] = None
     tenant_id: Annotated[

@@ -1,4 +1,4 @@
-"""The specifications of the two kinds of connections, as their owners write them."""
+"""Specifications of the two kinds of connections."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -13,11 +13,11 @@ from netbird_streaming.api.validation.fields import ATOMIC_LIST, MAX_URL, doc, e
 from netbird_streaming.api.validation.rules import Rule, first_fault, matches, rules
 
 MAX_ENTRIES: Final = 500
-"""Entries and namespaces together are what the API server's budget for rules allows."""
+"""Bound of the list. With the bound of the namespaces, it keeps the rules within the API server's cost budget."""
 
 
 class RateLimit(Model):
-    """The budget of a token (NetBird Cloud: 120 requests a minute, burst 1,200)."""
+    """Rate limit of a token (NetBird Cloud: 120 requests a minute, burst 1,200)."""
 
     requests_per_minute: Annotated[
         int,
@@ -30,14 +30,14 @@ class RateLimit(Model):
 
 
 class TokenType(StrEnum):
-    """How the token is sent: `Authorization: Token …` or `Authorization: Bearer …`."""
+    """Kind of a token. It is sent as `Authorization: Token …` or `Authorization: Bearer …`."""
 
     PERSONAL_ACCESS_TOKEN = "PersonalAccessToken"  # noqa: S105  # a kind of token, not one
     OAUTH2 = "OAuth2"
 
 
 class ManagementPolicy(StrEnum):
-    """Whether the operator writes to NetBird with a connection."""
+    """Choice whether the operator writes to NetBird with a connection."""
 
     MANAGE = "Manage"
     OBSERVE = "Observe"
@@ -51,7 +51,7 @@ _URL_RULE: Final = first_fault(
             "!(url(self.url).getScheme() in ['https', 'http'])",
             "must begin with https:// (http:// only to loopback, unless the operator allows it)",
         ),
-        ("self.url.contains('?')", "must not have a query; a tenant belongs into tenantID"),
+        ("self.url.contains('?')", "must not have a query; set a tenant in tenantID"),
         (
             matches("self.url", "[^/]/api/*$|[^/]/api/(integrations/)?event-streaming(/.*)?$"),
             "must be the server's address without /api, such as https://api.netbird.io",
@@ -64,7 +64,7 @@ _INTERVAL_RULE: Final = first_fault(
     (
         (
             f"self.resyncInterval == '' || !{matches('self.resyncInterval', _DURATION)}",
-            "must be a duration in whole hours, minutes and seconds, as 5m, 90s or 1h30m",
+            "must be a duration in whole hours, minutes and seconds, such as 5m, 90s or 1h30m",
         ),
         (
             "duration(self.resyncInterval) < duration('1m') || duration(self.resyncInterval) > duration('24h')",
@@ -76,7 +76,7 @@ _CONNECTION_RULES: Final[tuple[Rule, ...]] = (_URL_RULE, tenant_rule(), _INTERVA
 
 
 class ConnectionSpec(Model):
-    """A NetBird API, a token for it, and optionally the tenant to act in."""
+    """Address of a NetBird API, its token, and an optional tenant."""
 
     model_config = ConfigDict(json_schema_extra=rules(*_CONNECTION_RULES))
 
@@ -158,7 +158,7 @@ class ConnectionSpec(Model):
 
 
 class ClusterConnectionSpec(ConnectionSpec):
-    """A connection owned by the cluster's administrator."""
+    """Specification of a connection of the cluster's administrator."""
 
     model_config = ConfigDict(json_schema_extra=rules(*_CONNECTION_RULES))
 

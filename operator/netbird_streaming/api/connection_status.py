@@ -29,10 +29,10 @@ MAX_INSTALLATION: Final = 320
 
 
 class ConfirmedAccount(Model):
-    """An account that was seen through this connection."""
+    """Account that the operator confirmed through this connection."""
 
     tenant_id: Annotated[
-        str | None, doc("The tenant that was acted in; absent for the token's own account.", maxLength=MAX_TENANT)
+        str | None, doc("The tenant of the account; absent for the token's own account.", maxLength=MAX_TENANT)
     ] = Field(default=None, alias="tenantID")
     account_id: Annotated[str, doc("The id of the account in NetBird.", maxLength=MAX_ANSWERED)] = Field(
         alias="accountID"
@@ -40,17 +40,17 @@ class ConfirmedAccount(Model):
 
 
 class ConnectionInternal(Model):
-    """The part of a connection's status that is private to the operator."""
+    """Part of the status of a connection that is private to the operator."""
 
     proof: Annotated[
         str | None,
         doc(
-            "A keyed digest of the connection, the URL and the token that confirmed status.accounts: after another of"
-            " them they are confirmed again.",
+            "A keyed digest of the connection, the URL and the token that confirmed status.accounts. After a change,"
+            " the operator confirms the accounts again.",
             maxLength=MAX_DIGEST,
         ),
     ] = None
-    key_id: Annotated[str | None, doc("Which key the digest was made with.", maxLength=MAX_KEY_ID)] = Field(
+    key_id: Annotated[str | None, doc("The id of the key of the digest.", maxLength=MAX_KEY_ID)] = Field(
         default=None, alias="keyID"
     )
     installation: Annotated[
@@ -63,24 +63,26 @@ class ConnectionInternal(Model):
     ] = None
     expiry_notice: Annotated[
         int | None,
-        doc("How many days before the token's expiry the last Event about it was due.", minimum=0, maximum=365),
+        doc(
+            "The days before the expiry of the token at which the last Event about it was due.", minimum=0, maximum=365
+        ),
     ] = None
-    owner_uid: Annotated[
-        str | None, doc("The uid of the connection that this status was written for.", maxLength=MAX_UID)
-    ] = Field(default=None, alias="ownerUID")
+    owner_uid: Annotated[str | None, doc("The uid of the connection of this status.", maxLength=MAX_UID)] = Field(
+        default=None, alias="ownerUID"
+    )
 
 
 class ConnectionStatus(Model):
-    """The status of both kinds of connections; `accounts` has one entry for each tenant in use."""
+    """Status of both kinds of connections. `accounts` has one entry for each tenant in use."""
 
     path_family: Annotated[
         str | None,
-        doc("Under which of its two paths this server offers event streaming.", maxLength=256),
+        doc("The path of event streaming at this server, one of two.", maxLength=256),
     ] = None
     accounts: Annotated[
         tuple[ConfirmedAccount, ...],
         doc(
-            "The accounts that the connection leads to, one for each tenant in use.",
+            "The accounts of the connection, one for each tenant in use.",
             maxItems=MAX_ACCOUNTS,
             **ATOMIC_LIST,
         ),
@@ -88,26 +90,28 @@ class ConnectionStatus(Model):
     token_expires_at: Annotated[
         datetime | None,
         doc(
-            "When the personal access token expires; absent for an OAuth2 token, and while NetBird does not tell.",
+            "The expiry of the personal access token; absent for an OAuth2 token, and while it is unknown.",
             **TIME,
         ),
     ] = None
     observed_generation: Annotated[
-        int | None, doc("The generation of the connection that the rest of the status is about.", minimum=0)
+        int | None, doc("The generation of the connection that the rest of the status describes.", minimum=0)
     ] = None
     last_handled_reconcile_at: Annotated[
         str | None,
         doc(
-            "The value of the annotation integrations.netbird.io/reconcile-requested-at that was acted on last: another"
-            " value there asks for a look now.",
+            "The last value of the annotation integrations.netbird.io/reconcile-requested-at that the operator handled."
+            " A new value requests a reconcile now.",
             maxLength=MAX_REQUEST,
         ),
     ] = None
     conditions: Annotated[
         tuple[Condition, ...],
-        doc("How it stands: Ready; and, only while true, Reconciling and Stalled.", maxItems=MAX_CONDITIONS, **BY_TYPE),
+        doc(
+            "The conditions: Ready always; Reconciling and Stalled only while true.", maxItems=MAX_CONDITIONS, **BY_TYPE
+        ),
     ] = ()
     internal: Annotated[
         ConnectionInternal,
-        doc("Private to the operator: its fields change without notice. Read the rest of the status instead."),
+        doc("Private to the operator. Its fields change without notice. Read the rest of the status instead."),
     ] = ConnectionInternal()

@@ -149,7 +149,7 @@ class Datadog(Model):
                 "must be removed, or site: site already says which URL events are sent to",
             ),
             _SITE_RULE,
-            url_rule(".apiURL", "remove it: the key belongs into a Secret that apiKeySecretRef names"),
+            url_rule(".apiURL", "remove it: set the key in a Secret, and refer to that in apiKeySecretRef"),
         )
     )
 

@@ -19,7 +19,7 @@ _CREDENTIAL_NAME: Final = (
 )
 _CREDENTIAL_VALUE: Final = r"(?i)^(bearer|basic|token|splunk|apikey|api-key|digest|negotiate|aws4-hmac-sha256) "
 _CREDENTIAL: Final = (re.compile(_CREDENTIAL_NAME), re.compile(_CREDENTIAL_VALUE))
-_REFERENCE_IT: Final = "must not be written in plain: put it into a Secret and name that by valueFrom.secretKeyRef"
+_REFERENCE_IT: Final = "must not be in plain text: put it into a Secret, and refer to that in valueFrom.secretKeyRef"
 _PLAIN_RULE: Final = first_fault(
     ".value",
     (
@@ -44,7 +44,7 @@ def is_credential(name: str, value: str) -> bool:
 
 
 class HeaderSource(Model):
-    """Where a header's value comes from."""
+    """Source of the value of a header."""
 
     secret_key_ref: Annotated[
         KeyReference,
@@ -53,7 +53,7 @@ class HeaderSource(Model):
 
 
 class Header(Model):
-    """A header of each request: its value in plain, or from a Secret."""
+    """Header of each request, with a value in plain text or from a Secret."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -61,7 +61,7 @@ class Header(Model):
             *one_of_two(
                 ".value",
                 ".valueFrom",
-                "give the header a value, or valueFrom.secretKeyRef for a value that is secret",
+                "set value, or valueFrom.secretKeyRef for a confidential value",
                 "must be removed, or value: a header has one value",
             ),
             _PLAIN_RULE,
@@ -91,7 +91,7 @@ class Header(Model):
 
 
 class BearerAuth(Model):
-    """`Authorization: Bearer <token>`."""
+    """Authentication with `Authorization: Bearer <token>`."""
 
     token_secret_ref: Annotated[
         KeyReference,
@@ -103,7 +103,7 @@ class BearerAuth(Model):
 
 
 class BasicAuth(Model):
-    """`Authorization: Basic <base64 of user:password>` (RFC 7617)."""
+    """Authentication with `Authorization: Basic <base64 of user:password>` (RFC 7617)."""
 
     username_secret_ref: Annotated[
         KeyReference,
@@ -122,7 +122,7 @@ class BasicAuth(Model):
 
 
 class HeaderAuth(Model):
-    """A header of the destination's own that carries a credential."""
+    """Authentication with another header that holds a credential."""
 
     model_config = ConfigDict(json_schema_extra=rules(header_name_rule(".name")))
 
@@ -140,18 +140,18 @@ class HeaderAuth(Model):
 
 
 class Auth(Model):
-    """How NetBird authenticates to the destination: exactly one way."""
+    """Authentication of NetBird to the destination. Exactly one method is set."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
                 "has(self.bearer) || has(self.basic) || has(self.header)",
-                "name one way to authenticate: bearer, basic or header; or remove auth",
+                "set one method: bearer, basic or header; or remove auth",
                 cause=Cause.REQUIRED,
             ),
             Rule(
                 "[has(self.bearer), has(self.basic), has(self.header)].filter(present, present).size() <= 1",
-                "must name only one way to authenticate: keep one of bearer, basic and header",
+                "must have only one method: keep one of bearer, basic and header",
                 cause=Cause.FORBIDDEN,
             ),
         )

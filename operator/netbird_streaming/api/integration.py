@@ -1,4 +1,4 @@
-"""The specification of an `EventStreamingIntegration`, as its user writes it."""
+"""Specification of an `EventStreamingIntegration`."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -13,7 +13,7 @@ from netbird_streaming.api.validation.rules import Cause, Rule, literal, rules
 
 
 class AdoptionPolicy(StrEnum):
-    """Whether an integration that exists already may be taken over."""
+    """Condition for the adoption of an integration that exists already."""
 
     NEVER = "Never"
     MATCH = "Match"
@@ -21,33 +21,33 @@ class AdoptionPolicy(StrEnum):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of the integration when the resource is deleted."""
+    """Effect on the integration when the resource is deleted."""
 
     DELETE = "Delete"
     ORPHAN = "Orphan"
 
 
 class DriftPolicy(StrEnum):
-    """What is done when somebody else changed the integration."""
+    """Response to a change of the integration by another client."""
 
     CORRECT = "Correct"
     REPORT = "Report"
 
 
 class Adoption(Model):
-    """Taking over an integration that this resource did not create."""
+    """Adoption of an integration that this resource did not create."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
                 "!has(self.id) || self.policy != 'Never'",
-                "must be removed, or policy set to Match or Override: policy Never takes nothing over",
+                "must be removed, or policy set to Match or Override: policy Never adopts nothing",
                 ".id",
                 Cause.FORBIDDEN,
             ),
             Rule(
                 "has(self.id) || self.policy != 'Override'",
-                "policy Override needs the id of the integration to take over; NetBird's API shows it",
+                "policy Override needs the id of the integration to adopt; NetBird's API lists it",
                 ".id",
                 Cause.REQUIRED,
             ),
@@ -78,7 +78,7 @@ _BLOCK_OF_PLATFORM: Final = (
 
 
 def _block_rules() -> tuple[Rule, ...]:
-    """Exactly the block that the platform names."""
+    """Return the rules that require the block of the platform, and no other."""
     required = (
         Rule(
             f"self.platform != {literal(platform)} || has(self.{block})",
@@ -91,7 +91,7 @@ def _block_rules() -> tuple[Rule, ...]:
     forbidden = (
         Rule(
             f"!has(self.{block}) || self.platform == {literal(platform)}",
-            "must be removed: it is not the block that platform names",
+            "must be removed: it does not hold the settings of the platform",
             f".{block}",
             Cause.FORBIDDEN,
             "'must be removed: platform is ' + self.platform + ', whose settings are under '"
@@ -103,7 +103,7 @@ def _block_rules() -> tuple[Rule, ...]:
 
 
 class IntegrationSpec(Model):
-    """One event-streaming integration of one NetBird account."""
+    """Declared state of one event-streaming integration in one NetBird account."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -180,6 +180,6 @@ class IntegrationSpec(Model):
 
     @property
     def block(self) -> Model | None:
-        """The settings of the chosen platform. The attribute has the name of the platform."""
+        """Return the settings of the platform. The attribute has the name of the platform."""
         block: Model | None = getattr(self, self.platform.value)
         return block

@@ -17,7 +17,7 @@ _KEY_RULE: Final = Rule(
 
 
 class KeyReference(Model):
-    """One key of a Secret or ConfigMap, without a namespace: each field that uses it fixes the namespace."""
+    """Key of a Secret or ConfigMap. It has no namespace, since the field that uses it determines the namespace."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC_MAP | rules(name_rule(".name"), _KEY_RULE))
 
@@ -26,14 +26,14 @@ class KeyReference(Model):
 
 
 class ConnectionKind(StrEnum):
-    """The two kinds of connections."""
+    """Kinds of connections."""
 
     NAMESPACED = "NetBirdConnection"
     CLUSTER = "ClusterNetBirdConnection"
 
 
 class ConnectionReference(Model):
-    """The connection through which the integration is managed."""
+    """Connection through which the operator manages the integration."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC_MAP | rules(name_rule(".name")))
 

@@ -1,9 +1,9 @@
-"""What the operator writes into the `status` of an integration, and reads back after a restart.
+"""Status of an integration. The operator writes it, and reads it after a restart.
 
-Status is authorised apart from the rest of a resource and survives `kubectl replace`, so what ownership rests on is
-kept here and nowhere else: the public part is for users, `internal` for the operator. Nothing changes unless the thing
-that it describes changed. The schema's bounds are never reached by what the operator writes, since a status that the
-API server refused would lose an id, and together they admit less than 256 KiB.
+Status has its own permission and survives `kubectl replace`. The evidence of ownership is therefore only here. The
+public part is for users, and `internal` is for the operator. A field changes only with the state that it describes.
+The operator never writes a value beyond the bounds of the schema: if the API server rejected a status, its id would be
+lost. All bounds together allow less than 256 KiB.
 """
 
 from datetime import datetime
@@ -19,15 +19,15 @@ from netbird_streaming.api.validation.rules import short_names
 MAX_DIGEST: Final = 40
 MAX_KEY_ID: Final = 16
 MAX_ANSWERED: Final = 256
-"""For texts that NetBird chose; a longer one is refused where an answer is parsed."""
+"""Length of a text that NetBird chose. The parser of responses rejects a longer one."""
 MAX_REQUEST: Final = 256
-"""For a reconcile request: of a longer annotation a digest is kept."""
+"""Length of a reconcile request. Of a longer annotation, the status holds a digest."""
 MAX_UID: Final = 64
 MAX_PLATFORM: Final = 64
 MAX_PUBLIC: Final = 2048
-"""For a public value: as long as a URL may be."""
+"""Length of a public value: that of a URL."""
 MAX_SETTINGS: Final = 4
-"""Settings of one platform by which integrations are told apart, at most."""
+"""Number of settings of one platform that distinguish integrations."""
 MAX_CONDITIONS: Final = 12
 MAX_MESSAGE: Final = 1024
 MAX_UNRESOLVED: Final = 8
@@ -36,24 +36,24 @@ MAX_KNOWN: Final = 32
 MAX_FORMER: Final = 8
 
 CONDITION_TYPES: Final = frozenset({"Ready", "Reconciling", "Stalled", "Drifted", "Suspended"})
-"""Ours. The list is a map by type, so other controllers may have conditions beside them, which are theirs alone."""
+"""Types that the operator writes. The list is a map by type, so other controllers can add their own conditions."""
 
 BY_TYPE: Final = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 
-Digest = Annotated[str, doc("A keyed digest, which tells nothing of what it was made of.", maxLength=MAX_DIGEST)]
+Digest = Annotated[str, doc("A keyed digest. It does not reveal the value.", maxLength=MAX_DIGEST)]
 Digests = dict[str, Digest]
-PublicText = Annotated[str, doc("A value that is known to be public.", maxLength=MAX_PUBLIC)]
+PublicText = Annotated[str, doc("A public value.", maxLength=MAX_PUBLIC)]
 PublicConfig = dict[str, PublicText]
-RemoteID = Annotated[int, doc("An integration's id in NetBird.", minimum=1)]
+RemoteID = Annotated[int, doc("The id of an integration in NetBird.", minimum=1)]
 
 
 class Condition(Model):
-    """A condition of the Kubernetes API conventions."""
+    """Condition, as in the Kubernetes API conventions."""
 
     type: Annotated[
         str,
         doc(
-            "Ready; and, only while true, Reconciling and Stalled (kstatus), Drifted and Suspended.",
+            "Ready always; Reconciling, Stalled, Drifted and Suspended only while true.",
             maxLength=316,
         ),
     ]
@@ -61,77 +61,79 @@ class Condition(Model):
     reason: Annotated[
         str,
         doc(
-            "Why, as one word. A reason never changes its meaning. Later versions may add reasons, so clients must"
+            "The cause, in one word. A reason keeps its meaning. Later versions may add reasons, so clients must"
             " tolerate unknown ones.",
             maxLength=256,
         ),
     ]
-    message: Annotated[str, doc("Why, and what to do about it, in a sentence.", maxLength=MAX_MESSAGE)] = ""
+    message: Annotated[str, doc("The cause and the remedy, in a sentence.", maxLength=MAX_MESSAGE)] = ""
     observed_generation: Annotated[
-        int | None, doc("The generation of the resource that the condition is about.", minimum=0)
+        int | None, doc("The generation of the resource that the condition describes.", minimum=0)
     ] = None
-    last_transition_time: Annotated[datetime, doc("When the condition's status last changed.", **TIME)]
+    last_transition_time: Annotated[datetime, doc("The time of the last change of the condition's status.", **TIME)]
 
 
 class Applied(Model):
-    """What NetBird last accepted from us: a keyed fingerprint of the whole request, secrets included."""
+    """Fingerprint of the last request that NetBird accepted, with its secret values."""
 
     fingerprint: Annotated[
         str,
-        doc("A keyed digest of the platform, the settings, the Secrets' values and `enabled`.", maxLength=MAX_DIGEST),
+        doc("A keyed digest of the platform, the settings, the values of Secrets and `enabled`.", maxLength=MAX_DIGEST),
     ]
     key_id: Annotated[
         str,
         doc(
-            "Which key it was made with; that of a lost key only means that NetBird is written once more.",
+            "The id of the key of the digest. If that key is lost, the operator sends the settings once more.",
             maxLength=MAX_KEY_ID,
         ),
     ] = Field(alias="keyID")
 
 
 class Intent(Model):
-    """A create in flight: written before the POST, so that a lost answer can be looked for.
+    """Intent of a create. It is written before the POST, so that the operator can find the result of a lost response.
 
-    `signature` holds a keyed digest of each value by which NetBird's LIST tells integrations apart, `since` the
-    server's time (`Date`) of the LIST before the POST, absent where it sends none. What came of it shows in the account
-    that it went to and in no other: `authority`, `account_id` and `proof` tell which one that is. `newest`,
-    `highest_id`, `known_ids` and `unidentified` describe that LIST: what is not in it may have come of the POST,
-    whatever its values.
+    `signature` holds a keyed digest of each value that distinguishes integrations in NetBird's list. `since` is the
+    time of the server (`Date`) in the list before the POST, if it sends one. Only the account of the POST can hold the
+    result; `authority`, `account_id` and `proof` identify it. `newest`, `highest_id`, `known_ids` and `unidentified`
+    describe that list. An integration that is not in it may be the result of the POST, even if its values differ.
     """
 
-    attempt: Annotated[int, doc("Which attempt it is, from 1 on.", minimum=1)]
+    attempt: Annotated[int, doc("The number of the attempt, from 1.", minimum=1)]
     endpoint: Annotated[
         str,
-        doc("A keyed digest of the connection, its URL and the tenant that it went to.", maxLength=MAX_DIGEST),
+        doc("A keyed digest of the connection, its URL and its tenant.", maxLength=MAX_DIGEST),
     ]
     account_id: Annotated[
         str | None,
-        doc("The NetBird account that it went to, where it was known then.", maxLength=MAX_ANSWERED),
+        doc("The NetBird account of the request, if it was known.", maxLength=MAX_ANSWERED),
     ] = Field(default=None, alias="accountID")
     authority: Annotated[
         str | None,
-        doc("A digest of the server that it was sent to: its URL, and who controls the trust.", maxLength=MAX_DIGEST),
+        doc(
+            "A digest of the server of the request: its URL, and the namespace that controls its CA.",
+            maxLength=MAX_DIGEST,
+        ),
     ] = None
     proof: Annotated[
         str | None,
         doc(
-            "A keyed digest of the URL, token and tenant that it was sent with: the same ones lead to where it went.",
+            "A keyed digest of the URL, token and tenant of the request. The same three lead to the same account.",
             maxLength=MAX_DIGEST,
         ),
     ] = None
-    platform: Annotated[str, doc("The platform that was asked for.", maxLength=MAX_PLATFORM)]
+    platform: Annotated[str, doc("The platform of the request.", maxLength=MAX_PLATFORM)]
     signature: Annotated[
         Digests,
         doc(
-            "Keyed digests of the settings that tell integrations apart, by their name in NetBird.",
+            "Keyed digests of the settings that distinguish integrations, by their name in NetBird.",
             maxProperties=MAX_SETTINGS,
             **short_names(),
         ),
     ]
-    key_id: Annotated[str, doc("Which key the digests were made with.", maxLength=MAX_KEY_ID)] = Field(alias="keyID")
-    since: Annotated[datetime | None, doc("NetBird's own time before the attempt.", **TIME)] = None
+    key_id: Annotated[str, doc("The id of the key of the digests.", maxLength=MAX_KEY_ID)] = Field(alias="keyID")
+    since: Annotated[datetime | None, doc("The time of NetBird before the attempt.", **TIME)] = None
     until: Annotated[
-        datetime | None, doc("NetBird's own time after which it can't have been made any more.", **TIME)
+        datetime | None, doc("The time of NetBird after which it no longer applies the request.", **TIME)
     ] = None
     newest: Annotated[
         datetime | None,
@@ -143,7 +145,7 @@ class Intent(Model):
     known_ids: Annotated[
         tuple[RemoteID, ...],
         doc(
-            "Integrations of the platform that were listed before the attempt, as far as `newest` does not tell.",
+            "Integrations of the platform in that list that `newest` does not cover.",
             maxItems=MAX_KNOWN,
             **ATOMIC_LIST,
         ),
@@ -151,7 +153,7 @@ class Intent(Model):
     unidentified: Annotated[
         int,
         doc(
-            "How many elements of the list before the attempt had no id that could be read.",
+            "The number of elements without a valid id in the list before the attempt.",
             minimum=0,
             maximum=100_000,
         ),
@@ -159,18 +161,18 @@ class Intent(Model):
 
 
 class Correction(Model):
-    """A drift that was corrected: the remote `updatedAt` that showed it, the values that differed, and when."""
+    """Correction of drift: its time, the `updatedAt` in NetBird, and the values that differed."""
 
-    at: Annotated[datetime, doc("When it was corrected.", **TIME)]
+    at: Annotated[datetime, doc("The time of the correction.", **TIME)]
     updated_at: Annotated[
         str | None,
-        doc("When NetBird says that another client changed the integration.", **TIME),
+        doc("The time, by NetBird, at which another client changed the integration.", **TIME),
     ] = None
     values: Annotated[
         Digests,
         doc(
-            "Keyed digests of the values that differed, by their name in NetBird; none if another client surely wrote"
-            " them.",
+            "Keyed digests of the values that differed, by their name in NetBird. None if it is certain that another"
+            " client wrote them.",
             maxProperties=MAX_SETTINGS,
             **short_names(),
         ),
@@ -178,7 +180,7 @@ class Correction(Model):
 
 
 class Origin(StrEnum):
-    """How this resource came by its integration."""
+    """Way in which this resource became the owner of its integration."""
 
     CREATED = "Created"
     ADOPTED = "Adopted"
@@ -186,51 +188,53 @@ class Origin(StrEnum):
 
 
 class Former(Model):
-    """An integration that this resource owned, and that NetBird stopped showing."""
+    """Integration that this resource owned, and that NetBird no longer shows."""
 
     id: RemoteID
-    authority: Annotated[str | None, doc("A keyed digest of the server that it was in.", maxLength=MAX_DIGEST)] = None
-    account_id: Annotated[str | None, doc("The NetBird account that it was in.", maxLength=MAX_ANSWERED)] = Field(
+    authority: Annotated[str | None, doc("A digest of its server.", maxLength=MAX_DIGEST)] = None
+    account_id: Annotated[str | None, doc("Its NetBird account.", maxLength=MAX_ANSWERED)] = Field(
         default=None, alias="accountID"
     )
-    created_at: Annotated[datetime | None, doc("When it was created: an id can be given again.", **TIME)] = None
+    created_at: Annotated[
+        datetime | None, doc("The time of its creation, since NetBird can use an id again.", **TIME)
+    ] = None
     platform: Annotated[str | None, doc("Its platform.", maxLength=MAX_PLATFORM)] = None
-    origin: Annotated[Origin | None, doc("How this resource came by it.")] = None
+    origin: Annotated[Origin | None, doc("How this resource became its owner.")] = None
 
 
 class Internal(Model):
-    """The part of a status that is private to the operator."""
+    """Part of a status that is private to the operator."""
 
     authority: Annotated[
         str | None,
         doc(
-            "A digest of the server that status.id and status.accountID are from: its URL, and who controls the trust.",
+            "A digest of the server of status.id: its URL, and the namespace that controls its CA.",
             maxLength=MAX_DIGEST,
         ),
     ] = None
     proof: Annotated[
         str | None,
         doc(
-            "A keyed digest of the URL, token and tenant that status.id was received with: while the account is not"
-            " known, the id is used with no others.",
+            "A keyed digest of the URL, token and tenant with which status.id was received. While the account is"
+            " unknown, the operator uses the id only with these.",
             maxLength=MAX_DIGEST,
         ),
     ] = None
     applied: Annotated[
-        Applied | None, doc("What NetBird last accepted: a digest, which says whether it is current.")
+        Applied | None,
+        doc("A digest of the last request that NetBird accepted. It shows whether the settings are current."),
     ] = None
     creation: Annotated[
         Intent | None,
         doc(
-            "A creation that is under way, or whose answer was lost: written before NetBird is asked, so that nothing"
-            " is created twice or forgotten."
+            "The intent of a create that is about to be sent, or whose response was lost. It is written before the"
+            " request, so that no integration is created twice or lost."
         ),
     ] = None
     unresolved_creations: Annotated[
         tuple[Intent, ...],
         doc(
-            "Earlier creations whose outcome is unknown: an integration that appears later and matches one of them is"
-            " named by a condition.",
+            "Earlier creates whose outcome is unknown. If a matching integration appears later, a condition names it.",
             maxItems=MAX_UNRESOLVED,
             **ATOMIC_LIST,
         ),
@@ -238,7 +242,7 @@ class Internal(Model):
     corrections: Annotated[
         tuple[Correction, ...],
         doc(
-            "The last corrections of drift; too many in an hour stop them.",
+            "The last corrections of drift. Too many in an hour stop further corrections.",
             maxItems=MAX_CORRECTIONS,
             **ATOMIC_LIST,
         ),
@@ -246,15 +250,15 @@ class Internal(Model):
     resent_at: Annotated[
         datetime | None,
         doc(
-            "When all settings were last sent again because `updatedAt` had moved without another difference: a server"
-            " may move it by itself.",
+            "The time at which the operator last sent all settings again because only `updatedAt` had changed. A server"
+            " may change it by itself.",
             **TIME,
         ),
     ] = None
     former: Annotated[
         tuple[Former, ...],
         doc(
-            "Integrations that this resource owned and that NetBird stopped showing, until they are seen again.",
+            "Integrations that this resource owned and that NetBird no longer shows.",
             maxItems=MAX_FORMER,
             **ATOMIC_LIST,
         ),
@@ -262,8 +266,8 @@ class Internal(Model):
     normalized: Annotated[
         Digests,
         doc(
-            "Settings that NetBird stores in another form than the one sent, with a digest of that form, which is"
-            " accepted.",
+            "Settings that NetBird stores in another form than it was sent, each with a digest of the stored form. That"
+            " form is not drift.",
             maxProperties=MAX_SETTINGS,
             **short_names(),
         ),
@@ -271,83 +275,83 @@ class Internal(Model):
     owner_uid: Annotated[
         str | None,
         doc(
-            "The uid of the resource that this status was written for. That of another resource (a restored backup) is"
-            " a claim that needs spec.adoption.",
+            "The uid of the resource of this status. The uid of another resource (a restored backup) is a claim that"
+            " needs spec.adoption.",
             maxLength=MAX_UID,
         ),
     ] = Field(default=None, alias="ownerUID")
     claimed_id: Annotated[
         int | None,
-        doc("The id of an integration that a restored status names, and that was not adopted yet.", minimum=1),
+        doc("The id of an integration in a restored status that is not adopted yet.", minimum=1),
     ] = Field(default=None, alias="claimedID")
 
 
 class Status(Model):
-    """The status of an `EventStreamingIntegration`."""
+    """Status of an `EventStreamingIntegration`."""
 
     id: Annotated[
         int | None,
-        doc("The integration's id in NetBird. To find a resource by it: --field-selector status.id=ID.", minimum=1),
+        doc(
+            "The id of the integration in NetBird. To find a resource by it: --field-selector status.id=ID.", minimum=1
+        ),
     ] = None
     origin: Annotated[
         Origin | None,
         doc(
-            "How this resource came by its integration. Created: it made it. Adopted: spec.adoption took it over."
-            " Inferred: the answer to the creation was lost, and it was found by what NetBird lists."
+            "How this resource became the owner of its integration. Created: the operator created it. Adopted: by"
+            " spec.adoption. Inferred: the response to the create was lost, and the operator found it in the list."
         ),
     ] = None
     account_id: Annotated[
         str | None,
-        doc("The NetBird account that the integration is in; it never moves to another.", maxLength=MAX_ANSWERED),
+        doc("The NetBird account of the integration. It never changes.", maxLength=MAX_ANSWERED),
     ] = Field(default=None, alias="accountID")
-    platform: Annotated[str | None, doc("The platform, as NetBird has it.", maxLength=MAX_ANSWERED)] = None
-    enabled: Annotated[bool | None, doc("Whether NetBird streams, as it last said.")] = None
+    platform: Annotated[str | None, doc("The platform in NetBird.", maxLength=MAX_ANSWERED)] = None
+    enabled: Annotated[bool | None, doc("Whether NetBird streams events, by its last response.")] = None
     config: Annotated[
         PublicConfig | None,
         doc(
-            "What NetBird was last given, as far as it is known to be public: names of buckets, streams, regions and"
-            " headers, URLs without their query; never a value from a Secret.",
+            "The public part of the settings that were last sent to NetBird: names of buckets, streams, regions and"
+            " headers, and URLs without their query. Never a value from a Secret.",
             maxProperties=MAX_SETTINGS,
             **short_names(),
         ),
     ] = None
-    created_at: Annotated[str | None, doc("When NetBird says that the integration was created (RFC 3339).", **TIME)] = (
-        None
-    )
+    created_at: Annotated[str | None, doc("The time of creation, by NetBird (RFC 3339).", **TIME)] = None
     updated_at: Annotated[
         str | None,
         doc(
-            "When NetBird says that it was last changed, by this operator's own last write (RFC 3339): a later time"
-            " means that another client wrote.",
+            "The time, by NetBird, of the operator's last write (RFC 3339). A later time in NetBird means that another"
+            " client wrote.",
             **TIME,
         ),
     ] = None
     observed_generation: Annotated[
-        int | None, doc("The generation of the resource that the rest of the status is about.", minimum=0)
+        int | None, doc("The generation of the resource that the rest of the status describes.", minimum=0)
     ] = None
     last_handled_reconcile_at: Annotated[
         str | None,
         doc(
-            "The value of the annotation integrations.netbird.io/reconcile-requested-at that was acted on last (of a"
-            f" value longer than {MAX_REQUEST} characters, its SHA-256): another value there asks for a reconcile now.",
+            "The last value of the annotation integrations.netbird.io/reconcile-requested-at that the operator handled."
+            f" For a value longer than {MAX_REQUEST} characters, its SHA-256. A new value requests a reconcile now.",
             maxLength=MAX_REQUEST,
         ),
     ] = None
     conditions: Annotated[
         tuple[Condition, ...],
         doc(
-            "How it stands: Ready; and, only while true, Reconciling, Stalled, Drifted and Suspended.",
+            "The conditions: Ready always; Reconciling, Stalled, Drifted and Suspended only while true.",
             maxItems=MAX_CONDITIONS,
             **BY_TYPE,
         ),
     ] = ()
     internal: Annotated[
         Internal,
-        doc("Private to the operator: its fields change without notice. Read the rest of the status instead."),
+        doc("Private to the operator. Its fields change without notice. Read the rest of the status instead."),
     ] = Internal()
 
     def evolve(self, **changes: object) -> "Status":
-        """Return the same status with some fields changed, those of `internal` included."""
+        """Return the status with some fields changed. Fields of `internal` are accepted too."""
         private = {name: value for name, value in changes.items() if name in Internal.model_fields}
         public = {name: value for name, value in changes.items() if name not in private}
         if private:
@@ -356,12 +360,12 @@ class Status(Model):
 
 
 def others(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """The conditions of other controllers."""
+    """Return the conditions of other controllers."""
     return tuple(each for each in conditions if each.type not in CONDITION_TYPES)
 
 
 def own(status: Status) -> Status:
-    """A status without what other controllers wrote beside it."""
+    """Return the status without the conditions of other controllers."""
     if not others(status.conditions):
         return status
     ours = tuple(each for each in status.conditions if each.type in CONDITION_TYPES)

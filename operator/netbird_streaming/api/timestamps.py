@@ -7,15 +7,15 @@ from typing import Final
 RFC_3339: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 """The form of a time in a status; the schema of the custom resources rejects any other."""
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
-"""Earlier than any moment."""
+"""Time before all others."""
 CREATED_ROUNDING: Final = timedelta(seconds=1)
-"""An answer may show `createdAt` rounded to seconds, another one not."""
+"""Difference of two values of `createdAt`, since some responses round it to seconds."""
 CLOCK_ERROR: Final = timedelta(minutes=1)
-"""How far the wall clock of one process may be ahead of the next one's."""
+"""Largest difference between the wall clocks of two replicas."""
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """The moment, to the microsecond; None where there is none, or none that can be read or compared."""
+    """Return the time, to the microsecond, or None if there is none, it is malformed or has no offset."""
     if text is None:
         return None
     try:
@@ -26,7 +26,7 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def as_rfc_3339(text: str) -> str | None:
-    """Return the time in a form that a status accepts: as it was sent, if possible; None if it cannot be read."""
+    """Return the time in a form that a status accepts: as received, if possible. None if it is malformed."""
     moment = parse_time(text)
     if moment is None or re.fullmatch(RFC_3339, text, re.ASCII):
         return None if moment is None else text
@@ -37,7 +37,7 @@ def as_rfc_3339(text: str) -> str | None:
 
 
 def is_later(text: str | None, than: str | None, *, by: timedelta) -> bool:
-    """Whether the first is more than `by` after the second; not, where either can't be read."""
+    """Return whether the first is more than `by` after the second. False if either is malformed."""
     first, second = parse_time(text), parse_time(than)
     return first is not None and second is not None and first - second > by
 
@@ -51,11 +51,11 @@ def is_apart(text: str | None, other: str | None, *, by: timedelta) -> bool:
 def is_recent(moment: datetime | None, wall: datetime, *, within: timedelta) -> bool:
     """Return whether a moment lies within the time before `wall`.
 
-    A moment in the future was written by a clock that was wrong since, and is not recent.
+    A time in the future comes from a wrong clock, and is not recent.
     """
     return moment is not None and -CLOCK_ERROR <= wall - moment < within
 
 
 def latest(*texts: str | None) -> datetime | None:
-    """The latest of these moments; None where none can be read."""
+    """Return the latest of these times, or None if all are malformed."""
     return max((moment for moment in map(parse_time, texts) if moment is not None), default=None)

@@ -1,8 +1,8 @@
-"""The custom resources, parsed once at the boundary.
+"""Custom resources, parsed once at the boundary.
 
-Field names follow the Kubernetes API conventions (camelCase in YAML); the platforms' own words are NetBird's. The CRDs
-in `crds/` are generated from these models, so a description here is what `kubectl explain` prints. Parsing is lenient:
-what the schema refuses is not checked again, so that an object that is older than a rule stays readable.
+Names of fields follow the Kubernetes API conventions (camelCase in YAML). Names of platforms are those of NetBird. The
+CRDs in `crds/` are generated from these models, so `kubectl explain` prints the descriptions. Parsing is lenient and
+does not repeat the checks of the schema, so that an object that is older than a rule stays readable.
 """
 
 import hashlib
@@ -84,9 +84,9 @@ RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile-requested-at"
 
 
 class ObjectKey(NamedTuple):
-    """A kind and a name: what a queue key and a watch event are about. `namespace` is None for cluster kinds.
+    """Kind, namespace and name of a resource. `namespace` is None for cluster kinds.
 
-    A tuple, since it is looked up in dictionaries all day: its hash is made in C.
+    It is a tuple since it is the key of many dictionaries, and C computes the hash of a tuple.
     """
 
     kind: str
@@ -95,12 +95,12 @@ class ObjectKey(NamedTuple):
 
     @property
     def label(self) -> str:
-        """As messages name it: `namespace/name`, or the name alone."""
+        """Return the name for messages: `namespace/name`, or the name alone."""
         return self.name if self.namespace is None else f"{self.namespace}/{self.name}"
 
 
 class Metadata(Model):
-    """What of an object's metadata this operator reads."""
+    """Metadata of an object, as far as the operator reads it."""
 
     name: str
     namespace: str | None = None
@@ -114,7 +114,7 @@ class Metadata(Model):
 
     @property
     def reconcile_request(self) -> str | None:
-        """The value by which a user asked for a reconcile; the digest of one that is too long for a status."""
+        """Return the value that requests a reconcile, or its digest if it is too long for a status."""
         value = self.annotations.get(RECONCILE_ANNOTATION)
         if value is None or len(value) <= MAX_REQUEST:
             return value
@@ -122,59 +122,59 @@ class Metadata(Model):
 
 
 class Resource(Model):
-    """What the three kinds have in common."""
+    """Base of the three kinds."""
 
     metadata: Metadata
 
     @property
     def key(self) -> ObjectKey:
-        """Kind, namespace and name."""
+        """Return kind, namespace and name."""
         return ObjectKey(type(self).__name__, self.metadata.namespace, self.metadata.name)
 
     @property
     def deleting(self) -> bool:
-        """Whether deletion has begun; it can't be undone."""
+        """Return whether deletion has begun. It can't be undone."""
         return self.metadata.deletion_timestamp is not None
 
     @property
     def has_finalizer(self) -> bool:
-        """Whether our own finalizer is on it."""
+        """Return whether the resource has the operator's finalizer."""
         return FINALIZER in self.metadata.finalizers
 
 
 class EventStreamingIntegration(Resource):
-    """One event-streaming integration of one NetBird account: where NetBird sends its events to.
+    """EventStreamingIntegration declares one event-streaming integration in one NetBird account.
 
-    It is created in NetBird, kept as declared, follows its Secrets, and goes when this resource goes. Its condition
-    Ready says how it stands: `kubectl wait --for=condition=Ready esi/NAME`. To have it looked at now, set the
-    annotation integrations.netbird.io/reconcile-requested-at to a new value, as the time.
+    The operator creates the integration, corrects drift, applies changed Secrets, and deletes it with this resource.
+    To wait for it: `kubectl wait --for=condition=Ready esi/NAME`. To request a reconcile now, set the annotation
+    integrations.netbird.io/reconcile-requested-at to a new value, such as the time.
     """
 
-    spec: Annotated[IntegrationSpec, doc("What is wanted: a platform, its settings, and how the integration is kept.")]
+    spec: Annotated[IntegrationSpec, doc("The desired state: the platform, its settings and the policies.")]
     status: Annotated[Status, doc("The observed state. Only the operator writes it.")] = Status()
 
 
 class NetBirdConnection(Resource):
-    """A NetBird API and a token for the resources of one namespace.
+    """NetBirdConnection declares a NetBird API and a token for the resources of one namespace.
 
-    An EventStreamingIntegration uses it by spec.connectionRef. Its condition Ready says whether NetBird accepts the
-    token.
+    An EventStreamingIntegration refers to it in spec.connectionRef. Its condition Ready shows whether NetBird accepts
+    the token.
     """
 
-    spec: Annotated[ConnectionSpec, doc("Which NetBird API, with which token, and how often it may be asked.")]
+    spec: Annotated[ConnectionSpec, doc("The desired state: the NetBird API, its token and its rate limit.")]
     status: Annotated[ConnectionStatus, doc("The observed state. Only the operator writes it.")] = ConnectionStatus()
 
 
 class ClusterNetBirdConnection(Resource):
-    """A NetBird API and a token of the cluster's administrator, for the namespaces that spec.access allows: none else.
+    """ClusterNetBirdConnection declares a NetBird API and a token for the namespaces that spec.access allows.
 
-    An EventStreamingIntegration that names no connection uses the one that is called default. Its Secret and ConfigMap
-    live in the operator's namespace. Its condition Ready says whether NetBird accepts the token.
+    An EventStreamingIntegration without a connectionRef uses the one with the name default. The Secret and ConfigMap
+    are in the operator's namespace. The condition Ready shows whether NetBird accepts the token.
     """
 
     spec: Annotated[
         ClusterConnectionSpec,
-        doc("Which NetBird API, with which token, how often it may be asked, and which namespaces may use it."),
+        doc("The desired state: the NetBird API, its token, its rate limit and the namespaces that may use it."),
     ]
     status: Annotated[ConnectionStatus, doc("The observed state. Only the operator writes it.")] = ConnectionStatus()
 

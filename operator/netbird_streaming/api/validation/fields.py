@@ -1,7 +1,7 @@
-"""What a CRD's schema says of a single field: a description, and bounds that are never validated while parsing.
+"""Schema of a single field of a CRD: its description, and bounds that parsing does not check.
 
-A bound that pydantic checked would make an object unreadable that was stored before the bound was tightened; so bounds
-go into the schema only, where the API server holds new objects to them.
+If pydantic checked a bound, an object that is older than the bound would become unreadable. Bounds are therefore only
+in the schema, and the API server checks new objects against them.
 """
 
 from typing import Final
@@ -16,21 +16,21 @@ ATOMIC_MAP: Final = {"x-kubernetes-map-type": "atomic"}
 ATOMIC_LIST: Final = {"x-kubernetes-list-type": "atomic"}
 SET: Final = {"x-kubernetes-list-type": "set"}
 EXAMPLES: Final = "x-examples"
-"""The key under which a field keeps examples for the fields of its own object; it never reaches a CRD."""
+"""Key for examples of the fields of a field's object. It never reaches a CRD."""
 TIME: Final = {"maxLength": 64, "pattern": RFC_3339}
-"""The bounds of a time (RFC 3339)."""
+"""Bounds of a time (RFC 3339)."""
 
 MAX_URL: Final = 2048
 _CREDENTIAL_PARAMETER: Final = (
     r"(?i)[?&]([^=&]*(token|secret|passw|credential|api[-_]?key|access[-_]?key)[^=&]*|sig|signature|key|code)="
 )
-# What Go lets through, which reads it at the API server, and nobody can call.
+# Go, which parses URLs at the API server, accepts it, but no client can connect to it.
 _STRAY_BRACKET: Final = r"^[^/?#]*//[^\[/?#][^/?#]*\]"
 _WRONG_PORT: Final = (
     r"^[^/?#]*//[^/?#]*:(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4}|[0-9]{6,})($|[/?#])"
 )
 _HEADER_NAME: Final = r"^[-!#$%&'*+.^_`|~0-9A-Za-z]+$"
-"""A `token` of RFC 9110, section 5.6.2."""
+"""Token of RFC 9110, section 5.6.2."""
 _SET_BY_HTTP: Final = (
     "connection",
     "content-length",
@@ -47,18 +47,18 @@ _SET_BY_HTTP: Final = (
 
 
 def doc(description: str, /, **schema: JsonValue) -> FieldInfo:
-    """The description of a field and what else its schema says, in JSON Schema's own words; for `Annotated`."""
+    """Return the description and further schema of a field, in the words of JSON Schema, for `Annotated`."""
     info: FieldInfo = Field(description=description, json_schema_extra=schema)
     return info
 
 
 def examples(**values: str) -> dict[str, JsonValue]:
-    """Return what adds `Example: …` to the descriptions of an object's fields, for one use of that object."""
+    """Return a schema that adds `Example: …` to the descriptions of an object's fields, for one use of it."""
     return {EXAMPLES: dict(values)}
 
 
 def name_rule(field: str) -> Rule:
-    """A Kubernetes object's name (RFC 1123 subdomain)."""
+    """Return the rule for the name of a Kubernetes object (RFC 1123 subdomain)."""
     return Rule(
         rule=f"!format.dns1123Subdomain().validate(self{field}).hasValue()",
         message="must be the name of an object: lower-case letters, digits, '-' and '.', at most 253; not its contents",
@@ -67,13 +67,13 @@ def name_rule(field: str) -> Rule:
 
 
 def header_name_rule(field: str) -> Rule:
-    """A header that a user may set (RFC 9110, sections 5.1 and 7.6.1)."""
+    """Return the rule for a header that a user may set (RFC 9110, sections 5.1 and 7.6.1)."""
     return first_fault(
         field,
         (
             (
                 f"!{matches(f'self{field}', _HEADER_NAME)}",
-                "must be a header's name alone (letters, digits and '-'), without colon and value",
+                "must be only the name of a header (letters, digits and '-'), without colon and value",
             ),
             (
                 f"self{field}.lowerAscii() in {literals(_SET_BY_HTTP)}",
@@ -84,7 +84,7 @@ def header_name_rule(field: str) -> Rule:
 
 
 def url_rule(field: str, instead: str) -> Rule:
-    """A destination's URL; `instead` says where a credential belongs."""
+    """Return the rule for the URL of a destination. `instead` names the field for a credential."""
     path = f"self{field}"
     return first_fault(
         field,
@@ -100,18 +100,21 @@ def url_rule(field: str, instead: str) -> Rule:
 
 
 def url_faults(field: str) -> tuple[tuple[str, str], ...]:
-    """What no URL may be, whatever it is for."""
+    """Return the faults that every URL is checked for."""
     path = f"self{field}"
     return (
         (
             matches(path, r"[^\x21-\x7e]"),
-            "must not hold spaces, control characters or characters outside ASCII; encode them, as %20",
+            "must not hold spaces, control characters or characters outside ASCII; encode them, such as %20",
         ),
-        (matches(path, "^[^/?#]*//[^/?#]*@"), "must not hold a user or a password; remove all up to the @"),
-        (f"{path}.contains('#')", "must not have a fragment; remove the # and what follows, no server sees it"),
+        (matches(path, "^[^/?#]*//[^/?#]*@"), "must not hold a user or a password; remove everything up to the @"),
+        (
+            f"{path}.contains('#')",
+            "must not have a fragment; remove the # and the text after it",
+        ),
         (
             f"!isURL({path}) || url({path}).getHostname() == '' || {matches(path, _STRAY_BRACKET)}",
-            "must be a URL, as https://host/path",
+            "must be a URL, such as https://host/path",
         ),
         (matches(path, _WRONG_PORT), "must not have a port above 65535; correct it"),
     )

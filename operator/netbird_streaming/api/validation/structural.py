@@ -1,7 +1,7 @@
-"""From pydantic's JSON Schema to the structural one that a CustomResourceDefinition takes.
+"""Conversion of pydantic's JSON Schema to the structural schema of a CustomResourceDefinition.
 
-A structural schema has no references, no titles, no alternatives with null, and says for each list and map how two
-writers' values merge. Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
+A structural schema has no references, no titles and no alternatives with null. For each list and map it defines how
+values of several writers merge. Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/
 custom-resource-definitions/#specifying-a-structural-schema
 """
 
@@ -15,7 +15,11 @@ _DROPPED: Final = frozenset(("title", "$defs", "anyOf", "$ref", "const", EXAMPLE
 
 
 def structural(model: type[Model]) -> Schema:
-    """The structural schema of a model; raises KeyError for a type that a CRD can't express."""
+    """Return the structural schema of a model.
+
+    Raises:
+        KeyError: A CRD can't express a type of the model.
+    """
     schema = model.model_json_schema(by_alias=True)
     return _node(schema, schema.get("$defs", {}))
 
@@ -43,7 +47,7 @@ def _node(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _flat(schema: Schema, definitions: Schema) -> Schema:
-    """The schema with its reference or its only alternative to null put in place; what stands beside it wins."""
+    """Return the schema with its reference or its only alternative to null resolved. Its own keys take precedence."""
     if "$ref" in schema:
         target = definitions[schema["$ref"].removeprefix("#/$defs/")]
         return _flat(target, definitions) | {name: value for name, value in schema.items() if name != "$ref"}
@@ -54,7 +58,7 @@ def _flat(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _without_defaults(schema: Schema) -> Schema:
-    """Nothing is filled in below a list: whoever compares lists whole, as `kubectl apply`, would see a difference."""
+    """Remove the defaults below a list: clients that compare whole lists, such as `kubectl apply`, would see a diff."""
     node = {name: value for name, value in schema.items() if name != "default"}
     if "properties" in node:
         node["properties"] = {name: _without_defaults(each) for name, each in node["properties"].items()}
@@ -65,12 +69,12 @@ def _without_defaults(schema: Schema) -> Schema:
 
 
 def _is_no_default(name: str, value: object) -> bool:
-    """An absent or empty default, or an object of such: the API server has nothing to fill in."""
+    """Return whether a default is absent or empty, or an object of such defaults. The API server adds nothing."""
     if isinstance(value, dict):
         return name == "default" and all(_is_no_default("default", each) for each in value.values())
     return name == "default" and value in (None, "", [])
 
 
 def _unwrapped(text: str) -> str:
-    """A docstring's paragraphs, each as one line; `kubectl explain` wraps them itself."""
+    """Return the paragraphs of a docstring, each on one line. `kubectl explain` wraps them."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
