@@ -206,7 +206,10 @@ def test_integrations_of_others_are_not_touched(netbird: RunningNetBird, tmp_pat
     netbird.control.delete(other)
 
 
-async def test_ctrl_c_deletes_what_was_created(netbird: RunningNetBird, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)])
+async def test_signal_deletes_what_was_created(
+    netbird: RunningNetBird, tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
     netbird.control.change_behaviour(**_USUAL)
     netbird.control.add_token(replace(TOKEN, id="ctrl-c", value="nbp_ctrlc0123456789abc"))
     netbird.control.add_fault(Fault(Hang(), Moment.BEFORE, Operation.UPDATE))
@@ -216,7 +219,8 @@ async def test_ctrl_c_deletes_what_was_created(netbird: RunningNetBird, tmp_path
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "netbird_streaming", "verify", *given)
     await asyncio.to_thread(eventually, lambda: netbird.control.journal(since, Operation.UPDATE), "the PUT is sent")
     assert len(netbird.control.integrations("acc-1")) == 1
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
     assert await process.wait() == 130
     netbird.control.clear_faults()
     assert netbird.control.integrations("acc-1") == []

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import secrets
+import signal
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,7 +77,10 @@ def execute(invocation: Invocation) -> int:
     output = Output(invocation)
     if not invocation.arguments.yes:
         _ask(output, sys.stdin, invocation.arguments.url)
-    report = asyncio.run(_verify(invocation, output))
+    try:
+        report = asyncio.run(_verify(invocation, output))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     output.done()
     for line in render(report.rows):
         output.line(line)
@@ -93,7 +97,8 @@ def _ask(output: Output, answers: TextIO, url: str) -> None:
 
 
 async def _verify(invocation: Invocation, output: Output) -> Report:
-    """Send all requests; whatever ends them, what was created is deleted."""
+    """Send all requests, and delete what was created, also after a signal or an error."""
+    _cancel_by_signal()
     journal, arguments = Journal(), invocation.arguments
     nonce, secret = secrets.token_hex(8), f"verify-{secrets.token_hex(12)}"
     output.secrets.add(secret)
@@ -103,8 +108,22 @@ async def _verify(invocation: Invocation, output: Output) -> Report:
         try:
             await run.run()
         finally:
-            left = await asyncio.shield(asyncio.ensure_future(run.clean_up()))
+            left = await run.clean_up()
             if left:
                 output.warn(f"not deleted: integrations {', '.join(map(str, left))}; delete them in NetBird")
     server = urlsplit(arguments.url).netloc
     return Report(server, datetime.now(UTC).replace(microsecond=0), program_version(), rows(run), left)
+
+
+def _cancel_by_signal() -> None:
+    """Cancel this task at the first SIGINT or SIGTERM. Later ones don't interrupt the clean-up."""
+    task = asyncio.current_task()
+    if task is None:
+        return
+
+    def cancel_once() -> None:
+        if not task.cancelling():
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, cancel_once)
