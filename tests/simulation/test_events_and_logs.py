@@ -311,7 +311,7 @@ def test_readable_but_unwritable_resource_is_reported_once_and_retried_with_back
     before = sum(each.calls for each in scene.world.processes)
     scene.edit(enabled=False)
     scene.wait(HOUR)
-    said = [each for each in observed.lines("debug") if "answers its writes with 404" in each["message"]]
+    said = [each for each in observed.lines("debug") if "answers writes to it with 404" in each["message"]]
     assert len(said) > 10
     assert [each["level"] for each in said].count("warning") == 1
     assert sum(each.calls for each in scene.world.processes) - before < 10 * len(said)
