@@ -1,7 +1,4 @@
-"""Checks of the vocabulary of code and pages, against docs/glossary.md and the style rule in CONTRIBUTING.md.
-
-Files in prose_unconverted.txt are older than the rule. The list only becomes shorter.
-"""
+"""Checks of the vocabulary of code and pages, against docs/glossary.md and the style rule in CONTRIBUTING.md."""
 
 import ast
 import re
@@ -14,7 +11,6 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 GLOSSARY: Final = "docs/glossary.md"
-UNCONVERTED: Final = ROOT / "tests/contract/prose_unconverted.txt"
 SUFFIXES: Final = frozenset({".md", ".py", ".tpl", ".yaml"})
 QUOTED: Final = re.compile(r"tests/contract/recordings/|.*/openapi\.yaml$|\.github/")
 """Files with text of another program, or that are checked where they are generated."""
@@ -57,27 +53,11 @@ def files() -> list[str]:
     ]
 
 
-def unconverted() -> list[str]:
-    return UNCONVERTED.read_text().splitlines()
-
-
-@pytest.fixture(scope="module")
-def found() -> dict[str, list[str]]:
+def test_files_use_the_glossary_and_the_style_rule() -> None:
     banned = banned_words((ROOT / GLOSSARY).read_text())
     assert len(banned) >= 20
-    each = {name: list(problems((ROOT / name).read_text(), banned, python=name.endswith(".py"))) for name in files()}
-    return {name: wrong for name, wrong in each.items() if wrong}
-
-
-def test_files_use_the_glossary_and_the_style_rule(found: dict[str, list[str]]) -> None:
-    listed = set(unconverted())
-    assert {name: wrong for name, wrong in found.items() if name not in listed} == {}
-
-
-def test_list_of_unconverted_files_only_becomes_shorter(found: dict[str, list[str]]) -> None:
-    listed = unconverted()
-    assert listed == sorted(set(listed))
-    assert [name for name in listed if name not in found] == [], f"remove these lines from {UNCONVERTED.name}"
+    found = {name: list(problems((ROOT / name).read_text(), banned, python=name.endswith(".py"))) for name in files()}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 @pytest.mark.parametrize(
