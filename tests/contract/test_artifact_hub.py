@@ -13,7 +13,7 @@ def annotations(chart: str) -> dict[str, str]:
     return found
 
 
-def test_the_annotations_are_what_the_definitions_say() -> None:
+def test_annotations_match_the_definitions() -> None:
     assert written(PATH.read_text(), CHANGELOG.read_text()) == PATH.read_text(), "run `make docs`"
 
 
@@ -29,7 +29,7 @@ def test_each_definition_is_shown_and_has_an_example_of_its_version() -> None:
     assert all(isinstance(value, str) for value in found.values())
 
 
-def test_the_changes_of_a_released_version_are_those_of_the_changelog() -> None:
+def test_changes_of_a_released_version_are_those_of_the_changelog() -> None:
     chart = PATH.read_text()
     version = re.findall(r"^version: (.*)$", chart, re.MULTILINE)[0]
     changelog = CHANGELOG.read_text()

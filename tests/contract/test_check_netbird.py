@@ -55,7 +55,7 @@ def access(url: str, clients: ClientFactory, token: str = TOKEN.value) -> Accoun
     return AccountAccess(Endpoint(url, token, TokenType.PERSONAL_ACCESS_TOKEN), clients, RateLimit())
 
 
-async def test_an_account_without_integrations_is_named(server: SimulatedNetBird, clients: ClientFactory) -> None:
+async def test_account_without_integrations_is_named(server: SimulatedNetBird, clients: ClientFactory) -> None:
     found = await check_netbird.account("NetBird", access(server.url, clients), None, SystemClock())
     (finding,) = found.findings
     assert found.account_id == "acc-1"
@@ -63,15 +63,13 @@ async def test_an_account_without_integrations_is_named(server: SimulatedNetBird
     assert f"{server.url} accepts the token: account acc-1, 0 integrations" in finding.message
 
 
-async def test_a_tenant_has_an_account_of_its_own(server: SimulatedNetBird, clients: ClientFactory) -> None:
+async def test_tenant_has_its_own_account(server: SimulatedNetBird, clients: ClientFactory) -> None:
     server.model.dashboard_create("tenant-a", Draft("datadog", CONFIG), server.now())
     found = await check_netbird.account("NetBird", access(server.url, clients), "tenant-a", SystemClock())
     assert (found.account_id, found.findings[0].state) == ("tenant-a", State.OK)
 
 
-async def test_a_token_that_is_rejected_has_the_remedy_of_the_status(
-    server: SimulatedNetBird, clients: ClientFactory
-) -> None:
+async def test_rejected_token_has_the_remedy_of_the_status(server: SimulatedNetBird, clients: ClientFactory) -> None:
     found = await check_netbird.account("NetBird", access(server.url, clients, "nbp_other"), None, SystemClock())
     (finding,) = found.findings
     assert (finding.state, finding.reason) == (State.PROBLEM, Reason.TOKEN_REJECTED)
@@ -79,12 +77,12 @@ async def test_a_token_that_is_rejected_has_the_remedy_of_the_status(
     assert Reason.TOKEN_REJECTED.remedy not in finding.message
 
 
-async def test_a_clock_that_is_off_is_a_problem(server: SimulatedNetBird, clients: ClientFactory) -> None:
+async def test_wrong_clock_is_a_problem(server: SimulatedNetBird, clients: ClientFactory) -> None:
     found = await check_netbird.account("NetBird", access(server.url, clients), None, AheadClock())
     assert [each.state for each in found.findings] == [State.OK, State.PROBLEM]
     assert "differ by" in found.findings[1].message
 
 
-async def test_a_server_that_is_not_there_is_a_problem(clients: ClientFactory) -> None:
+async def test_unreachable_server_is_a_problem(clients: ClientFactory) -> None:
     found = await check_netbird.account("NetBird", access("http://127.0.0.1:1", clients), None, SystemClock())
     assert (found.findings[0].state, found.findings[0].reason) == (State.PROBLEM, Reason.UNAVAILABLE)

@@ -167,7 +167,7 @@ func main() {
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="no Go: the tests above use a double of its engine")
 @pytest.mark.parametrize("escaped", [False, True], ids=["text/template", "html/template"])
-def test_the_double_renders_as_go_does(escaped: object, tmp_path: Path) -> None:
+def test_double_renders_as_go_does(escaped: object, tmp_path: Path) -> None:
     source = ENGINE.replace('"text/template"', '"html/template"') if escaped else ENGINE
     (tmp_path / "main.go").write_text(source)
     messages = [

@@ -54,7 +54,7 @@ def bundled(team: Team, file: Path, *flags: str) -> dict[str, str]:
     return files
 
 
-def test_it_has_the_statuses_the_events_the_settings_and_no_secret(team: Team, tmp_path: Path) -> None:
+def test_bundle_has_statuses_events_and_settings_but_no_secret(team: Team, tmp_path: Path) -> None:
     team.connect(team.integration(), team.webhook("hook"))
     team.ready("events", "hook")
     files = bundled(team, tmp_path / "a.tar.gz")

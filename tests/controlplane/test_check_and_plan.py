@@ -138,7 +138,7 @@ def test_each_reason_of_a_status_is_planned_with_the_same_message(team: Team, ca
     assert Reason.SECRET_NOT_FOUND.remedy in text
 
 
-def test_a_connection_that_fails_has_the_remedy_of_its_status(team: Team, call: Caller) -> None:
+def test_failing_connection_has_the_remedy_of_its_status(team: Team, call: Caller) -> None:
     team.connect(team.integration())
     team.ready()
     team.apply(secret("netbird", token=CANARY))
@@ -154,7 +154,7 @@ def test_a_connection_that_fails_has_the_remedy_of_its_status(team: Team, call: 
     assert Reason.UNAVAILABLE.remedy in text
 
 
-def test_a_missing_permission_is_named(team: Team, call: Caller) -> None:
+def test_missing_permission_is_named(team: Team, call: Caller) -> None:
     role = json.loads(
         team.scene.kubectl("get", "clusterrole", f"{NAMESPACE}-netbird-streaming-operator", "--output=json")
     )

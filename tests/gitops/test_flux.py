@@ -52,19 +52,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(site, flux)
 
 
-def test_the_example_is_applied_and_everything_is_ready(site: Site) -> None:
+def test_example_is_applied_and_every_resource_is_ready(site: Site) -> None:
     site.example.ready()
     assert sorted(each.platform for each in site.example.held()) == ["datadog", "firehose", "generic_http", "s3"]
 
 
-def test_a_reconcile_without_a_commit_changes_nothing(site: Site) -> None:
+def test_reconcile_without_a_commit_changes_nothing(site: Site) -> None:
     before, requests = site.example.versions(), site.example.requests()
     site.flux.reconcile(KUSTOMIZATION)
     assert site.example.versions() == before
     assert site.example.writes(requests) == []
 
 
-def test_a_commit_is_applied_and_what_it_removes_goes_in_netbird_too(site: Site) -> None:
+def test_commit_is_applied_and_removed_resources_are_deleted_in_netbird(site: Site) -> None:
     site.restore(extra=to_yaml(webhook("extra")))
     assert len(site.example.held()) == len(NAMES) + 1
     site.restore(extra=None)
@@ -72,7 +72,7 @@ def test_a_commit_is_applied_and_what_it_removes_goes_in_netbird_too(site: Site)
     assert len(site.example.held()) == len(NAMES)
 
 
-def test_a_users_edit_is_reverted_in_netbird_too(site: Site) -> None:
+def test_users_edit_is_reverted_in_netbird_too(site: Site) -> None:
     declared = site.example.config("datadog")
     site.example.kubectl(
         "patch", "esi", "datadog", "--type=merge", '--patch={"spec":{"datadog":{"site":"us5.datadoghq.com"}}}'
@@ -83,7 +83,7 @@ def test_a_users_edit_is_reverted_in_netbird_too(site: Site) -> None:
     assert site.example.config("datadog") == declared
 
 
-def test_a_resource_that_needs_an_edit_fails_the_kustomization_at_once(site: Site) -> None:
+def test_resource_that_needs_an_edit_fails_the_kustomization_at_once(site: Site) -> None:
     site.commit(
         copy=to_yaml(
             webhook("copy", genericHTTP={"url": "https://siem.example.com/copy"}),
@@ -97,14 +97,14 @@ def test_a_resource_that_needs_an_edit_fails_the_kustomization_at_once(site: Sit
     site.restore(copy=None)
 
 
-def test_a_suspended_resource_that_was_never_created_counts_as_done(site: Site) -> None:
+def test_suspended_resource_without_an_integration_counts_as_reconciled(site: Site) -> None:
     site.restore(paused=to_yaml(webhook("paused", suspend=True)))
     assert site.example.reason("paused") == "Suspended"
     assert len(site.example.held()) == len(NAMES)
     site.restore(paused=None)
 
 
-def test_a_sync_while_netbird_is_down_waits_and_ends_by_itself(site: Site) -> None:
+def test_sync_waits_and_succeeds_after_an_outage_of_netbird(site: Site) -> None:
     fault = site.example.netbird.add_fault(DOWN)
     revision = site.commit(late=to_yaml(webhook("late")))
     eventually(lambda: site.example.reason("late") == "Unavailable", "the resource says why it waits")
@@ -115,7 +115,7 @@ def test_a_sync_while_netbird_is_down_waits_and_ends_by_itself(site: Site) -> No
     site.restore(late=None)
 
 
-def test_a_sync_while_the_operator_is_down_waits_and_ends_by_itself(site: Site) -> None:
+def test_sync_waits_and_succeeds_after_an_outage_of_the_operator(site: Site) -> None:
     site.example.stop_operator()
     revision = site.commit(late=to_yaml(webhook("late")))
     eventually(lambda: site.example.find("late"), "the resource is applied")
@@ -131,7 +131,7 @@ def test_a_sync_while_the_operator_is_down_waits_and_ends_by_itself(site: Site) 
     site.flux.ready(KUSTOMIZATION, site.example.revision)
 
 
-def test_a_sync_while_the_api_server_is_down_ends_by_itself(site: Site) -> None:
+def test_sync_succeeds_after_an_outage_of_the_api_server(site: Site) -> None:
     site.example.commit(late=to_yaml(webhook("late")))
     site.flux.request("clusters", "gitrepository")
     site.example.plane.restart_apiserver(down_seconds=3.0)

@@ -221,7 +221,7 @@ def test_next_reconcile_follows_the_plan(first: int) -> None:
     assert actions >= set(PlannedAction) - {PlannedAction.RELEASE, PlannedAction.ADOPT}
 
 
-def test_a_list_that_is_refused_is_named() -> None:
+def test_refused_list_is_named() -> None:
     scene = Scene()
     scene.create()
     planning: list[Planning] = []
@@ -239,7 +239,7 @@ def test_a_list_that_is_refused_is_named() -> None:
     assert problem.reason is Reason.KUBERNETES_REFUSED
 
 
-def test_a_plan_of_another_installations_resources_names_it() -> None:
+def test_plan_names_another_installation_of_the_resources() -> None:
     scene = Scene()
     scene.lead()
     scene.create()

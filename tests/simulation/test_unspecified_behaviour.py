@@ -577,7 +577,7 @@ class TestRestoredBackups:
             (Platform.S3, "bucket-before", "bucket-after"),
         ],
     )
-    def test_a_second_stream_is_reported_with_both_ids(
+    def test_second_stream_is_reported_with_both_ids(
         self, scene: Scene, platform: Platform, before: str, after: str
     ) -> None:
         old = _draft(platform, before)
@@ -592,7 +592,7 @@ class TestRestoredBackups:
         assert f"Integration {made} was created" in note.note
         assert f"manages integration {former}," in note.note
 
-    def test_a_create_beside_managed_integrations_is_not_reported(self, scene: Scene) -> None:
+    def test_create_is_not_reported_if_all_integrations_are_managed(self, scene: Scene) -> None:
         resources(scene, 3)
         scene.restart()
         scene.create("r3")

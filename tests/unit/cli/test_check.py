@@ -38,7 +38,7 @@ def lease(**spec: Any) -> Finding:
     return asyncio.run(check_kubernetes.lease(session(lambda _: {"spec": shown}), NOW))
 
 
-def test_a_lease_that_is_renewed_is_held() -> None:
+def test_renewed_lease_is_held() -> None:
     found = lease()
     assert (found.state, found.message) == (State.OK, "held by pod_1")
     assert found.subject == "Lease netbird-system/netbird-streaming-operator"
@@ -53,12 +53,12 @@ def test_a_lease_that_is_renewed_is_held() -> None:
         ({"renewTime": "yesterday"}, "was last renewed inf s ago by pod_1"),
     ],
 )
-def test_a_lease_that_nothing_renews_is_a_problem(spec: dict[str, Any], message: str) -> None:
+def test_lease_without_renewals_is_a_problem(spec: dict[str, Any], message: str) -> None:
     found = lease(**spec)
     assert (found.state, found.message, found.remedy) == (State.PROBLEM, message, Reason.PENDING.remedy)
 
 
-def test_a_lease_that_is_not_there_or_not_used() -> None:
+def test_missing_lease_is_a_problem_and_unused_lease_is_a_note() -> None:
     missing = asyncio.run(check_kubernetes.lease(session(lambda _: GONE), NOW))
     assert missing.state is State.PROBLEM
     assert "--operator-namespace" in (missing.remedy or "")
@@ -93,7 +93,7 @@ def test_definitions(names: tuple[str, ...], *, installed: bool, state: State, i
         assert KINDS[2] in found.finding.message
 
 
-def test_an_api_server_that_does_not_answer_is_a_problem_of_each_check() -> None:
+def test_unreachable_api_server_is_a_problem_of_each_check() -> None:
     down = session(lambda _: DOWN, installation=Installation(service_account="operator"))
     findings = [
         asyncio.run(check_kubernetes.version(down)),
@@ -142,11 +142,11 @@ def test_each_missing_permission_is_a_problem_of_its_own() -> None:
     ]
 
 
-def test_the_exit_code_says_whether_anything_is_wrong() -> None:
+def test_exit_code_shows_whether_there_is_a_problem() -> None:
     good, note = Finding("a", State.OK, "b"), Finding("a", State.NOTE, "b")
     assert Report((good, note)).exit_code == ExitCode.OK
     assert Report((good, Finding("a", State.PROBLEM, "b"))).exit_code == ExitCode.PROBLEM
 
 
-def test_the_time_of_a_renewal_has_a_zone() -> None:
+def test_time_of_a_renewal_may_have_an_offset() -> None:
     assert lease(renewTime=(NOW - timedelta(seconds=1)).isoformat()).state is State.OK

@@ -31,7 +31,7 @@ def test_bash_completes_commands_and_flags(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
-def test_every_flag_of_every_command_is_there(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_flag_of_every_command_is_completed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = script(shell, capsys)
     known = flags_of(parser(list(COMMANDS)))
     assert set(known) == set(COMMANDS)

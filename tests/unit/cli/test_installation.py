@@ -69,7 +69,7 @@ def test_missing_argument_falls_back_to_the_operators() -> None:
 
 
 @pytest.mark.parametrize("deployments", [None, []])
-def test_without_a_deployment_the_connections_tell(deployments: list[dict[str, Any]] | None) -> None:
+def test_without_a_deployment_the_connections_name_the_installation(deployments: list[dict[str, Any]] | None) -> None:
     lists: dict[str, Any] = {} if deployments is None else {"deployments": deployments}
     of_the_cluster = [marked("netbird/lease-1"), {"status": {}}]
     own = [marked("netbird/lease-1")]
@@ -78,7 +78,7 @@ def test_without_a_deployment_the_connections_tell(deployments: list[dict[str, A
     assert read_settings(with_settings(argparse.Namespace(), found), {}).lease_name == "lease-1"
 
 
-def test_of_several_installations_nothing_is_assumed() -> None:
+def test_several_installations_leave_the_settings_unknown() -> None:
     assert located(deployments=[deployment("a"), deployment("b")]) == UNKNOWN
     assert located(clusternetbirdconnections=[marked("a/x"), marked("b/x")]) == UNKNOWN
     assert located() == UNKNOWN
@@ -93,13 +93,15 @@ def test_of_several_installations_nothing_is_assumed() -> None:
         (("/sbin/init", "run"), ()),
     ],
 )
-def test_in_the_pod_the_first_process_tells(tmp_path: Path, words: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+def test_in_the_pod_the_first_process_has_the_arguments(
+    tmp_path: Path, words: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
     path = tmp_path / "cmdline"
     path.write_bytes("\0".join(words).encode())
     assert of_this_pod(path).arguments == arguments
     assert of_this_pod(tmp_path / "none") == UNKNOWN
 
 
-def test_arguments_of_a_newer_operator_are_no_reason_to_fail() -> None:
+def test_unknown_arguments_of_a_newer_operator_are_accepted() -> None:
     newer = Installation(arguments=("--workers=3", "--not-known-yet=1"))
     assert read_settings(with_settings(argparse.Namespace(), newer), {}).workers == 3

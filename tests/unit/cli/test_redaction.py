@@ -10,7 +10,7 @@ from netbird_streaming.cli.secret_filter import REDACTED, SecretFilter
 KEY = bytes(32)
 
 
-def test_a_name_has_the_same_hash_everywhere_and_another_one_with_another_key() -> None:
+def test_hash_of_a_name_depends_only_on_the_key() -> None:
     redaction = NameRedaction(["team-a", "team-a-2"], KEY)
     first, second = redaction.clean("team-a/x team-a-2, team-a.").split("/x ")
     assert second.endswith(f", {first}.")
@@ -18,7 +18,7 @@ def test_a_name_has_the_same_hash_everywhere_and_another_one_with_another_key() 
     assert first != NameRedaction(["team-a"], b"1" * 32).clean("team-a")
 
 
-def test_a_part_of_a_word_and_what_each_cluster_has_are_kept() -> None:
+def test_parts_of_words_and_names_of_every_cluster_are_kept() -> None:
     redaction = NameRedaction(["ready", "default", "x", ""], KEY)
     assert redaction.clean("already default x") == "already default x"
     own = "netbird-streaming-operator integrations.netbird.io/v1alpha1 netbird_streaming.main"
