@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 from typing import Final
 
@@ -53,6 +54,8 @@ _BLOCK_SECONDS: Final = 60.0
 _BEGIN_SECONDS: Final = 20
 _SHOWN_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.2
+_LATENCY_SECONDS: Final = 1.0
+"""Longer than kubectl takes to read a state that is out of date."""
 _NOT_IN_BSD: Final = {
     "base64": "-w*|--wrap*",
     "date": "-d|-I*|--*",
@@ -117,6 +120,7 @@ class Reader:
         self._plane: Final = plane
         self._shell: Final = shell
         self._url: Final = netbird.url
+        self._netbird: Final = netbird.control
         self._folder: Final = plane.folder / "checkout"
         self._stack: Final = stack
         self._objects: Final = Objects(plane)
@@ -128,7 +132,7 @@ class Reader:
     def read(self, page: str) -> int:
         """Follow a page from its beginning to its end, and return the number of its blocks.
 
-        The reader makes each mistake of `MISTAKES` once.
+        The reader makes each mistake of `MISTAKES` once, while NetBird answers slowly.
 
         Raises:
             ReaderError: a step of the page fails.
@@ -150,12 +154,22 @@ class Reader:
         """Make a mistake in these blocks, check that the last one shows it, and return the next position."""
         steps = list(takewhile(lambda each: mistake.verifies not in each.text, blocks))
         verifying = blocks[len(steps)]
-        for block in steps:
-            self._do(mistake.typed(block))
-        self._run(verifying, mistake.make)
-        self._see(mistake, verifying)
+        with self._slow_netbird():
+            for block in steps:
+                self._do(mistake.typed(block))
+            self._run(verifying, mistake.make)
+            self._see(mistake, verifying)
         self._run(verifying, mistake.undo)
         return 0 if mistake.again else len(steps)
+
+    @contextmanager
+    def _slow_netbird(self) -> Iterator[None]:
+        """Delay each response of NetBird, so that a block passes only if it waits."""
+        self._netbird.change_behaviour(latency=_LATENCY_SECONDS)
+        try:
+            yield
+        finally:
+            self._netbird.change_behaviour(latency=0.0)
 
     def _see(self, mistake: Mistake, block: Block) -> None:
         done = self._call(mistake.typed(block).script)
