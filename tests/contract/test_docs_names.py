@@ -47,10 +47,9 @@ FOREIGN: Final = {
     "Prometheus": {"absent()"},
     "PyPI": {"LICENSE", "license"},
     "Sumo Logic": {"_sourceCategory=netbird/events"},
-    "bundle": {"events/KIND.json", "pods/NAME.json", "pods/NAME.log", "pods/NAME.metrics", "resources/KIND.json"},
     "examples": {"*.example.com", "*ConfigMapRef.name", "10.1.2.3", "-_.~%+", "customer-a"},
 }
-"""Names of other programs, by their owner, and names with a placeholder."""
+"""Names of other programs, by their owner."""
 REMOVED: Final = {"Correction.values", "_reports_only"}
 """Names of docs/why-not-simpler.md that it lists as removed."""
 TOP: Final = re.compile(r"(\.ci|\.github|benchmarks|crds|demo|deploy|docs|examples|operator|requirements|tests|tools)/")

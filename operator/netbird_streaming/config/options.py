@@ -28,11 +28,11 @@ class Group(StrEnum):
 
     SCOPE = "scope: what it watches"
     NETBIRD = "NetBird: how it is called"
-    RECONCILE = "work: how much at once, and how often everything is looked at"
+    RECONCILE = "work: how many resources at once, and how often"
     LEASE = "lease: which of several replicas acts"
     HEALTH = "health: what the kubelet asks"
     METRICS = "metrics: what Prometheus asks"
-    LOG = "log: what is said on the standard error stream"
+    LOG = "log: lines on the standard error stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def duration(group: Group, low: float, high: float, description: str) -> Option:
             raise ValueError
         return float(found[1]) * _SECONDS_IN[found[2] or "s"]
 
-    accepts = f"a duration from {low:g}s to {high:g}s, as 90, 90s, 1.5m or 1h"
+    accepts = f"a duration from {low:g}s to {high:g}s, such as 90, 90s, 1.5m or 1h"
     return Option(group, accepts, _checked(parse, lambda value: low <= value <= high), description, unit="s")
 
 

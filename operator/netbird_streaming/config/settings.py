@@ -24,7 +24,7 @@ class Settings:
             Group.SCOPE,
             "--namespace",
             "A namespace to watch; repeat it for more (in the environment: separated by commas). Without it, all are "
-            "watched, which takes a ClusterRole; with it, a Role in each namespace is enough, beside one ClusterRole "
+            "watched, which takes a ClusterRole. With it, a Role in each namespace is enough, and one ClusterRole "
             "for cluster connections.",
         ),
     )
@@ -85,8 +85,8 @@ class Settings:
             Group.NETBIRD,
             1,
             600,
-            "The total deadline of one request to NetBird, its answer's body included. A POST sends a test event to "
-            "the destination before it is answered, so it takes longer than one expects.",
+            "The total deadline of one request to NetBird, its answer's body included. A POST takes long, since "
+            "NetBird sends a test event to the destination before it responds.",
         ),
     )
     late_commit_window: float = setting(
@@ -95,9 +95,9 @@ class Settings:
             Group.NETBIRD,
             0,
             3600,
-            "How long after a POST without an answer NetBird may still create the integration; five seconds later, "
-            "since its list may lag, the outcome is looked up. An assumption: no source says so. Too short can make a "
-            "duplicate, longer only waits.",
+            "How long after a POST without a response NetBird may still create the integration. Five seconds later, "
+            "since its list may lag, the operator looks for it. This is an assumption: no source states it. A shorter "
+            "time can cause a duplicate, a longer one only delays.",
         ),
     )
     absence_window: float = setting(
@@ -106,17 +106,17 @@ class Settings:
             Group.NETBIRD,
             0,
             3600,
-            "How long an integration must be absent, by its id and in the list, before it is taken for deleted: the "
-            "time between two observations. An assumption: no source says how long a read replica may hide one. Too "
-            "short can make a duplicate, longer only waits.",
+            "How long an integration must be absent, by its id and in the list, before it counts as deleted: the "
+            "time between two observations. This is an assumption: no source states how long a read replica may hide "
+            "one. A shorter time can cause a duplicate, a longer one only delays.",
         ),
     )
     initial_burst_fraction: float = setting(
         0.1,
         options.fraction(
             Group.NETBIRD,
-            "How much of a token's burst a process that has just become the leader takes to be left: its predecessor "
-            "may have spent the rest a moment ago.",
+            "The part of a token's burst that a new leader assumes to remain, since the previous leader may have used "
+            "the rest.",
         ),
     )
     allow_http: bool = setting(
@@ -159,8 +159,8 @@ class Settings:
             Group.RECONCILE,
             1,
             64,
-            "How many resources are worked on at once. More was measured to be slower: a request costs about 1 ms of "
-            "CPU, more so the more are under way.",
+            "How many resources are reconciled at once. More are slower, as measured: a request costs about 1 ms of "
+            "CPU, and more with more requests in flight.",
         ),
     )
     relist_interval: float = setting(
@@ -179,8 +179,8 @@ class Settings:
             Group.RECONCILE,
             0,
             600,
-            "How long what is under way may take to end after SIGTERM before it is abandoned. Keep it below the "
-            "pod's terminationGracePeriodSeconds. The next leader looks up what became of an abandoned POST.",
+            "How long running reconciles may take after SIGTERM before they are cancelled. Keep it below the "
+            "pod's terminationGracePeriodSeconds. The next leader resolves the outcome of a cancelled POST.",
         ),
     )
     lease: bool = setting(
@@ -188,7 +188,7 @@ class Settings:
         options.boolean(
             Group.LEASE,
             "Act only while holding a Lease, so that of several replicas, and of the old and the new pod in an "
-            "update, one acts. Turn it off only where nothing else can run beside it.",
+            "update, one acts. Turn it off only where no other replica can run.",
         ),
     )
     lease_name: str = setting(
@@ -239,7 +239,7 @@ class Settings:
             Group.HEALTH,
             60,
             86400,
-            "/healthz fails when there is something to do and nothing was finished for longer than this.",
+            "/healthz fails when resources are due and no reconcile ended for longer than this.",
         ),
     )
     watch_silent_after: float = setting(
@@ -248,8 +248,8 @@ class Settings:
             Group.HEALTH,
             180,
             86400,
-            "/healthz fails when a watch has neither asked nor been answered for longer than this. An API server that "
-            "is down does not count: the watch keeps asking, and a restart would lose what is only in memory.",
+            "/healthz fails when a watch has sent no request and received no response for longer than this. An API "
+            "server that is down does not count: the watch retries, and a restart would lose the cache.",
         ),
     )
     metrics: bool = setting(

@@ -66,7 +66,7 @@ def test_switches(arguments: tuple[str, ...], expected: bool) -> None:  # noqa: 
         (("--workers=many",), "--workers: takes a whole number from 1 to 64, not 'many'"),
         (
             ("--request-timeout=1d",),
-            "--request-timeout: takes a duration from 1s to 600s, as 90, 90s, 1.5m or 1h, not '1d'",
+            "--request-timeout: takes a duration from 1s to 600s, such as 90, 90s, 1.5m or 1h, not '1d'",
         ),
         (
             ("--namespace=Team_A",),
