@@ -26,8 +26,9 @@ CANARY: Final = "CANARY-value-of-a-secret"
 
 
 @pytest.fixture(scope="module")
-def scene(control_plane: ControlPlane) -> Iterator[Scene]:
-    with raised(control_plane, *QUICK_LEASE, "--absence-window=1s") as scene:
+def scene() -> Iterator[Scene]:
+    """A cluster of their own: `check` reads every connection, also those that other tests leave behind."""
+    with ControlPlane.start() as plane, raised(plane, *QUICK_LEASE, "--absence-window=1s") as scene:
         yield scene
 
 

@@ -30,6 +30,7 @@ _OWN_FILES: Final = frozenset(
     {
         # The first apply of the reader's own files.
         "kubectl apply -k .",
+        "kubectl apply -k integrations",
         "kubectl apply -f examples/gitops/argocd/",
         "kubectl apply -k examples/gitops/flux/",
         # Installed by the chart.

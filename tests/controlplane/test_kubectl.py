@@ -167,7 +167,7 @@ def test_resource_reports_that_it_waits_until_an_operator_runs(plane: ControlPla
     create(plane, namespace, manifests.connection())
     for line in plane.kubectl("get", "esi,nbc", f"-n{namespace}", "--no-headers").splitlines():
         assert line.split()[-3:-1] == ["Unknown", "Pending"]
-    assert "see that it runs" in plane.kubectl("describe", "esi", "events", f"-n{namespace}")
+    assert "check that it runs" in plane.kubectl("describe", "esi", "events", f"-n{namespace}")
     write_status(plane, namespace, "events", STATUS)
     assert "Pending" not in plane.kubectl("get", "esi", f"-n{namespace}")
 

@@ -71,7 +71,9 @@ CASES: Final = (
         Reason.RATE_LIMITED,
         ("429",),
     ),
-    Case("500-list", error_reply(500, SERVERS_TEXT), Reason.UNAVAILABLE, ("500", "tried again"), Operation.LIST),
+    Case(
+        "500-list", error_reply(500, SERVERS_TEXT), Reason.UNAVAILABLE, ("500", "the operator retries"), Operation.LIST
+    ),
     Case("503-all", error_reply(503, SERVERS_TEXT), Reason.UNAVAILABLE, ("503",), None),
     Case("html-list", html_reply(), Reason.UNEXPECTED_ANSWER, ("spec.url",), Operation.LIST),
     Case("typed-list", Reply(200, '{"id": 1}'), Reason.UNEXPECTED_ANSWER, ("spec.url",), Operation.LIST),
