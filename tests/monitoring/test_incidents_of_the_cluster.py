@@ -151,6 +151,8 @@ def test_7e_no_namespace_that_can_be_read_is_critical(stage: Stage) -> None:
         remedy = follow(stage, "NotSynced", "`a right is missing`", "a right is missing", "no")
         assert "helm upgrade" in remedy
         stage.restore_rights()
+        # The watches are retried one after the other, each after a backoff of seconds.
+        lasting.may_fire("Unreadable")
     works(stage.served, "https://siem.example.com/again")
 
 
