@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.cli.session import Session
 from netbird_streaming.cluster.client import Json, Request
 from netbird_streaming.cluster.parsing import API_VERSION, KINDS
+from netbird_streaming.core.netbird.compare import host_of
 from netbird_streaming.core.netbird.payload import secret_names
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.version import PROGRAM, program_version
@@ -178,7 +178,7 @@ def _names(described: Json) -> Iterator[str]:
         yield from (str(entry[key]) for key in ("tenantID", "accountID") if entry.get(key))
         yield from map(str, entry.get("namespaces") or ())
     for url in (spec.get("url"), *_dict(status, "config").values()):
-        yield urlsplit(str(url)).hostname or str(url or "")
+        yield host_of(str(url or ""))
 
 
 def _some(raw: Json, keys: tuple[str, ...]) -> Json:

@@ -41,6 +41,14 @@ def canonical_url(url: str) -> str:
     return unquote(urlunsplit((parts.scheme, user + at + host, parts.path or "/", parts.query, parts.fragment)))
 
 
+def host_of(url: str) -> str:
+    """Return the host of a URL, or the whole text if it has none: NetBird may list any text as a URL."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
 def parse_headers(value: str) -> Mapping[str, str] | None:
     """The header object that the API wants encoded as a string, names in lower case; None where it is not one."""
     if value == "":
@@ -131,7 +139,7 @@ def target(platform: str, config: Mapping[str, str]) -> str:
     """Return where a configuration sends events to, apart from what a user may change: a URL's host, or a region."""
     for key in COMPARABLE.get(platform, ()):
         if KINDS.get(key) is Kind.URL:
-            return urlsplit(identifying(key, config.get(key, ""))).netloc
+            return host_of(identifying(key, config.get(key, "")))
     return config.get("region", "")
 
 

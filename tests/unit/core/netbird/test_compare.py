@@ -185,3 +185,25 @@ def test_indistinguishable_configurations_have_one_natural_key(one: str, other: 
 
 def test_unknown_platform_has_no_natural_key() -> None:
     assert compare.natural_key("new", {"url": "https://siem.example"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://siem.example.com:8443/path", "siem.example.com"),
+        ("https://1::1]:99998/", None),
+        ("https://a[b/path", None),
+        ("", None),
+    ],
+)
+def test_host_of_a_text_without_one_is_the_text(url: str, host: str | None) -> None:
+    assert compare.host_of(url) == (host or url)
+
+
+@given(st.text())
+def test_any_text_has_a_target(url: str) -> None:
+    assert isinstance(compare.target("generic_http", {"url": f"https://{url}"}), str)
+
+
+def test_target_of_a_host_that_is_percent_encoded_is_found() -> None:
+    assert "a[b" in compare.target("generic_http", {"url": "https://a%5Bb/path"})
