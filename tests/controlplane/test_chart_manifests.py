@@ -73,7 +73,7 @@ def test_apply_k_installs_a_working_operator(plane: ControlPlane, variant: Any) 
         plane.kubectl("apply", "--server-side", f"--kustomize={FOLDER / 'crds'}")
     said = plane.kubectl("apply", "--server-side", f"--kustomize={FOLDER / variant.folder}")
     assert f"namespace/{variant.namespace} serverside-applied" in said
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    plane.wait_until_established("crd", "--all")
     assert plane.kubectl("diff", "--server-side", f"--kustomize={FOLDER / variant.folder}") == ""
     # Namespaced, it serves only its own namespace.
     namespace = variant.namespace

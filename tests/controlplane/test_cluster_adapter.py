@@ -110,7 +110,7 @@ async def closed(client: KubernetesClient) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def crds(control_plane: ControlPlane) -> None:
     control_plane.kubectl("apply", "--server-side", f"--filename={CRDS}")
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={CRDS}")
+    control_plane.wait_until_established(f"--filename={CRDS}")
 
 
 @pytest.fixture

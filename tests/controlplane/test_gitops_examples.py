@@ -26,7 +26,7 @@ def plane() -> Iterator[ControlPlane]:
         install_crds(plane)
         # Argo CD's is too long for the annotation of a client-side apply.
         plane.kubectl("apply", "--server-side", *files)
-        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+        plane.wait_until_established(*files)
         plane.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(map(_namespace, NAMESPACES)))
         yield plane
 

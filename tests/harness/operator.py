@@ -65,7 +65,7 @@ def install(
     definitions = of_kind(rendered, "CustomResourceDefinition")
     apply(plane, *definitions)
     names = [f"customresourcedefinition/{each['metadata']['name']}" for each in definitions]
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    plane.wait_until_established(*names)
     apply(plane, *of_kind(rendered, *_RIGHTS, "ClusterNetBirdConnection"))
     (deployment,) = of_kind(rendered, "Deployment")
     pod = deployment["spec"]["template"]["spec"]

@@ -17,7 +17,7 @@ _REFUSAL: Final = re.compile(r'"([a-z0-9.-]+)" is invalid: (.*)')
 def install_crds(plane: ControlPlane) -> None:
     """Apply `crds/` and wait until the API server serves them. Repeating it is no change."""
     plane.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={__main__.FOLDER}")
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"--filename={__main__.FOLDER}")
+    plane.wait_until_established(f"--filename={__main__.FOLDER}")
 
 
 def refusals(plane: ControlPlane, namespace: str, cases: Mapping[str, Manifest]) -> dict[str, str]:

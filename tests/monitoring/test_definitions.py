@@ -26,7 +26,7 @@ def plane() -> Iterator[ControlPlane]:
     with ControlPlane.start() as started:
         apply(started, *(yaml.safe_load(path.read_text()) for path in paths))
         names = [f"crd/{plural}.monitoring.coreos.com" for plural in KINDS.values()]
-        started.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        started.wait_until_established(*names)
         started.kubectl("create", "namespace", "netbird-system")
         yield started
 

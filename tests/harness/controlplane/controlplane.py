@@ -28,6 +28,7 @@ READY_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.05
 START_ATTEMPTS: Final = 3
 LOG_LINES: Final = 15
+ESTABLISHED_SECONDS: Final = 30
 REVISIONS: Final = 2000
 """Revisions between a backup and its restore: more than a test's own writes."""
 
@@ -106,6 +107,24 @@ class ControlPlane:
         # An interrupted start may have lost track of a program. The folder's watchdog waits for its end.
         if self._complete:
             self._removal.now()
+
+    def wait_until_established(self, *definitions: str) -> None:
+        """Wait until the API server serves the definitions, which are given as arguments of `kubectl wait`.
+
+        Raises:
+            KubectlError: They were not established in time.
+        """
+        until = time.monotonic() + ESTABLISHED_SECONDS
+        while True:
+            try:
+                self.kubectl("wait", "--for=condition=Established", f"--timeout={ESTABLISHED_SECONDS}s", *definitions)
+            except KubectlError as error:
+                # kubectl fails at once for a definition that has no conditions yet.
+                if "accessor error" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     def kubectl(self, *args: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
         """Run kubectl, as the administrator unless another kubeconfig is given, and return its output.

@@ -13,7 +13,7 @@ def define(plane: ControlPlane, files: Sequence[Path]) -> None:
     """Install resource definitions, and wait until the API server serves them."""
     names = [f"--filename={path}" for path in files]
     plane.kubectl("apply", "--server-side", *names)
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    plane.wait_until_established(*names)
 
 
 def cluster_admin(plane: ControlPlane, namespace: str, name: str) -> Path:
