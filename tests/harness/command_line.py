@@ -19,10 +19,12 @@ def called(command: str, *arguments: str) -> tuple[int, str, str]:
 
 @contextmanager
 def _unchanged_logging() -> Iterator[None]:
-    """Restore the levels of the root's handlers: a command raises them, and pytest's handler outlives the test."""
-    levels = [(handler, handler.level) for handler in logging.getLogger().handlers]
+    """Restore what a command sets up: the levels and handlers of loggers outlive the test."""
+    root, package = logging.getLogger(), logging.getLogger("netbird_streaming")
+    levels, handlers = (root.level, package.level), list(root.handlers)
     try:
         yield
     finally:
-        for handler, level in levels:
-            handler.setLevel(level)
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        package.setLevel(levels[1])
