@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.report import Report
 from benchmarks.rig import OTHER, Creation, Rig, usage
-from netbird_streaming.reconciler.connection.reconcile import JITTER
+from netbird_streaming.reconciler.connection.resync import JITTER
 from tests.doubles.netbird.faults import Fault, Hang, Moment
 from tests.doubles.netbird.wire import Operation
 from tests.harness.operator import Operator

@@ -228,7 +228,7 @@ async def resources() -> object:
     return kept
 
 
-CONNECTIONS: Final = ControllerSettings("").connections_per_namespace
+CONNECTIONS: Final = ControllerSettings("", installation="").connections_per_namespace
 CASES: Final[dict[str, Callable[[], Awaitable[object]]]] = {
     "a Secret of 1 MiB in each of 64 headers": secrets,
     "a LIST of 2 million integrations": lambda: lists(small),
