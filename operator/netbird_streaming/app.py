@@ -26,6 +26,7 @@ from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.config.settings import Settings
 from netbird_streaming.controller_settings import controller_settings
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
+from netbird_streaming.core.status.documentation import Documentation
 from netbird_streaming.errors import LeaseLostError, OperatorError
 from netbird_streaming.leadership import PAUSES, LeadershipTerms
 from netbird_streaming.log_context import LogOnce
@@ -186,7 +187,9 @@ class Operator:
                 initial_fraction=settings.initial_burst_fraction,
                 http=EnvironmentHttpClients(self._environment),
             ) as netbird,
-            EventPublisher(client, socket.gethostname(), self._clock.now, guard) as publisher,
+            EventPublisher(
+                client, socket.gethostname(), self._clock.now, guard, Documentation(settings.docs_url)
+            ) as publisher,
         ):
             ports = Ports(
                 cluster=self._resources(client, publisher, guard),

@@ -1,6 +1,7 @@
 """The reconciler's part of the settings."""
 
 from netbird_streaming.config.settings import Settings
+from netbird_streaming.core.status.documentation import Documentation
 from netbird_streaming.reconciler.ports import ControllerSettings
 
 
@@ -9,6 +10,7 @@ def controller_settings(settings: Settings, namespace: str) -> ControllerSetting
     return ControllerSettings(
         operator_namespace=namespace,
         installation=f"{namespace}/{settings.lease_name}",
+        documentation=Documentation(settings.docs_url),
         has_lease=settings.lease,
         request_timeout=settings.request_timeout,
         late_commit_window=settings.late_commit_window,

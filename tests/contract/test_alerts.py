@@ -67,11 +67,13 @@ def test_not_ready_runbook_says_who_has_to_act_for_every_reason() -> None:
     assert [reason.value for reason in Reason if f"`{reason.value}`" not in page] == []
 
 
-def test_runbook_link_is_set_if_runbooks_are_served(helm: Path) -> None:
-    for url in ("https://git.example.com/docs/runbooks", "https://git.example.com/docs/runbooks/"):
-        for each in alerts(rule_groups(helm, runbookURL=url)):
-            assert each.annotations["runbook_url"] == f"https://git.example.com/docs/runbooks/{each.name}.md"
-            assert "runbook" not in each.annotations
+@pytest.mark.parametrize(
+    "docs_url", ["https://git.example.com/operator/docs/{page}.md", "https://docs.example.com/0.1.0/{page}/"]
+)
+def test_runbook_link_is_set_if_docs_are_served(helm: Path, docs_url: str) -> None:
+    for each in alerts(rule_groups(helm, docs_url)):
+        assert each.annotations["runbook_url"] == docs_url.replace("{page}", f"runbooks/{each.name}")
+        assert "runbook" not in each.annotations
 
 
 def test_changed_or_omitted_alert_leaves_the_others_unchanged(helm: Path) -> None:

@@ -12,6 +12,7 @@ from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
 from tests.harness.kubectl_team import Team, cluster_connection, new_team, secret
 from tests.harness.operator import Operator
 
+DOCS_URL: Final = "https://docs.example.com/{page}/"
 QUIET_SECONDS: Final = 5.0
 REFUSED: Final = "refused-api-key"
 STARTING: Final = re.compile(r"starting|\w+ endpoint|Lease \S+ leading as .*")
@@ -28,7 +29,7 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="module")
 def scene(control_plane: ControlPlane) -> Iterator[Scene]:
-    with raised(control_plane, *QUICK_LEASE, "--log-level=debug") as scene:
+    with raised(control_plane, *QUICK_LEASE, "--log-level=debug", f"--docs-url={DOCS_URL}") as scene:
         yield scene
 
 
@@ -109,6 +110,7 @@ def test_describe_shows_the_history_of_a_resource(team: Team) -> None:
     team.scene.netbird.change_behaviour(rejected_secrets={REFUSED})
     team.apply(secret("datadog", api_key=REFUSED))
     message = team.because("DestinationRejected")
+    assert message.endswith(" See https://docs.example.com/reference/reasons/#destinationrejected")
     team.apply(secret("datadog", api_key="second-api-key"))
     team.ready()
     said(team, "Created", "DestinationRejected", "Updated", "Recovered")

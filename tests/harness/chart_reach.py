@@ -165,6 +165,7 @@ CASES: Final[dict[str, Reach]] = {
         NO, "ClusterRole", lambda each: "rbac.authorization.k8s.io/aggregate-to-view" in each["metadata"]["labels"]
     ),
     "extraArgs": Reach(["--workers=3"], "Deployment", lambda each: container("args")(each)[-1:]),
+    "docsURL": Reach("https://docs.example.com/{page}/", "Deployment", lambda each: flag("docs-url")(each)[0]),
     "log.format": Reach("human", "Deployment", lambda each: flag("log-format")(each)[0]),
     "log.level": Reach("debug", "Deployment", lambda each: flag("log-level")(each)[0]),
     "metrics.enabled": Reach(NO, "Deployment", lambda each: flag("metrics")(each) != ["false"]),
@@ -182,12 +183,6 @@ CASES: Final[dict[str, Reach]] = {
     ),
     "metrics.prometheusRule.annotations": Reach(
         LABELS, "PrometheusRule", metadata("annotations"), {"metrics": {**MONITOR, "prometheusRule": ON}}
-    ),
-    "metrics.prometheusRule.runbookURL": Reach(
-        "https://git.example.com/runbooks",
-        "PrometheusRule",
-        lambda each: spec("groups", 0, "rules", 0, "annotations", "runbook_url")(each).rpartition("/")[0],
-        {"metrics": {**MONITOR, "prometheusRule": ON}},
     ),
     "metrics.prometheusRule.alerts": Reach(
         {"NetBirdStreamingNoLeader": {"for": "1h"}},

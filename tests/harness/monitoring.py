@@ -56,14 +56,16 @@ def queries() -> list[Query]:
     ]
 
 
-def rule_groups(helm: Path, **settings: Any) -> list[Manifest]:
+def rule_groups(helm: Path, docs_url: str = "", **settings: Any) -> list[Manifest]:
     """Render the groups of rules, the content of a rule file of Prometheus.
 
     Args:
-        helm: the program.
-        settings: changes of the chart's `metrics.prometheusRule`.
+        helm: The program.
+        docs_url: The chart's `docsURL`.
+        settings: Changes of the chart's `metrics.prometheusRule`.
     """
-    values = {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, **settings}}}
+    metrics = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, **settings}}
+    values = {"metrics": metrics, "docsURL": docs_url}
     (rule,) = of_kind(render(helm, _NAMESPACE, values), "PrometheusRule")
     groups: list[Manifest] = rule["spec"]["groups"]
     return groups

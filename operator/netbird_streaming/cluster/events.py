@@ -14,13 +14,13 @@ from netbird_streaming.api.types import GROUP, Resource
 from netbird_streaming.cluster.client import FIELD_MANAGER, Json, KubernetesClient, Request
 from netbird_streaming.cluster.errors import TerminatingError
 from netbird_streaming.cluster.parsing import API_VERSION
+from netbird_streaming.core.status.documentation import NO_DOCUMENTATION, Documentation
 from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError, OperatorError
 from netbird_streaming.log_context import LogOnce
 
 MAX_WAITING: Final = 20_000
 """Events, of about half a kilobyte each. Further Events are lost while so many are pending."""
-_NOTE_BYTES: Final = 1024
 _ACTION_CHARACTERS: Final = 128
 _INSTANCE_CHARACTERS: Final = 128
 _NAME_CHARACTERS: Final = 225
@@ -61,6 +61,7 @@ class EventPublisher:
         instance: The name of this process, usually that of the pod.
         now: The wall clock, in UTC.
         guard: Called immediately before each request. Raises if this process does not hold the Lease.
+        documentation: The address of the pages that notes link to.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class EventPublisher:
         instance: str,
         now: Callable[[], datetime],
         guard: Callable[[], None] | None = None,
+        documentation: Documentation = NO_DOCUMENTATION,
     ) -> None:
         self._client = client
         self._instance = instance[:_INSTANCE_CHARACTERS]
         self._now = now
         self._guard = guard
+        self._documentation = documentation
         self._waiting: asyncio.Queue[PendingEvent] = asyncio.Queue(MAX_WAITING)
         self._log_once = LogOnce()
         self._sender: asyncio.Task[None] | None = None
@@ -110,7 +113,7 @@ class EventPublisher:
                 self._waiting.task_done()
 
     async def _send(self, pending: PendingEvent) -> None:
-        body = event(pending, self._instance)
+        body = event(pending, self._instance, self._documentation)
         namespace = body["metadata"]["namespace"]
         path = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
         request = Request("an Event", path, "POST", {"fieldManager": FIELD_MANAGER}, body)
@@ -141,7 +144,7 @@ def pending_event(resource: Resource, note: EventNote, position: int, at: dateti
     )
 
 
-def event(pending: PendingEvent, instance: str) -> Json:
+def event(pending: PendingEvent, instance: str, documentation: Documentation = NO_DOCUMENTATION) -> Json:
     """Return the body of the Event."""
     note = pending.note
     regarding = {
@@ -165,7 +168,7 @@ def event(pending: PendingEvent, instance: str) -> Json:
         "type": "Warning" if note.warning else "Normal",
         "reason": str(note.reason),
         "action": note.action[:_ACTION_CHARACTERS],
-        "note": _shortened(note.note),
+        "note": documentation.linked(note.note, note.reason),
         "regarding": regarding,
     }
 
@@ -180,11 +183,3 @@ def _suffix(pending: PendingEvent) -> str:
     digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_CHARACTERS]
     version = int(pending.version) if pending.version.isdigit() else 0
     return f"{version:016x}{min(pending.position, 15):x}{digest}"
-
-
-def _shortened(text: str) -> str:
-    """Return at most 1,024 bytes of UTF-8. No character is cut."""
-    data = text.encode()
-    if len(data) <= _NOTE_BYTES:
-        return text
-    return data[: _NOTE_BYTES - len("…".encode())].decode(errors="ignore") + "…"

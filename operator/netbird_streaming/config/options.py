@@ -16,6 +16,8 @@ _SECONDS_IN: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _URL: Final = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
+_PAGES: Final = re.compile(r"https?://[^/{}\s]+/[^{}\s]*\{page\}[^{}#\s]*")
+_PAGES_CHARACTERS: Final = 256
 _SERVICE_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 
@@ -33,6 +35,7 @@ class Group(StrEnum):
     HEALTH = "health: what the kubelet asks"
     METRICS = "metrics: what Prometheus asks"
     LOG = "log: lines on the standard error stream"
+    MESSAGES = "messages: of conditions and Events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,15 @@ def urls(group: Group, description: str) -> Option:
 
     accept = _checked(parse, lambda found: all(_URL.fullmatch(each) is not None for each in found))
     return Option(group, "URLs such as https://api.netbird.io", accept, description, repeat=True)
+
+
+def pages(group: Group, description: str) -> Option:
+    """Return an option for the URL of pages, with the placeholder `{page}` for the path of one, or nothing."""
+    parse = _checked(
+        str, lambda value: not value or (len(value) <= _PAGES_CHARACTERS and _PAGES.fullmatch(value) is not None)
+    )
+    accepts = "a URL of at most 256 characters with {page}, such as https://docs.example.com/{page}/, or nothing"
+    return Option(group, accepts, parse, description)
 
 
 def choice(group: Group, values: Sequence[str], description: str) -> Option:

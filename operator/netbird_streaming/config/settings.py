@@ -298,6 +298,15 @@ class Settings:
             "The least severe level that is logged. Libraries are logged from warning upwards whatever it is.",
         ),
     )
+    docs_url: str = setting(
+        "",
+        options.pages(
+            Group.MESSAGES,
+            "The address where docs/ of this project is served; {page} stands for the path of a page, without .md. "
+            "Messages of conditions and Events then end with the address of their reason's section, except those of "
+            "successes. Without it, messages have no address.",
+        ),
+    )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from netbird_streaming.core.netbird.destinations import COMPARABLE
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import Payload
 from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration, Listing
+from netbird_streaming.core.status.documentation import NO_DOCUMENTATION, Documentation
 from netbird_streaming.errors import OperatorError
 
 _EMPTY: Final = Status()
@@ -239,6 +240,7 @@ class DecisionInput:
     recorded: Recorded
     key: FingerprintKey
     timeouts: Timeouts
+    documentation: Documentation = NO_DOCUMENTATION
 
     @property
     def status(self) -> Status:

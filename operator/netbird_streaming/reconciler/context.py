@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from netbird_streaming.api.types import ObjectKey
 from netbird_streaming.core.inputs import Timeouts
+from netbird_streaming.core.status.documentation import Documentation
 from netbird_streaming.reconciler.connection.account_listener import AccountListener
 from netbird_streaming.reconciler.connection.registry import ConnectionRegistry
 from netbird_streaming.reconciler.listing import Lists
@@ -22,6 +23,7 @@ class Context:
 
     ports: Ports
     timeouts: Timeouts
+    documentation: Documentation
     queue: KeyQueue[ObjectKey]
     store: ResourceStore
     connections: ConnectionRegistry
@@ -42,4 +44,6 @@ def new_context(ports: Ports, settings: ControllerSettings) -> Context:
     connections = ConnectionRegistry(ports, listener, lists, settings)
     unowned = UnownedIntegrations(queue)
     triggers = Triggers(store, connections, queue, ownership, unowned)
-    return Context(ports, timeouts, queue, store, connections, ownership, lists, unowned, triggers)
+    return Context(
+        ports, timeouts, settings.documentation, queue, store, connections, ownership, lists, unowned, triggers
+    )

@@ -24,6 +24,7 @@ from netbird_streaming.core.netbird.types import (
     RateLimitState,
     Slot,
 )
+from netbird_streaming.core.status.documentation import NO_DOCUMENTATION, Documentation
 from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
@@ -277,6 +278,7 @@ class ControllerSettings:
     operator_namespace: str
     installation: str
     """The Lease of this installation, as `namespace/name`."""
+    documentation: Documentation = NO_DOCUMENTATION
     has_lease: bool = True
     request_timeout: float = 30.0
     late_commit_window: float = 60.0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from netbird_streaming.api.types import ClusterNetBirdConnection, Resource
 from netbird_streaming.cluster.errors import TerminatingError
 from netbird_streaming.cluster.events import MAX_WAITING, EventPublisher, event, pending_event
+from netbird_streaming.core.status.documentation import Documentation
 from netbird_streaming.core.status.events import EventNote, EventReason
 from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError, OperatorError, WaitError
 from netbird_streaming.reasons import Reason
@@ -82,6 +83,12 @@ def test_names_and_notes_keep_to_the_limits(text: str, name: str) -> None:
     assert body["note"] == text or body["note"].endswith("…")
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", body["metadata"]["name"])
     assert len(body["metadata"]["name"]) <= 253
+
+
+def test_note_of_a_problem_ends_with_the_address_of_its_reason() -> None:
+    pages = Documentation("https://docs.example.com/{page}/")
+    note = event(pending_event(integration(), NOTE, 0, NOW), "pod", pages)["note"]
+    assert note == "NetBird differs. See https://docs.example.com/reference/reasons/#drifted"
 
 
 def test_equal_event_of_one_version_has_the_same_name() -> None:

@@ -21,6 +21,27 @@ def read(*arguments: str, **environment: str) -> Settings:
     return read_settings(parser().parse_args(arguments), variables)
 
 
+@pytest.mark.parametrize("url", ["", "https://docs.example.com/0.1.0/{page}/", "http://docs.example.com/{page}.md?v=1"])
+def test_address_of_the_docs_has_a_place_for_the_page(url: str) -> None:
+    assert read(f"--docs-url={url}").docs_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://docs.example.com/",
+        "docs.example.com/{page}",
+        "https://docs.example.com/{page}#a",
+        "https://docs.example.com/{page}/{page}",
+        "https://docs.example.com/{version}/{page}",
+        "https://docs.example.com/{page}".ljust(257, "x"),
+    ],
+)
+def test_other_address_of_the_docs_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="--docs-url: takes a URL of at most 256 characters with"):
+        read(f"--docs-url={url}")
+
+
 def test_no_arguments_give_the_defaults() -> None:
     assert read() == Settings()
 

@@ -247,8 +247,8 @@ roleRef:
 {{- /* An absent series has no labels, so that its alert would reach no receiver that is chosen by namespace. */ -}}
 {{- $_ := set $alert.labels "namespace" (index . 0).Release.Namespace -}}
 {{- end -}}
-{{- with $settings.runbookURL -}}
-{{- $_ := set $alert.annotations "runbook_url" (printf "%s/%s.md" (trimSuffix "/" .) $alert.alert) -}}
+{{- with (index . 0).Values.docsURL -}}
+{{- $_ := set $alert.annotations "runbook_url" (replace "{page}" (printf "runbooks/%s" $alert.alert) .) -}}
 {{- else -}}
 {{- $_ := set $alert.annotations "runbook" (printf "docs/runbooks/%s.md" $alert.alert) -}}
 {{- end -}}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
-from netbird_streaming.api.status import MAX_MESSAGE, Condition
+from netbird_streaming.api.status import Condition
 from netbird_streaming.core.actions import ReadyState
+from netbird_streaming.core.status.documentation import NO_DOCUMENTATION, Documentation
 from netbird_streaming.reasons import Reason
 
 ConditionStatus = Literal["True", "False", "Unknown"]
@@ -48,9 +49,13 @@ class ConditionInput:
 
 
 def conditions(
-    condition_input: ConditionInput, before: tuple[Condition, ...], generation: int, wall: datetime
+    condition_input: ConditionInput,
+    before: tuple[Condition, ...],
+    generation: int,
+    wall: datetime,
+    documentation: Documentation = NO_DOCUMENTATION,
 ) -> tuple[Condition, ...]:
-    """The conditions for a standing; a transition time changes only with the status of its condition."""
+    """Return the conditions for a state. A transition time changes only with the status of its condition."""
     known = {each.type: each for each in before}
     now = wall.replace(microsecond=0)
     result: list[Condition] = []
@@ -62,7 +67,7 @@ def conditions(
                 type=name,
                 status=truth,
                 reason=reason.value,
-                message=message[:MAX_MESSAGE],
+                message=documentation.linked(message, reason),
                 observed_generation=generation,
                 last_transition_time=since,
             )

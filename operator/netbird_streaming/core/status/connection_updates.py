@@ -13,6 +13,7 @@ from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.token_expiry import notice_for
 from netbird_streaming.core.netbird.types import UNKNOWN_ID, Integration
 from netbird_streaming.core.status.conditions import ConditionInput, conditions
+from netbird_streaming.core.status.documentation import NO_DOCUMENTATION, Documentation
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
 
@@ -68,9 +69,13 @@ class ConnectionObservation:
 
 
 def connection_status(
-    connection: Connection, observation: ConnectionObservation, key: FingerprintKey, wall: datetime
+    connection: Connection,
+    observation: ConnectionObservation,
+    key: FingerprintKey,
+    wall: datetime,
+    documentation: Documentation = NO_DOCUMENTATION,
 ) -> ConnectionStatus:
-    """The status for what was found."""
+    """Return the status for an observation."""
     condition_input = _deleting(connection, observation) if connection.deleting else _condition(observation)
     metadata, before = connection.metadata, connection.status
     return ConnectionStatus(
@@ -79,7 +84,7 @@ def connection_status(
         token_expires_at=observation.token_expires_at,
         observed_generation=metadata.generation,
         last_handled_reconcile_at=_handled(connection, observation),
-        conditions=conditions(condition_input, before.conditions, metadata.generation, wall),
+        conditions=conditions(condition_input, before.conditions, metadata.generation, wall, documentation),
         internal=ConnectionInternal(
             proof=observation.proof or before.internal.proof,
             key_id=key.id if observation.proof is not None else before.internal.key_id,

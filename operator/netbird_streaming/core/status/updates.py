@@ -1,11 +1,10 @@
 """The status after each thing that happens: pure, and the only place where one is made."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from netbird_streaming.api.status import MAX_CORRECTIONS, Applied, Condition, Correction, Internal, Origin, Status
 from netbird_streaming.api.timestamps import parse_time
-from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.core import former
 from netbird_streaming.core.actions import Action, Create, Delete, ReadyState, RecordId, Report, Update, WaitForList
 from netbird_streaming.core.inputs import DecisionInput
@@ -34,7 +33,7 @@ def with_intent(inputs: DecisionInput, create: Create) -> Status:
         platform=create.intent.platform,
         observed_generation=inputs.status.observed_generation,
         last_handled_reconcile_at=inputs.status.last_handled_reconcile_at,
-        conditions=_conditions(resource, _CREATING, inputs.observed.wall),
+        conditions=_conditions(inputs, _CREATING),
         internal=Internal(
             creation=create.intent,
             unresolved_creations=create.unresolved,
@@ -75,7 +74,7 @@ def with_id(inputs: DecisionInput, bind: RecordId) -> Status:
         normalized={} if created is None else dict(created.normalized),
         owner_uid=inputs.desired.uid,
         claimed_id=None,
-        conditions=_conditions(inputs.desired.resource, _BINDING, inputs.observed.wall),
+        conditions=_conditions(inputs, _BINDING),
     )
 
 
@@ -117,7 +116,7 @@ def updated(inputs: DecisionInput, update: Update, answer: Integration) -> Statu
     status, request, resource = inputs.status, update.payload.request, inputs.desired.resource
     is_told = status.observed_generation == resource.metadata.generation
     return corrected(status, update).evolve(
-        conditions=status.conditions if is_told else _conditions(resource, _BINDING, inputs.observed.wall),
+        conditions=status.conditions if is_told else _conditions(inputs, _BINDING),
         enabled=request.enabled,
         config=dict(update.payload.public),
         updated_at=answer.updated_at if _is_of_this_write(inputs, answer) else None,
@@ -162,7 +161,7 @@ def reported(inputs: DecisionInput, report: Report) -> Status:
         "owner_uid": resource.metadata.uid,
         "claimed_id": inputs.recorded.restored_id,
         "creation": intent_with_account(inputs),
-        "conditions": _conditions(resource, report, inputs.observed.wall),
+        "conditions": _conditions(inputs, report),
     }
     if report.normalized is not None:
         changes["normalized"] = dict(report.normalized)
@@ -203,7 +202,7 @@ def waiting(inputs: DecisionInput, action: Action, wait: timedelta) -> Status:
         "If NetBird allows more requests, raise spec.rateLimit of the connection."
     )
     report = Report(ReadyState.RECONCILING, reason, message)
-    return inputs.status.model_copy(update={"conditions": _conditions(resource, report, inputs.observed.wall)})
+    return inputs.status.model_copy(update={"conditions": _conditions(inputs, report)})
 
 
 def _has_problem(inputs: DecisionInput) -> bool:
@@ -237,9 +236,11 @@ def _about(wait: timedelta) -> str:
     return "in less than a minute" if minutes < 1 else f"in about {minutes} minute{'' if minutes == 1 else 's'}"
 
 
-def _conditions(resource: EventStreamingIntegration, report: Report, wall: datetime) -> tuple[Condition, ...]:
+def _conditions(inputs: DecisionInput, report: Report) -> tuple[Condition, ...]:
+    resource = inputs.desired.resource
     suspended = Reason.SUSPENDED if resource.spec.suspend else None
     if report.planned is not None:
         suspended = Reason.OBSERVE_ONLY
     condition_input = ConditionInput(report.state, report.reason, report.message, report.drifted, suspended)
-    return conditions(condition_input, resource.status.conditions, resource.metadata.generation, wall)
+    generation, wall = resource.metadata.generation, inputs.observed.wall
+    return conditions(condition_input, resource.status.conditions, generation, wall, inputs.documentation)

@@ -136,7 +136,7 @@ async def _write_status(context: Context, state: ConnectionState, *, confirming:
     ports = context.ports
     for _ in range(2):
         observation = replace(await _observation(context, state), confirming=confirming)
-        status = connection_status(state.connection, observation, ports.key, ports.clock.now())
+        status = connection_status(state.connection, observation, ports.key, ports.clock.now(), context.documentation)
         before = state.connection.status
         state.published.assume(before.conditions)
         try:

@@ -97,7 +97,8 @@ def _inputs(
         partial=account is not None and bool(account.contradicted),
     )
     recorded = Recorded(run.desired_status, record.memory, own_status_of(run.resource, record.memory).restored_id)
-    return DecisionInput(Desired(run.resource, payload), observed, recorded, run.key, context.timeouts)
+    desired = Desired(run.resource, payload)
+    return DecisionInput(desired, observed, recorded, run.key, context.timeouts, context.documentation)
 
 
 def _place(record: ResourceRecord, account: Account | None) -> Owner:
