@@ -14,7 +14,9 @@ from netbird_streaming.api.types import (
     NetBirdConnection,
     ObjectKey,
     Platform,
+    RateLimit,
 )
+from netbird_streaming.netbird.rate_limiter import RateLimiter
 from netbird_streaming.reconciler.controller import Controller
 from netbird_streaming.reconciler.ports import ControllerSettings, Ports
 from tests.doubles.netbird.behaviour import Behaviour
@@ -111,6 +113,21 @@ class Scene:
 
     def inject_fault(self, text: str, fault: RequestFault = RequestFault.FINE, phase: Phase | None = None) -> None:
         self.world.to_netbird.injected_faults.append(InjectedFault(text, fault, phase))
+
+    def spend(self) -> None:
+        """Let another client of the token exhaust the rate limit, and let the operator see it."""
+        for rate_limiter in self._rate_limiters():
+            rate_limiter.pause(1)
+
+    def limit(self) -> RateLimit:
+        """Return the rate limit that the newest process keeps."""
+        return self._rate_limiters()[-1].limit
+
+    def _rate_limiters(self) -> list[RateLimiter]:
+        budgets = [factory.budgets for factory in self.world.clients]
+        return [
+            each.get("https://api.netbird.io", "CANARY-main-v0", RateLimit()) for each in budgets if each is not None
+        ]
 
     def remote(self) -> list[int]:
         return sorted(self.world.netbird.integrations)

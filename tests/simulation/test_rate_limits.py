@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from netbird_streaming.api.types import RateLimit
+from netbird_streaming.api.types import ConnectionSpec, KeyReference, NetBirdConnection, ObjectKey, RateLimit
 from netbird_streaming.reasons import Reason
 from tests.doubles.netbird.behaviour import Behaviour
 from tests.simulation.scene import HONEST, Scene
+from tests.simulation.world import TEAM
 
 DARK = "dark.example"
 CLOUD = Behaviour(post_ignores_enabled=False)
 ROTATED = 200
+MAIN = ObjectKey(NetBirdConnection.__name__, TEAM, "main")
+SLOW = RateLimit(requests_per_minute=60, burst=12)
 
 
 @pytest.fixture
@@ -97,17 +100,10 @@ def rotate_all(scene: Scene) -> list[str]:
     scene.lead()
     scene.wait(600)
     assert {scene.ready(name).reason for name in names} == {Reason.SYNCED}
-    spend(scene)
+    scene.spend()
     for name in names:
         scene.rotate(name)
     return names
-
-
-def spend(scene: Scene) -> None:
-    """Let another client of the token exhaust the rate limit, and let the operator see it."""
-    for factory in scene.world.clients:
-        assert factory.budgets is not None
-        factory.budgets.get("https://api.netbird.io", "CANARY-main-v0", RateLimit()).pause(1)
 
 
 def test_edit_has_precedence_over_the_dependents_of_a_secret(limited: Scene) -> None:
@@ -147,9 +143,35 @@ def test_many_edits_do_not_block_the_resync(limited: Scene) -> None:
     names = rotate_all(limited)
     limited.wait(300)
     for number in range(8):
-        spend(limited)
+        limited.spend()
         for name in names:
             limited.edit(name, enabled=bool(number % 2))
         limited.wait(60)
     assert limited.controllers[-1].stats().connections[0].resync_age < 330
     limited.kept()
+
+
+def test_raised_limit_applies_to_what_waits_already(limited: Scene) -> None:
+    names = [f"many{number}" for number in range(60)]
+    limited.world.api.edit(MAIN, rate_limit=SLOW)
+    limited.lead()
+    limited.wait(3)
+    for name in names:
+        limited.create(name)
+    limited.wait(20)
+    assert {limited.ready(name).reason for name in names} == {Reason.SYNCED, Reason.PROGRESSING}
+    limited.world.api.edit(MAIN, rate_limit=RateLimit(requests_per_minute=6000, burst=1000))
+    limited.wait(5)
+    assert {limited.ready(name).reason for name in names} == {Reason.SYNCED}
+    limited.kept()
+
+
+def test_deleted_connection_does_not_limit_the_others_of_its_token(limited: Scene) -> None:
+    spec = ConnectionSpec(token_secret_ref=KeyReference(name="token-main", key="key"), rate_limit=SLOW)
+    limited.lead()
+    limited.world.api.create(NetBirdConnection, TEAM, "slow", spec)
+    limited.wait(5)
+    assert limited.limit() == SLOW
+    limited.world.api.delete(ObjectKey(NetBirdConnection.__name__, TEAM, "slow"))
+    limited.wait(1)
+    assert limited.limit() == RateLimit()

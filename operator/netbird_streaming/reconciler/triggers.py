@@ -86,11 +86,17 @@ class Triggers:
     def apply_response(
         self, record: ResourceRecord, resource: EventStreamingIntegration, since: float | None = None
     ) -> None:
-        """Apply the API server's answer to a write, or to a read that began at `since`, unless a newer one is known."""
+        """Apply the API server's answer to a write, or to a read that began at `since`, unless a newer one is known.
+
+        A read may show a user's change before the watch does. It gets the priority of the watch's event.
+        """
         if not self._store.holds(record):
             return
         if since is None or version_of(resource) >= record.known.version or record.known.at < since:
             self.versions.compare(version_of(resource), record.known.version)
+            is_changed = since is not None and version_of(resource) != record.known.version
+            if is_changed and priority_of(resource) is Priority.HIGH:
+                self._queue.add(record.key, Priority.HIGH)
             self._replace(record, resource)
 
     def _add(self, resource: EventStreamingIntegration) -> ResourceRecord:

@@ -34,10 +34,7 @@ async def _try_add(context: Context, state: ConnectionState) -> bool:
     try:
         state.take(await ports.cluster.add_finalizer(connection), ports.clock.monotonic())
     except ConflictError:
-        fresh = await ports.cluster.read(connection.key)
-        if not isinstance(fresh, type(connection)):
-            return False
-        state.take(fresh, ports.clock.monotonic())
+        return await read_again(context, state)
     except ObjectGoneError:
         return False
     return True

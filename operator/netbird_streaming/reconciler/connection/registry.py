@@ -89,6 +89,7 @@ class ConnectionRegistry:
         if state is not None:
             self._quota.remove(state.connection)
             state.close()
+            self._share_rate_limits()
 
     def beyond_quota(self, namespace: str | None) -> list[ConnectionState]:
         """Return the connections of a namespace that were not served when they were last loaded."""
@@ -182,17 +183,29 @@ class ConnectionRegistry:
             if state.loaded and not force:
                 return
             try:
-                token, ca_bundle = await self.credentials.read(state.connection)
+                token, ca_bundle = await self._read_credentials(state)
             except (WaitError, EditError) as problem:
                 state.problem = problem
                 return
-            state.loaded, state.problem = True, None
+            state.problem = None
             if token != state.token or isinstance(state.token_account_id, OperatorError):
                 state.token_account_id = None
             state.token, state.ca_bundle = token, ca_bundle
             for tenant_id in state.accounts:
                 self._bind(state, tenant_id)
             self._share_rate_limits()
+
+    async def _read_credentials(self, state: ConnectionState) -> tuple[str, str | None]:
+        """Return the token and the CA bundle. They are read again if the connection changes during the read."""
+        while True:
+            state.loaded = True
+            try:
+                found = await self.credentials.read(state.connection)
+            except BaseException:
+                state.loaded = False
+                raise
+            if state.loaded:
+                return found
 
     def _too_many(self, connection: Connection) -> WaitError:
         kind, namespace, name = connection.key
