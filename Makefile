@@ -20,6 +20,7 @@ PYTHON := .venv/bin/python
 VENV := .venv/.stamp
 RUNTIME := .venv-runtime/.stamp
 MUTATION := .venv-mutation/.stamp
+SITE := .venv-docs/.stamp
 PIP := $(PYTHON) -m pip install --quiet --disable-pip-version-check --progress-bar off
 UV_COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -143,6 +144,18 @@ docs: $(VENV) ## Write the reference, and the tables of pages, from the code
 	@$(PYTHON) -m tools.reference
 	@$(PYTHON) -m tools.artifact_hub
 
+.PHONY: docs-site
+docs-site: $(SITE) ## Build the site of docs/ in .local/site/html, without a network; fails for a broken link
+	@.venv-docs/bin/python -m tools.site
+
+# The site's builder, and the script that draws the diagrams.
+$(SITE): requirements/docs.lock tools/site/package-lock.json
+	@$(PYTHON3) -m venv --clear .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@cp tools/site/package.json tools/site/package-lock.json .venv-docs/
+	@npm ci --prefix .venv-docs --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 .PHONY: bench
 bench: $(VENV) $(RUNTIME) ## Measure speed and size (never a test)
 	@.venv-runtime/bin/python -m compileall -q operator/netbird_streaming # as the image has it
@@ -234,9 +247,10 @@ lock: $(VENV) ## Renew requirements/*.lock (ARGS=--upgrade for newer versions)
 	@$(UV_COMPILE) $(ARGS) pyproject.toml --output-file requirements/runtime.lock
 	@$(UV_COMPILE) $(ARGS) pyproject.toml --group dev --constraint requirements/runtime.lock --output-file requirements/dev.lock
 	@$(UV_COMPILE) $(ARGS) --group mutation --output-file requirements/mutation.lock
+	@$(UV_COMPILE) $(ARGS) --group docs --output-file requirements/docs.lock
 
 .PHONY: clean
 clean: ## Remove .venv, caches and a running control plane (the cache of programs stays)
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m tests.harness.controlplane stop
-	@rm -rf .venv .venv-runtime .venv-mutation .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	@rm -rf .venv .venv-runtime .venv-mutation .venv-docs .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	@find operator tests tools demo -name __pycache__ -type d -prune -exec rm -rf {} +

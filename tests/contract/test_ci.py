@@ -53,8 +53,9 @@ def test_jobs_have_only_named_permissions(workflow: str) -> None:
 
 def test_jobs_with_write_permission_run_no_code_of_the_repository() -> None:
     jobs = [job for workflow in WORKFLOWS.values() for job in workflow["jobs"].values()]
-    (writing,) = (job for job in jobs if job["permissions"]["contents"] == "write")
-    scripts = "".join(step.get("run", "") for step in writing["steps"])
+    writing = [job for job in jobs if job["permissions"]["contents"] == "write"]
+    assert len(writing) == 2
+    scripts = "".join(step.get("run", "") for job in writing for step in job["steps"])
     assert re.findall(r"make|python|\./", scripts) == []
 
 
@@ -85,14 +86,14 @@ def test_every_other_kubernetes_minor_is_tested() -> None:
 def test_dependabot_covers_every_folder_of_go_modules_and_the_image() -> None:
     bot = yaml.safe_load((ROOT / ".github" / "dependabot.yaml").read_text())
     watched = {each["package-ecosystem"]: each for each in bot["updates"]}
-    assert set(watched) == {"docker", "github-actions", "gomod"}
+    assert set(watched) == {"docker", "github-actions", "gomod", "npm"}
     assert watched["gomod"]["directories"] == [f"/{versions.MODULES.relative_to(ROOT)}/*"]
     assert {path.parent.parent for path in ROOT.glob("tests/**/go.mod")} == {versions.MODULES}
 
 
 def test_updates_wait_until_a_release_is_a_week_old() -> None:
     bot = yaml.safe_load((ROOT / ".github" / "dependabot.yaml").read_text())
-    assert [each["cooldown"] for each in bot["updates"]] == [{"default-days": 7}] * 3
+    assert [each["cooldown"] for each in bot["updates"]] == [{"default-days": 7}] * 4
     (renewal,) = (step for step in STEPS if "make lock" in step.get("run", ""))
     assert renewal["env"] == {"UV_EXCLUDE_NEWER": "7 days"}
 
@@ -110,3 +111,11 @@ def test_release_needs_a_tag_that_matches_all_files(tmp_path: Path, tag: str, *,
     done = subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, check=False)
     assert (done.returncode == 0) == accepted
     assert (output.exists() and output.read_text() == f"version={tag}\n") == accepted
+
+
+def test_release_notes_are_the_section_of_the_version(tmp_path: Path) -> None:
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## [0.2.0]\n\nSecond.\n\n## [0.1.0]\n\nFirst.\n")
+    (script,) = (each for each in SCRIPTS if "notes.md" in each and "CHANGELOG.md" in each)
+    environment = {"PATH": os.environ["PATH"], "VERSION": "0.2.0"}
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "notes.md").read_text().split() == ["##", "[0.2.0]", "Second."]
