@@ -5,6 +5,7 @@ A real API server has no such switch, so this file has a small one.
 
 import asyncio
 import json
+import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -265,7 +266,7 @@ async def test_expired_page_of_a_list_ends_kopf_and_not_the_watch() -> None:
     server = ApiServer()
     server.refuse = lambda request: next(expired, 0) if request.path.endswith("/netbirdconnections") else 0
     async with serving(server), watching(server) as (watch, seen):
-        # The refused page counts, and the restart of all watches that kopf's end causes.
+        # The refused page counts, and the restart of all watches that it causes.
         await until(lambda: watch.restarts == 2 and seen.relisted.count("NetBirdConnection") == 1)
 
 
@@ -291,7 +292,9 @@ async def test_api_server_with_immediate_expiry_is_listed_at_a_limited_rate() ->
 
 
 @pytest.mark.parametrize("code", [403, 500, 503])
-async def test_refusals_are_retried_forever_and_block_no_other_namespace(code: int) -> None:
+async def test_refusals_are_retried_forever_and_block_no_other_namespace(
+    code: int, caplog: pytest.LogCaptureFixture
+) -> None:
     allowed = False
     server = ApiServer()
     server.refuse = lambda request: 0 if allowed or "/namespaces/team-b/" not in request.path else code
@@ -306,18 +309,39 @@ async def test_refusals_are_retried_forever_and_block_no_other_namespace(code: i
         # Each of the two refused watches counts once, however often it is retried.
         assert watch.restarts == 2
         assert watch.seconds_since_activity() < PATIENCE
+        lines = logged(caplog, logging.WARNING)
+        assert {each.getMessage() for each in lines} == {
+            f"a request of a watch failed and is retried: HTTP status {code}"
+        }
+        # One for each refused watch, however often it is retried.
+        assert sorted((each.kind, each.namespace) for each in lines) == [
+            ("EventStreamingIntegration", "team-b"),
+            ("NetBirdConnection", "team-b"),
+        ]
         allowed = True
         await until(lambda: seen.relisted.count("NetBirdConnection") == 2)
+        assert logged(caplog, logging.WARNING) == lines
 
 
-async def test_rejected_token_is_replaced_by_another_login() -> None:
+async def test_expired_token_is_replaced_by_another_login_and_fails_no_watch(caplog: pytest.LogCaptureFixture) -> None:
     rejected = iter([401])
     server = ApiServer()
     server.refuse = lambda request: next(rejected, 0) if request.path.endswith("/netbirdconnections") else 0
     async with serving(server), watching(server) as (watch, seen):
         await until(lambda: "NetBirdConnection" in seen.relisted)
-        # kopf closes the session of the rejected token, so each watch fails once at most.
-        assert 1 <= watch.restarts <= len(KINDS)
+        await all_watched(server)
+        # kopf closes the session of the rejected token, and with it the requests of the other watches.
+        assert watch.restarts == 0
+        assert watch.failing() == frozenset()
+        assert logged(caplog, logging.INFO) == []
+
+
+async def test_token_that_is_rejected_after_each_login_is_a_failing_watch(caplog: pytest.LogCaptureFixture) -> None:
+    server = ApiServer()
+    server.refuse = lambda request: 401 if request.path.endswith("/netbirdconnections") else 0
+    async with serving(server), watching(server) as (watch, _):
+        await until(lambda: watch.failing() == frozenset({("NetBirdConnection", None)}))
+        assert [each.watch for each in logged(caplog, logging.WARNING)] == [LISTED]
 
 
 async def test_late_definitions_are_found() -> None:
@@ -327,6 +351,11 @@ async def test_late_definitions_are_found() -> None:
         await until(lambda: sorted(seen.relisted) == sorted(KINDS))
         assert watch.restarts == 1
         assert watch.seconds_since_activity() < PATIENCE
+
+
+def logged(caplog: pytest.LogCaptureFixture, level: int) -> list[Any]:
+    """Return the operator's own lines of at least this level."""
+    return [each for each in caplog.records if each.levelno >= level and each.name.startswith("netbird_streaming.")]
 
 
 async def test_unreadable_object_is_reported_once_and_without_its_values(

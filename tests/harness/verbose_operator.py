@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def set_up_all(log_format: str, level: str, stream: TextIO) -> None:
         set_up(log_format, level, stream)
-        for name in ("", *logs.LIBRARIES):
+        for name in ("", logs.SILENT, *logs.LIBRARIES):
             logging.getLogger(name).setLevel(logging.DEBUG)
         # The limit of one equal line a minute would hide most of them.
         for handler in logging.getLogger().handlers:

@@ -1,5 +1,6 @@
 """An incident under a Prometheus with accelerated rules: the alert fires, no other does, and all clear."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,6 +66,13 @@ def incident(prometheus: Prometheus, factor: float) -> Iterator[Incident]:
     begun = Incident(prometheus, factor)
     yield begun
     begun.clears()
+
+
+def check_log(text: str) -> None:
+    """Check that each line can be parsed, and that none is an error: no incident is a defect of the operator."""
+    lines = [json.loads(each) for each in text.splitlines()]
+    assert lines
+    assert [each for each in lines if each["level"] == "error"] == []
 
 
 def _key(labels: Mapping[str, str]) -> Key:

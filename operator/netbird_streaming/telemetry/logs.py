@@ -20,7 +20,6 @@ holds the type and the place. Arguments and fields of a line that are not text o
 import asyncio
 import json
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -31,16 +30,14 @@ from typing import Any, Final, TextIO
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.log_context import current_fields
 
-LIBRARIES: Final = ("kopf", "kubernetes", "httpx", "httpcore", "aiohttp", "urllib3", "asyncio", "py.warnings")
+LIBRARIES: Final = ("kubernetes", "httpx", "httpcore", "aiohttp", "urllib3", "asyncio", "py.warnings")
+SILENT: Final = "kopf"
+"""A library whose lines have the text of the API server. `KopfWatcher` logs what fails."""
 REPEAT_SECONDS: Final = 60.0
 MAX_REMEMBERED: Final = 256
 MAX_FRAMES: Final = 12
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_ATTEMPT: Final = re.compile(r"#\d+(/\d+)?|\d+(\.\d+)? ?s(ec(ond)?s?)?\b")
-_WATCH_REQUEST: Final = re.compile(
-    r"Request attempt #\S+ failed; will retry: GET \w+://[^/]*(?P<path>[^?\s]*)\S* -> (?P<error>\w+)"
-)
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -54,12 +51,12 @@ def set_up(log_format: str, level: str, stream: TextIO) -> None:
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if log_format == "json" else HumanFormatter())
-    handler.addFilter(explain_watch_request)
     handler.addFilter(RepeatFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(SILENT).setLevel(logging.CRITICAL + 1)
     logging.getLogger("netbird_streaming").setLevel(level.upper())
 
 
@@ -74,21 +71,8 @@ def asyncio_reporter() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], 
     return report
 
 
-def explain_watch_request(record: logging.LogRecord) -> bool:
-    """Filter: turn kopf's line about a failed request of a watch into a warning, without the API server's text.
-
-    kopf retries such a request, so it is not a bug in the operator.
-    """
-    found = _WATCH_REQUEST.match(record.getMessage()) if record.name.startswith("kopf") else None
-    if found is not None:
-        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
-        record.msg, record.args = f"a request of a watch failed and is retried: {found['error']}", ()
-        record.watch = found["path"]
-    return True
-
-
 class RepeatFilter(logging.Filter):
-    """Filter that accepts one of equal lines of a library per minute. kopf logs each attempt of each request."""
+    """Filter that accepts one of equal lines of a library per minute."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +82,7 @@ class RepeatFilter(logging.Filter):
         """Return whether the record is logged. The time is that of the record."""
         if not record.name.startswith(LIBRARIES):
             return True
-        text = _ATTEMPT.sub("#", record.getMessage()) + getattr(record, "watch", "")
+        text = record.getMessage()
         if record.created - self._said.get(text, -REPEAT_SECONDS) < REPEAT_SECONDS:
             return False
         if len(self._said) >= MAX_REMEMBERED:
@@ -137,9 +121,7 @@ class HumanFormatter(_SafeFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of the record."""
-        extra = "".join(
-            f"  {key}={value}" for key, value in _extra(record).items() if value is not None and value != ""
-        )
+        extra = "".join(f"  {key}={value}" for key, value in _extra(record).items())
         error = f"  error={self.formatException(record.exc_info)}" if record.exc_info else ""
         line = f"{_time(record)} {record.levelname:<8} {_name(record)}  {self.message(record)}{extra}{error}"
         return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
@@ -169,8 +151,9 @@ def _cause(error: BaseException) -> BaseException | None:
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
+    """Return the fields of a line that have a value."""
     own = {key: _safe(value) for key, value in vars(record).items() if key not in _STANDARD}
-    return {**current_fields(), **own}
+    return {key: value for key, value in {**current_fields(), **own}.items() if value is not None and value != ""}
 
 
 def _safe(value: object) -> object:

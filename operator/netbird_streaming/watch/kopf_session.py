@@ -5,15 +5,20 @@ the version from which to watch.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
+import kopf
+from aiohttp import ClientHandlerType
+from aiohttp.client_middlewares import ClientMiddlewareType
+from aiohttp.hdrs import AUTHORIZATION
 
 from netbird_streaming.cluster.client import FIELD_MANAGER, Credentials
+from netbird_streaming.errors import OperatorError
 
 LIST_SECONDS: Final = 1.0
 """The least time between two lists of the same objects. kopf lists again at once whenever a watch has expired."""
@@ -34,31 +39,59 @@ class RequestEvent(Enum):
     """The request was refused, or there was no response."""
 
 
-OnRequest = Callable[[str, RequestEvent], None]
-"""Callback with the path of a request and its stage."""
+Login = Callable[[], Awaitable[Credentials]]
+"""Returns the credentials in use now. It may raise `OperatorError`."""
+OnRequest = Callable[[str, RequestEvent, str], None]
+"""Callback with the path of a request, its stage, and the cause of a failure."""
 
 
-def open_session(credentials: Credentials, seen: OnRequest) -> aiohttp.ClientSession:
+async def open_session(login: Login, seen: OnRequest) -> kopf.AiohttpSession:
     """Open a session that calls `seen` for each request when it is sent, answered or failed.
 
     For a stream, `seen` is called when the stream is opened, and not for its events. So a watch shows activity at least
     as often as it is renewed.
 
     Args:
-        credentials: The credentials in use now. After a 401 (an expired token), the session must be replaced.
+        login: Called for each request. kopf would use one token until it has expired, and then end all watches.
         seen: The callback. It must not raise.
+
+    Raises:
+        OperatorError: There are no credentials.
     """
-    headers = {"User-Agent": FIELD_MANAGER}
-    if credentials.authorization:
-        headers["Authorization"] = credentials.authorization
-    return aiohttp.ClientSession(
+    credentials = await login()
+    session = aiohttp.ClientSession(
         # No limit: each watch holds a connection for as long as it lasts.
         connector=aiohttp.TCPConnector(limit=0, ssl=credentials.tls),
-        headers=headers,
+        headers={"User-Agent": FIELD_MANAGER},
         proxy=credentials.proxy,
+        middlewares=[_authorization(login)],
         trace_configs=[_trace(seen)],
         response_class=_Response,
     )
+    return kopf.AiohttpSession(server=credentials.server, aiohttp_session=session)
+
+
+def _authorization(login: Login) -> ClientMiddlewareType:
+    """Return a middleware that sets the token, and repeats a rejected request with the token of another login."""
+
+    async def authorize(request: aiohttp.ClientRequest, send: ClientHandlerType) -> aiohttp.ClientResponse:
+        response = await _authorized(request, login, send)
+        if response.status != HTTPStatus.UNAUTHORIZED:
+            return response
+        response.release()
+        return await _authorized(request, login, send)
+
+    return authorize
+
+
+async def _authorized(request: aiohttp.ClientRequest, login: Login, send: ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        credentials = await login()
+    except OperatorError:
+        raise aiohttp.ClientConnectionError from None  # kopf retries the request
+    if credentials.authorization:
+        request.headers[AUTHORIZATION] = credentials.authorization
+    return await send(request)
 
 
 def _trace(seen: OnRequest) -> aiohttp.TraceConfig:
@@ -66,24 +99,26 @@ def _trace(seen: OnRequest) -> aiohttp.TraceConfig:
 
     async def sent(_: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestStartParams) -> None:
         await pace.wait(parameters.url.path, is_list=_is_list(parameters.url.query))
-        seen(parameters.url.path, RequestEvent.SENT)
+        seen(parameters.url.path, RequestEvent.SENT, "")
 
     async def answered(
         _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestEndParams
     ) -> None:
-        path, is_list = parameters.url.path, _is_list(parameters.url.query)
+        path, is_list, status = parameters.url.path, _is_list(parameters.url.query), parameters.response.status
         if not parameters.response.ok:
-            if parameters.response.status == HTTPStatus.FORBIDDEN:
+            if status == HTTPStatus.FORBIDDEN:
                 pace.refused(path)
-            seen(path, RequestEvent.FAILED)
+            seen(path, RequestEvent.FAILED, f"HTTP status {status}")
             return
         pace.answered(path, is_list=is_list)
-        seen(path, RequestEvent.LISTED if is_list else RequestEvent.ANSWERED)
+        seen(path, RequestEvent.LISTED if is_list else RequestEvent.ANSWERED, "")
 
     async def failed(
-        _: aiohttp.ClientSession, __: SimpleNamespace, parameters: aiohttp.TraceRequestExceptionParams
+        session: aiohttp.ClientSession, _: SimpleNamespace, parameters: aiohttp.TraceRequestExceptionParams
     ) -> None:
-        seen(parameters.url.path, RequestEvent.FAILED)
+        error = parameters.exception
+        if not session.closed and not isinstance(error, asyncio.CancelledError):
+            seen(parameters.url.path, RequestEvent.FAILED, type(error).__name__)
 
     trace.on_request_start.append(sent)
     trace.on_request_end.append(answered)

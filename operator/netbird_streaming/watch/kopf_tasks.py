@@ -31,7 +31,14 @@ def tracking_task_factory(
     if tasks is not None:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        task.add_done_callback(_retrieve)
     return task
+
+
+def _retrieve(task: "asyncio.Task[Any]") -> None:
+    """Read the exception of a task. kopf abandons some of its tasks, and asyncio would report their exceptions."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def stop(tasks: Tasks) -> None:

@@ -8,7 +8,7 @@ responses of a healthy API server: an ERROR event, an expired page of a LIST, or
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -17,13 +17,12 @@ from typing import Any, Final, Protocol
 import kopf
 
 from netbird_streaming.api.types import GROUP, VERSION, ObjectKey, Resource
-from netbird_streaming.cluster.client import Credentials
 from netbird_streaming.cluster.parsing import KINDS, Kind, object_version, parse
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.log_context import LogOnce
 from netbird_streaming.reconciler.ports import Clock
 from netbird_streaming.watch import kopf_tasks
-from netbird_streaming.watch.kopf_session import RequestEvent, open_session
+from netbird_streaming.watch.kopf_session import Login, RequestEvent, open_session
 from netbird_streaming.watch.kopf_settings import OWN_IDENTITY, RENEW_SECONDS, NoMemories, kopf_settings
 
 logger = logging.getLogger(__name__)
@@ -35,6 +34,8 @@ BEGIN_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 1.0
 LOGIN_SECONDS: Final = 2.0
 RESTART_SECONDS: Final = (0.2, 1.0, 5.0, 15.0, 30.0)
+REMIND_SECONDS: Final = 600.0
+"""A watch that keeps failing is logged again after this time."""
 STABLE_SECONDS: Final = 60.0
 
 
@@ -98,7 +99,7 @@ class KopfWatcher:
         self,
         scope: WatchScope,
         handler: EventHandler,
-        login: Callable[[], Awaitable[Credentials]],
+        login: Login,
         clock: Clock,
         reclaim_signals: Callable[[], None],
     ) -> None:
@@ -111,6 +112,7 @@ class KopfWatcher:
         self._activity: dict[str, float] = {}
         self._listed: set[str] = set()
         self._failing: set[str] = set()
+        self._logged: dict[tuple[str, str], float] = {}
         self._synced = asyncio.Event()
         self._started = clock.monotonic()
         self._discovered = self._answered = self._started
@@ -206,8 +208,14 @@ class KopfWatcher:
         kopf.on.login(id="login", registry=registry)(self._session)
         return registry
 
-    # Total: kopf logs an exception of a handler with its text, which may hold the user's values.
+    # Total: kopf ignores an exception, and its log is off.
     async def _on_event(self, event: Mapping[str, Any], **_: object) -> None:
+        try:
+            self._pass_on(event)
+        except Exception:  # an object of a later version must not end the watch
+            logger.exception("an event of a watch can't be handled; this is a defect of the operator")
+
+    def _pass_on(self, event: Mapping[str, Any]) -> None:
         """Pass an event to the handler."""
         raw = event["object"]
         key, uid, version = object_version(raw)
@@ -224,31 +232,28 @@ class KopfWatcher:
                 self._unreadable[uid] = error.message
                 logger.warning("%s", error.message, extra=_fields(key))
             return
-        except Exception as error:  # noqa: BLE001 # an object of a later version must not end the watch
-            problem = type(error).__name__  # its text may hold values
-            logger.error("a resource can't be read (%s)", problem, extra=_fields(key))  # noqa: TRY400 # see above
-            return
         self._unreadable.pop(uid, None)
         self._context.run(self._handler.apply_event, resource)
 
     async def _session(self, **_: object) -> kopf.AiohttpSession:
-        """Log in for kopf, at its start and after each 401. Never raises, since kopf would hang."""
+        """Log in for kopf, at its start and after a token that is rejected twice. Never raises: kopf would hang."""
         while True:
             now = self._clock.monotonic()
             if self._logged_in is not None and now - self._logged_in < LOGIN_SECONDS:
                 await self._clock.sleep(LOGIN_SECONDS - (now - self._logged_in))
             self._logged_in = self._clock.monotonic()
             try:
-                credentials = await self._login()
-                session = open_session(credentials, self._on_request)
+                session = await open_session(self._login, self._on_request)
             except (OperatorError, OSError) as error:
                 logger.warning("can't log in to the API server (%s), trying again", type(error).__name__)
                 continue
-            self._sessions.append(kopf.AiohttpSession(server=credentials.server, aiohttp_session=session))
-            return self._sessions[-1]
+            self._sessions.append(session)
+            return session
 
-    def _on_request(self, path: str, event: RequestEvent) -> None:
+    def _on_request(self, path: str, event: RequestEvent, cause: str) -> None:
         now = self._clock.monotonic()
+        if event is RequestEvent.FAILED:
+            self._log_failure(path, cause, now)
         if event in (RequestEvent.ANSWERED, RequestEvent.LISTED):
             self._answered = now
         kind = self._paths.get(path)
@@ -268,6 +273,14 @@ class KopfWatcher:
         # A failing watch does not delay the others: it reports `relist` when it begins.
         if (self._listed | self._failing).issuperset(self._paths):
             self._synced.set()
+
+    def _log_failure(self, path: str, cause: str, now: float) -> None:
+        is_reminder = now - self._logged.get((path, cause), -REMIND_SECONDS) < REMIND_SECONDS
+        if not is_reminder:
+            self._logged[path, cause] = now
+        fields = {"kind": self._paths.get(path), "namespace": _namespace(path), "watch": path}
+        level = logging.DEBUG if is_reminder else logging.WARNING
+        logger.log(level, "a request of a watch failed and is retried: %s", cause, extra=fields)
 
 
 def _namespace(path: str) -> str | None:

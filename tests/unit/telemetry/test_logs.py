@@ -1,5 +1,6 @@
 """Logs: one line each, in both formats, and no text of a foreign exception."""
 
+import io
 import json
 import logging
 from typing import NoReturn
@@ -12,7 +13,8 @@ from pydantic import BaseModel
 from netbird_streaming.errors import WaitError
 from netbird_streaming.log_context import LogOnce, log_fields
 from netbird_streaming.reasons import Reason
-from netbird_streaming.telemetry.logs import HumanFormatter, JsonFormatter, RepeatFilter, explain_watch_request
+from netbird_streaming.telemetry.logs import HumanFormatter, JsonFormatter, RepeatFilter, set_up
+from tests.harness.command_line import unchanged_logging
 
 SECRET = "s3cr3t-value"
 
@@ -45,7 +47,6 @@ def test_fields_are_appended_in_human_lines_and_are_members_in_json() -> None:
         "namespace": "team-a",
         "resource": "siem",
         "reason": "Synced",
-        "empty": "",
         "attempt": 2,
     }
 
@@ -79,48 +80,20 @@ def test_own_messages_are_kept() -> None:
 
 def test_equal_line_of_a_library_is_logged_once_a_minute() -> None:
     repeats = RepeatFilter()
-    first = "Request attempt #1 failed; will retry: GET https://x -> refused"
-    again = "Request attempt #27 failed; will retry: GET https://x -> refused"
-    assert repeats.filter(record(first, "kopf._cogs.clients.api", 0.0))
-    assert not repeats.filter(record(again, "kopf._cogs.clients.api", 59.0))
-    assert repeats.filter(record("something else", "kopf._cogs.clients.api", 59.0))
-    assert repeats.filter(record(again, "kopf._cogs.clients.api", 60.0))
+    assert repeats.filter(record("socket.send() raised exception.", "asyncio", 0.0))
+    assert not repeats.filter(record("socket.send() raised exception.", "asyncio", 59.0))
+    assert repeats.filter(record("something else", "asyncio", 59.0))
+    assert repeats.filter(record("socket.send() raised exception.", "asyncio", 60.0))
 
 
-FORBIDDEN = (
-    "Request attempt #7 failed; will retry: GET https://10.0.0.1:443/apis/integrations.netbird.io/v1alpha1/namespaces/"
-    "team-b/netbirdconnections?limit=1 -> APIForbiddenError('netbirdconnections is forbidden', {'kind': 'Status'})"
-)
-
-
-def test_failed_request_of_a_watch_is_a_warning_that_names_the_watch_without_server_text() -> None:
-    made = record(FORBIDDEN, "kopf._cogs.clients.api")
-    made.levelno, made.levelname = logging.ERROR, "ERROR"
-    assert explain_watch_request(made)
-    assert json.loads(JsonFormatter().format(made)) == {
-        "time": "1970-01-01T00:00:00.000Z",
-        "level": "warning",
-        "logger": "kopf._cogs.clients.api",
-        "message": "a request of a watch failed and is retried: APIForbiddenError",
-        "watch": "/apis/integrations.netbird.io/v1alpha1/namespaces/team-b/netbirdconnections",
-    }
-
-
-def test_failed_requests_of_two_watches_are_two_lines() -> None:
-    repeats, passed = RepeatFilter(), []
-    for text in (FORBIDDEN, FORBIDDEN.replace("team-b", "team-c"), FORBIDDEN.replace("#7", "#8")):
-        made = record(text, "kopf._cogs.clients.api")
-        explain_watch_request(made)
-        passed.append(repeats.filter(made))
-    assert passed == [True, True, False]
-
-
-def test_other_lines_are_unchanged() -> None:
-    for name in ("kopf._cogs.clients.api", "netbird_streaming.app"):
-        made = record("Request attempt #1 failed; escalating", name)
-        made.levelno = logging.ERROR
-        assert explain_watch_request(made)
-        assert (made.getMessage(), made.levelno) == ("Request attempt #1 failed; escalating", logging.ERROR)
+def test_lines_of_kopf_are_omitted_because_they_have_the_text_of_the_api_server() -> None:
+    stream = io.StringIO()
+    with unchanged_logging():
+        set_up("json", "debug", stream)
+        logging.getLogger("kopf._cogs.clients.api").error("Request attempt #7 failed: %s", SECRET)
+        logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["logger"] == "asyncio"
 
 
 def test_own_lines_are_never_omitted() -> None:
