@@ -69,8 +69,25 @@ def install(
     apply(plane, *of_kind(rendered, *_RIGHTS, "ClusterNetBirdConnection"))
     (deployment,) = of_kind(rendered, "Deployment")
     pod = deployment["spec"]["template"]["spec"]
+    _wait_until_granted(plane, rendered, f"system:serviceaccount:{namespace}:{pod['serviceAccountName']}")
     kubeconfig = plane.service_account_kubeconfig(namespace, pod["serviceAccountName"])
     return Installation(plane, namespace, kubeconfig, tuple(pod["containers"][0]["args"]))
+
+
+def _wait_until_granted(plane: ControlPlane, rendered: list[Manifest], user: str) -> None:
+    """Wait until the API server knows the last binding of each kind, and the role in it. It learns of them in order."""
+    for binding in (*of_kind(rendered, "ClusterRoleBinding")[-1:], *of_kind(rendered, "RoleBinding")[-1:]):
+        place, named = binding["metadata"].get("namespace"), binding["roleRef"]
+        (role,) = (
+            each
+            for each in of_kind(rendered, named["kind"])
+            if (each["metadata"]["name"], each["metadata"].get("namespace")) == (named["name"], place)
+        )
+        rule = role["rules"][-1]
+        target = ".".join(part for part in (rule["resources"][0], rule["apiGroups"][0]) if part)
+        name = "".join(f"/{each}" for each in rule.get("resourceNames", ())[:1])
+        scope = f"--namespace={place}" if place else "--all-namespaces"
+        plane.wait_until_allowed(rule["verbs"][0], target + name, f"--as={user}", scope)
 
 
 def apply(plane: ControlPlane, *manifests: Manifest) -> None:

@@ -126,6 +126,23 @@ class ControlPlane:
             else:
                 return
 
+    def wait_until_allowed(self, *question: str) -> None:
+        """Wait until the API server allows something, which is given as arguments of `kubectl auth can-i`.
+
+        Raises:
+            KubectlError: It was not allowed in time.
+        """
+        until = time.monotonic() + ESTABLISHED_SECONDS
+        while True:
+            try:
+                self.kubectl("auth", "can-i", *question)
+            except KubectlError as error:
+                if str(error) != "no" or time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
     def kubectl(self, *args: str, input: str | None = None, kubeconfig: Path | None = None) -> str:  # noqa: A002 — as subprocess.run calls it
         """Run kubectl, as the administrator unless another kubeconfig is given, and return its output.
 
