@@ -137,7 +137,8 @@ recordings: $(VENV) ## Record resources in every state on a real API server
 	@$(PYTHON) -m tests.harness.gitops.recordings
 
 .PHONY: docs
-docs: $(VENV) ## Write the reference, and the tables of pages, from the code
+docs: $(VENV) ## Write the reference, the tables of pages, and the chart's copies of the runbooks
+	@$(PYTHON) -m tools.chart
 	@$(PYTHON) -m tools.reason_docs
 	@$(PYTHON) -m tools.metrics_docs
 	@$(PYTHON) -m tools.chart_docs

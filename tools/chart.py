@@ -1,4 +1,4 @@
-"""The rendered Helm chart, and its copies of the resource definitions: `python -m tools.chart` writes them."""
+"""The rendered Helm chart, and its copies of definitions and runbooks: `python -m tools.chart` writes them."""
 
 import json
 import subprocess
@@ -14,6 +14,8 @@ ROOT: Final = Path(__file__).parents[1]
 CHART: Final = ROOT / "deploy" / "chart" / "netbird-streaming-operator"
 DEFINITIONS: Final = ROOT / "crds"
 COPIES: Final = CHART / "files" / "crds"
+RUNBOOKS: Final = ROOT / "docs" / "runbooks"
+RUNBOOK_COPIES: Final = CHART / "files" / "monitoring" / "runbooks"
 RELEASE: Final = "netbird-streaming-operator"
 
 
@@ -55,15 +57,17 @@ def of_kind(manifests: Sequence[Manifest], *kinds: str) -> list[Manifest]:
 
 
 def write_copies() -> None:
-    """Write the chart's copies of the definitions, and nothing else.
+    """Write the chart's copies of the definitions and of the runbooks, and nothing else.
 
     They are files of the chart and not templates, because descriptions speak of Go templates, which Helm would execute.
+    The copies of runbooks are no pages: links between pages don't work there.
     """
-    COPIES.mkdir(parents=True, exist_ok=True)
-    for old in COPIES.glob("*.yaml"):
-        old.unlink()
-    for path in sorted(DEFINITIONS.glob("*.yaml")):
-        (COPIES / path.name).write_bytes(path.read_bytes())
+    for source, copies, ending in ((DEFINITIONS, COPIES, ".yaml"), (RUNBOOKS, RUNBOOK_COPIES, ".txt")):
+        copies.mkdir(parents=True, exist_ok=True)
+        for old in copies.iterdir():
+            old.unlink()
+        for path in sorted(source.iterdir()):
+            (copies / path.name).with_suffix(ending).write_bytes(path.read_bytes())
 
 
 if __name__ == "__main__":

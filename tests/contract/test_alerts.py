@@ -10,8 +10,8 @@ import yaml
 from netbird_streaming.reasons import Reason
 from tests.harness import pages
 from tests.harness.controlplane import Binaries
-from tests.harness.monitoring import ALERTS, RUNBOOKS, Alert, alerts, rule_groups
-from tools.chart import CHART, of_kind, render
+from tests.harness.monitoring import ALERTS, Alert, alerts, rule_groups
+from tools.chart import CHART, RUNBOOK_COPIES, RUNBOOKS, of_kind, render
 
 NAMES = [rule["alert"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 COMMANDS = re.compile(r"(<!-- .+ -->\n)?```sh\n(.+?)^```$", re.MULTILINE | re.DOTALL)
@@ -36,13 +36,34 @@ def test_every_alert_has_a_severity_and_a_description(helm: Path) -> None:
     for each in found:
         assert each.labels["severity"] in {"critical", "warning"}
         assert {"summary", "description", "runbook"} == set(each.annotations)
-        assert all(text.endswith((".", ".md")) for text in each.annotations.values())
+        assert all(each.annotations[name].endswith(".") for name in ("summary", "description"))
 
 
-def test_every_alert_has_a_runbook_and_every_runbook_an_alert(helm: Path) -> None:
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     assert {path.name for path in RUNBOOKS.iterdir()} == {f"{name}.md" for name in NAMES}
-    for each in alerts(rule_groups(helm)):
-        assert each.annotations["runbook"] == f"docs/runbooks/{each.name}.md"
+
+
+def test_charts_runbooks_equal_the_pages() -> None:
+    originals = {path.stem: path.read_text() for path in RUNBOOKS.iterdir()}
+    assert {path.stem: path.read_text() for path in RUNBOOK_COPIES.iterdir()} == originals, "run `make docs`"
+
+
+def test_runbook_is_a_command_that_prints_the_page_from_the_cluster(helm: Path) -> None:
+    values = {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}}
+    rendered = render(helm, "elsewhere", values, release="other")
+    (held,) = of_kind(rendered, "ConfigMap")
+    (rule,) = of_kind(rendered, "PrometheusRule")
+    assert held["data"] == {name: (RUNBOOKS / f"{name}.md").read_text() for name in NAMES}
+    for each in alerts(rule["spec"]["groups"]):
+        named = f"kubectl get configmap {held['metadata']['name']} -n elsewhere"
+        assert each.annotations["runbook"] == f"{named} -o jsonpath='{{.data.{each.name}}}'"
+
+
+def test_runbooks_are_in_the_cluster_only_if_alerts_are_and_have_no_address(helm: Path) -> None:
+    metrics = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
+    served = {"metrics": metrics, "docsURL": "https://docs.example.com/{page}/"}
+    assert of_kind(render(helm, "netbird-system"), "ConfigMap") == []
+    assert of_kind(render(helm, "netbird-system", served), "ConfigMap") == []
 
 
 def test_operations_page_links_every_runbook() -> None:

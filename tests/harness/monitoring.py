@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tools.chart import CHART, ROOT, Manifest, of_kind, render
+from tools.chart import CHART, Manifest, of_kind, render
 
 ALERTS: Final = CHART / "files" / "monitoring" / "alerts.yaml"
 DASHBOARD: Final = CHART / "files" / "monitoring" / "dashboard.json"
-RUNBOOKS: Final = ROOT / "docs" / "runbooks"
 _NAMESPACE: Final = "netbird-system"
 _MINUTES: Final = re.compile(r"(\d+)m\b")
 _SECONDS: Final = re.compile(r"\b\d{2,}\b(?!m)")
@@ -64,11 +63,19 @@ def rule_groups(helm: Path, docs_url: str = "", **settings: Any) -> list[Manifes
         docs_url: The chart's `docsURL`.
         settings: Changes of the chart's `metrics.prometheusRule`.
     """
-    metrics = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, **settings}}
-    values = {"metrics": metrics, "docsURL": docs_url}
-    (rule,) = of_kind(render(helm, _NAMESPACE, values), "PrometheusRule")
+    (rule,) = of_kind(_rendered(helm, docs_url, **settings), "PrometheusRule")
     groups: list[Manifest] = rule["spec"]["groups"]
     return groups
+
+
+def runbooks(helm: Path) -> list[Manifest]:
+    """Render the objects with the pages that the alerts' annotations print."""
+    return of_kind(_rendered(helm), "ConfigMap")
+
+
+def _rendered(helm: Path, docs_url: str = "", **settings: Any) -> list[Manifest]:
+    metrics = {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, **settings}}
+    return render(helm, _NAMESPACE, {"metrics": metrics, "docsURL": docs_url})
 
 
 def alerts(groups: list[Manifest]) -> list[Alert]:

@@ -32,6 +32,10 @@ class Runbook:
         assert found, f"{self.page} has no commands to begin with"
         return "".join(_run(_LOG.sub(f"cat {log} |", block.script), plane) for block in found)
 
+    def is_printed_by(self, command: str, plane: ControlPlane) -> bool:
+        """Return whether a command of an annotation prints the page."""
+        return _run(command, plane) == self._text
+
     def remedy(self, seen: str) -> str:
         """Return the row of "Remedies" whose first cell contains this text."""
         rows = re.findall(r"^\| (.+?) \| (.+) \|$", self._text.partition("## Remedies")[2], re.MULTILINE)

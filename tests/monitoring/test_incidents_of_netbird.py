@@ -6,6 +6,7 @@ The chart's rules are accelerated 60 times here: a minute is a second. The opera
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +19,13 @@ from tests.doubles.netbird.wire import Operation
 from tests.harness.certificates import AUTHORITY, KEY, certificate
 from tests.harness.controlplane import Binaries, ControlPlane
 from tests.harness.controlplane.commands import LOOPBACK, free_port
-from tests.harness.end_to_end import QUICK_LEASE, Scene, raised
+from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
 from tests.harness.kubectl_team import INTEGRATIONS, Team, new_team, secret
 from tests.harness.manifests import reference
 from tests.harness.monitoring import compressed
 from tests.harness.prometheus import Prometheus
 from tests.harness.runbooks import Runbook
-from tests.monitoring.incident import incident
+from tests.monitoring.incident import check_log, incident
 from tools.chart import Manifest
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.timeout(300)
 FACTOR: Final = 60.0
 NOT_READY: Final = 16.0
 """Minutes. The rule waits for 15."""
+VALIDITY: Final = timedelta(seconds=20)
 CONNECTIONS: Final = "netbirdconnections"
 Remedy = Callable[[], object]
 
@@ -214,6 +216,7 @@ def stage(binaries: Binaries, groups: list[Manifest], tmp_path_factory: pytest.T
         ExitStack() as stack,
     ):
         yield Stage(scene, prometheus, stack)
+        check_log(scene.log())
 
 
 @pytest.fixture
@@ -273,3 +276,26 @@ def test_11_a_rate_limit_that_is_used_up_raises_one_alert_while_requests_wait(st
             assert "rateLimit" in runbook.remedy("NetBird allows the token more")
             team.apply(team.connection(rateLimit={"requestsPerMinute": 6000, "burst": 1000}))
             team.ready(*names)
+
+
+def test_17_a_token_that_expires_has_one_alert_at_any_time(stage: Stage, log: Path) -> None:
+    with new_team(stage.scene) as team:
+        expires = (datetime.now(UTC) + VALIDITY).replace(microsecond=0)
+        stage.scene.netbird.add_token(team.netbird_token(expires_at=expires))
+        with incident(stage.prometheus, FACTOR) as lasting:
+            team.connect(team.integration())
+            team.ready()
+            lasting.fires("TokenExpires", "expires in", within=1)
+            runbook = Runbook("NetBirdStreamingTokenExpires")
+            assert f"{expires:%Y-%m-%dT%H:%M:%SZ}" in runbook.look(stage.scene.plane, log)
+            assert "replace the old one" in runbook.remedy("still in use")
+            eventually(lambda: datetime.now(UTC) > expires, "it has expired")
+            team.ask("netbird", "now", "nbc")
+            team.because("TokenRejected", "netbird", CONNECTIONS)
+            assert lasting.firing() == {"TokenExpires"}
+            lasting.fires("NotReady", "NetBirdConnection: TokenRejected.", within=NOT_READY, cause="TokenRejected")
+            eventually(lambda: lasting.firing() == {"NotReady"}, "one of them is left")
+            renewed = Token(f"renewed-{team.namespace}", f"nbp_renewed_{team.namespace}", team.account)
+            stage.scene.netbird.add_token(renewed)
+            team.apply(secret("netbird", token=renewed.value))
+            team.ready()

@@ -7,6 +7,7 @@ takes four times as long here.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -21,7 +22,7 @@ from tests.harness.operator import LEASE as NAME
 from tests.harness.operator import NAMESPACE, Operator
 from tests.harness.prometheus import Prometheus
 from tests.harness.runbooks import Runbook
-from tests.monitoring.incident import incident
+from tests.monitoring.incident import check_log, incident
 from tools.chart import Manifest
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,16 +41,23 @@ class Replica:
     module: str = "netbird_streaming"
     port: int = field(default_factory=free_port)
     operator: Operator | None = None
+    logs: list[Path] = field(default_factory=list)
 
     def start(self) -> Operator:
         """Start it, and wait until it leads or follows."""
         self.operator = Operator(self.scene.installation, f"--metrics-port={self.port}", *LEASE, module=self.module)
+        self.logs.append(self.operator.log)
         return self.operator.ready()
 
     def kill(self) -> None:
         """Kill it as a crash does."""
         if self.operator is not None:
             self.operator.kill()
+
+    def check_logs(self) -> None:
+        """Check the logs of all its processes."""
+        for each in self.logs:
+            check_log(each.read_text())
 
     @property
     def leads(self) -> bool:
@@ -95,6 +103,8 @@ def stage(binaries: Binaries, groups: list[Manifest], tmp_path_factory: pytest.T
                 each.start()
             with Prometheus(binaries.find("prometheus"), folder, targets, compressed(groups, FACTOR)) as prometheus:
                 yield Stage(scene, prometheus, replicas)
+            for each in replicas:
+                each.check_logs()
         finally:
             for each in replicas:
                 each.kill()

@@ -15,12 +15,12 @@ from tests.harness.controlplane import Binaries, ControlPlane
 from tests.harness.controlplane.commands import free_port
 from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
 from tests.harness.kubectl_team import Team
-from tests.harness.monitoring import compressed
+from tests.harness.monitoring import compressed, runbooks
 from tests.harness.operator import apply, install
 from tests.harness.prometheus import Prometheus
 from tests.harness.runbooks import Runbook
 from tests.harness.schema_errors import install_crds
-from tests.monitoring.incident import incident
+from tests.monitoring.incident import check_log, incident
 from tools.chart import Manifest
 
 pytestmark = pytest.mark.timeout(300)
@@ -72,12 +72,14 @@ def stage(binaries: Binaries, groups: list[Manifest], tmp_path_factory: pytest.T
             raised(plane, f"--metrics-port={port}", *QUICK_LEASE, values=VALUES) as scene,
             Prometheus(binaries.find("prometheus"), folder, {"operator-a": port}, rules) as prometheus,
         ):
+            apply(plane, *runbooks(binaries.find("helm")))
             served, troubled, outside = (Team(scene, name) for name in (*TEAMS, OUTSIDE))
             for team in (served, troubled, outside):
                 team.connect(team.webhook("hook"))
             served.ready("hook")
             troubled.ready("hook")
             yield Stage(scene, prometheus, served, troubled, outside)
+            check_log(scene.log())
 
 
 def follow(stage: Stage, alert: str, row: str, *seen: str) -> str:
@@ -117,6 +119,7 @@ def test_7c_a_namespace_that_cannot_be_read_is_named_and_the_others_are_served(s
         assert f"namespace {stage.served.namespace}" not in fired.text
         works(stage.served, "https://siem.example.com/during")
         assert 'watch_restarts_total{watch="resources"} 0.0' not in stage.scene.operator.metrics()
+        assert Runbook("NetBirdStreamingUnreadable").is_printed_by(fired.annotations["runbook"], stage.scene.plane)
         remedy = follow(stage, "Unreadable", "no RoleBinding", stage.served.namespace)
         assert "helm upgrade" in remedy
         stage.restore_rights()

@@ -250,7 +250,9 @@ roleRef:
 {{- with (index . 0).Values.docsURL -}}
 {{- $_ := set $alert.annotations "runbook_url" (replace "{page}" (printf "runbooks/%s" $alert.alert) .) -}}
 {{- else -}}
-{{- $_ := set $alert.annotations "runbook" (printf "docs/runbooks/%s.md" $alert.alert) -}}
+{{- $command := "kubectl get configmap %s-runbooks -n %s -o jsonpath='{.data.%s}'" -}}
+{{- $root := index . 0 -}}
+{{- $_ := set $alert.annotations "runbook" (printf $command (include "operator.fullname" $root) $root.Release.Namespace $alert.alert) -}}
 {{- end -}}
 {{- if ne (toString $own.enabled) "false" -}}
 - {{ toYaml $alert | nindent 2 | trim }}
