@@ -62,7 +62,10 @@ class Reason(StrEnum):
     DESTINATION_REJECTED = "DestinationRejected", "Make the destination accept NetBird's test event: check key and URL."
     ALREADY_EXISTS = "AlreadyExists", "Delete or adopt the integration that exists in NetBird."
     RATE_LIMITED = "RateLimited", "Nothing to do; if it lasts, lower spec.rateLimit of the connection."
-    UNAVAILABLE = "Unavailable", "Nothing to do: the operator retries. If it lasts, check the NetBird server."
+    UNAVAILABLE = (
+        "Unavailable",
+        "If it lasts, check the server, its address and the network between. The operator retries.",
+    )
     UNEXPECTED_ANSWER = (
         "UnexpectedAnswer",
         "Check that the connection's spec.url is a NetBird API and no proxy answers.",

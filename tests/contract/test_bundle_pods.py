@@ -38,10 +38,12 @@ INTEGRATION: Final = {
 LOG: Final = "".join(f"line {number}\n" for number in range(LOG_LINES + 10)) + f"the key is {SECRET}\n"
 
 
-def deployment() -> dict[str, Any]:
-    """Return the Deployment of the plain manifests."""
+def deployment(*arguments: str) -> dict[str, Any]:
+    """Return the Deployment of the plain manifests, with further arguments of the operator."""
     found = (each for file in (ROOT / "deploy/manifests/cluster").glob("*.yaml") for each in documents(file))
-    return next(each for each in found if each["kind"] == "Deployment")
+    made = next(each for each in found if each["kind"] == "Deployment")
+    made["spec"]["template"]["spec"]["containers"][0]["args"] += arguments
+    return made
 
 
 def documents(file: Path) -> list[dict[str, Any]]:
@@ -58,14 +60,16 @@ LEADER: Final = Pod(
     {f"{PORT}/metrics": METRICS, "15090/metrics": "istio_requests_total 1\n"},
 )
 STARTING: Final = Pod("starting", LABELS, (CONTAINER["name"],))
+CRASHED: Final = Pod("crashed", LABELS, (CONTAINER["name"],), {CONTAINER["name"]: "an error\n"}, is_running=False)
 OTHER: Final = Pod("other", {"app.kubernetes.io/name": "other"}, ("main",), {"main": "a log of others\n"})
 
 
 @pytest.fixture
-def server() -> Iterator[ApiServer]:
+def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
+    """Serve the pods and the Deployment. The parameter is further arguments of the operator."""
     objects = {
         "/version": {"gitVersion": "v1.37.2", "platform": "linux/amd64"},
-        f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments": {"items": [deployment()]},
+        f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments": {"items": [deployment(*getattr(request, "param", ()))]},
         f"{KINDS}/eventstreamingintegrations": {"metadata": {"resourceVersion": "1"}, "items": [INTEGRATION]},
         "/api/v1/namespaces/team-a/secrets/datadog": {"data": {"api-key": "bWFkZS11cC1rZXktb2YtYS1kZXN0aW5hdGlvbg=="}},
         **{
@@ -73,7 +77,7 @@ def server() -> Iterator[ApiServer]:
             for plural in ("netbirdconnections", "clusternetbirdconnections")
         },
     }
-    with api_server_with_pods(NAMESPACE, (LEADER, STARTING, OTHER), objects) as running:
+    with api_server_with_pods(NAMESPACE, (LEADER, STARTING, CRASHED, OTHER), objects) as running:
         yield running
 
 
@@ -109,18 +113,31 @@ def test_log_and_metrics_of_each_pod_are_in_the_bundle(server: ApiServer, tmp_pa
     assert len(lines) == LOG_LINES
     assert lines[-2:] == [f"line {LOG_LINES + 9}", "the key is <redacted>"]
     assert files["pods/leader.metrics"] == METRICS
-    assert json.loads(files["pods/leader.json"]) == {"phase": "Running"}
     assert {name for name in files if name.startswith("pods/")} == {
         "pods/leader.json",
         "pods/leader.log",
         "pods/leader.metrics",
         "pods/starting.json",
+        "pods/crashed.json",
+        "pods/crashed.log",
     }
+    assert files["pods/crashed.log"] == "an error\n"
+    status = json.loads(files["pods/leader.json"])
+    assert status["phase"] == "Running"
+    assert {each["name"] for each in status["containerStatuses"]} == set(LEADER.containers)
 
 
 def test_log_and_metrics_that_a_pod_does_not_have_are_named(server: ApiServer, tmp_path: Path) -> None:
     missing = bundled(server, tmp_path)["missing.txt"]
-    assert "pod starting: the log of pod starting: Kubernetes refuses the request (400)" in missing
-    assert "pod starting: the metrics of pod starting: the Kubernetes API server answered 503" in missing
-    assert "leader" not in missing
-    assert "has no pod of the operator" not in missing
+    assert [each for each in missing.splitlines() if "pod" in each] == [
+        "the log of pod starting: the container has not started",
+        "the metrics of pod starting: the container is not running",
+        "the metrics of pod crashed: the container is not running",
+    ]
+
+
+@pytest.mark.parametrize("server", [("--metrics=false",)], indirect=True)
+def test_metrics_that_are_turned_off_are_not_read(server: ApiServer, tmp_path: Path) -> None:
+    missing = bundled(server, tmp_path)["missing.txt"]
+    assert "the metrics of pod leader: they are turned off (--metrics)" in missing
+    assert not any("/proxy/" in path for _, path in server.requests)

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 import netbird_streaming
+from netbird_streaming.reasons import Reason
 from tests.harness.certificates import AUTHORITY, NEXT_AUTHORITY, serving
 from tests.harness.interpreter import operator_python
 
@@ -114,7 +115,7 @@ async def test_certificates_without_key_identifiers_are_accepted_as_go_does(tmp_
     found = await outcomes(tmp_path, "server")
     # The API client expects an object: an empty list was received, so the certificate was trusted.
     assert found == {
-        "api": "the list: the Kubernetes API server did not answer (TypeError); the operator retries.",
+        "api": f"the list: the Kubernetes API server did not answer (TypeError). {Reason.UNAVAILABLE.remedy}",
         "watch": "accepted",
         "connection": "accepted",
         "chart": "accepted",

@@ -72,7 +72,7 @@ CASES: Final = (
         ("429",),
     ),
     Case(
-        "500-list", error_reply(500, SERVERS_TEXT), Reason.UNAVAILABLE, ("500", "the operator retries"), Operation.LIST
+        "500-list", error_reply(500, SERVERS_TEXT), Reason.UNAVAILABLE, ("500", "The operator retries"), Operation.LIST
     ),
     Case("503-all", error_reply(503, SERVERS_TEXT), Reason.UNAVAILABLE, ("503",), None),
     Case("html-list", html_reply(), Reason.UNEXPECTED_ANSWER, ("spec.url",), Operation.LIST),

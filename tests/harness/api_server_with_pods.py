@@ -21,13 +21,17 @@ _PODS: Final = re.compile(r"/api/v1/namespaces/(?P<namespace>[^/]+)/pods")
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """Pod with the logs of its running containers, and the pages of its ports by `PORT/PATH`."""
+    """Pod with the logs of its started containers, and the pages of its ports by `PORT/PATH`.
+
+    A container with a log and without `is_running` has crashed and waits for its next start.
+    """
 
     name: str
     labels: Mapping[str, str]
     containers: tuple[str, ...]
     logs: Mapping[str, str] = field(default_factory=dict)
     pages: Mapping[str, str] = field(default_factory=dict)
+    is_running: bool = True
 
 
 @dataclass(slots=True)
@@ -70,7 +74,22 @@ def _manifest(pod: Pod) -> dict[str, Any]:
     return {
         "metadata": {"name": pod.name, "labels": dict(pod.labels)},
         "spec": {"containers": [{"name": each} for each in pod.containers]},
-        "status": {"phase": "Running" if pod.logs else "Pending"},
+        "status": {
+            "phase": "Running" if pod.logs else "Pending",
+            "containerStatuses": [_container_status(pod, each) for each in pod.containers],
+        },
+    }
+
+
+def _container_status(pod: Pod, name: str) -> dict[str, Any]:
+    if name not in pod.logs:
+        return {"name": name, "state": {"waiting": {"reason": "ContainerCreating"}}, "lastState": {}}
+    if pod.is_running:
+        return {"name": name, "state": {"running": {"startedAt": "2026-05-01T12:00:00Z"}}, "lastState": {}}
+    return {
+        "name": name,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
     }
 
 

@@ -189,7 +189,7 @@ class ApiServer:
         """
         current = self.objects.get(read.key)
         if current is None:
-            raise ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{read.key.label}: is gone from Kubernetes.")
+            raise ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{read.key.label}: not found in Kubernetes.")
         if current.metadata.resource_version != read.metadata.resource_version:
             raise ConflictError(Reason.PROGRESSING, f"{read.key.label}: changed since it was read.")
         return current

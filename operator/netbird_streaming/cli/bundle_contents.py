@@ -5,7 +5,7 @@ import platform
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.cli.session import Session
@@ -126,17 +126,45 @@ async def _pods(session: Session, contents: Contents) -> None:
     """Read the end of the log and the metrics of each of the operator's pods."""
     pods, before = f"/api/v1/namespaces/{session.namespace}/pods", len(contents.files)
     async for pod in _items(session, pods, _SELECTOR):
-        name = str(_dict(pod, "metadata").get("name"))
+        name, status = str(_dict(pod, "metadata").get("name")), _dict(pod, "status")
         contents.names.add(name)
-        contents.add(f"pods/{name}.json", _some(_dict(pod, "status"), ("phase", "conditions", "containerStatuses")))
+        contents.add(f"pods/{name}.json", _some(status, ("phase", "conditions", "containerStatuses")))
         session.output.progress(f"reading the log and the metrics of pod {name}")
         query, port = {"container": CONTAINER, "tailLines": str(LOG_LINES)}, session.settings.metrics_port
         log = Request(f"the log of pod {name}", f"{pods}/{name}/log", query=query, accept="*/*")
         metrics = Request(f"the metrics of pod {name}", f"{pods}/{name}:{port}/proxy/metrics", accept="*/*")
-        for request, file in ((log, f"pods/{name}.log"), (metrics, f"pods/{name}.metrics")):
-            await _try(contents, f"pod {name}", partial(_text, session, contents, request, file))
+        state = _container_state(status)
+        reads = (
+            (log, f"pods/{name}.log", None if state.has_log else "the container has not started"),
+            (metrics, f"pods/{name}.metrics", _why_no_metrics(session, state)),
+        )
+        for request, file, why_not in reads:
+            if why_not is None:
+                await _try(contents, f"pod {name}", partial(_text, session, contents, request, file))
+            else:
+                contents.missing.append(f"{request.subject}: {why_not}")
     if len(contents.files) == before:
         contents.missing.append(f"logs and metrics: namespace {session.namespace} has no pod of the operator")
+
+
+class _ContainerState(NamedTuple):
+    is_running: bool
+    has_log: bool
+
+
+def _container_state(pod_status: Json) -> _ContainerState:
+    """Return the state of the operator's container. A container that has never started has no log."""
+    statuses = (each for each in pod_status.get("containerStatuses") or () if each.get("name") == CONTAINER)
+    found: Json = next(statuses, {})
+    state, last = _dict(found, "state"), _dict(found, "lastState")
+    return _ContainerState("running" in state, bool({"running", "terminated"} & state.keys()) or "terminated" in last)
+
+
+def _why_no_metrics(session: Session, state: _ContainerState) -> str | None:
+    """Return why a pod serves no metrics, or None if it does."""
+    if not session.settings.metrics:
+        return "they are turned off (--metrics)"
+    return None if state.is_running else "the container is not running"
 
 
 async def _text(session: Session, contents: Contents, request: Request, file: str) -> None:

@@ -48,7 +48,7 @@ def to_operator_error(error: Exception, subject: str, *, write: bool) -> Operato
     certain = not write or isinstance(error, aiohttp.ClientConnectorError)
     return RetryError(
         Reason.UNAVAILABLE,
-        f"{subject}: the Kubernetes API server did not answer ({type(error).__name__}); the operator retries.",
+        f"{subject}: the Kubernetes API server did not answer ({type(error).__name__}). {Reason.UNAVAILABLE.remedy}",
         effect=Effect.NONE if certain else Effect.UNKNOWN,
     )
 
@@ -58,14 +58,14 @@ def _answered(error: ApiException, status: int, subject: str, *, write: bool) ->
         unsure = write and status not in _TRY_AGAIN
         return RetryError(
             Reason.UNAVAILABLE,
-            f"{subject}: the Kubernetes API server answered {status}; the operator retries.",
+            f"{subject}: the Kubernetes API server answered {status}. {Reason.UNAVAILABLE.remedy}",
             effect=Effect.UNKNOWN if unsure else Effect.NONE,
             retry_after=_retry_after(error),
         )
     if status == HTTPStatus.CONFLICT:
         return ConflictError(Reason.PROGRESSING, f"{subject}: changed since it was read; it is read again.")
     if status == HTTPStatus.NOT_FOUND:
-        return ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{subject}: is gone from Kubernetes.")
+        return ObjectGoneError(Reason.KUBERNETES_REFUSED, f"{subject}: not found in Kubernetes.")
     if status == HTTPStatus.FORBIDDEN and error.reason == TERMINATING:
         return TerminatingError(Reason.KUBERNETES_REFUSED, f"{subject}: its namespace is being deleted.")
     branch = DeniedError if status == HTTPStatus.FORBIDDEN else WaitError

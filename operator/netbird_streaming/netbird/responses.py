@@ -201,7 +201,8 @@ def to_operator_error(call: Call, outcome: Response | NoResponse, now: datetime)
     """
     if isinstance(outcome, NoResponse):
         effect = Effect.UNKNOWN if call.operation.is_write and outcome.sent else Effect.NONE
-        return RetryError(Reason.UNAVAILABLE, f"{call}: {outcome.failure.words}. The operator retries.", effect=effect)
+        message = f"{call}: {outcome.failure.words}. {Reason.UNAVAILABLE.remedy}"
+        return RetryError(Reason.UNAVAILABLE, message, effect=effect)
     refused = outcome.status in REFUSALS
     effect = Effect.NONE if refused or not call.operation.is_write else Effect.UNKNOWN
     status = outcome.status

@@ -22,7 +22,7 @@ from netbird_streaming.reasons import Reason
 from tests.unit.cluster.fakes import ScriptedApi
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
-GONE = ObjectGoneError(Reason.KUBERNETES_REFUSED, "Lease a/b: is gone from Kubernetes.")
+GONE = ObjectGoneError(Reason.KUBERNETES_REFUSED, "Lease a/b: not found in Kubernetes.")
 DOWN = RetryError(Reason.UNAVAILABLE, f"The API server does not answer. {Reason.UNAVAILABLE.remedy}")
 KINDS = ("eventstreamingintegrations", "netbirdconnections", "clusternetbirdconnections")
 

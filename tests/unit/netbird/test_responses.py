@@ -135,7 +135,7 @@ def test_collection_is_never_an_absent_integration(body: bytes) -> None:
 def test_each_transport_failure_has_a_remedy(obstacle: TransportFailure) -> None:
     problem = error(Operation.UPDATE, NoResponse(obstacle, sent=True))
     assert (type(problem), problem.reason, problem.effect) == (RetryError, Reason.UNAVAILABLE, Effect.UNKNOWN)
-    assert problem.message == f"Updating integration 7: {obstacle.words}. The operator retries."
+    assert problem.message == f"Updating integration 7: {obstacle.words}. {Reason.UNAVAILABLE.remedy}"
 
 
 @pytest.mark.parametrize(
