@@ -28,7 +28,7 @@ from netbird_streaming.controller_settings import controller_settings
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.status.documentation import Documentation
 from netbird_streaming.errors import LeaseLostError, OperatorError
-from netbird_streaming.leadership import PAUSES, LeadershipTerms
+from netbird_streaming.leadership import RETRY, LeadershipTerms
 from netbird_streaming.log_context import LogOnce
 from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
@@ -128,13 +128,14 @@ class Operator:
 
     async def _until(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Repeat the attempt until it succeeds. An API server that is not available yet does not end the process."""
-        delays, log_once = iter(PAUSES), LogOnce()
+        failures, log_once = 0, LogOnce()
         while True:
             try:
                 result = await attempt()
             except OperatorError as error:
                 self._waits_for = error.message
-                delay = next(delays, PAUSES[-1])
+                delay = RETRY.pause(failures)
+                failures += 1
                 level = log_once.level(logging.WARNING, error.message)
                 logger.log(level, "%s", error.message, extra={"reason": error.reason, "again_in": f"{delay:g}s"})
                 await self._clock.sleep(delay)
@@ -207,7 +208,7 @@ class Operator:
                         "the Kubernetes API server's data is older than before: a backup was restored; "
                         "all resources are listed again"
                     )
-                await self._clock.sleep(PAUSES[0])
+                await self._clock.sleep(RETRY.first)
 
     async def _reconcile(
         self, client: KubernetesClient, namespace: str, ports: Ports, guard: Callable[[], None]

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-PAUSES: Final = (1.0, 5.0, 15.0, 30.0)
-"""Seconds before the next term, by the number of failures in a row."""
+from netbird_streaming.backoff import Backoff
+
+RETRY: Final = Backoff(1.0, 30.0)
+"""Pause before the next term."""
 STABLE_SECONDS: Final = 60.0
 """A term of this length is successful, even if it ends with an error."""
 MANY_FAILURES: Final = 3
@@ -25,7 +27,7 @@ class LeadershipTerms:
     def record_failure(self) -> float:
         """Record the failure of a term, and return the seconds to pause."""
         self._failures = 1 if self._lasts() else self._failures + 1
-        return PAUSES[min(self._failures, len(PAUSES)) - 1]
+        return RETRY.pause(self._failures - 1)
 
     def problem(self) -> str | None:
         """Return why /readyz fails, if so. A rolling update must not replace a working version by a broken one."""

@@ -32,7 +32,8 @@ from netbird_streaming.netbird.json_list import MAX_BRACKETS, PIECE_BYTES, PIECE
 from netbird_streaming.netbird.transport import MAX_REFUSAL
 from netbird_streaming.reconciler.connection.credentials import MAX_BUNDLE
 from netbird_streaming.reconciler.installations import ABANDONED_AFTER
-from netbird_streaming.reconciler.listing import LAST_RETRY, REMIND_SECONDS
+from netbird_streaming.reconciler.listing import REMIND_SECONDS
+from netbird_streaming.reconciler.listing import RETRY as LIST_RETRY
 from netbird_streaming.reconciler.polling import MIN_GAP, PERIOD
 from netbird_streaming.reconciler.records import MAX_PACKED
 from netbird_streaming.telemetry.http_server import ANSWER_SECONDS, HEAD_BYTES, MAX_CONNECTIONS
@@ -126,8 +127,8 @@ FACTS: Final = (
     Fact("# minutes after the first has stopped", minutes(ABANDONED_AFTER)),
     Fact("logs the missing right every # minutes", minutes(REMIND_SECONDS)),
     Fact("repeats `a right is missing` every # minutes", minutes(REMIND_SECONDS)),
-    Fact("list every # minute at the latest", minutes(LAST_RETRY)),
-    Fact("list is retried within # minute", minutes(LAST_RETRY)),
+    Fact("list every # minute at the latest", minutes(LIST_RETRY.last)),
+    Fact("list is retried within # minute", minutes(LIST_RETRY.last)),
     Fact("a value of a Secret | # KiB", MAX_VALUE / 1024),
     Fact("with those of its Secrets | # KiB", MAX_CONFIGURATION / 1024),
     Fact("`bodyTemplate` | #, 1 KiB, 8 KiB", MAX_HEADERS),

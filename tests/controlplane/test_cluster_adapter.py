@@ -16,6 +16,7 @@ from kubernetes.aio.client import Configuration
 
 from netbird_streaming.api.status import Applied, Condition, Intent, Status
 from netbird_streaming.api.types import FINALIZER, EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.cluster.client import KubernetesClient, Request, load_configuration
 from netbird_streaming.cluster.errors import DeniedError
 from netbird_streaming.cluster.events import EventPublisher
@@ -306,7 +307,7 @@ async def test_changes_during_an_outage_are_reported_exactly(world: World, contr
         settings.host = cable.url
         client = KubernetesClient(settings)
         changes: asyncio.Queue[str] = asyncio.Queue()
-        timing = WatchTiming(longest_retry=0.5)
+        timing = WatchTiming(retry=Backoff(0.1, 0.5))
         watch = SecretWatch(
             client,
             lambda _, name: changes.put_nowait(name),

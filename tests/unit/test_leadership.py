@@ -1,6 +1,6 @@
 """A process whose leadership fails repeatedly is not ready; one that recovers is."""
 
-from netbird_streaming.leadership import MANY_FAILURES, PAUSES, STABLE_SECONDS, LeadershipTerms
+from netbird_streaming.leadership import MANY_FAILURES, RETRY, STABLE_SECONDS, LeadershipTerms
 
 
 class Clock:
@@ -13,37 +13,37 @@ class Clock:
 
 def test_pauses_grow_while_leading_fails_at_once() -> None:
     clock = Clock()
-    turns = LeadershipTerms(clock)
+    terms = LeadershipTerms(clock)
     pauses = []
-    for _ in range(len(PAUSES) + 1):
-        turns.start()
+    for _ in range(7):
+        terms.start()
         clock.now += 0.1
-        pauses.append(turns.record_failure())
-    assert pauses == [*PAUSES, PAUSES[-1]]
+        pauses.append(terms.record_failure())
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
 def test_repeated_failure_is_reported_until_a_term_lasts() -> None:
     clock = Clock()
-    turns = LeadershipTerms(clock)
+    terms = LeadershipTerms(clock)
     for number in range(MANY_FAILURES):
-        assert turns.problem() is None, number
-        turns.start()
-        turns.record_failure()
-    assert turns.problem() == "leading has failed 3 times in a row; the log says why"
-    turns.start()
+        assert terms.problem() is None, number
+        terms.start()
+        terms.record_failure()
+    assert terms.problem() == "leading has failed 3 times in a row; the log says why"
+    terms.start()
     clock.now += STABLE_SECONDS - 1
-    assert turns.problem() is not None
+    assert terms.problem() is not None
     clock.now += 1
-    assert turns.problem() is None
+    assert terms.problem() is None
 
 
 def test_failure_after_a_term_that_lasted_is_the_first() -> None:
     clock = Clock()
-    turns = LeadershipTerms(clock)
+    terms = LeadershipTerms(clock)
     for _ in range(MANY_FAILURES):
-        turns.start()
-        turns.record_failure()
-    turns.start()
+        terms.start()
+        terms.record_failure()
+    terms.start()
     clock.now += STABLE_SECONDS
-    assert turns.record_failure() == PAUSES[0]
-    assert turns.problem() is None
+    assert terms.record_failure() == RETRY.first
+    assert terms.problem() is None

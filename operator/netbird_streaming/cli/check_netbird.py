@@ -13,6 +13,7 @@ from netbird_streaming.cli.account_access import AccountAccess, by_connection
 from netbird_streaming.cli.check_kubernetes import problem
 from netbird_streaming.cli.output import Finding, State
 from netbird_streaming.cli.session import Session
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.netbird.fingerprint import KEY_BYTES, FingerprintKey
 from netbird_streaming.core.netbird.payload import referenced, resolve, secret_keys
 from netbird_streaming.core.netbird.types import Priority
@@ -21,7 +22,6 @@ from netbird_streaming.netbird.client import NetBirdClient
 from netbird_streaming.proxies import proxy_for
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.resolved import connection_key
-from netbird_streaming.reconciler.ports import Clock
 
 DEADLINE: Final = 9.0
 """Seconds for each connection."""

@@ -11,6 +11,8 @@ from random import Random
 from typing import Final, Self, TypeVar
 
 from netbird_streaming.api.types import RateLimit
+from netbird_streaming.backoff import Backoff
+from netbird_streaming.clock import Clock
 from netbird_streaming.cooperative import yielding_every
 from netbird_streaming.core.netbird.token_expiry import expiry_of
 from netbird_streaming.core.netbird.types import (
@@ -29,7 +31,7 @@ from netbird_streaming.netbird import codec, responses
 from netbird_streaming.netbird.bodies import Bodies, Body
 from netbird_streaming.netbird.json_list import Encoded
 from netbird_streaming.netbird.path_discovery import PathDiscovery
-from netbird_streaming.netbird.rate_limiter import Clock, RateLimiter, RateLimiters
+from netbird_streaming.netbird.rate_limiter import RateLimiter, RateLimiters
 from netbird_streaming.netbird.request import PreparedRequest, headers_for, url_for
 from netbird_streaming.netbird.responses import Call, NoResponse, Operation, Response, TransportFailure
 from netbird_streaming.netbird.transport import Transport
@@ -40,7 +42,8 @@ T = TypeVar("T")
 
 MAX_LIST: Final = 16 * 2**20
 """Bytes. An integration takes about 300, so this is fifty thousand of them."""
-PAUSES: Final = (0.25, 0.5)
+RETRY: Final = Backoff(0.25, 0.5, jitter=0.5)
+RETRIES: Final = 2
 """Seconds before each retry of a read, plus or minus half. A write is never repeated here."""
 
 _ONCE: Final = frozenset({Operation.USER, Operation.TOKENS})
@@ -200,10 +203,10 @@ class NetBirdClient:
         """Send by either path family, and retry reads. Raises the error of a response that is no success."""
         call = attempt.call
         family, outcome = await self._send_with_fallback(attempt)
-        for pause in PAUSES:
+        for retry in range(RETRIES):
             if not _is_worth_repeating(call, outcome):
                 break
-            await self._context.clock.sleep(pause * self._context.random.uniform(0.5, 1.5))
+            await self._context.clock.sleep(RETRY.pause(retry, self._context.random))
             family, outcome = await self._send_with_fallback(attempt)
         if isinstance(outcome, NoResponse) or not responses.is_success(outcome.status) or outcome.fault is not None:
             raise await self._failure(attempt, outcome)

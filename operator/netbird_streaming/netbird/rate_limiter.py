@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from netbird_streaming.api.types import RateLimit
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.netbird.compare import canonical_url
 from netbird_streaming.core.netbird.types import Applicant, Priority, RateLimitState, Slot
 from netbird_streaming.errors import RetryError
@@ -31,22 +31,6 @@ _POLL_SECONDS: Final = 1.0
 """Seconds after which the first waiter checks again whether the limit or the queue changed."""
 _ALMOST: Final = 1e-6
 """The part of a request that rounding may lose. It is far smaller than the variation of the latency."""
-
-
-class Clock(Protocol):
-    """Time, passed in so that tests and the simulation control it."""
-
-    def monotonic(self) -> float:
-        """Return the seconds since an arbitrary moment. They never decrease."""
-        ...
-
-    def now(self) -> datetime:
-        """Return the wall clock's time in UTC."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import Final
 
 from netbird_streaming import background
 from netbird_streaming.api.types import ObjectKey
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.netbird.types import Priority, Slot
 from netbird_streaming.errors import OperatorError
-from netbird_streaming.reconciler.ports import Clock, NetBird
+from netbird_streaming.reconciler.ports import NetBird
 
 SHARE: Final = 4
 """One slot in four goes to the resource that has waited longest, so that no priority starves another."""

@@ -11,10 +11,11 @@ from typing import Final
 
 from netbird_streaming.api.status import CONDITION_TYPES
 from netbird_streaming.api.types import Connection
+from netbird_streaming.clock import Clock
 from netbird_streaming.errors import ConflictError, NotInChargeError, ObjectGoneError, OperatorError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
-from netbird_streaming.reconciler.ports import Clock, Cluster
+from netbird_streaming.reconciler.ports import Cluster
 
 ABANDONED_AFTER: Final = 600.0
 """Seconds without a renewal after which an installation counts as removed: longer than an upgrade takes."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from netbird_streaming.api.types import ConnectionKind, EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.errors import OperatorError, RetryError
 from netbird_streaming.reconciler.ports import Cluster, Ports
 from netbird_streaming.reconciler.versions import RewoundError, number
@@ -21,8 +22,7 @@ CONNECTION_KINDS: Final = tuple(each.value for each in ConnectionKind)
 INTEGRATION: Final = EventStreamingIntegration.__name__
 KINDS: Final = (*CONNECTION_KINDS, INTEGRATION)
 """Connections first: a resource without one would report that, and withdraw it a moment later."""
-FIRST_RETRY: Final = 1.0
-LAST_RETRY: Final = 30.0
+RETRY: Final = Backoff(1.0, 30.0)
 REMIND_SECONDS: Final = 600.0
 """A list that keeps failing is logged again after this time."""
 
@@ -38,11 +38,11 @@ class ListScope(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A failing list: why, when it is retried, after how long the time after that, and when it was logged."""
+    """A failing list: why, how often in a row, when it is retried, and when it was logged."""
 
     problem: OperatorError
+    failures: int
     due: float
-    pause: float
     logged: float
 
 
@@ -140,7 +140,7 @@ class Lister:
 
     async def first(self) -> None:
         """List everything once; return when each list has completed or is refused."""
-        pending, pause = self._lists.scopes, FIRST_RETRY
+        pending, failures = self._lists.scopes, 0
         while True:
             for scope in pending:
                 await self._list(scope)
@@ -149,8 +149,8 @@ class Lister:
             )
             if not pending:
                 return
-            await self._ports.clock.sleep(pause * self._ports.random.uniform(0.75, 1.25))
-            pause = min(pause * 2, LAST_RETRY)
+            await self._ports.clock.sleep(RETRY.pause(failures, self._ports.random))
+            failures += 1
 
     async def run(self) -> None:
         """List what is requested, what failed, and everything at an interval, until cancelled."""
@@ -218,11 +218,11 @@ class Lister:
 
     def _failed(self, scope: ListScope, problem: OperatorError) -> None:
         now, before = self._ports.clock.monotonic(), self._lists.failures.get(scope)
-        pause = FIRST_RETRY if before is None else before.pause
+        failures = 0 if before is None else before.failures
         same = before is not None and before.problem.message == problem.message
         logged = before.logged if before is not None and same and now - before.logged < REMIND_SECONDS else now
         level = logging.WARNING if logged == now else logging.DEBUG
         fields = {"kind": scope.kind, "namespace": scope.namespace, "reason": problem.reason}
         log.log(level, "can't list: %s", problem.message, extra=fields)
-        due = now + pause * self._ports.random.uniform(0.75, 1.25)
-        self._lists.failures[scope] = Failure(problem, due, min(pause * 2, LAST_RETRY), logged)
+        due = now + RETRY.pause(failures, self._ports.random)
+        self._lists.failures[scope] = Failure(problem, failures + 1, due, logged)

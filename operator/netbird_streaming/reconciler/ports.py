@@ -10,6 +10,7 @@ from typing import Final, Protocol, Self, TypeVar
 from netbird_streaming.api.connection_status import ConnectionStatus
 from netbird_streaming.api.status import Status
 from netbird_streaming.api.types import Connection, EventStreamingIntegration, ObjectKey, RateLimit, Resource
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.actions import Action
 from netbird_streaming.core.inputs import DecisionInput
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
@@ -165,22 +166,6 @@ class Cluster(Protocol):
 
     def publish(self, resource: Resource, notes: Sequence[EventNote]) -> None:
         """Hand over Events, to be published soon: nothing waits for it, failing to is logged and never raised."""
-        ...
-
-
-class Clock(Protocol):
-    """Time, passed in so that the simulation can own it."""
-
-    def monotonic(self) -> float:
-        """Seconds since some moment, never backwards."""
-        ...
-
-    def now(self) -> datetime:
-        """The wall clock's time in UTC."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
         ...
 
 

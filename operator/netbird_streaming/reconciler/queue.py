@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from netbird_streaming import background
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.netbird.types import Priority
-from netbird_streaming.reconciler.ports import Clock
 
 K = TypeVar("K", bound=Hashable)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.memory import Memory
-from netbird_streaming.reconciler.ports import Clock
 from netbird_streaming.reconciler.records import EMPTY_MEMORY, ResourceRecord, record_for
 from netbird_streaming.reconciler.versions import Tombstones
 

@@ -8,7 +8,7 @@ something was known is therefore newer, whatever its version says.
 from typing import Final, NamedTuple
 
 from netbird_streaming.api.types import Resource
-from netbird_streaming.reconciler.ports import Clock
+from netbird_streaming.clock import Clock
 
 TOMBSTONE_LIFETIME: Final = 600.0
 """Seconds after which no watch and no list reports a deleted object any more."""

@@ -17,13 +17,13 @@ from aiohttp import ClientHandlerType
 from aiohttp.client_middlewares import ClientMiddlewareType
 from aiohttp.hdrs import AUTHORIZATION
 
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.cluster.client import FIELD_MANAGER, Credentials
 from netbird_streaming.errors import OperatorError
 
 LIST_SECONDS: Final = 1.0
 """The least time between two lists of the same objects. kopf lists again at once whenever a watch has expired."""
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 15.0
+RETRY: Final = Backoff(0.1, 15.0)
 """After refused requests in a row, in addition to kopf's own second. Shorter than kopf's request timeout."""
 
 
@@ -135,12 +135,13 @@ class _ListThrottle:
 
     def __init__(self) -> None:
         self._listed: dict[str, float] = {}
-        self._refused: dict[str, tuple[float, float]] = {}
+        self._refused: dict[str, tuple[float, int]] = {}
+        """When a path was last refused, and how often in a row."""
 
     async def wait(self, path: str, *, is_list: bool) -> None:
         """Wait until the request may be sent."""
-        refused_at, pause = self._refused.get(path, (0.0, 0.0))
-        due = refused_at + pause
+        refused_at, failures = self._refused.get(path, (0.0, 0))
+        due = refused_at + RETRY.pause(failures - 1) if failures else 0.0
         if is_list:
             due = max(due, self._listed.get(path, -LIST_SECONDS) + LIST_SECONDS)
         await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
@@ -153,9 +154,8 @@ class _ListThrottle:
 
     def refused(self, path: str) -> None:
         """Record that a request was refused because a right is missing. The pause doubles with each one in a row."""
-        _, pause = self._refused.get(path, (0.0, 0.0))
-        pause = min(pause * 2, LONGEST_PAUSE) if pause else FIRST_PAUSE
-        self._refused[path] = (asyncio.get_running_loop().time(), pause)
+        _, failures = self._refused.get(path, (0.0, 0))
+        self._refused[path] = (asyncio.get_running_loop().time(), failures + 1)
 
 
 def _is_list(query: Mapping[str, str]) -> bool:

@@ -17,10 +17,11 @@ from typing import Any, Final, Protocol
 import kopf
 
 from netbird_streaming.api.types import GROUP, VERSION, ObjectKey, Resource
+from netbird_streaming.backoff import Backoff
+from netbird_streaming.clock import Clock
 from netbird_streaming.cluster.parsing import KINDS, Kind, object_version, parse
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.log_context import LogOnce
-from netbird_streaming.reconciler.ports import Clock
 from netbird_streaming.watch import kopf_tasks
 from netbird_streaming.watch.kopf_session import Login, RequestEvent, open_session
 from netbird_streaming.watch.kopf_settings import OWN_IDENTITY, RENEW_SECONDS, NoMemories, kopf_settings
@@ -33,7 +34,7 @@ BEGIN_SECONDS: Final = 5.0
 """The time until each watch must have sent its first request. Otherwise a CRD was absent when kopf started."""
 CHECK_SECONDS: Final = 1.0
 LOGIN_SECONDS: Final = 2.0
-RESTART_SECONDS: Final = (0.2, 1.0, 5.0, 15.0, 30.0)
+RESTART: Final = Backoff(0.2, 30.0)
 REMIND_SECONDS: Final = 600.0
 """A watch that keeps failing is logged again after this time."""
 STABLE_SECONDS: Final = 60.0
@@ -118,7 +119,7 @@ class KopfWatcher:
         self._discovered = self._answered = self._started
         self._logged_in: float | None = None
         self._sessions: list[kopf.AiohttpSession] = []
-        self._unreadable: dict[str, str] = {}
+        self._log_once = LogOnce()
         self._context = copy_context()
         self.restarts = 0
 
@@ -149,14 +150,15 @@ class KopfWatcher:
         """Watch until cancelled. Nothing else ends it."""
         self._started = self._clock.monotonic()
         asyncio.get_running_loop().set_task_factory(kopf_tasks.tracking_task_factory)
-        delays, log_once = iter(RESTART_SECONDS), LogOnce()
+        failures, log_once = 0, LogOnce()
         while True:
             began = self._clock.monotonic()
             why = await self._run_kopf()
             self.restarts += 1
             if self._clock.monotonic() - began > STABLE_SECONDS:
-                delays, log_once = iter(RESTART_SECONDS), LogOnce()
-            delay = next(delays, RESTART_SECONDS[-1])
+                failures, log_once = 0, LogOnce()
+            delay = RESTART.pause(failures)
+            failures += 1
             level = log_once.level(logging.WARNING, why)
             logger.log(level, "the watches ended (%s) and are started again in %.1f s", why, delay)
             await self._clock.sleep(delay)
@@ -220,7 +222,7 @@ class KopfWatcher:
         raw = event["object"]
         key, uid, version = object_version(raw)
         if event["type"] == "DELETED":
-            self._unreadable.pop(uid, None)
+            self._log_once.reset(uid)
             self._context.run(self._handler.forget, key, uid)
             return
         if not self._handler.is_newer(key, uid, version):
@@ -228,11 +230,10 @@ class KopfWatcher:
         try:
             resource = parse(raw)
         except OperatorError as error:
-            if self._unreadable.get(uid) != error.message:
-                self._unreadable[uid] = error.message
-                logger.warning("%s", error.message, extra=_fields(key))
+            level = self._log_once.level(logging.WARNING, error.message, uid)
+            logger.log(level, "%s", error.message, extra=_fields(key))
             return
-        self._unreadable.pop(uid, None)
+        self._log_once.reset(uid)
         self._context.run(self._handler.apply_event, resource)
 
     async def _session(self, **_: object) -> kopf.AiohttpSession:

@@ -7,13 +7,14 @@ become Python objects: the parser skips all fields that the models below do not 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, TypeVar
 
 from pydantic import Field, ValidationError
 
 from netbird_streaming.api.model import Model
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.cluster.client import KubernetesClient, Request
 from netbird_streaming.cluster.errors import DeniedError, to_operator_error
 from netbird_streaming.errors import OperatorError, RetryError
@@ -66,8 +67,7 @@ class WatchTiming:
 
     server: int = 80
     idle: float = 90.0
-    first_retry: float = 0.1
-    longest_retry: float = 2.0
+    retry: Backoff = field(default=Backoff(0.1, 2.0))
     denied_retry: float = 30.0
 
 
@@ -240,9 +240,8 @@ class _NamespaceWatch:
         await asyncio.sleep(max(asked, self._delay()))
 
     def _delay(self) -> float:
-        delay: float = min(self._timing.longest_retry, self._timing.first_retry * 2 ** min(self._failures, 16))
         self._failures += 1
-        return delay
+        return self._timing.retry.pause(self._failures - 1)
 
     async def _list(self) -> str:
         """List all pages, report the changes, and return the version from which to watch."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from kubernetes.aio.client import Configuration
 
 from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.cluster.client import Credentials, KubernetesClient
 from netbird_streaming.cluster.events import EventPublisher
 from netbird_streaming.cluster.fingerprint_key import fingerprint_key
@@ -26,7 +27,7 @@ from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SECRET, chan
 NAME: Final = ObjectKey("EventStreamingIntegration", "team-a", "web")
 READ: Final = EventStreamingIntegration.model_validate(INTEGRATION)
 LISTED: Final = {"metadata": {"resourceVersion": "10"}, "items": [INTEGRATION]}
-QUIET: Final = WatchTiming(first_retry=0, longest_retry=0, denied_retry=0)
+QUIET: Final = WatchTiming(retry=Backoff(0, 0), denied_retry=0)
 
 
 @cache

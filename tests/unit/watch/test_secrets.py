@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netbird_streaming.backoff import Backoff
 from netbird_streaming.cluster.client import Request
 from netbird_streaming.cluster.errors import DeniedError
 from netbird_streaming.errors import OperatorError, RetryError
@@ -71,7 +72,7 @@ def watched(
     script = iter(answers)
     reported: list[str] = []
     api = ScriptedApi(lambda _: next(script))
-    timing = WatchTiming(first_retry=0, longest_retry=0, denied_retry=0)
+    timing = WatchTiming(retry=Backoff(0, 0), denied_retry=0)
 
     async def scenario() -> bool:
         watch = SecretWatch(
@@ -143,7 +144,7 @@ def test_failed_or_refused_watch_counts_once_for_any_number_of_retries(down: Ope
     api = ScriptedApi(lambda _: next(script))
 
     async def scenario() -> None:
-        timing = WatchTiming(first_retry=0, longest_retry=0, denied_retry=0)
+        timing = WatchTiming(retry=Backoff(0, 0), denied_retry=0)
         watch = SecretWatch(api.api, lambda _, __: None, lambda: 0.0, timing=timing)
         running = asyncio.create_task(watch.run())
         while len(api.requests) < 6:  # noqa: ASYNC110 - the watch has no such event to offer

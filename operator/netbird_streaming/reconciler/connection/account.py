@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from netbird_streaming import background
 from netbird_streaming.api.types import ObjectKey
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.types import Endpoint, Integration, Priority, Slot
 from netbird_streaming.errors import OperatorError, WaitError
@@ -20,7 +21,7 @@ from netbird_streaming.reconciler.connection.account_check import AccountCheck
 from netbird_streaming.reconciler.connection.peers import Peers
 from netbird_streaming.reconciler.gate import Gate
 from netbird_streaming.reconciler.ownership import account_key
-from netbird_streaming.reconciler.ports import Clock, NetBird
+from netbird_streaming.reconciler.ports import NetBird
 
 if TYPE_CHECKING:
     from netbird_streaming.reconciler.connection.account_events import AccountEvents

@@ -8,11 +8,12 @@ from netbird_streaming.api.types import (
     ConnectionKind,
     EventStreamingIntegration,
 )
+from netbird_streaming.clock import Clock
 from netbird_streaming.core.namespace_access import access_of, needs_labels
 from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
-from netbird_streaming.reconciler.ports import Clock, Cluster
+from netbird_streaming.reconciler.ports import Cluster
 
 LABELS_LIFETIME: Final = 30.0
 """Seconds for which a namespace's labels are taken to be unchanged."""
