@@ -165,7 +165,8 @@ class ApiServer:
         before, secrets = self.objects, self.secrets
         self.objects, self.secrets = dict(snapshot.objects), dict(snapshot.secrets)
         self.version = snapshot.version if jump is None else self.version + jump
-        lost = [each for key, each in before.items() if key not in self.objects]
+        uids = {each.metadata.uid for each in self.objects.values()}
+        lost = [each for each in before.values() if each.metadata.uid not in uids]
         back = [each for key, each in self.objects.items() if before.get(key) != each]
         changed = [name for name in {**secrets, **self.secrets} if secrets.get(name) != self.secrets.get(name)]
         return [

@@ -69,6 +69,8 @@ class IntegrationHistory:
     overtaken: bool = False
     excused: bool = False
     unsaved: bool = False
+    undone: str | None = None
+    """The uid of the resource that it was created for, if a restored backup of etcd does not know that."""
     born: float = float("-inf")
     """Time at which another client created it, or another integration with its id."""
     corrected_forms: set[str] = field(default_factory=set)
@@ -130,7 +132,8 @@ class ResourceHistory:
 class PendingWrite:
     """A write.
 
-    `over` means that it can't be applied any more, `settled` that its client has a response or has given up.
+    `over` means that it can't be applied any more, `settled` that its client has a response or has given up. `undone`
+    is the uid of its resource, if a backup of etcd was restored since it was sent.
     """
 
     process: Process
@@ -138,6 +141,7 @@ class PendingWrite:
     history: ResourceHistory | None
     over: bool = False
     settled: bool = False
+    undone: str | None = None
 
     @property
     def threatens(self) -> bool:

@@ -212,6 +212,8 @@ class KubernetesPromises:
         """Check S4: the last accepted request has that generation and values of the Secrets since then."""
         remote = history.held
         generation = ready.observed_generation or 0
+        if generation > history.resource.metadata.generation:
+            return  # of a spec that a restored backup of etcd has undone; to kstatus it is still in progress
         if remote is None or generation not in history.specs:
             self.breach("S4", f"{history.identity.label} is Ready without an integration or for {generation}")
             return
@@ -240,6 +242,10 @@ class KubernetesPromises:
         # The new owner has to learn again in which form the server stores the URL.
         remote.corrected_forms.clear()
         origin = after.status.origin
+        if remote.undone == history.uid and remote.maker is None:
+            # The process remembered it over the restore of the API server's backup, or found it again.
+            remote.maker, remote.undone = history.uid, None
+            history.made += 1
         if remote.maker == history.uid:
             history.taken.add(integration_id)
             return

@@ -39,11 +39,12 @@ class DeadlockError(AssertionError):
 class Owner:
     """The process that scheduled a callback: alive, frozen or dead."""
 
-    __slots__ = ("alive", "blow", "frozen", "fuse", "name", "stash")
+    __slots__ = ("alive", "blow", "frozen", "fuse", "killed", "name", "stash")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
+        self.killed = False
         self.frozen = False
         self.stash: list[Callback] = []
         self.fuse: int | None = None
@@ -95,6 +96,7 @@ class VirtualLoop:
         self._timers: list[tuple[float, int, Callback]] = []
         self._serial = 0
         self._tasks: list[asyncio.Task[Any]] = []
+        self._owners: dict[asyncio.Task[Any], Owner | None] = {}
         self._running = False
         self._as_asyncio = cast("asyncio.AbstractEventLoop", self)
         self.failures: list[str] = []
@@ -147,6 +149,7 @@ class VirtualLoop:
         """Create a task and keep it, so that a dead process' tasks are never collected while the scenario runs."""
         task: asyncio.Task[T] = asyncio.Task(coro, loop=self._as_asyncio, name=name, context=context)
         self._tasks.append(task)
+        self._owners[task] = (context or copy_context()).get(OWNER)
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -204,8 +207,9 @@ class VirtualLoop:
         return True
 
     def unseen_failures(self) -> list[str]:
-        """Return exceptions of ended tasks that no code has retrieved."""
-        ended = [each for each in self._tasks if each.done() and not each.cancelled()]
+        """Return exceptions of ended tasks that no code has retrieved, although their process has not been killed."""
+        able = [each for each in self._tasks if (owner := self._owners[each]) is None or not owner.killed]
+        ended = [each for each in able if each.done() and not each.cancelled()]
         unseen = [each for each in ended if each._log_traceback]
         return [f"{each.get_coro()}: {each.exception()!r}" for each in unseen]
 
@@ -228,6 +232,7 @@ class VirtualLoop:
         finally:
             asyncio.events._set_running_loop(None)
         self._tasks.clear()
+        self._owners.clear()
         self._ready.clear()
         self._timers.clear()
 

@@ -210,7 +210,7 @@ class Network:
 
     def kill(self, process: Process) -> None:
         """End a process at once. Sent requests may arrive or not, within the window for late commits."""
-        process.owner.alive = False
+        process.owner.alive, process.owner.killed = False, True
         process.owner.stash.clear()
         for in_flight in list(process.underway):
             if in_flight.request_draw.arrives:

@@ -2,11 +2,16 @@
 
 import random
 from functools import partial
+from typing import Final
 
 from tests.simulation.environment import REPAIRED
 from tests.simulation.external_changes import ExternalChanges
 from tests.simulation.loop import BEGIN
 from tests.simulation.network import WORLD, Process
+from tests.simulation.world import TEAM
+
+OUTAGES: Final = (0.1, 7.0, 20.0)
+"""Seconds for which the API server is away while a backup is restored."""
 
 
 class Operators(ExternalChanges):
@@ -48,6 +53,22 @@ class Operators(ExternalChanges):
         """Kill the leader between two of its steps."""
         if (old := self.leader) is not None:
             old.owner.burn(self.draw.randint(0, 60), partial(self.world.kill, old))
+
+    def restore_etcd(self, _name: str) -> None:
+        """A backup of etcd is made, and restored in place after a while."""
+        backup = self.world.api.snapshot()
+        jump = self.draw.choice((None, 1_000_000_000))
+        outage, deaf = self.draw.choice(OUTAGES), jump is None and self.draw.random() < 0.5
+
+        def restore() -> None:
+            self.world.restore(backup, jump=jump, outage=outage, deaf=deaf)
+            names = self.plan.participants.resources
+            self.lost_secrets = {each for each in names if (TEAM, f"secret-{each}") not in self.world.api.secrets}
+            if any(name == "token-main" for _, name in self.world.api.secrets):
+                # A token that was replaced after the backup is not valid any more.
+                self.later(outage + 2.0, self._put_token)
+
+        self.later(self.draw.uniform(5, 60), restore)
 
     def overlap(self, _name: str) -> None:
         """Freeze the leader for a while. Another process leads when it continues."""

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from netbird_streaming.api.types import EventStreamingIntegration, Resource
 from tests.doubles.netbird.wire import Answer, Operation, Request
 from tests.simulation.bookkeeping import (
     CANARY,
@@ -58,8 +59,7 @@ class Promises(KubernetesPromises, WriteObserver):
 
     def _check_post(self, request: Request) -> ResourceHistory | None:
         key = key_of_request(request)
-        found = CANARY.fullmatch(key[1])
-        histories = [each for each in self.histories.values() if found and each.identity.name == found.group(1)]
+        histories = self._named_by(key[1])
         intending = [each for each in histories if each.resource.status.internal.creation is not None]
         if not histories:
             self.breach("S3", f"a POST without a resource: {key[0]}")
@@ -153,9 +153,14 @@ class Promises(KubernetesPromises, WriteObserver):
         return [each for each in self.histories.values() if each.uid == remote.maker or remote.id in each.taken]
 
     def _by_value(self, value: str) -> ResourceHistory | None:
+        histories = self._named_by(value)
+        return histories[-1] if histories else None
+
+    def _named_by(self, value: str) -> list[ResourceHistory]:
+        """Return the resources with the name that a Secret's value contains: those that exist last."""
         found = CANARY.fullmatch(value)
         histories = [each for each in self.histories.values() if found and each.identity.name == found.group(1)]
-        return histories[-1] if histories else None
+        return sorted(histories, key=lambda each: not each.gone)
 
     def applying(self, request: Request) -> None:
         """Record that the server is about to apply a write."""
@@ -174,6 +179,8 @@ class Promises(KubernetesPromises, WriteObserver):
             key = key_of_request(request)
             maker = pending.history.uid if pending.history is not None else None
             remote = IntegrationHistory(body["id"], body["account_id"], maker, key, possible=[key])
+            if pending.history is None:
+                remote.undone, remote.touched = pending.undone, pending.undone is not None
             remote.excused = body["enabled"] != key[2]
             self._put(remote)
             if pending.history is not None:
@@ -185,7 +192,8 @@ class Promises(KubernetesPromises, WriteObserver):
             remote.live = False
             for history in self._owners(remote):
                 # A late one may hit another integration that was given the id.
-                history.lost += pending.settled and not history.resource.deleting
+                is_late = pending.settled or pending.undone is not None
+                history.lost += is_late and not history.resource.deleting
         else:
             self._replaced(remote, key_of_request(request), late=pending.settled)
 
@@ -201,13 +209,15 @@ class Promises(KubernetesPromises, WriteObserver):
 
     def answered(self, request: Request, answer: Answer) -> None:
         """Record the response to a write."""
-        self._pending[id(request)].settled = True
+        pending = self._pending[id(request)]
+        pending.settled = True
         self.writes.append((self._now(), f"netbird {request.operation}"))
         if request.operation is Operation.DELETE:
             return
         body: Any = answer.body
         remote, key = self.remotes[body["id"]], key_of_request(request)
-        remote.answered, remote.possible, remote.unsaved = key, [key], True
+        remote.answered, remote.unsaved = key, True
+        remote.possible = [key] if pending.undone is None else [*remote.possible, key]
         remote.answered_at = self._now()
 
     def failed(self, request: Request, *, unknown: bool) -> None:
@@ -284,6 +294,35 @@ class Promises(KubernetesPromises, WriteObserver):
             known.foreign_writes += 1
             known.corrected_forms.clear()
             self.remotes[integration_id] = known
+
+    def restored(self, resource: Resource) -> None:
+        """Record an object of a restored backup of etcd: what happened after the backup is unknown there."""
+        history = self.histories.get(resource.metadata.uid)
+        if history is None or not isinstance(resource, EventStreamingIntegration):
+            return
+        status, generation = resource.status, resource.metadata.generation
+        history.specs = {each: spec for each, spec in history.specs.items() if each < generation}
+        history.specs[generation] = (self._now(), resource.spec)
+        seeks = status.internal.creation is not None or bool(status.internal.unresolved_creations)
+        known = {status.id, *(each.id for each in status.internal.former)}
+        for remote in self._owners_of(history):
+            remote.excused = remote.overtaken = True
+            remote.corrected_forms.clear()
+            remote.possible += self.payloads(history, generation)
+            if remote.live and remote.maker == history.uid and remote.id not in known and not seeks:
+                remote.maker, remote.undone, remote.touched = None, history.uid, True
+        for pending in self._pending.values():
+            if pending.history is history and not (pending.over and pending.settled):
+                pending.undone = history.uid
+                if pending.threatens and not seeks:
+                    pending.history = None
+        remote_of_id = self.remotes.get(status.id or 0)
+        history.lost += remote_of_id is not None and not remote_of_id.live
+        history.held = remote_of_id
+        history.made = sum(each.live and each.maker == history.uid for each in self.remotes.values())
+
+    def _owners_of(self, history: ResourceHistory) -> list[IntegrationHistory]:
+        return [each for each in self.remotes.values() if each.maker == history.uid or each.id in history.taken]
 
     def hides(self, *, blank: bool) -> None:
         """Record the start or the end of a blank window."""

@@ -98,6 +98,7 @@ ACTS: Final = {
         Act(RandomScenario.take_id, 0, "another client replaces the integration of {name} by its own"),
         Act(RandomScenario.blank, 0, "NetBird shows nothing for a while"),
         Act(RandomScenario.revert, 0, "NetBird's database is backed up, and restored later"),
+        Act(RandomScenario.restore_etcd, 0, "etcd is backed up, and restored in place later"),
         Act(RandomScenario.create, 0, "a user creates {name}"),
         Act(RandomScenario.lead, 0, "the operator starts"),
         Act(RandomScenario.roll, 0, "the operator is updated"),
@@ -112,6 +113,8 @@ ACTS: Final = {
 }
 HOSTILE: Final = 0.15
 """The share of scenarios with a hostile tenant."""
+RESTORED: Final = 0.08
+"""The share in which a backup of etcd is restored in place, of the scenarios without unspecified behaviour."""
 _NAMES: Final = list(ACTS)
 _WEIGHTS: Final = [each.weight for each in ACTS.values()]
 
@@ -137,8 +140,18 @@ def draw_plan(seed: int) -> Plan:
     if hostile:
         planned_actions += _draw_tenant(tenants)
     environment = replace(draw_lag(draw, environment), token_expiry=seed % 3 == 0)
-    environment, habits = draw_unspecified_behaviour(seed, environment, participants.resources)
-    return Plan(seed, participants, environment, (*planned_actions, *habits), tuple(crashes))
+    usual = environment
+    environment, special = draw_unspecified_behaviour(seed, environment, participants.resources)
+    if environment == usual and not special:
+        special += _draw_restore(random.Random(f"etcd {seed}"))
+    return Plan(seed, participants, environment, (*planned_actions, *special), tuple(crashes))
+
+
+def _draw_restore(draw: random.Random) -> list[PlannedAction]:
+    """Draw the restore of an etcd backup, in some scenarios without unspecified behaviour of NetBird."""
+    if draw.random() >= RESTORED:
+        return []
+    return [PlannedAction(draw.uniform(5, ACTIVE - 60), "restore_etcd", "", draw.getrandbits(32))]
 
 
 def _draw_tenant(draw: random.Random) -> list[PlannedAction]:

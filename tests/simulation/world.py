@@ -277,10 +277,16 @@ class World:
         self.tell(f"etcd is restored in place (jump {jump})")
         deaf_below = self.api.version if deaf else 0
         changes = self.api.restore(snapshot, jump=jump)
+        secrets = [each.secret for each in changes if each.secret is not None]
+        for namespace, name in secrets:
+            kept = self.api.secrets.get((namespace, name))
+            value = None if kept is None else kept.data["key"].decode()
+            self.promises.secret_value(name.removeprefix("secret-"), value)
         for change in changes:
             if change.resource is not None:
+                if not change.gone:
+                    self.promises.restored(change.resource)
                 self._note(change.resource, gone=change.gone)
-        secrets = [each.secret for each in changes if each.secret is not None]
         for watcher in self._watchers:
             watcher.broken([] if deaf else secrets, outage, deaf_below)
         self.to_cluster.network_faults = replace(
