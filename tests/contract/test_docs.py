@@ -11,7 +11,7 @@ from netbird_streaming.core.status.events import TRANSIENT, EventReason
 from netbird_streaming.reasons import Reason
 from tests.harness import pages
 from tests.harness.docs_reader import PROGRAMS
-from tests.harness.mistakes import MISTAKES, NOT_WRONG, Mistake, verifying
+from tests.harness.mistakes import NOT_WRONG, Mistake, mistakes_of, takes_credentials, verifying
 from tests.harness.pages import COMMANDS, ROOT, Block
 from tests.proof.answers import faults_page as faults
 from tests.proof.answers.cells import CELLS
@@ -19,6 +19,7 @@ from tools.reason_docs import BEGIN, END, SIGNALS, STATUSES, reasons_table, rows
 
 PAGES = pages.pages()
 BLOCKS = [block for page in PAGES for block in pages.blocks(page)]
+MISTAKES = [mistake for page in PAGES for mistake in mistakes_of(page)]
 OF_THE_SHELL = {"bash", "cat", "date", "echo", "grep", "printf", "rm", "sleep", "test", "true", "umask", "xargs"}
 UNMARKED = "neither to be run nor marked: above it goes <!-- not run: why --> or <!-- run in: page -->"
 README = (ROOT / "README.md").read_text()
@@ -133,12 +134,17 @@ def test_block_that_is_run_on_another_page_is_equal_there(block: Block) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_verifying_block_is_also_run_after_a_mistake(page: str) -> None:
-    seen = [each.verifies for each in MISTAKES if each.page == page]
+    seen = [each.verifies for each in mistakes_of(page)]
     unseen = [block.place for block in verifying(page) if not any(text in block.text for text in seen)]
     assert (unseen == []) is (page not in NOT_WRONG), unseen
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{place} {each.page}" for place, each in enumerate(MISTAKES)])
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.runs and takes_credentials(each)], ids=place)
+def test_wrong_credential_is_shown_by_a_later_block(block: Block) -> None:
+    assert [mistake for mistake in mistakes_of(block.page) if mistake.begins == block.text]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{number} {each.page}" for number, each in enumerate(MISTAKES)])
 def test_mistake_is_made_in_one_block_and_found_in_one(mistake: Mistake) -> None:
     blocks = [block for block in pages.blocks(mistake.page) if block.runs]
     begins = [block for block in blocks if mistake.begins_at(block)]

@@ -9,7 +9,8 @@ import pytest
 from tests.doubles.netbird.process import running_netbird
 from tests.harness import pages
 from tests.harness.controlplane import ControlPlane
-from tests.harness.docs_reader import FIRST_ID, POSIX, Reader, given_to_a_team
+from tests.harness.docs_reader import FIRST_ID, POSIX, TEAM, Reader, given_to_a_team
+from tests.harness.foreign_objects import OTHER_TEAM
 
 FIRST: Final = "docs/install.md"
 COMPLETE: Final = "docs/getting-started.md"
@@ -29,9 +30,9 @@ def reader() -> Iterator[Reader]:
     """A reader with the operator of the first page installed, on a separate API server."""
     with ControlPlane.start() as plane, running_netbird([f"--first-id={FIRST_ID}"]) as netbird, ExitStack() as stack:
         reader = Reader(plane, netbird, stack)
-        reader.create_team()
+        reader.create_namespaces(TEAM, OTHER_TEAM)
         assert reader.read(FIRST) > 0
-        reader.share_the_cluster()
+        reader.share_the_installation()
         yield reader
 
 
@@ -43,6 +44,8 @@ def test_page_works_as_written(reader: Reader, page: str) -> None:
 
 def test_first_page_leads_from_an_empty_cluster_to_an_integration_and_back() -> None:
     with ControlPlane.start() as plane, running_netbird() as netbird, ExitStack() as stack:
-        assert Reader(plane, netbird, stack, shell=POSIX).read(COMPLETE) > 0
+        reader = Reader(plane, netbird, stack, shell=POSIX)
+        reader.create_namespaces(OTHER_TEAM)
+        assert reader.read(COMPLETE) > 0
         left = [each.platform for each in netbird.control.integrations("company")]
         assert left == ["firehose"], "only what was made by hand is left"

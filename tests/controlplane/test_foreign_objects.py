@@ -5,7 +5,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,11 +15,14 @@ import yaml
 from netbird_streaming.api.types import GROUP
 from tests.harness import pages
 from tests.harness.controlplane import ControlPlane
+from tests.harness.foreign_objects import WAYS
 from tests.harness.gitops import argocd
 from tests.harness.manifests import Manifest
 
 _OWN_KINDS: Final = re.compile(
     r"kubectl (patch|annotate) (esi|eventstreamingintegrations|netbirdconnection|clusternetbirdconnection) "
+    # A loop over the three kinds.
+    r'|kubectl patch "\$kind" '
 )
 _OWN_MANIFEST: Final = re.compile(
     rf"kubectl apply -f - <<'(\w+)'\napiVersion: {re.escape(GROUP)}/(?:(?!\n---).)*?\n\1\n", re.DOTALL
@@ -31,13 +34,12 @@ _OWN_FILES: Final = frozenset(
         # The first apply of the reader's own files.
         "kubectl apply -k .",
         "kubectl apply -k integrations",
+        "kubectl apply -f restored.yaml",
         "kubectl apply -f examples/gitops/argocd/",
         "kubectl apply -k examples/gitops/flux/",
         # Installed by the chart.
         "kubectl scale deployment netbird-streaming-operator -n netbird-system --replicas=0",
         "kubectl scale deployment netbird-streaming-operator -n netbird-system --replicas=2",
-        # Resources of the operator's kinds, listed by the loop around the command.
-        """kubectl patch --type=merge --patch='{"metadata":{"finalizers":null}}'""",
     }
 )
 """Commands that change no object of other tools or teams."""
@@ -114,36 +116,6 @@ def test_every_documented_change_of_a_foreign_object_has_a_case() -> None:
     assert unknown == []
 
 
-def _client_side(plane: ControlPlane, manifest: Manifest, _folder: Path) -> None:
-    plane.kubectl("apply", "--filename=-", input=yaml.safe_dump(manifest))
-
-
-def _server_side(plane: ControlPlane, manifest: Manifest, _folder: Path) -> None:
-    plane.kubectl("apply", "--server-side", "--filename=-", input=yaml.safe_dump(manifest))
-
-
-def _create(plane: ControlPlane, manifest: Manifest, _folder: Path) -> None:
-    plane.kubectl("create", "--filename=-", input=yaml.safe_dump(manifest))
-
-
-def _helm(plane: ControlPlane, manifest: Manifest, folder: Path) -> None:
-    chart = folder / "theirs"
-    (chart / "templates").mkdir(parents=True, exist_ok=True)
-    (chart / "Chart.yaml").write_text("{apiVersion: v2, name: theirs, version: 1.0.0}")
-    (chart / "templates" / "object.yaml").write_text(yaml.safe_dump(manifest))
-    namespace = f"--namespace={manifest['metadata']['namespace']}"
-    helm = [str(plane.binaries.find("helm")), "upgrade", "--install", "theirs", str(chart), namespace]
-    subprocess.run(helm, env=_environment(plane, folder), check=True, capture_output=True)
-
-
-WAYS: Final[dict[str, Callable[[ControlPlane, Manifest, Path], None]]] = {
-    "client-side apply": _client_side,
-    "server-side apply": _server_side,
-    "create": _create,
-    "Helm": _helm,
-}
-
-
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
 def case(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Iterator[Case]:
     found: Case = request.param
@@ -160,12 +132,12 @@ def test_documented_command_keeps_fields_of_others(
     control_plane: ControlPlane, tmp_path: Path, case: Case, way: str
 ) -> None:
     manifest = _manifest(case)
-    WAYS[way](control_plane, manifest, tmp_path)
+    WAYS[way](control_plane, [manifest], tmp_path)
     _run(control_plane, tmp_path, case)
     assert _found(control_plane, case) == {**case.data, **case.changes}
     if way != "create" and not case.data.keys() & case.changes.keys():
         # The tool that created the object applies its manifest again: the command's additions stay.
-        WAYS[way](control_plane, manifest, tmp_path)
+        WAYS[way](control_plane, [manifest], tmp_path)
         assert _found(control_plane, case) == {**case.data, **case.changes}
 
 

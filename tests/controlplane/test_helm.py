@@ -144,6 +144,12 @@ def commands(heading: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", re.split(r"^##+ ", section, maxsplit=1, flags=re.MULTILINE)[0], re.DOTALL)
 
 
+def options(case: str) -> list[str]:
+    """Return the options that the chart's README has for a case."""
+    (line,) = re.findall(rf"^- {re.escape(case)}: `(.+?)`", chart_docs.README.read_text(), re.MULTILINE)
+    return str(line).split()
+
+
 def shell(plane: ControlPlane, script: str) -> str:
     """Run the commands of the README, as its reader."""
     folder = plane.folder / "bin"
@@ -321,12 +327,16 @@ def test_readme_releases_only_deleted_resources_after_a_premature_removal(stage:
     shell(stage.plane, let_go)
     assert stage.read("esi", "events")["metadata"]["finalizers"] == [FINALIZER]
     assert stage.read("cnbc", "default")["metadata"]["finalizers"] == [FINALIZER]
+    foreign = "example.com/another-program"
+    stage.kubectl("patch", "esi", "events", "--type=json", f"--patch={_finalizer('add', 0, foreign)}")
     stage.kubectl("delete", "namespace", stage.team, "--wait=false")
     stage.kubectl("delete", "cnbc", "default", "--wait=false")
     eventually(stage.waits, "the namespace waits for the finalizer")
     (held,) = stage.held()
     assert str(held.id) in shell(stage.plane, show)
     shell(stage.plane, let_go)
+    assert stage.read("esi", "events")["metadata"]["finalizers"] == [foreign]
+    stage.kubectl("patch", "esi", "events", "--type=json", f"--patch={_finalizer('remove', 0)}")
     stage.kubectl("wait", "--for=delete", f"namespace/{stage.team}", "cnbc/default", "--timeout=60s")
     assert stage.held() == [held]
 
@@ -347,7 +357,7 @@ def test_definitions_of_another_release_are_kept_or_taken_over_on_request(stage:
     other.install(crds={"enabled": False})
     other.uninstall()
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "op"
-    other.install(CHART, "--take-ownership")
+    other.install(CHART, *options("definitions of another Helm release"))
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "other"
     other.uninstall()
     stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
@@ -362,8 +372,13 @@ def test_definitions_that_kubectl_created_are_taken_over_on_request(stage: Stage
         stage.release.install(CHART, "--take-ownership")
     stage.release.uninstall()
     install_crds(stage.plane)
-    stage.release.install(CHART, "--take-ownership", "--force-conflicts")
+    stage.release.install(CHART, *options("definitions that `kubectl apply` created"))
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "op"
+
+
+def _finalizer(operation: str, place: int, *value: str) -> str:
+    steps = [{"op": operation, "path": f"/metadata/finalizers/{place}", **({"value": value[0]} if value else {})}]
+    return json.dumps(steps)
 
 
 def _remove_definitions(stage: Stage) -> None:

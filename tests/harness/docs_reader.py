@@ -1,14 +1,16 @@
 """A reader of the documentation that follows each page on a real API server: for tests/controlplane/test_docs.py."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import takewhile
+from itertools import product, takewhile
 from typing import Final
 
 import yaml
@@ -21,10 +23,10 @@ from tests.harness import pages
 from tests.harness.controlplane import ControlPlane
 from tests.harness.end_to_end import QUICK_LEASE, Objects
 from tests.harness.fake_rollout import rolling_out
-from tests.harness.foreign_objects import OTHER_TEAM, ForeignObjects, changes, with_other_key
+from tests.harness.foreign_objects import NOT_OTHERS, OTHER_TEAM, ForeignObjects, changes, with_other_key
 from tests.harness.kubectl_team import secret
 from tests.harness.manifests import Manifest, integration
-from tests.harness.mistakes import MISTAKES, REJECTED, Mistake
+from tests.harness.mistakes import REJECTED, Mistake, mistakes_of
 from tests.harness.operator import LEASE, NAMESPACE, Operator
 from tests.harness.pages import Block
 from tests.harness.release import Release
@@ -132,13 +134,13 @@ class Reader:
     def read(self, page: str) -> int:
         """Follow a page from its beginning to its end, and return the number of its blocks.
 
-        The reader makes each mistake of `MISTAKES` once, while NetBird answers slowly.
+        The reader makes each mistake of `mistakes_of` once, while NetBird answers slowly.
 
         Raises:
             ReaderError: a step of the page fails.
         """
         found = [block for block in pages.blocks(page) if block.runs]
-        pending = [each for each in MISTAKES if each.page == page]
+        pending = mistakes_of(page)
         position = 0
         while position < len(found):
             mistake = next((each for each in pending if each.begins_at(found[position])), None)
@@ -154,13 +156,33 @@ class Reader:
         """Make a mistake in these blocks, check that the last one shows it, and return the next position."""
         steps = list(takewhile(lambda each: mistake.verifies not in each.text, blocks))
         verifying = blocks[len(steps)]
+        secrets = self._secrets()
         with self._slow_netbird():
             for block in steps:
-                self._do(mistake.typed(block))
+                self._do_beside_others(mistake.typed(block))
             self._run(verifying, mistake.make)
             self._see(mistake, verifying)
         self._run(verifying, mistake.undo)
-        return 0 if mistake.again else len(steps)
+        again = mistake.again or not steps
+        self._correct(mistake, secrets, again=again)
+        return 0 if again else len(steps)
+
+    def _secrets(self) -> dict[tuple[str, str], Manifest]:
+        listed = self._objects.read("/api/v1/secrets") or {"items": []}
+        return {(each["metadata"]["namespace"], each["metadata"]["name"]): each for each in listed["items"]}
+
+    def _correct(self, mistake: Mistake, before: dict[tuple[str, str], Manifest], *, again: bool) -> None:
+        """Put right values in the place of wrong ones, or delete what the reader creates again."""
+        for (wrong, right), ((namespace, name), found) in product(mistake.replaced, self._secrets().items()):
+            data = {key: b64decode(value).decode(errors="replace") for key, value in found.get("data", {}).items()}
+            typed = _VARIABLES.get(wrong[1:], wrong)
+            corrected = {key: value.replace(typed, _VARIABLES[right[1:]]) for key, value in data.items()}
+            target = ("secret", name, f"--namespace={namespace}")
+            if corrected != data and again and (namespace, name) not in before:
+                self._plane.kubectl("delete", *target)
+            elif corrected != data:
+                patch = json.dumps({"stringData": corrected})
+                self._plane.kubectl("patch", *target, "--type=merge", f"--patch={patch}")
 
     @contextmanager
     def _slow_netbird(self) -> Iterator[None]:
@@ -186,20 +208,25 @@ class Reader:
     def _do_beside_others(self, block: Block) -> None:
         before = self._foreign.snapshot()
         self._do(block)
-        changed = changes(before, self._foreign.snapshot())
-        if changed and "--all-namespaces" not in block.script:
+        changed = changes(before, self._foreign.snapshot(), block.script)
+        if changed:
             message = f"{block.place}: changes what belongs to others: {', '.join(changed)}"
             raise ReaderError(message)
 
-    def create_team(self) -> None:
-        """Create the namespace that most pages require."""
-        self._plane.kubectl("create", "namespace", TEAM)
+    def create_namespaces(self, *namespaces: str) -> None:
+        """Create namespaces with the objects of others, before the first page is read."""
+        for namespace in namespaces:
+            self._plane.kubectl("create", "namespace", namespace)
+        self._foreign.create(*namespaces)
 
-    def share_the_cluster(self) -> None:
-        """Let a second team use the connection from now on, so that commands meet objects of others."""
+    def share_the_installation(self) -> None:
+        """Let a second team use the connection from now on, and other programs the operator's namespace."""
+        self._foreign.create(NAMESPACE)
         access = f"--set=connection.access.namespaces={{{TEAM},{OTHER_TEAM}}}"
         self._call(f"helm upgrade {LEASE} {_CHART} --namespace={NAMESPACE} --reset-then-reuse-values '{access}'")
-        self._foreign.create()
+        token = with_other_key(secret("netbird", token=_VARIABLES["NETBIRD_TOKEN"]))
+        self._plane.kubectl("apply", f"--namespace={NAMESPACE}", "-f", "-", input=yaml.safe_dump(token))
+        self._foreign.share(self._url)
 
     def begin(self, *given: Manifest) -> None:
         """Delete the integrations of former pages except these, and wait until these are Ready."""
@@ -218,7 +245,7 @@ class Reader:
         )
 
     def _names(self, group: str, plural: str) -> list[str]:
-        listed = self._objects.read(f"/{group}/namespaces/{TEAM}/{plural}") or {"items": []}
+        listed = self._objects.read(f"/{group}/namespaces/{TEAM}/{plural}?{NOT_OTHERS}") or {"items": []}
         return [f"{plural}/{each['metadata']['name']}" for each in listed["items"]]
 
     def _do(self, block: Block) -> None:

@@ -2,10 +2,12 @@
 
 The reader makes each mistake before the block runs for the first time. A block that waits must then fail, at the first
 try: one that accepts the state before the mistake is wrong. A block that shows something must show the mistake.
+
+Each credential that a page's command takes is a mistake by itself: `typed_mistakes` finds the commands on the page.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,11 +16,28 @@ from tests.harness.pages import Block
 
 REJECTED: Final = "rejected-by-the-destination"
 """A value that every destination rejects."""
-VERIFIES: Final = re.compile(r"\bkubectl (wait|get|describe|auth can-i)\b")
+VERIFIES: Final = re.compile(
+    r"\bkubectl (wait|get|describe|auth can-i)\b|\bnetbird-streaming(-operator)? (check|plan)\b"
+)
 """Commands that show the reader whether a step worked."""
+_FAILS: Final = re.compile(r"\bkubectl wait\b|\bnetbird-streaming-operator check --pre\b")
+"""Commands that fail after a wrong credential. The others show its effect."""
+_REPLACES: Final = re.compile(r"--dry-run|\bkubectl patch secret\b")
+"""The form of a command that replaces a credential which was in use."""
 
 _RELEASE: Final = "netbird-streaming-operator"
 _TYPO: Final = "nbp_typo"
+_WRONG: Final = {
+    "NETBIRD_TOKEN": _TYPO,
+    "TEAM_NETBIRD_TOKEN": _TYPO,
+    "DATADOG_API_KEY": REJECTED,
+    "NEW_DATADOG_API_KEY": REJECTED,
+    "AWS_SECRET_ACCESS_KEY": REJECTED,
+    "DESTINATION_TOKEN": REJECTED,
+}
+"""The variables with credentials, and a wrong value of each."""
+_ANOTHER_ACCOUNT: Final = {"NETBIRD_TOKEN": "$TEAM_NETBIRD_TOKEN"}
+"""Tokens of another account, which are wrong only where one of the former account was in use."""
 _ACCESS: Final = (
     f"helm upgrade {_RELEASE} deploy/chart/{_RELEASE} --namespace netbird-system --reset-then-reuse-values"
     " --set 'connection.access.namespaces={{{}}}'"
@@ -59,6 +78,11 @@ class Mistake:
         """Return whether the reader makes the mistake in a block, or immediately before it."""
         return (self.begins or self.verifies) in block.text
 
+    @property
+    def replaced(self) -> Iterator[tuple[str, str]]:
+        """The wrong and the right value of each credential that the reader types wrong."""
+        return ((wrong, right) for right, wrong in self.instead.items() if right[1:] in _WRONG)
+
     def typed(self, block: Block) -> Block:
         """Return a block as the reader types it."""
         text = block.text
@@ -67,8 +91,45 @@ class Mistake:
         return replace(block, text=re.sub(r"--timeout=\w+", "--timeout=3s", text))
 
 
+def takes_credentials(block: Block) -> list[str]:
+    """Return the variables with credentials that a block's commands take."""
+    return [name for name in _WRONG if f'${name}"' in block.script]
+
+
+def typed_mistakes(page: str) -> list[Mistake]:
+    """Return the mistakes in the credentials that a page's commands take.
+
+    Each lasts until the next command that fails after it. A page without such a command has none of them.
+    """
+    found = [each for each in pages.blocks(page) if each.runs]
+    mistakes = []
+    for place, block in enumerate(found):
+        typed = takes_credentials(block)
+        verifying = next((each for each in found[place:] if _FAILS.search(each.script)), None)
+        if not typed or verifying is None:
+            continue
+        name = typed[0]
+        wrong = [_WRONG[name]]
+        if _REPLACES.search(block.script) and name in _ANOTHER_ACCOUNT:
+            wrong.append(_ANOTHER_ACCOUNT[name])
+        mistakes += [
+            Mistake(page, verifying.text, begins=block.text, instead={f"${name}": each}, again=each != wrong[-1])
+            for each in wrong
+        ]
+    return mistakes
+
+
+def mistakes_of(page: str) -> list[Mistake]:
+    """Return all mistakes of a page, those in its credentials first."""
+    return [*typed_mistakes(page), *(each for each in MISTAKES if each.page == page)]
+
+
 def _wrong_token(page: str, verifies: str, shows: str = "TokenRejected") -> Mistake:
     return Mistake(page, verifies, make=_put_token(_TYPO), undo=_put_token("$NETBIRD_TOKEN"), shows=shows)
+
+
+def _failing_check(page: str, verifies: str) -> Mistake:
+    return replace(_wrong_token(page, verifies), shows="")
 
 
 def _wrong_key(page: str, verifies: str) -> Mistake:
@@ -84,8 +145,12 @@ def _missing_right(runbook: str, verifies: str) -> Mistake:
 _ADOPTION: Final = "docs/adoption-and-backup.md"
 _CONNECTIONS: Final = "docs/connections.md"
 _GETTING_STARTED: Final = "docs/getting-started.md"
-_ROTATION: Final = "docs/rotation.md"
 _UPGRADE: Final = "docs/upgrade-and-uninstall.md"
+_DELETE_DATADOG: Final = "kubectl delete secret datadog --namespace team-a"
+_CREATE_DATADOG: Final = (
+    'printf %s "$DATADOG_API_KEY" |'
+    " kubectl create secret generic datadog --namespace team-a --from-file=api-key=/dev/stdin"
+)
 _WITHOUT_TOKEN: Final = """kubectl apply -f - <<'END'
 apiVersion: integrations.netbird.io/v1alpha1
 kind: NetBirdConnection
@@ -93,17 +158,10 @@ metadata: {name: slow, namespace: team-a}
 spec: {tokenSecretRef: {name: slow, key: token}, rateLimit: {requestsPerMinute: 7, burst: 7}}
 END
 """
-_WAIT_DEFAULT: Final = "--timeout=60s clusternetbirdconnection/default"
 
 MISTAKES: Final = (
     # The README's resource exists before its Secret.
     Mistake("README.md", "kubectl get esi -n team-a", shows="False +SecretNotFound"),
-    Mistake(
-        "README.md",
-        "kubectl wait",
-        instead={"$DATADOG_API_KEY": REJECTED},
-        undo="kubectl delete secret datadog --namespace team-a",
-    ),
     _wrong_key("README.md", "kubectl describe"),
     Mistake(
         _ADOPTION,
@@ -114,15 +172,27 @@ MISTAKES: Final = (
         again=True,
     ),
     Mistake(_ADOPTION, "kubectl get events", instead={"Orphan": "Orphn"}),
-    # The page says that `Match` creates an integration if none is identical.
+    # A backup that is older than a change of the settings.
+    *(
+        Mistake(
+            _ADOPTION,
+            verifies,
+            begins="name: restored",
+            instead={"made-by-hand": "another-stream"},
+            undo="kubectl delete esi restored --namespace team-a --ignore-not-found --timeout=20s",
+            shows=shows,
+            again=True,
+        )
+        for verifies, shows in {"--filename restored.yaml": "create: ", "apply -f restored.yaml": ""}.items()
+    ),
+    _failing_check("docs/commands/README.md", "netbird-streaming check"),
+    _failing_check("docs/commands/check.md", "operator check\n"),
+    Mistake("docs/commands/check.md", "--output json", make=_DELETE_DATADOG, undo=_CREATE_DATADOG),
+    Mistake("docs/commands/plan.md", "operator plan ||", make=_DELETE_DATADOG, undo=_CREATE_DATADOG),
     Mistake(
-        _ADOPTION,
-        "esi/restored --namespace",
-        begins="name: restored",
-        instead={"made-by-hand": "another-stream"},
-        undo="kubectl delete esi restored --namespace team-a --timeout=20s",
-        shows="Created: ",
-        again=True,
+        "docs/commands/plan.md",
+        "planned.example.com",
+        instead={"url: https://planned.example.com/netbird": "urlSecretRef: {name: missing, key: url}"},
     ),
     _wrong_token(_CONNECTIONS, "kubectl get clusternetbirdconnections"),
     Mistake(
@@ -134,36 +204,6 @@ MISTAKES: Final = (
         again=True,
     ),
     Mistake(_CONNECTIONS, "kubectl patch clusternetbirdconnection", instead={"Manage": "manage"}),
-    Mistake(
-        _CONNECTIONS,
-        "netbirdconnection/own esi/own",
-        begins="$TEAM_NETBIRD_TOKEN",
-        instead={"$TEAM_NETBIRD_TOKEN": _TYPO},
-        undo="kubectl delete secret netbird --namespace team-a",
-        again=True,
-    ),
-    Mistake(
-        "docs/destinations.md",
-        "kubectl wait",
-        begins="$DESTINATION_TOKEN",
-        instead={"$DESTINATION_TOKEN": REJECTED},
-        undo="kubectl delete secret siem --namespace team-a",
-        again=True,
-    ),
-    Mistake(
-        _GETTING_STARTED,
-        _WAIT_DEFAULT,
-        begins="$NETBIRD_TOKEN",
-        instead={"$NETBIRD_TOKEN": _TYPO},
-        undo=_put_token("$NETBIRD_TOKEN"),
-    ),
-    Mistake(
-        _GETTING_STARTED,
-        "esi/datadog",
-        begins="$DATADOG_API_KEY",
-        instead={"$DATADOG_API_KEY": REJECTED},
-        undo=_put("datadog", "team-a", "api-key", "$DATADOG_API_KEY"),
-    ),
     _wrong_key(_GETTING_STARTED, "kubectl describe esi"),
     Mistake(
         _GETTING_STARTED,
@@ -172,44 +212,9 @@ MISTAKES: Final = (
         undo=_ACCESS.format("team-a"),
         shows="NamespaceNotAllowed",
     ),
-    Mistake(
-        "docs/install.md",
-        _WAIT_DEFAULT,
-        begins="$NETBIRD_TOKEN",
-        instead={"$NETBIRD_TOKEN": _TYPO},
-        undo=_put_token("$NETBIRD_TOKEN"),
-    ),
     _wrong_token("docs/logs-and-events.md", "kubectl get events -A", "Warning +TokenRejected"),
     _wrong_token("docs/operations.md", "kubectl get lease"),
     _wrong_token("docs/operations.md", "--no-headers", "False +TokenRejected"),
-    Mistake(
-        "docs/platforms.md",
-        "kubectl wait",
-        begins="$AWS_SECRET_ACCESS_KEY",
-        instead={"$AWS_SECRET_ACCESS_KEY": REJECTED},
-        undo=_put("aws", "team-a", "secret-key", "$AWS_SECRET_ACCESS_KEY"),
-    ),
-    Mistake(
-        _ROTATION,
-        "kubectl annotate esi",
-        begins="$NEW_DATADOG_API_KEY",
-        instead={"$NEW_DATADOG_API_KEY": REJECTED},
-        again=True,
-    ),
-    Mistake(
-        _ROTATION,
-        "kubectl annotate clusternetbirdconnection",
-        begins="$NETBIRD_TOKEN",
-        instead={"$NETBIRD_TOKEN": _TYPO},
-        again=True,
-    ),
-    Mistake(
-        _ROTATION,
-        "kubectl annotate clusternetbirdconnection",
-        begins="$NETBIRD_TOKEN",
-        instead={"$NETBIRD_TOKEN": "$TEAM_NETBIRD_TOKEN"},
-        again=True,
-    ),
     _wrong_token("docs/runbooks/NetBirdStreamingNotReady.md", "kubectl describe netbird"),
     _missing_right("NotSynced", "can-i list"),
     Mistake(
