@@ -140,6 +140,7 @@ recordings: $(VENV) ## Record resources in every state on a real API server
 docs: $(VENV) ## Write the reference, the tables of pages, and the chart's copies of the runbooks
 	@$(PYTHON) -m tools.chart
 	@$(PYTHON) -m tools.reason_docs
+	@$(PYTHON) -m tools.assumption_docs
 	@$(PYTHON) -m tools.metrics_docs
 	@$(PYTHON) -m tools.chart_docs
 	@$(PYTHON) -m tools.reference

@@ -69,6 +69,7 @@ HABITS: dict[str, dict[str, Any]] = {
     "reuse_ids": {"reuse_ids": True},
     "immutable": {"immutable": ("url",)},
     "stamps": {"stamps": True},
+    "unstamped": {"unstamped": True},
     "form": {"form": Form.STRIPPED},
     "encoded": {"form": Form.ENCODED},
     "added header": {"form": Form.ADDED_HEADER, "mask_headers": HeaderMask.NONE},

@@ -74,7 +74,7 @@ ASSUMPTIONS: Final[tuple[tuple[str, str, Observe], ...]] = (
     ("Headers are masked whole", "The names of headers are compared.", observations.masks),
     (
         "Values are kept as they are sent",
-        "The operator corrects it once, and then accepts NetBird's form.",
+        "The operator accepts the form that the answer to the create shows.",
         observations.as_sent,
     ),
     ("An integration has no unknown keys", "Unknown keys are ignored.", observations.unknown),
@@ -87,7 +87,7 @@ ASSUMPTIONS: Final[tuple[tuple[str, str, Observe], ...]] = (
     ("Times have the forms of the reference", "Any RFC 3339 time is read.", observations.times),
     (
         "created_at is of the clock of Date",
-        "The create of a lost answer is searched in a wider window.",
+        "Beyond ten minutes, the outcome of a lost answer is CreateAmbiguous.",
         observations.database_clock,
     ),
     (
@@ -101,7 +101,16 @@ ASSUMPTIONS: Final[tuple[tuple[str, str, Observe], ...]] = (
     ("PUT answers with the values from before", "The answer is not used.", observations.put_answer),
     ("PUT changes the URL", "The operator reports NotApplied.", observations.put_takes),
     ("A change is listed at once", "The operator waits for it.", observations.lag("updated")),
-    ("updated_at moves by writes only", "Each resync looks like a change by another client.", observations.stamps),
+    (
+        "updated_at moves by writes only",
+        "All settings are sent once more, at most once a day.",
+        observations.stamps,
+    ),
+    (
+        "updated_at moves when a secret changes",
+        "A secret that another client changed stays unnoticed.",
+        observations.secret_stamps,
+    ),
     ("DELETE is accepted", "Nothing is deleted in NetBird.", observations.step("delete")),
     (
         "A deleted id is a 404 in JSON",

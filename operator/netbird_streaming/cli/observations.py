@@ -278,6 +278,15 @@ def stamps(run: Verification) -> Seen:
     return _expect("stays" if shown[0] == shown[1] else "moves without a write", "stays", Verdict.BROKEN)
 
 
+def secret_stamps(run: Verification) -> Seen:
+    """Return whether updated_at moved when a PUT changed the secret alone."""
+    answer, before = run.journal.last("rotate"), run.journal.listed("list again", run.first).get("updated_at")
+    after = run.journal.listed("list rotated", run.first).get("updated_at")
+    if answer is None or answer.status != OK or None in (before, after) or run.lags.get("updated") is None:
+        return _UNSEEN
+    return _expect("moves" if before != after else "stays", "moves", Verdict.BROKEN)
+
+
 def json_404(*steps: str) -> Observe:
     """Return an observation of the answers for an id that does not exist."""
 

@@ -117,17 +117,22 @@ class Verification:
             await self._remove("delete third", third.id)
 
     async def _update(self, integration_id: int) -> None:
-        """Change the URL and leave the other keys out."""
+        """Change the URL and leave the other keys out; then change the secret alone."""
         client, before = self.access.client(None), self.journal.listed("list created", integration_id)
-        request = IntegrationRequest("generic_http", {"url": f"{self.url}/updated"}, enabled=False)
-        await self._step("update", lambda: client.update(integration_id, request, Priority.HIGH))
 
         def is_shown(items: dict[int, Integration]) -> bool:
             item = items.get(integration_id)
             return item is not None and item.updated_at != before.get("updated_at")
 
+        request = IntegrationRequest("generic_http", {"url": f"{self.url}/updated"}, enabled=False)
+        await self._step("update", lambda: client.update(integration_id, request, Priority.HIGH))
         await self._list_until("updated", is_shown)
         await self._step("list again", lambda: client.list_integrations(Priority.HIGH))
+        before = self.journal.listed("list again", integration_id)
+        rotated = {"url": f"{self.url}/updated", "headers": f'{{"{HEADER}": "{self.secret}-2"}}'}
+        secret = IntegrationRequest("generic_http", rotated, enabled=False)
+        await self._step("rotate", lambda: client.update(integration_id, secret, Priority.HIGH))
+        await self._list_until("rotated", is_shown)
 
     async def _delete(self, integration_id: int) -> None:
         client = self.access.client(None)

@@ -90,10 +90,11 @@ class Behaviour:
 
     No public source excludes the rest. `blank` hides every integration from lists and from requests by id. `get_lag`
     lets GET by id lag as lists do. `reuse_ids` assigns an id again once no live integration has a higher one.
-    `immutable` names keys that a PUT accepts and does not change. `stamps` moves `updated_at` at every list. `form` is
-    the normalized form of values, `list_limit` the maximum length of a list, `strange_items` whether lists also show
-    integrations of an unknown shape, `database_skew` by how many seconds the clock of `created_at` and `updated_at`
-    differs from that of `Date`, `users` whether there are paths for users and their tokens.
+    `immutable` names keys that a PUT accepts and does not change. `stamps` moves `updated_at` at every list, and
+    `unstamped` leaves it if a write changes secrets alone. `form` is the normalized form of values, `list_limit` the
+    maximum length of a list, `strange_items` whether lists also show integrations of an unknown shape, `database_skew`
+    by how many seconds the clock of `created_at` and `updated_at` differs from that of `Date`, `users` whether there
+    are paths for users and their tokens.
     """
 
     path_family: PathFamily = PathFamily.INTEGRATIONS
@@ -130,6 +131,7 @@ class Behaviour:
     reuse_ids: bool = False
     immutable: tuple[str, ...] = ()
     stamps: bool = False
+    unstamped: bool = False
     form: Form = Form.AS_SENT
     list_limit: int | None = None
     strange_items: bool = False
