@@ -28,6 +28,7 @@ from netbird_streaming.core.netbird.types import Endpoint, Integration, Listing,
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
+from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.proxies import Proxy
 from netbird_streaming.reconciler.ports import ControllerSettings
 from netbird_streaming.reconciler.records import record_for
@@ -49,6 +50,28 @@ for number in range({count}):
     held[-1].sendall(b"GET /metrics")
 print("open", flush=True)
 sys.stdin.read()
+"""
+FLOOD: Final = """
+import socket, sys, threading
+chunked = b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n1\\r\\n[\\r\\n"
+head, block = {
+    "informational": (b"", b"HTTP/1.1 100 \\r\\n\\r\\n"),
+    "headers": (b"HTTP/1.1 200 OK\\r\\n", b"a:b\\r\\n"),
+    "chunks": (chunked, b"1\\r\\n \\r\\n"),
+    "extensions": (chunked, b"1;" + b"a" * 60000 + b"\\r\\n \\r\\n"),
+}[sys.argv[1]]
+block *= 60000 // len(block) + 1
+def flood(connection):
+    with connection:
+        connection.recv(65536)
+        connection.sendall(head)
+        while True:
+            connection.sendall(block)
+threading.excepthook = lambda _: None
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    while True:
+        threading.Thread(target=flood, args=server.accept()[:1], daemon=True).start()
 """
 KEY: Final = FingerprintKey(bytes(32))
 
@@ -179,6 +202,27 @@ async def secrets() -> object:
     return None
 
 
+async def floods(kind: str) -> object:
+    """Send a LIST of each connection at once to a server that sends such bytes without end."""
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", FLOOD, kind, stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    port = int(await server.stdout.readline())
+    context = ClientContext(Clock(), random.Random(1), lambda: None)  # noqa: S311  # jitter
+    factory = ClientFactory(context, timeout=30, initial_fraction=1.0, http=EnvironmentHttpClients({}))
+
+    async def ask(number: int) -> None:
+        endpoint = Endpoint(f"http://127.0.0.1:{port}", f"token-{number}", TokenType.OAUTH2)
+        with suppress(OperatorError):
+            await factory.client(endpoint, RateLimit()).list_integrations(Priority.LOW)
+
+    try:
+        await asyncio.gather(*(ask(number) for number in range(CONNECTIONS)))
+    finally:
+        server.kill()
+        await server.wait()
+    return None
+
+
 async def half_open() -> object:
     """Hold many requests open that never end."""
     server = HttpServer({"/metrics": probe_handler(lambda: None)})
@@ -235,6 +279,10 @@ CASES: Final[dict[str, Callable[[], Awaitable[object]]]] = {
     "an integration with 2.2 million keys": lambda: lists(keys),
     "a LIST of integrations with as many keys as fit": lambda: lists(many_keys),
     f"the largest LIST that is kept, of {CONNECTIONS} connections": lambda: lists(largest, CONNECTIONS),
+    f"informational responses without end, to {CONNECTIONS} connections": lambda: floods("informational"),
+    f"headers without end, to {CONNECTIONS} connections": lambda: floods("headers"),
+    f"chunks of one byte without end, to {CONNECTIONS} connections": lambda: floods("chunks"),
+    f"extensions of chunks without end, to {CONNECTIONS} connections": lambda: floods("extensions"),
     "20,000 integrations that nearly are identical": nearly_identical,
     f"{HALF_OPEN} half-open requests to the health port": half_open,
     f"{RESOURCES} resources of the largest size": resources,

@@ -29,7 +29,8 @@ from netbird_streaming.netbird.bodies import MAX_BODIES
 from netbird_streaming.netbird.client import MAX_LIST
 from netbird_streaming.netbird.codec import MAX_ELEMENT, MAX_ITEMS, MAX_KEPT, MAX_TEXT
 from netbird_streaming.netbird.json_list import MAX_BRACKETS, PIECE_BYTES, PIECE_ITEMS
-from netbird_streaming.netbird.transport import MAX_REFUSAL
+from netbird_streaming.netbird.network import MAX_HEAD
+from netbird_streaming.netbird.transport import MAX_PIECES, MAX_REFUSAL
 from netbird_streaming.reconciler.connection.credentials import MAX_BUNDLE
 from netbird_streaming.reconciler.installations import ABANDONED_AFTER
 from netbird_streaming.reconciler.listing import REMIND_SECONDS
@@ -141,6 +142,8 @@ FACTS: Final = (
     Fact("of a refusal | # MiB, 256 KiB, 64 KiB", MAX_LIST / 2**20),
     Fact("of a refusal | 16 MiB, # KiB, 64 KiB", MAX_ELEMENT / 1024),
     Fact("of a refusal | 16 MiB, 256 KiB, # KiB", MAX_REFUSAL / 1024),
+    Fact("on the wire | # KiB", MAX_HEAD / 1024),
+    Fact("a body on the wire | twice its limit, # pieces", MAX_PIECES),
     Fact("in memory together | # MiB", MAX_BODIES / 2**20),
     Fact("integrations in a LIST | #", MAX_ITEMS),
     Fact("before it is decoded | # KiB, 256 brackets", MAX_ELEMENT / 1024),

@@ -228,6 +228,32 @@ def test_response_of_a_tenants_server_blocks_no_other_resource(stage: Stage) -> 
     stage.scene.kept()
 
 
+def test_account_that_a_tenants_server_claimed_is_not_confirmed_for_another_server(stage: Stage) -> None:
+    scene, world = stage.scene, stage.world
+    stage.invade(Liar(scene, 9000, "acc-a", answers=True))
+    url = "https://hook.example/wanted"
+    block = scene.block("evil", url)
+    squatter = IntegrationSpec(connection_ref=OWN, platform=Platform.DATADOG, datadog=block, suspend=True)
+    world.api.create(EventStreamingIntegration, TENANT, "squatter", squatter)
+    scene.wait(30)
+    # The server changes while the token can't be read, and the token is one of another account there.
+    own = ObjectKey(ConnectionKind.NAMESPACED.value, TENANT, "own")
+    world.api.delete_secret(TENANT, "token-own")
+    scene.wait(30)
+    world.api.edit(own, url=DEFAULT_URL)
+    scene.wait(30)
+    world.token("tok-own", "acc-b", "CANARY-own-v0")
+    world.put_secret("token-own", "CANARY-own-v0", TENANT)
+    scene.wait(60)
+    connection = world.api.objects[own]
+    assert isinstance(connection, NetBirdConnection)
+    assert [each.account_id for each in connection.status.accounts] == ["acc-b"]
+    scene.create("neighbour", url, connection_ref=SHARED)
+    scene.wait(60)
+    assert scene.ready("neighbour").reason == Reason.SYNCED
+    scene.kept()
+
+
 def test_move_between_connections_of_one_account_is_followed(stage: Stage) -> None:
     stage.scene.create("mover")
     stage.scene.wait(60)

@@ -1,22 +1,28 @@
 """Single scenarios of tokens and connections that change during an operation: it finishes with its own token."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 
-from netbird_streaming.api.status import Origin
+from netbird_streaming.api.status import Origin, Status
 from netbird_streaming.api.types import (
     RECONCILE_ANNOTATION,
     ConnectionKind,
     ConnectionReference,
     ConnectionSpec,
     DeletionPolicy,
+    EventStreamingIntegration,
     KeyReference,
     NetBirdConnection,
     ObjectKey,
 )
+from netbird_streaming.clock import Clock
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.controller import Controller
+from netbird_streaming.reconciler.ports import Cluster, ControllerSettings, Ports
 from tests.doubles.netbird.records import Draft
 from tests.simulation.network import InjectedFault
 from tests.simulation.random_faults import NetworkFaults, RequestFault
@@ -300,3 +306,37 @@ def test_connection_with_another_accounts_token_is_not_ready_while_resources_nee
     assert settled.is_gone()
     assert settled.connection().reason == Reason.SYNCED
     settled.kept()
+
+
+class Swapped:
+    """The API server, with something that happens while a status is written."""
+
+    def __init__(self, cluster: Cluster, clock: Clock, during: Callable[[], None]) -> None:
+        self._cluster, self._clock, self._during = cluster, clock, during
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    async def write_status(self, resource: EventStreamingIntegration, status: Status) -> EventStreamingIntegration:
+        written = await self._cluster.write_status(resource, status)
+        if resource.deleting:
+            self._during()
+            await self._clock.sleep(20)
+        return written
+
+
+def test_token_that_changes_before_a_delete_is_not_used_for_it() -> None:
+    class Swapping(Scene):
+        def _make(self, ports: Ports, settings: ControllerSettings) -> Controller:
+            during = partial(take_token, self, "acc-b", 1)
+            cluster = cast("Cluster", Swapped(ports.cluster, ports.clock, during))
+            return super()._make(replace(ports, cluster=cluster), settings)
+
+    scene = Swapping()
+    scene.create()
+    scene.lead()
+    scene.wait(60)
+    scene.delete()
+    scene.wait(30)
+    assert scene.remote() == []
+    scene.kept()

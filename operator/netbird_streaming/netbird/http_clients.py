@@ -10,6 +10,7 @@ import certifi
 import httpx
 
 from netbird_streaming.errors import OperatorError, WaitError
+from netbird_streaming.netbird.network import LimitedNetwork
 from netbird_streaming.proxies import Proxy, proxy_for
 from netbird_streaming.reasons import Reason
 from netbird_streaming.tls import client_context
@@ -72,14 +73,12 @@ class EnvironmentHttpClients:
         try:
             context = self._context() if ca_bundle is None else _bundle_context(ca_bundle)
             return httpx.AsyncClient(
-                verify=context,
+                transport=_transport(context, None if proxy is None else self._httpx_proxy(proxy)),
                 # httpx has a parser of its own, which raises for some values of NO_PROXY and ignores others.
                 trust_env=False,
-                proxy=None if proxy is None else self._httpx_proxy(proxy),
                 timeout=None,  # noqa: S113  # each request has a deadline of its own, over all of its parts
                 follow_redirects=False,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
             )
         except OperatorError:
             raise
@@ -112,6 +111,14 @@ class EnvironmentHttpClients:
                 f"({type(error).__name__}); correct the ConfigMap of the chart's value caBundle.configMap."
             )
             raise WaitError(Reason.CA_BUNDLE_INVALID, message) from None
+
+
+def _transport(context: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
+    transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False, proxy=proxy, limits=limits)
+    # httpx has no parameter for the network of its pool.
+    transport._pool._network_backend = LimitedNetwork()  # noqa: SLF001
+    return transport
 
 
 def _bundle_context(ca_bundle: str) -> ssl.SSLContext:

@@ -14,7 +14,7 @@ from typing import Final
 
 from netbird_streaming.api.types import RateLimit
 from netbird_streaming.clock import Clock
-from netbird_streaming.core.netbird.compare import canonical_url
+from netbird_streaming.core.netbird.endpoints import origin
 from netbird_streaming.core.netbird.types import Applicant, Priority, RateLimitState, Slot
 from netbird_streaming.errors import RetryError
 from netbird_streaming.netbird.follow_ups import FollowUps
@@ -261,7 +261,7 @@ class RateLimiter:
 
 
 class RateLimiters:
-    """Rate limiters of all pairs of URL and token. Equivalent URLs are one.
+    """Rate limiters of all pairs of server and token, whatever the path of the URL.
 
     Args:
         clock: The clock.
@@ -303,7 +303,7 @@ class RateLimiters:
 
 
 def _key(url: str, token: str) -> tuple[str, str]:
-    return canonical_url(url).rstrip("/"), token
+    return origin(url), token
 
 
 def _lower_limit(one: RateLimit, other: RateLimit) -> RateLimit:

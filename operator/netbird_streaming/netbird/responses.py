@@ -158,6 +158,10 @@ class TransportFailure(Enum):
     )
     LATE = "timeout", "NetBird did not answer within the request timeout"
     BROKEN = "reset", "the connection broke before NetBird answered"
+    FLOOD = (
+        "reset",
+        "the headers of the answer have more than 32 KiB; check that spec.url is a NetBird API and no proxy answers",
+    )
 
     label: str
     words: str

@@ -18,12 +18,17 @@ import httpx
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.netbird.bodies import DROPPED, Body
 from netbird_streaming.netbird.http_clients import HttpClients
+from netbird_streaming.netbird.network import LimitedStream, TooMuchError
 from netbird_streaming.netbird.request import PreparedRequest
 from netbird_streaming.netbird.responses import TRUNCATED, NoResponse, Response, TransportFailure
 from netbird_streaming.proxies import Proxy
 
 CONNECT_FRACTION: Final = 3
 """Connecting may take a third of the deadline. So an absent host differs from a slow one."""
+MAX_PIECES: Final = 16 * 1024
+"""Pieces in which a body may arrive: as many packets as the largest LIST has. Each takes as long as a kilobyte."""
+PIECES_IN_A_ROW: Final = 50
+"""Pieces that are received without a pause for other tasks."""
 MAX_REFUSAL: Final = 64 * 1024
 """Bytes of a response that is no success. Of its body, only whether it is a JSON object has a meaning."""
 
@@ -77,7 +82,7 @@ class Transport:
     def _obstacle(self, problem: Exception, step: "_Step | None") -> TransportFailure:
         """Return the cause of a missing response, from the exception and the step of connecting that raised it."""
         if not _is_before_sending(problem):
-            return TransportFailure.LATE if isinstance(problem, httpx.TimeoutException) else TransportFailure.BROKEN
+            return _interruption(problem)
         if isinstance(problem, httpx.ProxyError) or (self._proxy is not None and step in _STEPS_TO_PROXY):
             return TransportFailure.PROXIED
         if isinstance(problem, httpx.TimeoutException):
@@ -128,6 +133,9 @@ class Transport:
         response = await client.send(request, stream=True, auth=None)
         try:
             limit = prepared.limit if response.is_success else min(prepared.limit, MAX_REFUSAL)
+            stream = response.extensions.get("network_stream")
+            if isinstance(stream, LimitedStream):
+                stream.allow_body(limit)
             fault = await _read(response, prepared.answer, limit)
         finally:
             await response.aclose()
@@ -194,24 +202,51 @@ async def _read(response: httpx.Response, body: Body, limit: int) -> str | None:
     body.begin()
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return "it is compressed, which was not asked for"
-    size = f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 1024} KiB"
-    too_large = f"it is larger than {size}"
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced[:19]) > limit:
-        return too_large
+        return _too_large(limit)
     try:
-        async for chunk in response.aiter_bytes():
-            body.add(chunk)
-            if body.is_dropped:
-                return DROPPED
-            if len(body.content) > limit:
-                body.drop()
-                return too_large
-    except httpx.TransportError:
+        fault = await _receive(response, body, limit)
+    except httpx.TransportError as problem:
+        fault = _too_large(limit) if _is_too_much(problem) else TRUNCATED
+    if fault is None:
+        body.is_complete = True
+    else:
         body.drop()
-        return TRUNCATED
-    body.is_complete = True
+    return fault
+
+
+async def _receive(response: httpx.Response, body: Body, limit: int) -> str | None:
+    """Add what arrives to the body. Return the reason why the rest is not received, or None at the end."""
+    pieces = 0
+    async for piece in response.aiter_bytes():
+        body.add(piece)
+        pieces += 1
+        if body.is_dropped:
+            return DROPPED
+        if len(body.content) > limit:
+            return _too_large(limit)
+        if pieces > MAX_PIECES:
+            return f"it arrives in more than {MAX_PIECES} pieces"
+        if pieces % PIECES_IN_A_ROW == 0:
+            await asyncio.sleep(0)
     return None
+
+
+def _interruption(problem: Exception) -> TransportFailure:
+    """Return why a response did not come after the request was sent."""
+    if _is_too_much(problem):
+        return TransportFailure.FLOOD
+    return TransportFailure.LATE if isinstance(problem, httpx.TimeoutException) else TransportFailure.BROKEN
+
+
+def _too_large(limit: int) -> str:
+    size = f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit // 1024} KiB"
+    return f"it is larger than {size}"
+
+
+def _is_too_much(problem: BaseException) -> bool:
+    return any(isinstance(each, TooMuchError) for each in _causes(problem))
 
 
 def _is_before_sending(problem: Exception) -> bool:

@@ -62,7 +62,7 @@ class Poller:
             self._last[key] = hash(await connections.credentials.bundle(state.connection))
         if self._last[key] == before or connections.get(key) is not state:
             return
-        state.loaded = False
+        state.invalidate()
         for account in state.accounts.values():
             account.due_at = self._context.ports.clock.monotonic()
         self._context.queue.add(key, Priority.HIGH)

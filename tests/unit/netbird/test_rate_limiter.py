@@ -331,7 +331,10 @@ async def test_reservation_states_exactly_the_current_limits() -> None:
     assert await taken(rate_limiter, clock, 0, 5) == 1
 
 
-@pytest.mark.parametrize("other", ["https://api.netbird.io/", "https://API.netbird.io:443", "https://api.netbird.io//"])
+@pytest.mark.parametrize(
+    "other",
+    ["https://api.netbird.io//", "https://API.netbird.io:443", "https://api.netbird.io.", "https://api.netbird.io/./"],
+)
 async def test_equivalent_urls_share_a_limiter(other: str) -> None:
     rate_limiters = RateLimiters(FakeClock(), 1.0)
     assert rate_limiters.get(URL, "token", CLOUD) is rate_limiters.get(other, "token", CLOUD)

@@ -15,7 +15,7 @@ from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import Integration
 
 _MASKED_PART: Final = re.compile(r"\*{3,}")
-_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 def is_masked(value: str) -> bool:
@@ -35,7 +35,7 @@ def canonical_url(url: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return url
-    if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
+    if port is not None and port != DEFAULT_PORTS.get(parts.scheme):
         host = f"{host}:{port}"
     user, at, _ = parts.netloc.rpartition("@")
     return unquote(urlunsplit((parts.scheme, user + at + host, parts.path or "/", parts.query, parts.fragment)))

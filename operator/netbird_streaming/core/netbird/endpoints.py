@@ -4,10 +4,10 @@ import hashlib
 import re
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from netbird_streaming.api.types import Connection, ConnectionSpec, NetBirdConnection
-from netbird_streaming.core.netbird.compare import canonical_url
+from netbird_streaming.core.netbird.compare import DEFAULT_PORTS
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import Endpoint
 
@@ -50,16 +50,43 @@ def policy_fault(connection: Connection, *, allowed_urls: tuple[str, ...], names
             "the operator's administrator disabled NetBirdConnections (--namespaced-connections); refer to a "
             "ClusterNetBirdConnection"
         )
-    allowed = {_comparable(each) for each in allowed_urls}
-    if not allowed or _comparable(connection.spec.url) in allowed:
+    allowed = {server_url(each) for each in allowed_urls}
+    if not allowed or server_url(connection.spec.url) in allowed:
         return None
     return "spec.url is none of the URLs that the operator's administrator allows (--allowed-urls); use " + " or ".join(
         allowed_urls
     )
 
 
-def _comparable(url: str) -> str:
-    return canonical_url(url).rstrip("/")
+def server_url(url: str) -> str:
+    """Return the URL of a server in one form (RFC 3986, sections 6.2.2.1 and 6.2.3), without a slash at the end.
+
+    Nothing is percent-decoded: a server or a gateway may distinguish such hosts and paths.
+    """
+    try:
+        parts = urlsplit(url)
+        netloc = _netloc(parts)
+    except ValueError:
+        return url
+    return urlunsplit((parts.scheme, netloc, parts.path, parts.query, parts.fragment)).rstrip("/")
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of a URL in one form. A token is for all paths of a server."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{_netloc(parts)}"
+    except ValueError:
+        return url
+
+
+def _netloc(parts: SplitResult) -> str:
+    """Return host and port in one form, with user information if there is any. Raises ValueError for a wrong port."""
+    host = (parts.hostname or "").removesuffix(".")
+    host = f"[{host}]" if ":" in host else host
+    user, at, _ = parts.netloc.rpartition("@")
+    port = "" if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
+    return f"{user}{at}{host}{port}"
 
 
 def resync_interval(spec: ConnectionSpec, accounts: int) -> float:
@@ -84,7 +111,7 @@ def authority(url: str, *, trusted_by: str | None) -> str:
 
     It has no key: a URL is no secret, and a lost key must not change an authority.
     """
-    parts = (_comparable(url), trusted_by or "")
+    parts = (server_url(url), trusted_by or "")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:AUTHORITY_CHARACTERS]
 
 

@@ -47,7 +47,7 @@ async def reconcile_connection(context: Context, key: ObjectKey, priority: Prior
     urgent = asked is not None and asked != state.connection.status.last_handled_reconcile_at
     due = is_due(context, state)
     await context.connections.load(state, force=due or urgent)
-    if state.token is not None and not state.accounts:
+    if not state.accounts:
         context.connections.account(state, state.connection.spec.tenant_id)
     if _is_unconfirmed(context, state):
         await _write_status(context, state, confirming=True)
@@ -128,7 +128,7 @@ class _Reach(NamedTuple):
 def _is_unconfirmed(context: Context, state: ConnectionState) -> bool:
     """Return whether the status says Ready of another URL or token than those in use."""
     status = state.connection.status
-    is_other = state.problem is None and status.internal.proof != context.connections.proof(state)
+    is_other = state.loaded and status.internal.proof != context.connections.proof(state)
     return is_other and not state.connection.deleting and readiness(status.conditions).ready
 
 
@@ -168,6 +168,8 @@ def _confirm(context: Context, state: ConnectionState) -> None:
 
 
 async def _observation(context: Context, state: ConnectionState) -> ConnectionObservation:
+    # Awaited first: the accounts and the proof of a connection belong together.
+    users = await _users(context, state) if state.connection.deleting else ()
     foreign = _dependents_of_another_account(context, state)
     reached = tuple(
         AccountObservation(tenant_id, account.account_id, account.problem or foreign.get(account), _listed(account))
@@ -175,7 +177,6 @@ async def _observation(context: Context, state: ConnectionState) -> ConnectionOb
     )
     families = [account.client.path_family for account in state.accounts.values()]
     family = next((each.value for each in families if each is not None), None)
-    users = await _users(context, state) if state.connection.deleting else ()
     proof, expiry = context.connections.proof(state), state.token_expiry
     expires_at = expiry.at if expiry is not None and proof in (None, expiry.proof) else None
     return ConnectionObservation(reached, state.problem, family, users, proof, token_expires_at=expires_at)
@@ -196,8 +197,13 @@ def _dependents_of_another_account(context: Context, state: ConnectionState) -> 
         account: EditError(
             Reason.ACCOUNT_MISMATCH,
             f"The token leads to account {account.account_id}, but these resources hold integrations of account "
-            f"{former}: {shown(users)}. Put a token of account {former} into Secret {ref.name}, key {ref.key}, or "
-            "delete these resources with deletionPolicy Orphan.",
+            f"{former}{_elsewhere(account, former)}: {shown(users)}. Put a token of account {former} into Secret "
+            f"{ref.name}, key {ref.key}, or delete these resources with deletionPolicy Orphan.",
         )
         for account, (former, users) in found.items()
     }
+
+
+def _elsewhere(account: Account, former: str | None) -> str:
+    """Return how the former account differs from one with the same id."""
+    return " on another NetBird server" if former == account.account_id else ""

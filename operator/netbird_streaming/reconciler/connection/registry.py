@@ -77,7 +77,7 @@ class ConnectionRegistry:
             state = self._states[connection.key] = ConnectionState(connection, Known(version_of(connection), now))
             self._quota.add(connection)
         elif state.connection.spec != connection.spec:
-            state.loaded = False
+            state.invalidate()
             if authority_of(state.connection) != authority_of(connection):
                 state.token_account_id = None
         state.take(connection, now)
@@ -105,7 +105,7 @@ class ConnectionRegistry:
             and self.credentials.secret_namespace(state.connection) == namespace
         ]
         for state in touched:
-            state.loaded = False
+            state.invalidate()
         return touched
 
     async def resolve(self, resource: EventStreamingIntegration) -> ResolvedConnection | OperatorError:
@@ -147,6 +147,8 @@ class ConnectionRegistry:
         return await asyncio.shield(state.token_check)
 
     async def _ask_token_account(self, state: ConnectionState, priority: Priority) -> OperatorError | None:
+        if state.problem is not None:
+            return state.problem  # The token is of a former spec, whose server the present one may not name.
         token, client = state.token, self.client(state)
         answer: str | OperatorError
         try:
@@ -182,12 +184,13 @@ class ConnectionRegistry:
                 return
             if state.loaded and not force:
                 return
+            state.loaded = False
             try:
                 token, ca_bundle = await self._read_credentials(state)
             except (WaitError, EditError) as problem:
                 state.problem = problem
                 return
-            state.problem = None
+            state.loaded, state.problem = True, None
             if token != state.token or isinstance(state.token_account_id, OperatorError):
                 state.token_account_id = None
             state.token, state.ca_bundle = token, ca_bundle
@@ -196,15 +199,14 @@ class ConnectionRegistry:
             self._share_rate_limits()
 
     async def _read_credentials(self, state: ConnectionState) -> tuple[str, str | None]:
-        """Return the token and the CA bundle. They are read again if the connection changes during the read."""
+        """Read the token and the CA of the present spec: both are read again if something changed meanwhile.
+
+        A token of a former spec would be sent to the server of the present one.
+        """
         while True:
-            state.loaded = True
-            try:
-                found = await self.credentials.read(state.connection)
-            except BaseException:
-                state.loaded = False
-                raise
-            if state.loaded:
+            changes = state.changes
+            found = await self.credentials.read(state.connection)
+            if changes == state.changes:
                 return found
 
     def _too_many(self, connection: Connection) -> WaitError:
@@ -216,11 +218,9 @@ class ConnectionRegistry:
         return WaitError(Reason.TOO_MANY_CONNECTIONS, message)
 
     def account(self, state: ConnectionState, tenant_id: str | None) -> Account | None:
-        """Return the account of a tenant, or None before the token was read."""
-        if state.token is None:
-            return None
+        """Return the account of a tenant, or None if it is not known yet and the token of the spec was not read."""
         account = state.accounts.get(tenant_id)
-        return self._bind(state, tenant_id) if account is None else account
+        return self._bind(state, tenant_id) if account is None and state.loaded else account
 
     def _bind(self, state: ConnectionState, tenant_id: str | None) -> Account:
         """Return the account for the current URL, token and CA. After a change it has to be confirmed again."""
@@ -246,8 +246,13 @@ class ConnectionRegistry:
         return account
 
     def proof(self, state: ConnectionState) -> str | None:
-        """Return the digest that confirms the accounts in the connection's status; None before the token was read."""
-        return None if state.token is None else connection_proof(state.connection, state.token, self._ports.key)
+        """Return the digest that confirms the accounts in the connection's status.
+
+        It is None while the token of the present spec is not read: the accounts are those of a former URL or token.
+        """
+        if state.token is None or not state.loaded:
+            return None
+        return connection_proof(state.connection, state.token, self._ports.key)
 
     def _endpoint(self, state: ConnectionState, tenant_id: str | None) -> Endpoint:
         spec = state.connection.spec

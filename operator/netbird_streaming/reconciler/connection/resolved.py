@@ -38,6 +38,8 @@ class ConnectionState:
     ca_bundle: str | None = None
     problem: OperatorError | None = None
     loaded: bool = False
+    changes: int = 0
+    """The number of changes after which the token and the CA had to be read again."""
     token_account_id: str | OperatorError | None = None
     token_check: asyncio.Task[OperatorError | None] | None = None
     accounts: dict[str | None, Account] = field(default_factory=dict)
@@ -52,6 +54,11 @@ class ConnectionState:
     def take(self, connection: Connection, now: float) -> None:
         """Replace the known version by one that is known since now."""
         self.connection, self.known = connection, Known(version_of(connection), now)
+
+    def invalidate(self) -> None:
+        """Have the token and the CA read again, also if they are being read now."""
+        self.loaded = False
+        self.changes += 1
 
     def close(self) -> None:
         """Forget what was read, and requeue the resources that wait for a LIST."""

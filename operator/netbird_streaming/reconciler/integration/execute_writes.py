@@ -144,14 +144,16 @@ async def delete(run: Reconciliation, inputs: DecisionInput, action: Delete) -> 
     """Send a DELETE. A status that says Ready is corrected first."""
     if not isinstance(run.resolved, ResolvedConnection):
         return Next.STOP
+    # The client of the decision's account: the token or the server may change while the status is written.
+    account, bound = run.resolved.account, run.resolved.account.client
     if readiness(run.stored_status.conditions).ready:
         # If the status can't be written, nothing is deleted: it would say Ready without an integration.
         run.desired_status = updates.reported(inputs, _DELETING)
         if not await run.write_status():
             return Next.CONTINUE
-    memory, clock, account = run.record.memory, run.context.ports.clock, run.resolved.account
+    memory, clock = run.record.memory, run.context.ports.clock
     try:
-        async with run.sending(account.client) as client:
+        async with run.sending(bound) as client:
             await client.delete(action.id, run.send_priority)
     except NotFoundError:
         return await _on_not_found(run, inputs, action.id)

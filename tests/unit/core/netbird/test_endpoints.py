@@ -69,11 +69,44 @@ def test_authority_is_the_url_and_the_controller_of_trust() -> None:
     assert len(administrators | {authority_of(each) for each in others}) == 4
 
 
-@pytest.mark.parametrize("url", ["https://API.netbird.io", "https://api.netbird.io:443", "https://api.netbird.io/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://API.netbird.io",
+        "HTTPS://api.netbird.io:443",
+        "https://api.netbird.io:0443",
+        "https://api.netbird.io/",
+        "https://api.netbird.io.",
+        "https://api.netbird.io.:443//",
+    ],
+)
 def test_another_form_of_a_url_and_another_certificate_are_the_same_authority(url: str) -> None:
     first = connection(namespace="team-a", caBundleConfigMapRef={"name": "ca", "key": "2026"})
     rotated = connection(namespace="team-a", url=url, caBundleConfigMapRef={"name": "other", "key": "2027"})
     assert authority_of(rotated) == authority_of(first)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://api.netbird.io", "http://api.netbird.io"),
+        ("https://api.netbird.io", "https://api.netbird.io:8443"),
+        ("https://api.netbird.io", "https://api%2Enetbird.io"),
+        ("https://api.netbird.io", "https://%61pi.netbird.io"),
+        ("https://api.netbird.io", "https://api.netbird.io.."),
+        ("https://gateway.example/netbird", "https://gateway.example/team-a"),
+        ("https://gateway.example/netbird", "https://gateway.example/%6Eetbird"),
+        ("https://gateway.example/netbird", "https://gateway.example/team-a/../netbird"),
+        ("https://gateway.example/a/b", "https://gateway.example/a%2Fb"),
+        ("https://gateway.example/a", "https://gateway.example/A"),
+        ("https://[fd00::1]:8443", "https://[fd00::1:8443]"),
+        ("https://192.0.2.1", "https://192.0.2.10"),
+    ],
+)
+def test_urls_of_two_servers_are_two_authorities(one: str, other: str) -> None:
+    assert authority_of(connection(url=one)) != authority_of(connection(url=other))
+    fault = policy_fault(connection(namespace="team-a", url=other), allowed_urls=(one,), namespaced=True)
+    assert fault is not None
 
 
 @pytest.mark.parametrize(
