@@ -21,6 +21,8 @@ PAGES = pages.pages()
 BLOCKS = [block for page in PAGES for block in pages.blocks(page)]
 MISTAKES = [mistake for page in PAGES for mistake in mistakes_of(page)]
 OF_THE_SHELL = {"bash", "cat", "date", "echo", "grep", "printf", "rm", "sleep", "test", "true", "umask", "xargs"}
+SHOWN = {"json", "mermaid", "text"}
+"""Languages of blocks that a reader only looks at."""
 UNMARKED = "neither to be run nor marked: above it goes <!-- not run: why --> or <!-- run in: page -->"
 README = (ROOT / "README.md").read_text()
 
@@ -130,6 +132,14 @@ def test_command_can_be_run_or_says_why_not(block: Block) -> None:
 def test_block_that_is_run_on_another_page_is_equal_there(block: Block) -> None:
     assert block.run_in in PAGES
     assert block.text in [each.text for each in pages.blocks(block.run_in) if each.runs]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_code_is_run_or_can_be_no_command(page: str) -> None:
+    found = list(pages.code_blocks(page))
+    assert {language for language, _ in found} <= {*COMMANDS, pages.MANIFESTS, *SHOWN}
+    typed = re.compile(rf"^ *(\$ +)?({'|'.join(PROGRAMS | {'make', 'docker'})}) ", re.MULTILINE)
+    assert [text for language, text in found if language in SHOWN and typed.search(text)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -146,6 +146,11 @@ def code(page: str) -> Iterator[str]:
         yield from (child.content for child in token.children or () if child.type == "code_inline")
 
 
+def code_blocks(page: str) -> Iterator[tuple[str, str]]:
+    """Return the language and the text of each block of code of a page; the language is empty if none is named."""
+    yield from ((token.info, token.content) for token in _tokens(page) if token.type in {"fence", "code_block"})
+
+
 def tables(page: str) -> list[list[list[str]]]:
     """Return the tables of a page as rows of cells; the first row is the head."""
     found: list[list[list[str]]] = []

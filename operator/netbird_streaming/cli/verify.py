@@ -30,6 +30,8 @@ EXAMPLES: Final = (
     "verify --url=https://api.netbird.io --token-file=token",
     "verify --url=https://api.netbird.io --token-file=token --yes -o json > report.json",
 )
+LIST_SECONDS: Final = 70.0
+"""Seconds, a little more than `--absence-window`."""
 RESERVED: Final = "https://netbird-streaming-operator.invalid"
 """A host in a domain that RFC 2606 reserves: nothing is ever sent to it."""
 
@@ -64,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list-seconds",
         type=float,
-        default=70.0,
+        default=LIST_SECONDS,
         metavar="SECONDS",
-        help="How long to wait until a list shows a change. Default: 70.",
+        help=f"How long to wait until a list shows a change. Default: {LIST_SECONDS:.0f}.",
     )
     parser.add_argument("--yes", action="store_true", help="Do not ask.")
     add_output_argument(parser)
