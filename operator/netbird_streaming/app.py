@@ -171,7 +171,7 @@ class Operator:
             try:
                 await (elector.run(lead) if settings.lease else lead())
             except Exception:
-                logger.exception("leading failed and is restarted; this is a defect of the operator")
+                logger.exception("leading failed and is restarted; this is a bug in the operator")
             await self._clock.sleep(self._terms.record_failure())
 
     async def _lead(

@@ -30,9 +30,9 @@ def unexpected(problem: Exception, what: str) -> RetryError:
         problem: The exception. Its text can contain a secret and is not part of the error.
         what: What failed, as a subject: `Listing the integrations`.
     """
-    logger.error("%s failed unexpectedly; this is a defect of the operator", what, exc_info=problem)
+    logger.error("%s failed unexpectedly; this is a bug in the operator", what, exc_info=problem)
     message = (
-        f"{what}: failed by a defect of the operator ({type(problem).__name__}); the log says where. "
+        f"{what}: failed because of a bug in the operator ({type(problem).__name__}); the log says where. "
         "The operator retries."
     )
     return RetryError(Reason.UNAVAILABLE, message)
@@ -41,4 +41,4 @@ def unexpected(problem: Exception, what: str) -> RetryError:
 def _report(task: "asyncio.Task[Any]") -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None and not isinstance(error, OperatorError):
-        logger.error("the task %s failed; this is a defect of the operator", task.get_name(), exc_info=error)
+        logger.error("the task %s failed; this is a bug in the operator", task.get_name(), exc_info=error)

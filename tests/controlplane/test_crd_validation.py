@@ -31,7 +31,7 @@ BUCKET_RESERVED: Final = (
     " sthree- or amzn-s3-demo-, or end with -s3alias, --ol-s3, .mrap, --x-s3 or --table-s3"
 )
 REGION: Final = (
-    "Invalid value: must be the code of an AWS region, as eu-central-1; not its name or an availability zone"
+    "Invalid value: must be the code of an AWS region, such as eu-central-1; not its name or an availability zone"
 )
 STREAM: Final = (
     "spec.firehose.streamName: Invalid value: must be a stream's name as AWS allows: 1 to 64 letters, digits, '_', '.'"

@@ -69,7 +69,7 @@ def incident(prometheus: Prometheus, factor: float) -> Iterator[Incident]:
 
 
 def check_log(text: str) -> None:
-    """Check that each line can be parsed, and that none is an error: no incident is a defect of the operator."""
+    """Check that each line can be parsed, and that none is an error: no incident is a bug in the operator."""
     lines = [json.loads(each) for each in text.splitlines()]
     assert lines
     assert [each for each in lines if each["level"] == "error"] == []

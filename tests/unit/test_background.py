@@ -22,9 +22,7 @@ async def test_internal_error_is_logged_at_once_and_never_by_the_garbage_collect
     await asyncio.wait({task})
     await asyncio.sleep(0)
     del task
-    assert [record.getMessage() for record in caplog.records] == [
-        "the task work failed; this is a defect of the operator"
-    ]
+    assert [record.getMessage() for record in caplog.records] == ["the task work failed; this is a bug in the operator"]
     assert unseen == []
 
 

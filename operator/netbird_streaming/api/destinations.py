@@ -114,7 +114,7 @@ _STREAM_RULE: Final = Rule(
 )
 _REGION_RULE: Final = Rule(
     rule="self.region.matches('^[a-z]{2,5}(-[a-z]+){1,3}-[0-9]{1,2}$')",
-    message="must be the code of an AWS region, as eu-central-1; not its name or an availability zone",
+    message="must be the code of an AWS region, such as eu-central-1; not its name or an availability zone",
     field=".region",
 )
 
@@ -145,7 +145,7 @@ class Datadog(Model):
             *one_of_two(
                 ".site",
                 ".apiURL",
-                "name the Datadog site, as datadoghq.eu, or set apiURL for anything that is none",
+                "set site to the Datadog site, such as datadoghq.eu, or apiURL to any other intake",
                 "must be removed, or site: site already says which URL events are sent to",
             ),
             _SITE_RULE,

@@ -45,7 +45,7 @@ ASSUMPTIONS: Final[tuple[tuple[str, str, Observe], ...]] = (
     ("Event streaming has the path of the reference", "The operator finds the other path.", observations.offered),
     (
         "A path that does not exist is a 404 in plain text",
-        "The operator tells it from a missing integration by the JSON.",
+        "The operator distinguishes it from a missing integration by the JSON.",
         observations.unknown_path,
     ),
     ("An empty list is null", "Both forms are read.", observations.empty),

@@ -51,7 +51,7 @@ async def connection(session: Session, found: Connection, environment: Mapping[s
 
 
 class AccountFindings(NamedTuple):
-    """Findings about one account, and its id if NetBird tells it."""
+    """Findings about one account, and its id if NetBird reports it."""
 
     findings: list[Finding]
     account_id: str | None = None
@@ -95,7 +95,7 @@ async def _account_id(client: NetBirdClient) -> str | None:
 
 
 def _ignored(subject: str, tenant_id: str) -> Finding:
-    message = f"NetBird takes no notice of tenant {tenant_id}: the token may not act in it."
+    message = f"NetBird ignores tenant {tenant_id}: the token may not act in it."
     return problem(subject, WaitError(Reason.PERMISSION_DENIED, message))
 
 

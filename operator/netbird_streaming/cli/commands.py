@@ -45,7 +45,7 @@ class CommandModule(Protocol):
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "run the operator",
-    "plan": "say what the operator would do now for each resource",
+    "plan": "show what the operator would do now for each resource",
     "check": "check what the operator needs, and name the fix for what is wrong",
     "bundle": "write what a support ticket needs into one file",
     "export": "print the integrations of an account as resources that adopt them",

@@ -44,7 +44,7 @@ class Manifest:
 
 @dataclass(slots=True)
 class _Stub:
-    """The Secret of one resource: keys without values, and what NetBird does not tell."""
+    """The Secret of one resource: keys without values, and what NetBird does not show."""
 
     name: str
     keys: list[str] = field(default_factory=list)

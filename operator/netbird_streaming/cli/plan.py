@@ -23,7 +23,7 @@ from netbird_streaming.reconciler.planner import Planner
 from netbird_streaming.reconciler.ports import NoRecorder, Ports
 
 DESCRIPTION: Final = (
-    "Say what the operator would do now for each resource: create, update, adopt, delete, nothing, or why not. The "
+    "Show what the operator would do now for each resource: create, update, adopt, delete, nothing, or why not. The "
     "command reads the cluster and NetBird, decides as the operator does, and writes nothing."
 )
 EXAMPLES: Final = ("plan", "plan --namespace team-a -o json", "plan --filename integrations.yaml")

@@ -62,7 +62,7 @@ def execute(invocation: Invocation) -> int:
     settings = read_settings(invocation.arguments, invocation.environment)
     logs.set_up(settings.log_format, settings.log_level, invocation.err)
     for name in unknown_variables(invocation.environment):
-        logger.warning("the environment variable %s is no setting; `run --help` lists them all", name)
+        logger.warning("the environment variable %s is not a setting; `run --help` lists them all", name)
     logger.info("starting", extra={"version": program_version(), "python": platform.python_version()})
     try:
         asyncio.run(run_operator(settings, invocation.environment))

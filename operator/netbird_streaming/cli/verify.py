@@ -92,7 +92,7 @@ def execute(invocation: Invocation) -> int:
 
 def _ask(output: Output, answers: TextIO, url: str) -> None:
     output.warn(f"This creates disabled integrations in the account of the token at {url}, and deletes them again.")
-    output.warn("Type yes to go on:")
+    output.warn("Type yes to continue:")
     if answers.readline().strip() != "yes":
         message = "--yes: nothing was sent, because the question was not answered with yes; answer it, or set --yes"
         raise SettingsError(message)

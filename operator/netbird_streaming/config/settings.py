@@ -334,8 +334,8 @@ def _check_relations(settings: Settings) -> None:
     """Raise `SettingsError` for values that contradict each other."""
     if settings.metrics and settings.metrics_port == settings.health_port != 0:
         msg = (
-            f"--metrics-port: must differ from --health-port, not {settings.metrics_port} too; a network policy tells "
-            "them apart by it"
+            f"--metrics-port: must differ from --health-port, not {settings.metrics_port} too; a network policy "
+            "distinguishes them by port"
         )
         raise SettingsError(msg)
     duration, deadline, retry = settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period

@@ -239,7 +239,7 @@ def _integration(item: object, texts: "_Interner") -> Integration:
         raise UnreadableError(message)
     id_, enabled, config = item.get("id"), item.get("enabled"), item.get("config")
     if type(id_) is not int or not _is_id(id_):
-        message = "an integration's id is no positive 64-bit integer"
+        message = "an integration's id is not a positive 64-bit integer"
         raise UnreadableError(message)
     if enabled is not None and enabled is not True and enabled is not False:
         message = f"enabled of an integration is {_shape(enabled)}"

@@ -235,7 +235,7 @@ class RateLimiter:
     def _refuse_long_pause(self) -> None:
         pause = self._at - self._clock.monotonic()
         if pause > MAX_WAIT:
-            message = f"NetBird asked this token to wait for minutes. {Reason.RATE_LIMITED.remedy}"
+            message = f"NetBird asks for a pause of minutes (Retry-After). {Reason.RATE_LIMITED.remedy}"
             raise RetryError(Reason.RATE_LIMITED, message, retry_after=pause)
 
     def _refill(self) -> None:

@@ -216,12 +216,14 @@ def to_operator_error(call: Call, outcome: Response | NoResponse, now: datetime)
         message = f"{call}: NetBird, or a proxy in front of it, failed ({status}). {Reason.UNAVAILABLE.remedy}"
         return RetryError(Reason.UNAVAILABLE, message, effect=effect, retry_after=retry_after(outcome, now))
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        message = f"{call}: NetBird got too many requests of this token (429). {Reason.RATE_LIMITED.remedy}"
+        message = f"{call}: NetBird received too many requests with this token (429). {Reason.RATE_LIMITED.remedy}"
         return RetryError(Reason.RATE_LIMITED, message, effect=effect, retry_after=retry_after(outcome, now))
     refusal = _refusal(call, outcome) if refused else None
     if refusal is not None:
         return refusal
-    message = f"{call}: NetBird answered {status}, which it never should. {Reason.UNEXPECTED_ANSWER.remedy}"
+    message = (
+        f"{call}: NetBird returned HTTP {status}, which the operator does not expect. {Reason.UNEXPECTED_ANSWER.remedy}"
+    )
     return RetryError(Reason.UNEXPECTED_ANSWER, message, effect=effect)
 
 

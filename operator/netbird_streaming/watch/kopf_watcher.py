@@ -215,7 +215,7 @@ class KopfWatcher:
         try:
             self._pass_on(event)
         except Exception:  # an object of a later version must not end the watch
-            logger.exception("an event of a watch can't be handled; this is a defect of the operator")
+            logger.exception("an event of a watch can't be handled; this is a bug in the operator")
 
     def _pass_on(self, event: Mapping[str, Any]) -> None:
         """Pass an event to the handler."""

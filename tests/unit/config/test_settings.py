@@ -113,7 +113,7 @@ def test_switches(arguments: tuple[str, ...], expected: bool) -> None:  # noqa: 
         ),
         (
             ("--metrics-port=9000", "--health-port=9000"),
-            "--metrics-port: must differ from --health-port, not 9000 too; a network policy tells them apart by it",
+            "--metrics-port: must differ from --health-port, not 9000 too; a network policy distinguishes them by port",
         ),
     ],
 )

@@ -63,7 +63,7 @@ def test_id_is_read_exactly(id_: int) -> None:
 def test_element_without_a_readable_id_leaves_the_rest_of_the_list_readable(id_: object) -> None:
     whole, unknown = listed(encoded([WHOLE, {**WHOLE, "id": id_}]))
     assert (whole.id, whole.unreadable) == (7, None)
-    assert (unknown.id, unknown.unreadable) == (UNKNOWN_ID, "an integration's id is no positive 64-bit integer")
+    assert (unknown.id, unknown.unreadable) == (UNKNOWN_ID, "an integration's id is not a positive 64-bit integer")
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class LeaderElector:
             LeaseLostError: The Lease is not held, or its last renewal is too old.
         """
         if not self.is_leader:
-            raise LeaseLostError(Reason.PROGRESSING, f"{self._subject}: is not held by this process any more.")
+            raise LeaseLostError(Reason.PROGRESSING, f"{self._subject}: is no longer held by this process.")
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait for the Lease, run `lead` while it is held, and wait again when it is lost.
@@ -115,7 +115,7 @@ class LeaderElector:
             logger.info("%s: leading as %s", self._subject, self._lease.candidate_id)
             if await self._lead(lead):
                 return
-            logger.warning("%s: lost; this process acts no more until it holds it again", self._subject)
+            logger.warning("%s: lost; this process stops writing until it acquires it again", self._subject)
 
     async def _acquire(self) -> None:
         while not await self._try_acquire_or_renew():  # noqa: ASYNC110 - the event happens in another process

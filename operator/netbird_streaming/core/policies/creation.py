@@ -147,8 +147,8 @@ def refuse_conflict(inputs: DecisionInput) -> Action | None:
         return None
     return refuse(
         Reason.OWNERSHIP_CONFLICT,
-        f"Resource {inputs.observed.conflicting_owner} has the same account, platform and public settings, and "
-        "holds them.",
+        f"Resource {inputs.observed.conflicting_owner} already manages an "
+        "integration with the same account, platform and public settings.",
     )
 
 
@@ -209,7 +209,9 @@ def _post(inputs: DecisionInput, payload: Payload, target: Target, snapshot: Acc
         return WaitForList(inputs.observed.now)
     earlier = create_outcome.unresolved(inputs)
     if earlier and (inputs.observed.partial or inputs.observed.vanished):
-        sentence = "A create was never answered, and NetBird's list is not whole: it does not tell what came of it."
+        sentence = (
+            "A create was never answered, and NetBird's list is incomplete, so that it does not show the outcome."
+        )
         return refuse(Reason.CREATE_AMBIGUOUS, sentence)
     if len(earlier) > MAX_UNRESOLVED:
         sentence = f"{len(earlier)} different creates were never answered, so another one is not tried."
@@ -233,9 +235,13 @@ def _refuse_identical(
         return WaitForList(surely)
     if unclaimed:
         ids = ", ".join(str(item.id) for item in unclaimed)
-        return refuse(Reason.IDENTICAL_EXISTS, f"Integration {ids} with these settings exists and is not ours.")
+        return refuse(
+            Reason.IDENTICAL_EXISTS, f"Integration {ids} with these settings exists and is not managed by the operator."
+        )
     if near:
-        sentence = f"An integration that may be the same exists and is not ours: {_differs(inputs, near)}."
+        sentence = (
+            f"An integration that may be the same exists and is not managed by the operator: {_differs(inputs, near)}."
+        )
         return refuse(Reason.IDENTICAL_EXISTS, sentence)
     if twins:
         holder = inputs.observed.owners.other(twins[0])

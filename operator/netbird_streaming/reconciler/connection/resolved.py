@@ -27,8 +27,8 @@ class TokenExpiry:
 class ConnectionState:
     """The state of a connection: what was read for it, and an account for each tenant in use.
 
-    `token_account_id` is the token's own account, or why NetBird does not tell it. It is None until it is needed, which
-    it is only for tenants. `published` is what was last published about the connection. The token stays in memory until
+    `token_account_id` is the token's own account, or why NetBird does not report it. It is None until a
+    tenant needs it. `published` is what was last published about the connection. The token stays in memory until
     the connection is gone: if the whole namespace is deleted, the Secret goes first.
     """
 

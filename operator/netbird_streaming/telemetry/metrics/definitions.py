@@ -55,7 +55,7 @@ RETRIES: Final = MetricDefinition(
 QUEUE_DEPTH: Final = MetricDefinition(
     Type.GAUGE,
     "queue_depth",
-    "Resources and connections that are due and not settled, those that wait for a LIST or for the rate limit too.",
+    "Resources and connections that are due, including those that wait for a LIST or for the rate limit.",
 )
 QUEUE_OLDEST_AGE: Final = MetricDefinition(
     Type.GAUGE,
@@ -97,7 +97,7 @@ DRIFTS_FOUND: Final = MetricDefinition(
     Type.COUNTER, "drifts_found_total", "Integrations that another client changed or deleted."
 )
 DRIFTS_CORRECTED: Final = MetricDefinition(
-    Type.COUNTER, "drifts_corrected_total", "Of these, how many NetBird accepted a correction of."
+    Type.COUNTER, "drifts_corrected_total", "Of these, how many the operator corrected."
 )
 RESYNC_AGE: Final = MetricDefinition(
     Type.GAUGE,

@@ -58,7 +58,7 @@ def test_list_is_usable_for_twenty_seconds(age: float, enough: bool) -> None:  #
 def test_identical_unowned_integrations_are_named() -> None:
     reason, message = said(decide(case(integration(), snapshot=view(item(9), item(10)))))
     assert reason is Reason.IDENTICAL_EXISTS
-    assert message.startswith("Integration 9, 10 with these settings exists and is not ours.")
+    assert message.startswith("Integration 9, 10 with these settings exists and is not managed by the operator.")
 
 
 def test_owner_of_an_identical_integration_is_named() -> None:
