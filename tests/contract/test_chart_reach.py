@@ -1,16 +1,28 @@
 """Each value of the chart affects its objects, and so do the values of a parent chart."""
 
 import json
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import yaml
 
-from tests.harness.chart_reach import CASES, CONNECTION, LABELS, MONITOR, ON, container, labels, pod, spec
+from tests.harness.chart_reach import (
+    CASES,
+    CONNECTION,
+    LABELS,
+    MONITOR,
+    ON,
+    container,
+    labels,
+    merged,
+    nested,
+    pod,
+    spec,
+)
 from tests.harness.controlplane import Binaries
 from tools.chart import CHART, of_kind, render
 from tools.chart_docs import VALUES, values
@@ -21,22 +33,6 @@ NAMESPACE: Final = "netbird-system"
 @pytest.fixture(scope="module")
 def helm() -> Path:
     return Binaries().find("helm")
-
-
-def merged(*trees: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for tree in trees:
-        for key, value in tree.items():
-            both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-            found[key] = merged(found[key], value) if both else value
-    return found
-
-
-def nested(path: str, value: Any) -> dict[str, Any]:
-    for part in reversed(path.split(".")):
-        value = {part: value}
-    found: dict[str, Any] = value
-    return found
 
 
 def test_each_value_has_a_case() -> None:
@@ -76,6 +72,49 @@ def test_chart_labels_have_precedence_over_common_ones(helm: Path) -> None:
     given = {"commonLabels": {"app.kubernetes.io/instance": "theirs"}}
     for each in render(helm, NAMESPACE, given):
         assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "netbird-streaming-operator"
+
+
+def test_pull_secrets_are_names_or_objects_without_duplicates(helm: Path) -> None:
+    given = {
+        "imagePullSecrets": ["own", {"name": "10023"}],
+        "global": {"imagePullSecrets": [{"name": "own"}, "of-all"]},
+    }
+    (deployment,) = of_kind(render(helm, NAMESPACE, given), "Deployment")
+    assert [each["name"] for each in pod("imagePullSecrets")(deployment)] == ["own", "10023", "of-all"]
+
+
+LONG: Final = "a" * 47
+
+
+@pytest.mark.parametrize(
+    ("release", "given"),
+    [
+        (LONG + ".prod", {}),
+        ("x", {"nameOverride": LONG + "-" * 15 + ".netbird-streaming"}),
+        ("x", {"fullnameOverride": LONG + "----.netbird.streaming"}),
+    ],
+)
+def test_long_names_are_cut_to_valid_ones(helm: Path, release: str, given: dict[str, str]) -> None:
+    namespace = "n" * 63
+    for each in render(helm, namespace, {**given, "metrics": {"service": ON}}, release=release):
+        metadata = each["metadata"]
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", metadata["name"])
+        assert len(metadata["name"]) <= (63 if each["kind"] in {"Deployment", "Service"} else 253)
+        assert all(re.fullmatch(LABEL_VALUE, value) for value in metadata["labels"].values())
+
+
+LABEL_VALUE: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
+
+
+def test_chart_that_is_packaged_with_a_commit_has_valid_labels(helm: Path, tmp_path: Path) -> None:
+    """A label has at most 63 characters and no `+`."""
+    version = "0.1.0-alpha.1+" + "4" * 40
+    chart = shutil.copytree(CHART, tmp_path / "chart")
+    about = {**yaml.safe_load((chart / "Chart.yaml").read_text()), "version": version, "appVersion": version}
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
+    done = subprocess.run([str(helm), "template", "x", str(chart)], check=True, capture_output=True, text=True)
+    for each in yaml.safe_load_all(done.stdout):
+        assert all(re.fullmatch(LABEL_VALUE, value) for value in each["metadata"]["labels"].values())
 
 
 def test_extra_object_may_hold_templates(helm: Path) -> None:
@@ -119,7 +158,7 @@ def test_parent_chart_enables_it_by_a_condition_and_shares_its_globals(
     chart = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": [dependency]}
     (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(chart))
     given = {
-        "global": {"imageRegistry": "mirror.example.com", "other": {"a": 1}},
+        "global": {"imageRegistry": "mirror.example.com", "imagePullSecrets": ["mirror", {"name": "no"}], "other": 1},
         # Some releases of Helm leave a null in the values of a subchart instead of removing the default.
         name: {"enabled": enabled, "podSecurityContext": {"runAsUser": None}},
     }
@@ -129,4 +168,5 @@ def test_parent_chart_enables_it_by_a_condition_and_shares_its_globals(
     assert bool(found) == enabled
     for deployment in found:
         assert container("image")(deployment).startswith("mirror.example.com/")
+        assert pod("imagePullSecrets")(deployment) == [{"name": "mirror"}, {"name": "no"}]
         assert "runAsUser" not in pod("securityContext")(deployment)

@@ -28,6 +28,24 @@ class Reach(NamedTuple):
     """The other values that it needs."""
 
 
+def merged(*trees: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the trees merged as Helm merges values: the last one takes precedence."""
+    found: dict[str, Any] = {}
+    for tree in trees:
+        for key, value in tree.items():
+            both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+            found[key] = merged(found[key], value) if both else value
+    return found
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """Return a tree with the value at that path."""
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    found: dict[str, Any] = value
+    return found
+
+
 def spec(*path: str | int) -> Callable[[Manifest], Any]:
     """Return a reader of a path below spec."""
     return at("spec", *path)
@@ -206,6 +224,7 @@ CASES: Final[dict[str, Reach]] = {
         WITH_CA,
     ),
     "extraEnv": Reach([{"name": "A", "value": "b"}], "Deployment", container("env")),
+    "extraEnvFrom": Reach([{"secretRef": {"name": "proxy"}}], "Deployment", container("envFrom")),
     "extraVolumes": Reach([{"name": "extra", "emptyDir": {}}], "Deployment", lambda each: pod("volumes")(each)[-1:]),
     "extraVolumeMounts": Reach(
         [{"name": "extra", "mountPath": "/extra"}], "Deployment", lambda each: container("volumeMounts")(each)[-1:]

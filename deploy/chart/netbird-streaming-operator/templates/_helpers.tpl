@@ -1,14 +1,14 @@
 {{- define "operator.name" -}}
-{{- default .Chart.Name .Values.nameOverride | toString | trunc 63 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | toString | trunc 63 | trimAll "-." -}}
 {{- end -}}
 
 {{- define "operator.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | toString | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | toString | trunc 52 | trimAll "-." -}}
 {{- else if contains (include "operator.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 52 | trimAll "-." -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "operator.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name (include "operator.name" .) | trunc 52 | trimAll "-." -}}
 {{- end -}}
 {{- end -}}
 
@@ -38,14 +38,19 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 
 {{- define "operator.ownLabels" -}}
 {{ include "operator.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ include "operator.labelValue" .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
+helm.sh/chart: {{ include "operator.labelValue" (printf "%s-%s" .Chart.Name .Chart.Version) | quote }}
+{{- end -}}
+
+{{- /* A version as the value of a label, which has at most 63 characters and no `+`. */ -}}
+{{- define "operator.labelValue" -}}
+{{- . | replace "+" "_" | trunc 63 | trimAll "-_." -}}
 {{- end -}}
 
 {{- /* The chart's own labels and the user's common ones; the chart's take precedence. */ -}}
 {{- define "operator.labels" -}}
-{{- merge (include "operator.ownLabels" . | fromYaml) .Values.commonLabels | toYaml -}}
+{{- merge (include "operator.ownLabels" . | fromYaml) (default dict .Values.commonLabels) | toYaml -}}
 {{- end -}}
 
 {{- define "operator.image" -}}
@@ -57,6 +62,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- else -}}
 {{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* The Secrets of the registry: those of the chart, then those that a parent chart gives to all of its subcharts. */ -}}
+{{- define "operator.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat (default list .Values.imagePullSecrets) (default list (default dict .Values.global).imagePullSecrets) -}}
+{{- $names = append $names (kindIs "map" . | ternary . (dict "name" .)).name -}}
+{{- end -}}
+{{- range uniq $names }}
+- name: {{ . | quote }}
+{{- end }}
 {{- end -}}
 
 {{- define "operator.subjects" -}}
@@ -240,7 +256,7 @@ roleRef:
 {{- define "operator.alert" -}}
 {{- $settings := (index . 0).Values.metrics.prometheusRule -}}
 {{- $alert := index . 1 -}}
-{{- $own := get $settings.alerts $alert.alert | default dict -}}
+{{- $own := get (default dict $settings.alerts) $alert.alert | default dict -}}
 {{- with $own.for -}}{{- $_ := set $alert "for" . -}}{{- end -}}
 {{- with $own.severity -}}{{- $_ := set $alert.labels "severity" . -}}{{- end -}}
 {{- if contains "absent(" $alert.expr -}}
@@ -273,31 +289,4 @@ roleRef:
 {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $kept $key $value -}}{{- end -}}
 {{- end -}}
 {{- with $kept -}}{{- toYaml . -}}{{- end -}}
-{{- end -}}
-
-{{- /* Strings that YAML or `--set` turns into numbers or booleans when they are not quoted. The schema lets these through,
-       because its own message could not name the fix. */ -}}
-{{- define "operator.requireStrings" -}}
-{{- $paths := list "image.tag" "connection.name" "connection.tokenSecret.name" "connection.tokenSecret.key" "connection.access.namespaces" "connection.access.adoptionNamespaces" "scope.namespaces" "secretNamespaces" "caBundle.configMap.name" "caBundle.configMap.key" "serviceAccount.name" "priorityClassName" "nameOverride" "fullnameOverride" "commonLabels" "podLabels" "nodeSelector" "podAnnotations" "deploymentAnnotations" "serviceAccount.annotations" "metrics.service.annotations" "metrics.podMonitor.labels" "metrics.podMonitor.annotations" "metrics.serviceMonitor.labels" "metrics.serviceMonitor.annotations" "metrics.prometheusRule.labels" "metrics.prometheusRule.annotations" "metrics.dashboard.labels" "metrics.dashboard.annotations" -}}
-{{- range $path := $paths -}}
-{{- $value := $.Values -}}
-{{- range splitList "." $path -}}{{- $value = get $value . -}}{{- end -}}
-{{- include "operator.requireString" (list $path $value) -}}
-{{- end -}}
-{{- range $index, $each := .Values.connection.access.entries -}}
-{{- include "operator.requireString" (list (printf "connection.access.entries[%d]" $index) (omit $each "allowAdoption")) -}}
-{{- end -}}
-{{- end -}}
-
-{{- /* Fail if a value, or one inside of it, is no string: (path, value). */ -}}
-{{- define "operator.requireString" -}}
-{{- $path := index . 0 -}}
-{{- $value := index . 1 -}}
-{{- if kindIs "map" $value -}}
-{{- range $key, $each := $value -}}{{- include "operator.requireString" (list (printf "%s.%s" $path (replace "." "\\." $key)) $each) -}}{{- end -}}
-{{- else if kindIs "slice" $value -}}
-{{- range $index, $each := $value -}}{{- include "operator.requireString" (list (printf "%s[%d]" $path $index) $each) -}}{{- end -}}
-{{- else if not (or (kindIs "string" $value) (kindIs "invalid" $value)) -}}
-{{- fail (printf "%s: must be a string, but it is a %s without quotes; quote it in the values file, or use --set-string '%s=…'" $path (kindIs "bool" $value | ternary "boolean" "number") $path) -}}
-{{- end -}}
 {{- end -}}
