@@ -574,6 +574,7 @@ class TestRestoredBackups:
         ("platform", "before", "after"),
         [
             (Platform.DATADOG, "https://hook.example/before", "https://hook.example/after"),
+            (Platform.DATADOG, "https://before.example/", "https://after.example/"),
             (Platform.S3, "bucket-before", "bucket-after"),
         ],
     )
@@ -582,7 +583,7 @@ class TestRestoredBackups:
     ) -> None:
         old = _draft(platform, before)
         former = scene.world.dashboard_creates("acc-a", old)
-        elsewhere = scene.world.dashboard_creates("acc-a", ELSEWHERE)
+        elsewhere = scene.world.dashboard_creates("acc-a", OTHER_PLATFORM)
         scene.lead()
         scene.create(platform=platform, **_block(platform, after))
         scene.wait(30)
@@ -590,7 +591,7 @@ class TestRestoredBackups:
         (note,) = [each for _, each in scene.world.events if each.reason == EventReason.UNMANAGED_EXISTS]
         assert note.warning
         assert f"Integration {made} was created" in note.note
-        assert f"manages integration {former}," in note.note
+        assert f"manages integration {former} of the same platform" in note.note
 
     def test_create_is_not_reported_if_all_integrations_are_managed(self, scene: Scene) -> None:
         resources(scene, 3)
@@ -598,6 +599,9 @@ class TestRestoredBackups:
         scene.create("r3")
         scene.wait(30)
         assert not [each for _, each in scene.world.events if each.reason == EventReason.UNMANAGED_EXISTS]
+
+
+OTHER_PLATFORM = Draft("generic_http", {"url": "https://hook.example/", "headers": "{}", "body_template": ""})
 
 
 def _draft(platform: Platform, value: str) -> Draft:

@@ -67,7 +67,7 @@ class ProveAbsence:
 class Create:
     """Write the intent (a compare-and-swap), and then send the POST.
 
-    `unmanaged` holds the integrations without an owner that send events to the same host or region.
+    `unmanaged` holds the integrations of the platform without an owner.
     """
 
     intent: Intent

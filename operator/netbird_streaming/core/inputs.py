@@ -43,7 +43,6 @@ class AccountSnapshot:
 
     __slots__ = (
         "_by_natural_key",
-        "_by_target",
         "_unmanaged",
         "account_ids",
         "by_id",
@@ -60,8 +59,7 @@ class AccountSnapshot:
         self.by_id = {item.id: item for item in listing.items if item.id != UNKNOWN_ID}
         self.unreadable = tuple(item for item in listing.items if item.unreadable is not None)
         self._by_natural_key: dict[tuple[str, str | None], list[Integration]] | None = None
-        self._by_target: dict[tuple[str, str], list[Integration]] | None = None
-        self._unmanaged: dict[tuple[str, str], list[Integration]] = {}
+        self._unmanaged: dict[str, list[Integration]] = {}
 
     def unidentified(self, platform: str) -> int:
         """Return how many elements have no readable id, and may be of this platform."""
@@ -75,23 +73,14 @@ class AccountSnapshot:
         """Return the items that a server may show for this configuration, in forms of its own."""
         return compare.alike(platform, config, self._near(platform, config))
 
-    def unmanaged(
-        self, platform: str, config: Mapping[str, str], unowned: Callable[[list[Integration]], list[Integration]]
-    ) -> list[Integration]:
-        """Return the items without an owner that send events to the same host or region as this configuration.
+    def unmanaged(self, platform: str, unowned: Callable[[list[Integration]], list[Integration]]) -> list[Integration]:
+        """Return the items of a platform without an owner.
 
-        Owners are asked once for each target, because there may be a create for each of ten thousand items.
+        Owners are asked once for each platform, because there may be a create for each of ten thousand items.
         """
-        if self._by_target is None:
-            self._by_target = {}
-            for item in self.by_id.values():
-                if item.platform is not None and item.config is not None:
-                    place = (item.platform, compare.target(item.platform, item.config))
-                    self._by_target.setdefault(place, []).append(item)
-        place = (platform, compare.target(platform, config))
-        if place not in self._unmanaged:
-            self._unmanaged[place] = unowned(self._by_target.get(place, []))
-        return self._unmanaged[place]
+        if platform not in self._unmanaged:
+            self._unmanaged[platform] = unowned([item for item in self.by_id.values() if item.platform == platform])
+        return self._unmanaged[platform]
 
     def _near(self, platform: str, config: Mapping[str, str]) -> list[Integration]:
         if self._by_natural_key is None:

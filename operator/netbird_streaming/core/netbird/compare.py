@@ -135,14 +135,6 @@ def is_identical(platform: str, config: Mapping[str, str], item: Integration) ->
     return bool(identical(platform, config, (item,)))
 
 
-def target(platform: str, config: Mapping[str, str]) -> str:
-    """Return where a configuration sends events to, apart from what a user may change: a URL's host, or a region."""
-    for key in COMPARABLE.get(platform, ()):
-        if KINDS.get(key) is Kind.URL:
-            return host_of(identifying(key, config.get(key, "")))
-    return config.get("region", "")
-
-
 def identical(platform: str, config: Mapping[str, str], items: Iterable[Integration]) -> list[Integration]:
     """Return the items that are identical to this configuration; a masked value is taken for equal.
 

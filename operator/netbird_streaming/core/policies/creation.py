@@ -217,7 +217,7 @@ def _post(inputs: DecisionInput, payload: Payload, target: Target, snapshot: Acc
         sentence = f"{len(earlier)} different creates were never answered, so another one is not tried."
         return refuse(Reason.CREATE_AMBIGUOUS, sentence)
     intent = create_outcome.new_intent(inputs, payload, target, snapshot)
-    beside = inputs.unowned(snapshot.unmanaged(payload.request.platform, payload.request.config, inputs.unowned))
+    beside = inputs.unowned(snapshot.unmanaged(payload.request.platform, inputs.unowned))
     former_ids = {inputs.status.id} | {each.id for each in inputs.status.internal.former}
     return Create(intent, earlier, payload, tuple(item.id for item in beside if item.id not in former_ids))
 

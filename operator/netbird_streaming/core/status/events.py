@@ -134,9 +134,8 @@ def unmanaged_note(created: int, ids: tuple[int, ...]) -> EventNote:
     """Return the Event for a create beside integrations without an owner: a restored backup may have lost the id."""
     named = ", ".join(map(str, ids[:_NAMED_IDS])) + (", …" if len(ids) > _NAMED_IDS else "")
     sentence = (
-        f"Integration {created} was created. No resource manages integration {named}, which sends events to the same"
-        " host or region. If it was this resource's before a restore, delete one of the two in NetBird, or adopt it by"
-        " spec.adoption.id."
+        f"Integration {created} was created. No resource manages integration {named} of the same platform. If it was"
+        " this resource's before a restore, delete one of the two in NetBird, or adopt it by spec.adoption.id."
     )
     return EventNote(EventReason.UNMANAGED_EXISTS, EventReason.UNMANAGED_EXISTS.action, sentence, warning=True)
 

@@ -201,9 +201,5 @@ def test_host_of_a_text_without_one_is_the_text(url: str, host: str | None) -> N
 
 
 @given(st.text())
-def test_any_text_has_a_target(url: str) -> None:
-    assert isinstance(compare.target("generic_http", {"url": f"https://{url}"}), str)
-
-
-def test_target_of_a_host_that_is_percent_encoded_is_found() -> None:
-    assert "a[b" in compare.target("generic_http", {"url": "https://a%5Bb/path"})
+def test_any_text_has_a_host(url: str) -> None:
+    assert isinstance(compare.host_of(compare.identifying("url", f"https://{url}")), str)
