@@ -16,6 +16,11 @@ from tools.chart import DEFINITIONS, ROOT, Manifest, render
 FOLDER: Final = ROOT / "deploy" / "manifests"
 _NOTE: Final = "# Rendered from the chart by `make manifests`; changes here are lost.\n"
 _RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
+_KEEP: Final = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+"""Annotations for Argo CD and Flux. The namespace holds objects of others: the token's Secret, and the Lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def write(helm: Path) -> None:
 
 def _operator(helm: Path, variant: Variant) -> list[Manifest]:
     rendered = render(helm, variant.namespace, {**variant.values, "crds": {"enabled": False}})
-    namespace = {"name": variant.namespace, "labels": dict(_RESTRICTED)}
+    namespace = {"name": variant.namespace, "labels": dict(_RESTRICTED), "annotations": dict(_KEEP)}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": namespace},
         *(_without_helm(each) for each in rendered),

@@ -66,8 +66,8 @@ def test_flux_builds_the_operator_and_keeps_the_definitions_on_removal(plane: Co
     (tmp_path / "built" / "kustomization.yaml").write_text(yaml.safe_dump(built))
     documents = list(yaml.safe_load_all(plane.kubectl("kustomize", str(tmp_path / "built"))))
     kept = [each for each in documents if _annotations(each).get("kustomize.toolkit.fluxcd.io/prune") == "disabled"]
-    # The fingerprint key is kept too. Without it, each integration would be sent again.
-    assert kept == of_kind(documents, "CustomResourceDefinition", "Secret")
+    # The fingerprint key is kept too. Without it, each integration would be sent again. The namespace holds the token.
+    assert kept == of_kind(documents, "CustomResourceDefinition", "Namespace", "Secret")
     (deployment,) = of_kind(documents, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example.com/netbird-streaming-operator:0.1.0"
