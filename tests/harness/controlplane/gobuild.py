@@ -56,8 +56,8 @@ def _source(tool: str, minor: str) -> tuple[versions.Module, str]:
         return versions.containerd(), f"github.com/containerd/containerd/v2/cmd/{tool}"
     if tool in PROMETHEUS:
         return versions.prometheus(), f"github.com/prometheus/prometheus/cmd/{tool}"
-    if tool in versions.LINTERS:
-        return versions.linter(tool), f"{versions.LINTERS[tool]}/cmd/{tool}"
+    if tool in versions.COMMANDS:
+        return versions.command(tool), f"{versions.COMMANDS[tool]}/cmd/{tool}"
     if tool in versions.FLUX:
         return versions.flux(tool), versions.FLUX[tool]
     if tool in versions.HELMS:

@@ -18,6 +18,8 @@ LINTERS: Final = {
     "kube-score": "github.com/zegl/kube-score",
 }
 """The linters of the chart and of CI's workflows, by tool: the module of the command."""
+COMMANDS: Final = {**LINTERS, "crane": "github.com/google/go-containerregistry"}
+"""The linters, and a registry in memory with its client."""
 HELMS: Final = {"helm": "helm.sh/helm/v4", "helm3": "helm.sh/helm/v3"}
 """Helm 4, and the oldest Helm 3 that the chart is tested with, by tool: the module that holds its command."""
 FLUX: Final = {
@@ -100,9 +102,9 @@ def prometheus_operator() -> Module:
     return _read(MODULES / "prometheusoperator", "github.com/prometheus-operator/prometheus-operator")
 
 
-def linter(tool: str) -> Module:
-    """Return the module of one of `LINTERS`."""
-    return _read(MODULES / tool.replace("-", ""), LINTERS[tool])
+def command(tool: str) -> Module:
+    """Return the module of one of `COMMANDS`."""
+    return _read(MODULES / tool.replace("-", ""), COMMANDS[tool])
 
 
 def flux(tool: str) -> Module:

@@ -18,7 +18,7 @@ def main() -> int:
     code = requirements.install()
     if code == 0:
         try:
-            for tool in PROGRAMS:
+            for tool in (*PROGRAMS, "crane"):
                 Binaries().find(tool)
         except BuildError as error:
             say(str(error))
