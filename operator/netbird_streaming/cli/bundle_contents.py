@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from netbird_streaming.api.destinations import BLOCKS
 from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.cli.session import Session
 from netbird_streaming.cluster.client import Json, Request
@@ -30,7 +31,7 @@ _METADATA: Final = (
     "deletionTimestamp",
     "finalizers",
 )
-_PLATFORM_BLOCKS: Final = frozenset({"datadog", "s3", "firehose", "genericHTTP"})
+_PLATFORM_BLOCKS: Final = frozenset(block.name for block in BLOCKS.values())
 _EVENT: Final = ("type", "reason", "message", "count", "firstTimestamp", "lastTimestamp", "eventTime")
 
 
