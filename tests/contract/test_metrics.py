@@ -26,6 +26,7 @@ reconcile_duration_seconds histogram kind result
 retries_total counter kind reason
 queue_depth gauge
 queue_oldest_age_seconds gauge
+unwritten_statuses gauge
 netbird_request_duration_seconds histogram operation code
 rate_limit_remaining_requests gauge connection
 rate_limit_burst_requests gauge connection

@@ -271,6 +271,7 @@ NOT_WRONG: Final = {
         f"docs/runbooks/NetBirdStreaming{name}.md": "its commands show pods, and an API server without nodes has none"
         for name in ("NoLeader", "Restarts")
     },
+    "docs/runbooks/NetBirdStreamingLeaderChanges.md": "its commands show the Lease and the health of the API server",
 }
 """Pages whose blocks show state that no input of a reader changes, and why."""
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from tests.doubles.netbird.faults import error_reply, html_reply
+from tests.doubles.netbird.faults import Moment, Slow, error_reply, html_reply
 from tests.doubles.netbird.process import running_netbird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.doubles.netbird.wire import Operation
@@ -33,6 +33,8 @@ pytestmark = pytest.mark.timeout(300)
 FACTOR: Final = 60.0
 NOT_READY: Final = 16.0
 """Minutes. The rule waits for 15."""
+SLOW_SECONDS: Final = 25.0
+"""Less than `--request-timeout`."""
 VALIDITY: Final = timedelta(seconds=20)
 CONNECTIONS: Final = "netbirdconnections"
 Remedy = Callable[[], object]
@@ -68,6 +70,12 @@ def netbird_is_down(team: Team, _: Stage) -> Remedy:
     fault = team.fault(error_reply(503, "away"), times=None)
     team.patch("events", enabled=False)
     team.ask("netbird", "now", "nbc")
+    return lambda: team.scene.netbird.remove_fault(fault)
+
+
+def netbird_throttles(team: Team, _: Stage) -> Remedy:
+    fault = team.fault(error_reply(429, "slow down"), Operation.UPDATE, times=None)
+    team.patch("events", enabled=False)
     return lambda: team.scene.netbird.remove_fault(fault)
 
 
@@ -199,9 +207,17 @@ CASES: Final = {
             "`TokenRejected`",
             ("Orphan",),
         ),
+        Case(
+            "18 NetBird answers 429",
+            netbird_throttles,
+            "Unavailable",
+            "RateLimited",
+            "`CreateOutcomeUnknown`",
+            ("429",),
+        ),
     )
 }
-BATCHES: Final = (("1", "2", "3", "5", "8"), ("4", "9", "13"), ("12",))
+BATCHES: Final = (("1", "2", "3", "5", "8"), ("4", "9", "13"), ("12",), ("18",))
 """Cases of one batch last at the same time: each raises its own alert, and none raises two."""
 
 
@@ -299,3 +315,17 @@ def test_17_a_token_that_expires_has_one_alert_at_any_time(stage: Stage, log: Pa
             stage.scene.netbird.add_token(renewed)
             team.apply(secret("netbird", token=renewed.value))
             team.ready()
+
+
+def test_19_requests_that_take_long_raise_one_alert(stage: Stage, log: Path) -> None:
+    with new_team(stage.scene) as team:
+        team.connect(team.integration())
+        team.ready()
+        with incident(stage.prometheus, FACTOR) as lasting:
+            fault = team.fault(Slow(SLOW_SECONDS, 0.0), Operation.UPDATE, moment=Moment.AFTER, times=None)
+            team.patch("events", enabled=False)
+            lasting.fires("QueueStuck", "has been due", within=11)
+            runbook = Runbook("NetBirdStreamingQueueStuck")
+            assert "Check the NetBird server" in runbook.remedy("requests to NetBird take")
+            stage.scene.netbird.remove_fault(fault)
+        team.ready()

@@ -31,6 +31,7 @@ FACTOR: Final = 30.0
 LEASE: Final = ("--lease-duration=2", "--lease-renew-deadline=1.5", "--lease-retry-period=0.3")
 RENEWALS: Final = 20
 AHEAD: Final = "tests.harness.ahead"
+DEFECTIVE: Final = "tests.harness.defective"
 
 
 @dataclass(slots=True)
@@ -158,3 +159,65 @@ def test_10b_a_crash_loop_is_an_alert_and_delays_no_other(stage: Stage) -> None:
             # The remedy: from here on nothing kills them.
             team.apply(secret("nowhere", key="first-key"))
             team.ready("lacking")
+
+
+def test_22_a_leader_that_changes_again_and_again_is_an_alert(stage: Stage) -> None:
+    """Pause the API server again and again for longer than a leader may act without renewing its Lease."""
+
+    def seen(leaders: int) -> None:
+        query = f"sum(netbird_streaming_leader) == {leaders}"
+        eventually(lambda: stage.prometheus.query(query), f"Prometheus sees {leaders} leaders")
+
+    with incident(stage.prometheus, FACTOR) as lasting:
+
+        def fires() -> bool:
+            seen(1)
+            stage.scene.plane.pause()
+            seen(0)
+            stage.scene.plane.resume()
+            return "LeaderChanges" in lasting.firing()
+
+        eventually(fires, "it fires while the API server hangs now and then", 150)
+        fired = lasting.fires("LeaderChanges", "without restarts", within=0)
+        assert fired.labels["severity"] == "warning"
+        # The remedy: from here on the API server answers.
+        seen(1)
+        runbook = Runbook("NetBirdStreamingLeaderChanges")
+        shown = runbook.look(stage.scene.plane, stage.scene.operator.log)
+        assert "leaseTransitions" in shown
+        assert "readyz check passed" in shown
+        assert "API server" in runbook.remedy("requests of `kubectl` take seconds")
+
+
+def test_23_no_replica_at_all_is_critical(stage: Stage) -> None:
+    with incident(stage.prometheus, FACTOR) as lasting:
+        for each in stage.replicas:
+            each.kill()
+        fired = lasting.fires("NoLeader", "No replica", within=11)
+        assert (fired.labels["severity"], fired.labels["namespace"]) == ("critical", NAMESPACE)
+        runbook = Runbook("NetBirdStreamingNoLeader")
+        assert "No resources found" in runbook.look(stage.scene.plane, stage.scene.operator.log)
+        assert "kubectl describe deployment" in runbook.remedy("no pod, or fewer")
+        for each in stage.replicas:
+            each.start()
+
+
+def test_24_a_defect_of_the_operator_raises_one_alert(stage: Stage) -> None:
+    first, second = stage.replicas
+    with new_team(stage.scene) as team, incident(stage.prometheus, FACTOR) as lasting:
+        defective = Replica(stage.scene, DEFECTIVE, first.port)
+        first.kill()
+        defective.start()
+        second.kill()
+        try:
+            team.connect(team.integration())
+            lasting.fires("InternalError", "EventStreamingIntegration", within=1)
+            runbook = Runbook("NetBirdStreamingInternalError")
+            assert defective.operator is not None
+            assert team.namespace in runbook.look(stage.scene.plane, defective.operator.log)
+            assert "helm rollback" in runbook.remedy("an update of the operator")
+            second.start()
+        finally:
+            defective.kill()
+        first.start()
+        team.ready()

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import pytest
 
+from netbird_streaming.api.types import GROUP
 from tests.harness.controlplane import Binaries, ControlPlane
-from tests.harness.controlplane.commands import free_port
+from tests.harness.controlplane.commands import LOOPBACK, free_port
 from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
 from tests.harness.kubectl_team import Team
 from tests.harness.monitoring import compressed, runbooks
-from tests.harness.operator import apply, install
+from tests.harness.operator import NAMESPACE, apply, install
 from tests.harness.prometheus import Prometheus
 from tests.harness.runbooks import Runbook
 from tests.harness.schema_errors import install_crds
@@ -31,6 +32,28 @@ OUTSIDE: Final = "team-c"
 VALUES: Final[dict[str, Any]] = {"scope": {"namespaces": list(TEAMS), "clusterConnections": False}}
 DEFINITION: Final = "eventstreamingintegrations.integrations.netbird.io"
 LACKING: Final = ("status", "properties", "internal", "properties", "creation", "properties", "proof")
+WEBHOOK: Final[Manifest] = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingWebhookConfiguration",
+    "metadata": {"name": "policies"},
+    "webhooks": [
+        {
+            "name": "policies.example.com",
+            "clientConfig": {"url": f"https://{LOOPBACK}:9/nothing-listens-here"},
+            "rules": [
+                {
+                    "apiGroups": [GROUP],
+                    "apiVersions": ["*"],
+                    "resources": ["eventstreamingintegrations/status"],
+                    "operations": ["UPDATE"],
+                }
+            ],
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +190,43 @@ def test_14_definitions_older_than_the_operator_raise_one_alert(stage: Stage) ->
         assert found["spec"]["versions"][0]["storage"]
         stage.scene.kubectl("patch", "crd", DEFINITION, "--type=json", f"--patch={remove}")
         stage.served.apply(stage.served.webhook("new"))
-        lasting.fires("KubernetesRefused", "statuses", within=12)
+        lasting.fires("KubernetesRefused", "Ready=True may be wrong", within=12)
         remedy = follow(stage, "KubernetesRefused", "apply the CRDs of this version", "KubernetesRefused", "new")
         assert "apply those of its version" in remedy
         install_crds(stage.scene.plane)
         stage.served.ready("new", seconds=90)
     assert stage.served.condition("new")["reason"] == "Synced"
+
+
+def without_leases(rules: list[Manifest]) -> list[Manifest]:
+    return [rule for rule in rules if "leases" not in rule["resources"]]
+
+
+def test_20_a_lost_right_on_the_lease_is_critical(stage: Stage) -> None:
+    with incident(stage.prometheus, FACTOR) as lasting:
+        stage.change_rules(NAMESPACE, without_leases)
+        fired = lasting.fires("NoLeader", "No replica", within=7)
+        assert fired.labels["severity"] == "critical"
+        assert stage.scene.operator.probe("/readyz")[0] == 503
+        remedy = follow(stage, "NoLeader", "is not ready", "holderIdentity")
+        assert "helm upgrade" in remedy
+        stage.restore_rights()
+    works(stage.served, "https://siem.example.com/led")
+
+
+def test_21_an_admission_webhook_that_is_down_raises_one_alert(stage: Stage) -> None:
+    """The status of an edited resource can't be written, and shows Ready=True of the generation before."""
+    with incident(stage.prometheus, FACTOR) as lasting:
+        apply(stage.scene.plane, WEBHOOK)
+        stage.served.patch("hook", enabled=False)
+        lasting.fires("KubernetesRefused", "resources: 1", "Ready=True may be wrong", within=12)
+        edited = stage.served.read("hook")
+        (ready,) = (each for each in edited["status"]["conditions"] if each["type"] == "Ready")
+        assert (ready["status"], ready["observedGeneration"] < edited["metadata"]["generation"]) == ("True", True)
+        remedy = follow(stage, "KubernetesRefused", "answered 500", "not reconciled", "answered 500", "policies")
+        assert "webhook" in remedy
+        stage.scene.kubectl("delete", "validatingwebhookconfiguration", "policies")
+        stage.served.ready("hook", seconds=90)
 
 
 def test_15_a_namespace_outside_the_scope_raises_nothing_and_its_resource_says_why(stage: Stage) -> None:

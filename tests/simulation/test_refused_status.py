@@ -5,26 +5,28 @@ from typing import Any
 import pytest
 
 from netbird_streaming.api.types import NetBirdConnection, ObjectKey
-from netbird_streaming.errors import WaitError
+from netbird_streaming.errors import OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
 from tests.simulation.scene import Scene
 from tests.simulation.world import TEAM
 
 CONNECTION = ObjectKey(NetBirdConnection.__name__, TEAM, "main")
 MINUTE = 60.0
+REFUSED = WaitError(Reason.KUBERNETES_REFUSED, "Kubernetes refuses the request (400): apply the CRDs.")
+FAILED = RetryError(Reason.UNAVAILABLE, "the Kubernetes API server answered 500; the operator retries.")
 
 
 class Refusal:
     """A switch of the API server. While it is on, status writes are refused."""
 
-    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, scene: Scene, monkeypatch: pytest.MonkeyPatch, problem: OperatorError = REFUSED) -> None:
         self.on = True
         self.written: list[str] = []
         write = scene.world.api.write_status
 
         def write_status(read: Any, status: Any) -> Any:
             if self.on:
-                raise WaitError(Reason.KUBERNETES_REFUSED, "Kubernetes refuses the request (400): apply the CRDs.")
+                raise problem
             self.written += [each.reason for each in status.conditions if each.type == "Ready"]
             return write(read, status)
 
@@ -51,6 +53,26 @@ def test_refused_status_is_reported_once_and_recovers_within_a_minute(
     assert scene.ready().reason == Reason.SYNCED
     assert Reason.KUBERNETES_REFUSED not in refusal.written
     assert warnings(scene, scene.identity()) == [Reason.KUBERNETES_REFUSED]
+    scene.kept()
+
+
+@pytest.mark.parametrize("problem", [REFUSED, FAILED], ids=["refused", "failed"])
+def test_unwritten_statuses_are_counted_until_they_are_written(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, problem: OperatorError
+) -> None:
+    scene.lead()
+    scene.create()
+    scene.wait(30)
+    assert scene.controllers[-1].stats().unwritten_statuses == 0
+    refusal = Refusal(scene, monkeypatch, problem)
+    scene.edit(enabled=False)
+    scene.wait(10 * MINUTE)
+    assert scene.ready().reason == Reason.SYNCED
+    # The connection's own resync has to write its status, too.
+    assert scene.controllers[-1].stats().unwritten_statuses >= 1
+    refusal.on = False
+    scene.wait(MINUTE)
+    assert scene.controllers[-1].stats().unwritten_statuses == 0
     scene.kept()
 
 

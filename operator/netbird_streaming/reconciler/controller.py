@@ -42,6 +42,7 @@ class Controller:
         self._settings = settings
         self._context = new_context(ports, settings)
         self._failures: dict[ObjectKey, int] = {}
+        self._unwritten: set[ObjectKey] = set()
         self._log_once = LogOnce()
         self._lister = Lister(ports, self._context.lists, self, settings.relist_interval)
 
@@ -96,7 +97,7 @@ class Controller:
 
     def stats(self) -> ControllerStats:
         """Return the current statistics."""
-        return stats_of(self._context)
+        return stats_of(self._context, len(self._unwritten))
 
     def expire(self) -> None:
         """Drop old LISTs and tombstones."""
@@ -166,6 +167,7 @@ class Controller:
                 self._requeue_with_backoff(key, None, DEFECT_PAUSE)
             else:
                 self._failures.pop(key, None)
+                self._unwritten.discard(key)
                 self._log_once.reset(key)
         self._ports.observer.ended(key, outcome, ended_by)
         self._ports.recorder.reconciled(key.kind, outcome, self._ports.clock.monotonic() - begun)
@@ -188,9 +190,11 @@ class Controller:
         return await reconcile_connection(self._context, key, priority)
 
     def _requeue_with_backoff(self, key: ObjectKey, reason: Reason | None, at_least: float | None = None) -> None:
+        failures = self._failures.get(key, 0)
         if reason is not None:
             self._ports.recorder.requeued(key.kind, reason)
-        failures = self._failures.get(key, 0)
+            if failures:  # a single one may be a conflict
+                self._unwritten.add(key)
         self._failures[key] = failures + 1
         pause = RETRY.pause(failures, self._ports.random)
         self._context.queue.add(key, at=self._ports.clock.monotonic() + max(pause, at_least or 0.0))

@@ -31,21 +31,25 @@ class ConnectionStats:
 
 @dataclass(frozen=True, slots=True)
 class ControllerStats:
-    """The backlog, the number of objects of each kind by readiness, and the connections."""
+    """The backlog, the number of objects of each kind by readiness, and the connections.
+
+    `unwritten_statuses` is the number of objects whose last reconciles failed and whose status does not say so.
+    """
 
     backlog: Backlog
+    unwritten_statuses: int
     readiness_counts: Mapping[tuple[str, Readiness], int]
     connections: tuple[ConnectionStats, ...]
 
 
-def stats_of(context: Context) -> ControllerStats:
+def stats_of(context: Context, unwritten_statuses: int) -> ControllerStats:
     """Return the statistics."""
     standing = Counter((EventStreamingIntegration.__name__, record.summary.readiness) for record in context.store)
     for state in context.connections:
         standing[state.connection.key.kind, readiness(state.connection.status.conditions)] += 1
     now = context.ports.clock.monotonic()
     figures = tuple(_connection_stats(state, now) for state in context.connections if state.accounts)
-    return ControllerStats(context.queue.backlog(), standing, figures)
+    return ControllerStats(context.queue.backlog(), unwritten_statuses, standing, figures)
 
 
 def _connection_stats(state: ConnectionState, now: float) -> ConnectionStats:

@@ -260,8 +260,14 @@ roleRef:
 {{- with $own.for -}}{{- $_ := set $alert "for" . -}}{{- end -}}
 {{- with $own.severity -}}{{- $_ := set $alert.labels "severity" . -}}{{- end -}}
 {{- if contains "absent(" $alert.expr -}}
-{{- /* An absent series has no labels, so that its alert would reach no receiver that is chosen by namespace. */ -}}
-{{- $_ := set $alert.labels "namespace" (index . 0).Release.Namespace -}}
+{{- /* An absent series has no labels, so that its alert would reach no receiver that is chosen by namespace. A monitor
+       adds the namespace to each series: with it, another installation does not hide that this one is absent. */ -}}
+{{- $release := index . 0 -}}
+{{- $_ := set $alert.labels "namespace" $release.Release.Namespace -}}
+{{- if or $release.Values.metrics.podMonitor.enabled $release.Values.metrics.serviceMonitor.enabled -}}
+{{- $own := printf "absent(netbird_streaming_leader{namespace=%q})" $release.Release.Namespace -}}
+{{- $_ := set $alert "expr" (replace "absent(netbird_streaming_leader)" $own $alert.expr) -}}
+{{- end -}}
 {{- end -}}
 {{- with (index . 0).Values.docsURL -}}
 {{- $_ := set $alert.annotations "runbook_url" (replace "{page}" (printf "runbooks/%s" $alert.alert) .) -}}

@@ -62,6 +62,12 @@ QUEUE_OLDEST_AGE: Final = MetricDefinition(
     "queue_oldest_age_seconds",
     "For how long the oldest of them has been due. A failed one is due again when its backoff ends.",
 )
+UNWRITTEN_STATUSES: Final = MetricDefinition(
+    Type.GAUGE,
+    "unwritten_statuses",
+    "Resources and connections whose last reconciles failed and whose status does not say so, because Kubernetes "
+    "refuses the write, or the API server or an admission webhook fails.",
+)
 REQUEST_DURATION: Final = MetricDefinition(
     Type.HISTOGRAM,
     "netbird_request_duration_seconds",
@@ -146,6 +152,7 @@ ALL: Final = (
     RETRIES,
     QUEUE_DEPTH,
     QUEUE_OLDEST_AGE,
+    UNWRITTEN_STATUSES,
     REQUEST_DURATION,
     RATE_LIMIT_REMAINING,
     RATE_LIMIT_BURST,

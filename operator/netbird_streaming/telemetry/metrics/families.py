@@ -53,6 +53,7 @@ def of_leader(leader_metrics: LeaderMetrics, *, per_connection: bool) -> Iterato
     stats = leader_metrics.stats
     yield _family(definitions.QUEUE_DEPTH, [((), stats.backlog.depth)])
     yield _family(definitions.QUEUE_OLDEST_AGE, [((), stats.backlog.oldest_age)])
+    yield _family(definitions.UNWRITTEN_STATUSES, [((), stats.unwritten_statuses)])
     standing = stats.readiness_counts.items()
     counts = [((kind, str(ready).lower(), reason.value), count) for (kind, (ready, reason)), count in standing]
     yield _family(definitions.RESOURCES, counts)

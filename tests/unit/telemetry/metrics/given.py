@@ -31,7 +31,7 @@ def connection(
 
 def snapshot(*connections: ConnectionStats) -> ControllerStats:
     standing = {(ESI, READY): 7, (ESI, DRIFTED): 2, ("NetBirdConnection", REJECTED): 1}
-    return ControllerStats(Backlog(3, 1.5), standing, connections or (connection("team/netbird"),))
+    return ControllerStats(Backlog(3, 1.5), 2, standing, connections or (connection("team/netbird"),))
 
 
 def sight(

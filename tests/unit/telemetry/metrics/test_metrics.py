@@ -53,6 +53,7 @@ def test_leader_has_all_metrics() -> None:
         "leader": 1,
         "queue_depth": 3,
         "queue_oldest_age_seconds": 1.5,
+        "unwritten_statuses": 2,
         "resources{kind=EventStreamingIntegration,ready=true,reason=Synced}": 7,
         "resources{kind=EventStreamingIntegration,ready=true,reason=Drifted}": 2,
         "resources{kind=NetBirdConnection,ready=false,reason=TokenRejected}": 1,
@@ -117,7 +118,7 @@ def test_connection_named_other_is_counted_with_the_rest() -> None:
 
 def test_no_connection_has_no_budget() -> None:
     empty = snapshot()
-    exported = series(metrics(sight(type(empty)(empty.backlog, {}, ()), {})))
+    exported = series(metrics(sight(type(empty)(empty.backlog, 0, {}, ()), {})))
     assert [name for name in exported if "connection" in name or name.startswith("resources")] == []
 
 
