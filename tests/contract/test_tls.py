@@ -45,8 +45,9 @@ async def api(url, folder):
 
 async def watch(url, folder):
     api = KubernetesClient(await load_configuration({"KUBECONFIG": str(folder / "config")}, time.monotonic))
-    async with open_session(await api.credentials(), lambda *_: None) as session:
-        await (await session.get(url)).read()
+    session = await open_session(api.credentials, lambda *_: None)
+    async with session.aiohttp_session as opened:
+        await (await opened.get(url)).read()
     await api.close()
 
 async def netbird(url, folder, bundle, environment):

@@ -23,7 +23,7 @@ from netbird_streaming.cluster.configuration import load_configuration
 from netbird_streaming.cluster.errors import TERMINATING, to_operator_error
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.tls import client_context, disable_verification
+from netbird_streaming.tls import FileContext, client_context, disable_verification
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -69,6 +69,8 @@ class Credentials:
     authorization: str | None = field(repr=False)
     tls: ssl.SSLContext
     proxy: str | None
+    server_name: str | None = None
+    """The name that the server's certificate is verified for, instead of the host of the URL."""
 
 
 class Answer(Protocol):
@@ -114,7 +116,8 @@ class KubernetesClient:
         configuration.connection_pool_maxsize = 0  # no limit: `_slots` limits ordinary requests only
         self._configuration = configuration
         try:
-            self._tls = _tls(configuration)
+            files = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
+            self._tls = FileContext(lambda context: _tls(configuration, context), files)
             self._client: _Client = cast("Any", RESTClientObject(configuration))
         except OSError as error:
             message = (
@@ -122,7 +125,7 @@ class KubernetesClient:
                 f"({type(error).__name__}); correct it."
             )
             raise WaitError(Reason.KUBERNETES_REFUSED, message) from None
-        self._client.ssl_context = self._tls
+        self._client.ssl_context = self._tls.context
         # Within a cluster, a LIST's pages take longer to compress than to send.
         self._headers = {"User-Agent": FIELD_MANAGER, "Accept-Encoding": "identity"}
         self._timeout = timeout
@@ -138,8 +141,9 @@ class KubernetesClient:
         return Credentials(
             server=settings.host,
             authorization=authorization.strip() if authorization else None,
-            tls=self._tls,
+            tls=self._tls.refresh(),
             proxy=settings.proxy,
+            server_name=settings.tls_server_name,
         )
 
     async def call(
@@ -229,6 +233,7 @@ class KubernetesClient:
         url = f"{self._configuration.host}{request.path}"
         if request.query:
             url = f"{url}?{urlencode(request.query)}"
+        self._tls.refresh()
         if guard is not None:
             guard()
         response = await self._client.request(
@@ -246,9 +251,14 @@ class KubernetesClient:
             raise to_operator_error(error, request.subject, write=False) from None
 
 
-def _tls(configuration: Configuration) -> ssl.SSLContext:
-    """Return the context for all requests to the API server, those of watches included."""
-    context = client_context(ca_file=configuration.ssl_ca_cert, ca_data=configuration.ca_cert_data)
+def _tls(configuration: Configuration, loaded: ssl.SSLContext | None) -> ssl.SSLContext:
+    """Return the context for all requests to the API server, those of watches included; `loaded` with changed files."""
+    if loaded is None:
+        context = client_context(ca_file=configuration.ssl_ca_cert, ca_data=configuration.ca_cert_data)
+    else:
+        context = loaded
+        if configuration.ssl_ca_cert:
+            context.load_verify_locations(cafile=configuration.ssl_ca_cert)
     if not configuration.verify_ssl:
         disable_verification(context)
     if configuration.cert_file:

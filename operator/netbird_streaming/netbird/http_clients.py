@@ -1,6 +1,5 @@
 """HTTP clients for NetBird, made for the environment of the process: its proxies and the authorities that it trusts."""
 
-import os
 import ssl
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -13,7 +12,7 @@ from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.netbird.network import LimitedNetwork
 from netbird_streaming.proxies import Proxy, proxy_for
 from netbird_streaming.reasons import Reason
-from netbird_streaming.tls import client_context
+from netbird_streaming.tls import client_context, file_version
 
 KEPT_CONNECTIONS: Final = 16
 
@@ -50,14 +49,7 @@ class EnvironmentHttpClients:
 
     def trust_version(self) -> object:
         """Return what identifies the content of `SSL_CERT_FILE`; a mounted ConfigMap is replaced as a whole."""
-        path = self._environment.get("SSL_CERT_FILE")
-        if not path:
-            return None
-        try:
-            found = os.stat(path)  # noqa: PTH116  # before each request; a Path costs more than the system call
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+        return file_version(self._environment.get("SSL_CERT_FILE"))
 
     def open(self, ca_bundle: str | None, proxy: Proxy | None) -> httpx.AsyncClient:
         """Return a client for the authorities of the bundle, or of the process.

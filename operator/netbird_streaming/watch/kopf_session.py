@@ -91,6 +91,7 @@ async def _authorized(request: aiohttp.ClientRequest, login: Login, send: Client
         raise aiohttp.ClientConnectionError from None  # kopf retries the request
     if credentials.authorization:
         request.headers[AUTHORIZATION] = credentials.authorization
+    request.server_hostname = credentials.server_name
     return await send(request)
 
 
