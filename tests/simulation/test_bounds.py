@@ -1,6 +1,7 @@
 """Tests of the cost of one namespace: its connections, the reads for its resources, and the memory for them."""
 
 import random
+from dataclasses import replace
 
 from netbird_streaming.api.types import (
     ConnectionKind,
@@ -14,7 +15,7 @@ from netbird_streaming.api.types import (
 )
 from netbird_streaming.reasons import Reason
 from tests.simulation.broken_controllers import PortWrapper, with_cluster
-from tests.simulation.scene import Scene
+from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM
 
 ABSENT = ConnectionReference(kind=ConnectionKind.NAMESPACED, name="absent")
@@ -103,3 +104,17 @@ def test_connection_above_the_limit_is_reported_and_served_once_there_is_room() 
     scene.wait(30)
     assert reason_of(scene, "c6") == scene.ready().reason == Reason.SYNCED
     assert len(scene.remote()) == 1
+
+
+def test_refused_create_costs_two_status_writes_for_each_try(scene: Scene) -> None:
+    scene.world.netbird.behaviour = replace(HONEST, rejected_secrets=frozenset({"CANARY"}))
+    scene.lead()
+    scene.wait(5)
+    scene.create()
+    scene.wait(12 * 3600)
+    assert scene.ready().reason == Reason.DESTINATION_REJECTED
+    writes, calls = scene.costs()
+    tries = calls.count("CREATE")
+    assert tries <= 12 * 3600 / 150
+    assert len([each for each in writes if each.startswith("WRITE STATUS")]) <= 2 * tries + 2
+    scene.kept()

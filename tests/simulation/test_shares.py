@@ -4,12 +4,11 @@ from collections import Counter
 
 import pytest
 
-from tests.doubles.netbird.behaviour import Behaviour, Form
+from tests.doubles.netbird.behaviour import Form
 from tests.simulation.random_scenario import draw_plan
 from tests.simulation.unspecified_behaviour import HABITS
 
 SEEDS = 1_000
-USUAL = Behaviour()
 
 
 @pytest.fixture(scope="module")
