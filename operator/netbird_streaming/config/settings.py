@@ -195,7 +195,7 @@ class Settings:
         "netbird-streaming-operator",
         options.name(
             Group.LEASE,
-            "The Lease's name, in the operator's namespace. Installations that watch the same resources must share it.",
+            "The Lease's name, in the operator's namespace. All replicas of one installation share it.",
         ),
     )
     lease_duration: float = setting(
