@@ -10,6 +10,7 @@ import yaml
 from netbird_streaming.api.destinations import BLOCKS, Platform
 from netbird_streaming.api.model import Model
 from netbird_streaming.api.types import IntegrationSpec
+from netbird_streaming.cli.bundle_contents import described_object
 from netbird_streaming.core.netbird.destinations import DESTINATIONS, KINDS, Kind
 from netbird_streaming.core.netbird.payload import Payload, resolve, secret_names
 from tests.doubles.netbird.rendering import SECRET_KEYS
@@ -93,3 +94,9 @@ def test_public_value_is_no_secret_and_has_no_query(platform: Platform) -> None:
     public = replace(payload, request=replace(payload.request, config=config)).public
     assert not any(kinds[name] is Kind.SECRET for name in public)
     assert not any("t0k3n" in value for value in public.values())
+
+
+@platforms
+def test_bundle_leaves_out_the_settings_of_the_platform(platform: Platform) -> None:
+    raw = {"metadata": {"name": "events"}, "spec": documented(platform), "status": {}}
+    assert set(described_object(raw)["spec"]) == set(documented(platform)) - {BLOCKS[platform].name}

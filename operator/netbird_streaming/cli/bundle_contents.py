@@ -80,7 +80,7 @@ async def _versions(session: Session, contents: Contents) -> None:
 
 async def _resources(session: Session, contents: Contents, kind: str) -> None:
     session.output.progress(f"reading {kind}")
-    found = [_described(each) for path in _paths(session, kind) async for each in _items(session, path)]
+    found = [described_object(each) for path in _paths(session, kind) async for each in _items(session, path)]
     contents.add(f"resources/{kind}.json", found)
     for each in found:
         contents.names |= set(_names(each))
@@ -191,7 +191,7 @@ def _paths(session: Session, kind: str) -> Iterator[str]:
         yield f"/apis/{API_VERSION}{scope}/{KINDS[kind].plural}"
 
 
-def _described(raw: Json) -> Json:
+def described_object(raw: Json) -> Json:
     """Return an object without its platform's block, annotations and managed fields."""
     spec = {key: value for key, value in _dict(raw, "spec").items() if key not in _PLATFORM_BLOCKS}
     return {"metadata": _some(_dict(raw, "metadata"), _METADATA), "spec": spec, "status": _dict(raw, "status")}

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netbird_streaming.api.destinations import Platform
 from netbird_streaming.api.types import IntegrationSpec
 from netbird_streaming.cli.manifests import Place, kustomization, manifests, place_comments, unsupported
 from netbird_streaming.cli.yaml_text import text_of
@@ -31,7 +32,7 @@ def exported(platform: str = "generic_http", **config: str) -> tuple[dict[str, A
     return documents[0]["spec"], documents[1]["stringData"] if len(documents) > 1 else {}
 
 
-@pytest.mark.parametrize("platform", CONFIGS)
+@pytest.mark.parametrize("platform", [each.value for each in Platform])
 def test_each_platform_is_adopted_by_id_and_kept_when_the_resource_is_deleted(platform: str) -> None:
     spec, _ = exported(platform)
     assert spec["adoption"] == {"policy": "Match", "id": 5}
