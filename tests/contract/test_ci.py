@@ -119,3 +119,21 @@ def test_release_notes_are_the_section_of_the_version(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "VERSION": "0.2.0"}
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=environment, check=True)
     assert (tmp_path / "notes.md").read_text().split() == ["##", "[0.2.0]", "Second."]
+
+
+def test_release_is_built_from_digests_of_the_base_images(tmp_path: Path) -> None:
+    steps = {step.get("id"): step for step in WORKFLOWS["release"]["jobs"]["image"]["steps"]}
+    asked, output = tmp_path / "asked", tmp_path / "output"
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$4" >> {asked}\necho sha256:{"a" * 64}\n')
+    docker.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_OUTPUT": str(output)}
+    script = steps["bases"]["run"]
+    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=ROOT, env=environment, check=True)
+    tags = re.findall(r"^ARG \w+_IMAGE=(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert asked.read_text().split() == tags
+    pinned = [line.partition("=")[2] for line in output.read_text().splitlines()]
+    assert pinned == [f"{tag.rpartition(':')[0]}@sha256:{'a' * 64}" for tag in tags]
+    for base in ("BUILD_IMAGE", "RUNTIME_IMAGE"):
+        assert steps["build"]["env"][base] == f"${{{{ steps.bases.outputs.{base} }}}}"
+        assert f'--build-arg "{base}=${base}"' in steps["build"]["run"]

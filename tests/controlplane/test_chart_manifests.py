@@ -128,7 +128,12 @@ MAY: Final = [
     *(("view", verb, "eventstreamingintegrations", False) for verb in WRITING),
     *((role, verb, "eventstreamingintegrations", True) for role in ("edit", "admin") for verb in ("get", *WRITING)),
     *((role, verb, "netbirdconnections", True) for role in ("edit", "admin") for verb in WRITING),
-    *((role, "patch", "eventstreamingintegrations/status", False) for role in ("view", "edit", "admin")),
+    *(
+        (role, verb, f"{plural}/status", False)
+        for role in ("view", "edit", "admin")
+        for verb in ("update", "patch")
+        for plural in ("eventstreamingintegrations", "netbirdconnections")
+    ),
     *((role, "create", "clusternetbirdconnections", False) for role in ("view", "edit", "admin")),
 ]
 
