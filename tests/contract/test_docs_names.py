@@ -50,8 +50,8 @@ FOREIGN: Final = {
     "examples": {"*.example.com", "*ConfigMapRef.name", "10.1.2.3", "-_.~%+", "customer-a"},
 }
 """Names of other programs, by their owner."""
-REMOVED: Final = {"Correction.values", "_reports_only"}
-"""Names of docs/why-not-simpler.md that it lists as removed."""
+REMOVED: Final = {"Correction.values", "_reports_only", "verify_at"}
+"""Names of docs/why-not-simpler.md that it lists as removed or rejected."""
 TOP: Final = re.compile(r"(\.ci|\.github|benchmarks|crds|demo|deploy|docs|examples|operator|requirements|tests|tools)/")
 INNER: Final = re.compile(r"(api|cli|cluster|config|core|netbird|reconciler|telemetry|watch)/[\w/]*(\.py)?")
 PLACEHOLDER: Final = re.compile(r"\b(KIND|NAME)\b(?=\\?\.)")
