@@ -1,6 +1,7 @@
 """The pages against the code that they describe. tests/controlplane/test_docs.py runs their commands."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -126,6 +127,12 @@ def test_example_can_be_applied_or_says_why_not(page: str) -> None:
 def test_command_can_be_run_or_says_why_not(block: Block) -> None:
     assert block.script.strip(), "no line begins with $"
     assert pages.programs(block.script) - PROGRAMS - OF_THE_SHELL == set(), UNMARKED
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.language in COMMANDS], ids=place)
+def test_command_is_posix_shell(block: Block) -> None:
+    done = subprocess.run(["dash", "-n"], input=block.script, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.run_in is not None], ids=place)
