@@ -33,6 +33,8 @@ _OTHER_AWS_IDS: Final = (
     b"ACCA",
     b"arn:",
 )
+# AKIA, ASIA and nbp_ in base64, by which their issuers' credentials begin.
+_ENCODED: Final = (b"QUtJQ", b"QVNJQ", b"bmJwX")
 _APPLICATION_KEY: Final = re.compile(rb"[0-9a-fA-F]{40}|ddapp_.*")
 _SETUP_KEY: Final = re.compile(rb"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
@@ -138,6 +140,8 @@ def _line_fault(value: bytes, control: re.Pattern[bytes]) -> str | None:
         return "contains a character outside ASCII; write the credential as its issuer gave it"
     if fault is None and value != value.strip():
         return "begins or ends with a space; write it without"
+    if fault is None and value.startswith(_ENCODED):
+        return "is encoded in base64 twice; write it under stringData, or encode it once under data"
     return fault
 
 

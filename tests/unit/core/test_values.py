@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,9 @@ def test_value_in_its_issuers_format_is_accepted(check: values.Check, value: byt
         (values.access_key_id_fault, b"ASIAIOSFODNN7EXAMPLE", "IAM user"),
         (values.access_key_id_fault, b"AROAIOSFODNN7EXAMPLE", "another AWS object"),
         (values.access_key_id_fault, b"arn:aws:iam::1:user/a", "another AWS object"),
+        (values.access_key_id_fault, base64.b64encode(b"AKIAIOSFODNN7EXAMPLE"), "base64 twice"),
+        (values.access_key_id_fault, base64.b64encode(b"ASIAIOSFODNN7EXAMPLE"), "base64 twice"),
+        (values.token_fault, base64.b64encode(b"nbp_F3f0d0000000000000000000000000000000\n"), "base64 twice"),
         (values.secret_access_key_fault, b"AKIAIOSFODNN7EXAMPLE", "swapped"),
         (values.datadog_key_fault, b"0123456789abcdef0123456789abcdef01234567", "application key"),
         (values.datadog_key_fault, b"ddapp_abc", "application key"),
