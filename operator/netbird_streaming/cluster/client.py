@@ -24,6 +24,7 @@ from netbird_streaming.cluster.errors import TERMINATING, to_operator_error
 from netbird_streaming.errors import OperatorError, WaitError
 from netbird_streaming.reasons import Reason
 from netbird_streaming.tls import FileContext, client_context, disable_verification
+from netbird_streaming.version import PROGRAM
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -35,7 +36,7 @@ __all__ = [
     "load_configuration",
 ]
 
-FIELD_MANAGER: Final = "netbird-streaming-operator"
+FIELD_MANAGER: Final = PROGRAM
 DEFAULT_TIMEOUT: Final = 15.0
 _CONCURRENCY: Final = 32
 _NO_LIMITS: Final = aiohttp.ClientTimeout()

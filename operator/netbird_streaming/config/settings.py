@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from netbird_streaming.config import options
 from netbird_streaming.config.options import Group, SettingsError, setting
+from netbird_streaming.version import PROGRAM
 
 __all__ = ["Settings", "SettingsError", "add_flags", "read_settings", "unknown_variables"]
 
@@ -192,7 +193,7 @@ class Settings:
         ),
     )
     lease_name: str = setting(
-        "netbird-streaming-operator",
+        PROGRAM,
         options.name(
             Group.LEASE,
             "The Lease's name, in the operator's namespace. All replicas of one installation share it.",

@@ -36,6 +36,7 @@ from netbird_streaming.netbird.request import PreparedRequest, headers_for, url_
 from netbird_streaming.netbird.responses import Call, NoResponse, Operation, Response, TransportFailure
 from netbird_streaming.netbird.transport import Transport
 from netbird_streaming.reasons import Reason
+from netbird_streaming.version import PROGRAM
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -81,7 +82,7 @@ class ClientContext:
     random: Random
     guard: Callable[[], None]
     observe: Callable[[CallMetric], None] = ignore_call
-    user_agent: str = "netbird-streaming-operator"
+    user_agent: str = PROGRAM
     inspect: Callable[[Call, str, Response | NoResponse], None] = ignore_outcome
 
 

@@ -8,13 +8,15 @@ import kopf
 from kopf._core.engines.peering import Identity  # arguments of the public spawn_tasks
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
+from netbird_streaming.version import PROGRAM
+
 PAGE: Final = 1
 """Objects. kopf receives none of them and needs only the version of a LIST."""
 RENEW_SECONDS: Final = 120
 """The duration of one watch request, so each watch shows activity at least this often. It is sent as `timeoutSeconds`.
 The API server answers 400 to a fraction."""
 
-OWN_IDENTITY: Final = Identity("netbird-streaming-operator")
+OWN_IDENTITY: Final = Identity(PROGRAM)
 """The identity for kopf's peering, which is off."""
 
 

@@ -166,4 +166,5 @@ def test_transition_time_changes_only_with_the_status(before: ReadyState, after:
 
 
 def test_message_never_exceeds_the_schemas_length() -> None:
-    assert len(conditions(standing(ReadyState.RECONCILING, "x" * 5000), (), 1, WALL)[0].message) == 1024
+    message = conditions(standing(ReadyState.RECONCILING, "x" * 5000), (), 1, WALL)[0].message
+    assert len(message.encode()) == 1024
