@@ -9,7 +9,7 @@ import pytest
 from tests.doubles.netbird.process import running_netbird
 from tests.harness import pages
 from tests.harness.controlplane import ControlPlane
-from tests.harness.docs_reader import FIRST_ID, POSIX, TEAM, Reader, given_to_a_team
+from tests.harness.docs_reader import FIRST_ID, TEAM, Reader, given_to_a_team
 from tests.harness.foreign_objects import OTHER_TEAM
 
 FIRST: Final = "docs/install.md"
@@ -44,7 +44,7 @@ def test_page_works_as_written(reader: Reader, page: str) -> None:
 
 def test_first_page_leads_from_an_empty_cluster_to_an_integration_and_back() -> None:
     with ControlPlane.start() as plane, running_netbird() as netbird, ExitStack() as stack:
-        reader = Reader(plane, netbird, stack, shell=POSIX)
+        reader = Reader(plane, netbird, stack)
         reader.create_namespaces(OTHER_TEAM)
         assert reader.read(COMPLETE) > 0
         left = [each.platform for each in netbird.control.integrations("company")]

@@ -39,7 +39,6 @@ PROGRAMS: Final = frozenset({*_FOUND, *_OWN})
 NETBIRDS: Final = ("https://api.netbird.io", "https://netbird.example.com")
 """The APIs that the pages name. The simulated one replaces them."""
 TEAM: Final = "team-a"
-BASH: Final = ("bash", "-euo", "pipefail")
 POSIX: Final = ("dash", "-eu")
 """A shell without bash's extensions."""
 FIRST_ID: Final = 4711
@@ -62,6 +61,7 @@ _NOT_IN_BSD: Final = {
     "base64": "-w*|--wrap*",
     "date": "-d|-I*|--*",
     "grep": "-P|--perl*",
+    "mktemp": "-p|--*",
     "readlink": "-f|-e",
     "sed": "-i|--*",
     "xargs": "-r|--*|-d",
@@ -115,12 +115,9 @@ class ReaderError(Exception):
 class Reader:
     """A user with a cluster, a NetBird account and a checkout. The operator runs between install and uninstall."""
 
-    def __init__(
-        self, plane: ControlPlane, netbird: RunningNetBird, stack: ExitStack, *, shell: tuple[str, ...] = BASH
-    ) -> None:
+    def __init__(self, plane: ControlPlane, netbird: RunningNetBird, stack: ExitStack) -> None:
         """Create what every page requires: the accounts in NetBird, and the user's files."""
         self._plane: Final = plane
-        self._shell: Final = shell
         self._url: Final = netbird.url
         self._netbird: Final = netbird.control
         self._folder: Final = plane.folder / "checkout"
@@ -279,7 +276,7 @@ class Reader:
             **_VARIABLES,
         }
         return subprocess.run(
-            [*self._shell, "-c", self._here(script)],
+            [*POSIX, "-c", self._here(script)],
             input=self._here(given),
             cwd=self._folder,
             env=environment,
