@@ -42,9 +42,8 @@ async def load_configuration(
         WaitError: There is no configuration, or it can't be read.
     """
     configuration = Configuration()
-    files = environment.get("KUBECONFIG")
     in_cluster = is_in_cluster(environment, context)
-    files = files or f"{environment.get('HOME', '~')}/.kube/config"
+    files = environment.get("KUBECONFIG") or f"{environment.get('HOME', '~')}/.kube/config"
     try:
         if in_cluster:
             loader = _in_cluster(SERVICE_TOKEN_FILENAME, SERVICE_CERT_FILENAME, environ=environment)

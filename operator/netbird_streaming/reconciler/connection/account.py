@@ -45,8 +45,8 @@ GATHER_SECONDS: Final = 1.0
 GATHER_STEP: Final = 0.02
 
 
-class WayDigests(NamedTuple):
-    """The digests that identify a way to an account; see `Account`."""
+class EndpointDigests(NamedTuple):
+    """The digests of the endpoint of an account and of its credential; see `Account`."""
 
     authority: str
     endpoint: str
@@ -179,17 +179,17 @@ class Account:
         """Return whether the client is one for this endpoint. The client finds the server's paths by itself."""
         return self._endpoint == replace(endpoint, path_family=None)
 
-    def rebind(self, client: NetBird, endpoint: Endpoint, way: "WayDigests", peers: Peers) -> None:
+    def rebind(self, client: NetBird, endpoint: Endpoint, digests: "EndpointDigests", peers: Peers) -> None:
         """Use another client. With another authority, URL, token or tenant it may lead to another account."""
         self.client, self._endpoint = client, replace(endpoint, path_family=None)
         self._peers.accounts.pop(self, None)
         self._peers = peers
         peers.accounts[self] = None
-        self.authority = way.authority
-        if way.endpoint != self.endpoint_digest:
-            self.endpoint_digest = self.ownership_scope = way.endpoint
-        if way.proof != self.credential_digest:
-            self.credential_digest, self._account_id, self._snapshot = way.proof, None, None
+        self.authority = digests.authority
+        if digests.endpoint != self.endpoint_digest:
+            self.endpoint_digest = self.ownership_scope = digests.endpoint
+        if digests.proof != self.credential_digest:
+            self.credential_digest, self._account_id, self._snapshot = digests.proof, None, None
             self._check.reset()
             self.contradicted, self.vanished, self.unreadable = set(), frozenset(), ()
             self._handed.clear()

@@ -22,7 +22,7 @@ from netbird_streaming.core.netbird.endpoints import (
 from netbird_streaming.core.netbird.types import Endpoint, PathFamily, Priority
 from netbird_streaming.errors import EditError, OperatorError, RetryError, WaitError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.connection.account import Account, WayDigests
+from netbird_streaming.reconciler.connection.account import Account, EndpointDigests
 from netbird_streaming.reconciler.connection.account_events import AccountEvents
 from netbird_streaming.reconciler.connection.credentials import CredentialReader
 from netbird_streaming.reconciler.connection.namespace_labels import NamespaceLabels, former_access
@@ -232,7 +232,7 @@ class ConnectionRegistry:
         if account is None:
             account = state.accounts[tenant_id] = Account(client, self._ports.clock, self._events, state.connection.key)
         authority = authority_of(state.connection)
-        digests = WayDigests(
+        digests = EndpointDigests(
             authority,
             endpoint_digest(state.connection, tenant_id, key),
             credential_digest(endpoint, state.connection, key),

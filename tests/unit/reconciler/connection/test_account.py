@@ -9,7 +9,7 @@ from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.types import Endpoint, Priority
 from netbird_streaming.errors import RetryError, WaitError
 from netbird_streaming.reasons import Reason
-from netbird_streaming.reconciler.connection.account import Account, WayDigests
+from netbird_streaming.reconciler.connection.account import Account, EndpointDigests
 from netbird_streaming.reconciler.connection.peers import Peers
 from tests.harness.cases import AUTHORITY
 from tests.unit.netbird.fakes import FakeClock
@@ -68,7 +68,7 @@ def account_of(api: AccountApi) -> Account:
 
 def take(account: Account, api: AccountApi, token: str) -> None:
     endpoint = Endpoint(url="https://api", token=token, token_type=TokenType.PERSONAL_ACCESS_TOKEN)
-    account.rebind(cast("NetBird", api), endpoint, WayDigests(AUTHORITY, "endpoint", f"proof-{token}"), Peers())
+    account.rebind(cast("NetBird", api), endpoint, EndpointDigests(AUTHORITY, "endpoint", f"proof-{token}"), Peers())
 
 
 async def test_concurrent_callers_share_one_request_and_its_response() -> None:
