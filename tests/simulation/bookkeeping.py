@@ -93,6 +93,8 @@ class ResourceHistory:
     released_unseen: bool = False
     """Whether it was released while NetBird did not show its integration. A Warning names what may be left."""
     unknown_posts: int = 0
+    intent_undone_at: float = float("-inf")
+    """When a restored backup of etcd undid its intent. A POST may be about to leave then."""
     hostile: bool = False
     made: int = 0
     """The number of applied POSTs for it."""

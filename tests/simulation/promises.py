@@ -37,6 +37,8 @@ from tests.simulation.network import Process
 
 VOUCHED: Final = 60.0
 """Seconds for which a LIST, and then a request on its way, may not show that an id was reused."""
+LEAVING: Final = 1.0
+"""Seconds after the write of an intent within which its POST is sent."""
 FIRST_LOOK: Final = 10.0
 """Seconds after a write within which a LIST that can't lag reads it."""
 
@@ -65,7 +67,7 @@ class Promises(KubernetesPromises, WriteObserver):
             self.breach("S3", f"a POST without a resource: {key[0]}")
             return None
         history = (intending or histories)[-1]
-        if not intending:
+        if not intending and self._now() - history.intent_undone_at > LEAVING:
             self.breach("S1", f"a POST for {history.identity.label} ({history.uid}) without an intent in its status")
         self._check_single(history, "is sent")
         self._check_identical(history, key[0])
@@ -303,6 +305,8 @@ class Promises(KubernetesPromises, WriteObserver):
         status, generation = resource.status, resource.metadata.generation
         history.specs = {each: spec for each, spec in history.specs.items() if each < generation}
         history.specs[generation] = (self._now(), resource.spec)
+        if history.resource.status.internal.creation is not None:
+            history.intent_undone_at = self._now()
         seeks = status.internal.creation is not None or bool(status.internal.unresolved_creations)
         known = {status.id, *(each.id for each in status.internal.former)}
         for remote in self._owners_of(history):
