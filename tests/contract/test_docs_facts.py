@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
+from math import ceil
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -29,6 +30,7 @@ from netbird_streaming.core.policies.drift import RESEND_WINDOW
 from netbird_streaming.core.policies.existing import FRESH
 from netbird_streaming.core.status.updates import SHORTEST_REPORTED
 from netbird_streaming.core.values import MAX_VALUE
+from netbird_streaming.lookups import MAX_LOOKUPS
 from netbird_streaming.netbird.bodies import MAX_BODIES
 from netbird_streaming.netbird.client import MAX_LIST
 from netbird_streaming.netbird.codec import MAX_ELEMENT, MAX_ITEMS, MAX_KEPT, MAX_TEXT
@@ -100,6 +102,8 @@ def minutes(seconds: float) -> float:
     return seconds / 60
 
 
+RESOLVER_SECONDS: Final = 10
+"""Seconds that a lookup takes if the name server does not answer: five, twice (resolv.conf(5))."""
 KUBERNETES: Final = chart()["kubeVersion"].removeprefix(">=").removesuffix(".0-0")
 TAKEOVER: Final = SETTINGS.lease_duration + SETTINGS.lease_retry_period
 FACTS: Final = (
@@ -159,6 +163,11 @@ FACTS: Final = (
     Fact("without a pause | # integrations or 16 KiB", PIECE_ITEMS),
     Fact("without a pause | 50 integrations or # KiB", PIECE_BYTES / 1024),
     Fact("texts of NetBird's in a status | # printable", MAX_TEXT),
+    Fact("looked up at once | #, each once", MAX_LOOKUPS),
+    Fact("system's resolver, # at once", MAX_LOOKUPS),
+    Fact("Then # such namespaces", MAX_LOOKUPS // SETTINGS.connections_per_namespace + 1),
+    Fact("its connections # new names each second", ceil(MAX_LOOKUPS / RESOLVER_SECONDS)),
+    Fact("renews its Lease every # seconds", SETTINGS.lease_retry_period),
     Fact("8080 and 8081 | #, for 5 seconds, 8 KiB", MAX_CONNECTIONS),
     Fact("8080 and 8081 | 32, for # seconds, 8 KiB", ANSWER_SECONDS),
     Fact("8080 and 8081 | 32, for 5 seconds, # KiB", HEAD_BYTES / 1024),
@@ -206,6 +215,7 @@ OTHERS: Final = {
     "created at once, 90 MiB": "benchmarks measure it",
     "Prometheus; 4 minutes": "an estimate, from a run on two cores",
     "controllers: 3 minutes once": "an estimate, from a run on two cores",
+    "resolver waits (10 seconds": "resolv.conf(5): five seconds, twice",
     "takes five seconds": "an estimate, from a run on two cores",
 }
 """Quantities that no constant of the code determines, and their source."""

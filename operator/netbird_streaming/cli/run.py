@@ -13,6 +13,7 @@ from netbird_streaming.cli.commands import Invocation
 from netbird_streaming.cli.exit_codes import ExitCode
 from netbird_streaming.config.settings import Settings, add_flags, read_settings, unknown_variables
 from netbird_streaming.errors import OperatorError
+from netbird_streaming.lookups import LookupThreads
 from netbird_streaming.telemetry import logs
 from netbird_streaming.version import program_version
 
@@ -29,6 +30,7 @@ async def run_operator(settings: Settings, environment: Mapping[str, str]) -> No
     """Run until SIGTERM or SIGINT; the work under way ends first, then the Lease is released."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.asyncio_reporter())
+    loop.set_default_executor(LookupThreads())
     stopping = asyncio.Event()
 
     def reclaim_signals() -> None:
