@@ -13,12 +13,16 @@ from netbird_streaming.api.types import (
     ObjectKey,
     Platform,
 )
+from netbird_streaming.core.actions import ReadyState
 from netbird_streaming.reasons import Reason
+from netbird_streaming.reconciler.integration.finish import RETRY
+from tests.doubles.netbird.records import Draft
 from tests.simulation.broken_controllers import PortWrapper, with_cluster
 from tests.simulation.scene import HONEST, Scene
 from tests.simulation.world import TEAM
 
 ABSENT = ConnectionReference(kind=ConnectionKind.NAMESPACED, name="absent")
+URL = "https://hook.example/r0/0"
 MAIN = ConnectionReference(kind=ConnectionKind.NAMESPACED, name="main")
 
 
@@ -106,15 +110,30 @@ def test_connection_above_the_limit_is_reported_and_served_once_there_is_room() 
     assert len(scene.remote()) == 1
 
 
-def test_refused_create_costs_two_status_writes_for_each_try(scene: Scene) -> None:
+def test_refused_create_is_sent_as_often_as_its_backoff_allows_with_two_status_writes_for_each(scene: Scene) -> None:
     scene.world.netbird.behaviour = replace(HONEST, rejected_secrets=frozenset({"CANARY"}))
     scene.lead()
     scene.wait(5)
     scene.create()
+    scene.create("other")
     scene.wait(12 * 3600)
-    assert scene.ready().reason == Reason.DESTINATION_REJECTED
+    assert scene.ready().reason == scene.ready("other").reason == Reason.DESTINATION_REJECTED
     writes, calls = scene.costs()
     tries = calls.count("CREATE")
-    assert tries <= 12 * 3600 / 150
-    assert len([each for each in writes if each.startswith("WRITE STATUS")]) <= 2 * tries + 2
+    backoff = RETRY[ReadyState.RECONCILING]
+    assert tries <= 2 * (12 * 3600 / backoff.last + 20)
+    assert len([each for each in writes if each.startswith("WRITE STATUS")]) <= 2 * tries + 4
     scene.kept()
+
+
+def test_resync_brings_a_retry_forward_only_if_its_list_shows_a_change(scene: Scene) -> None:
+    unowned = scene.world.dashboard_creates(
+        "acc-a", Draft("datadog", {"api_url": URL, "api_key": "CANARY-stranger-v1"})
+    )
+    scene.lead()
+    scene.create("r0", URL)
+    scene.wait(6 * 3600)
+    assert scene.ready().reason == Reason.IDENTICAL_EXISTS
+    scene.world.dashboard_deletes(unowned)
+    scene.wait(6 * 60)
+    assert scene.ready().reason == Reason.SYNCED

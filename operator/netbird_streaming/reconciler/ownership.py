@@ -156,6 +156,10 @@ class Ownership:
         owners = self._ids.get(integration_id, ()) if integration_id is not None else ()
         return next((each.place for each in owners if each.uid == uid), None)
 
+    def has(self, integration_id: int) -> bool:
+        """Return whether a resource owns an integration with this id, in any account."""
+        return integration_id in self._ids
+
     def other_owners(self, viewer: Owner) -> OtherOwners:
         """The others' ids."""
         return OtherOwners(self._ids, viewer)

@@ -101,6 +101,8 @@ class ResourceRecord:
     - `unwritten_status`: a status that did not reach the API server, behind the status that it replaces.
     - `in_sync_digest`: the digest of the integration when it was last in sync.
     - `failures`: the number of failures since the last success.
+    - `backing_off`: the last reconcile failed, and its retry is queued.
+    - `resync_digest`: the digest of what the last resync showed that found the resource not in sync.
     - `published`: what was last published about the resource.
     - `drifted`: a change by another client is counted, and not corrected yet.
     - `releasing`: the operator removes the finalizer now.
@@ -119,6 +121,8 @@ class ResourceRecord:
     unwritten_status: tuple[Status, Status] | None = None
     in_sync_digest: int | None = None
     failures: int = 0
+    backing_off: bool = False
+    resync_digest: int | None = None
     drifted: bool = False
     releasing: bool = False
     turn: Turn = None

@@ -1,5 +1,6 @@
 """The resync of a connection's accounts: a fresh LIST is compared with what was in sync."""
 
+from dataclasses import replace
 from typing import Final
 
 from netbird_streaming.backoff import Backoff
@@ -66,14 +67,28 @@ async def resync_account(
 
 
 async def _requeue_changed(context: Context, account: Account, snapshot: AccountSnapshot) -> None:
-    """Requeue the resources whose integration differs from when it was last in sync."""
+    """Requeue the resources whose integration differs from when it was last in sync.
+
+    One that failed keeps its backoff, unless the LIST differs from that of the resync before.
+    """
+    unowned = _unowned_digest(context, account, snapshot)
     async for record in yielding_every(context.store.dependents(account.connection)):
         if record.account is not account:
             continue
         item = snapshot.by_id.get(record.summary.id) if record.summary.id is not None else None
-        if item is None or record.in_sync_digest != integration_digest(item) or record.summary.create_pending:
+        if item is not None and record.in_sync_digest == integration_digest(item) and not record.summary.create_pending:
+            continue
+        before, record.resync_digest = record.resync_digest, hash((unowned, item and integration_digest(item)))
+        if not record.backing_off or record.resync_digest != before:
             account.hand_list(record.key, snapshot)
             context.queue.add(record.key)
+
+
+def _unowned_digest(context: Context, account: Account, snapshot: AccountSnapshot) -> int:
+    """Return a digest of what a LIST shows besides the resources' own integrations: candidates, and what it lacks."""
+    items = (replace(item, updated_at=None) for item in snapshot.by_id.values() if not context.ownership.has(item.id))
+    shown = frozenset((item.id, item.created_at, integration_digest(item)) for item in items)
+    return hash((shown, account.vanished, frozenset(account.contradicted)))
 
 
 def _report_several_enabled(

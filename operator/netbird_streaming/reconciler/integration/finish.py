@@ -77,7 +77,7 @@ async def report_write_error(run: Reconciliation, inputs: DecisionInput, problem
 def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
     """Schedule the next reconcile, and keep little of a resource that is in sync."""
     record = run.record
-    record.in_sync_digest, record.cache.may_be_stale = None, True
+    record.in_sync_digest, record.cache.may_be_stale, record.backing_off = None, True, False
     if action.drifted is not None:
         run.mark_drift()
         held = inputs.held(inputs.observed.snapshot)
@@ -101,6 +101,7 @@ def _finish(run: Reconciliation, inputs: DecisionInput, action: Report) -> None:
         return
     pause = RETRY[action.state].pause(record.failures, run.context.ports.random)
     record.failures += 1
+    record.backing_off = True
     run.context.queue.add(record.key, at=run.context.ports.clock.monotonic() + max(pause, run.retry_after or 0.0))
 
 
