@@ -128,13 +128,15 @@ crds: $(VENV) ## Write crds/ from the models, and the chart's copies of it
 	@$(PYTHON) -m tools.plain_manifests
 
 .PHONY: manifests
-manifests: $(VENV) ## Write deploy/manifests/ from the chart, and Argo CD's ConfigMap
+manifests: $(VENV) ## Write deploy/manifests/ from the chart, and Argo CD's ConfigMap and folders
 	@$(PYTHON) -m tools.plain_manifests
 	@$(PYTHON) -m tests.harness.gitops.argocd
+	@$(PYTHON) -m tests.harness.gitops.customizations
 
 .PHONY: recordings
 recordings: $(VENV) ## Record resources in every state on a real API server
 	@$(PYTHON) -m tests.harness.gitops.recordings
+	@$(PYTHON) -m tests.harness.gitops.customizations
 
 .PHONY: docs
 docs: $(VENV) ## Write the reference, the tables of pages, and the chart's copies of the runbooks
@@ -241,7 +243,7 @@ monitoring: $(VENV) $(RUNTIME) ## Test the alerts with promtool, and with a real
 	@$(PYTHON) -m pytest tests/monitoring --numprocesses=3 --dist=loadfile $(ARGS)
 
 .PHONY: gitops
-gitops: $(VENV) $(RUNTIME) ## Flux's own controllers apply the GitOps example, and judge each situation
+gitops: $(VENV) $(RUNTIME) ## Flux's and Argo CD's own controllers apply the GitOps example, and judge each situation
 	@$(PYTHON) -m pytest tests/gitops -o faulthandler_timeout=600 $(ARGS)
 
 .PHONY: lock

@@ -8,7 +8,7 @@ import yaml
 from lupa import lua51
 
 from netbird_streaming.reasons import Reason
-from tests.harness.gitops import argocd, flux, kstatus
+from tests.harness.gitops import argocd, customizations, flux, kstatus
 from tests.harness.gitops.argocd import Health
 from tests.harness.gitops.judgements import JUDGED, WAITS, Seen, documented, ready
 from tests.harness.gitops.kstatus import Result
@@ -108,11 +108,17 @@ def test_page_has_the_health_of_every_reason_of_an_integration() -> None:
     assert said == {reason.value: JUDGED.get(reason, WAITS) for reason in SHOWN[INTEGRATION]}
 
 
-def test_argo_cd_has_the_script_for_each_kind_and_nothing_else() -> None:
+def test_argo_cd_has_the_scripts_for_each_kind_and_nothing_else() -> None:
     assert argocd.CONFIG_MAP.read_text() == argocd.config_map(), "run `make manifests`"
-    assert {argocd.key(kind): argocd.SCRIPT.read_text() for kind in KINDS} == SCRIPTS
+    scripts = {argocd.key(kind): argocd.SCRIPT.read_text() for kind in KINDS}
+    assert {name: SCRIPTS[name] for name in scripts} == scripts
+    assert SCRIPTS.keys() == {*scripts, *(argocd.actions_key(kind) for kind in KINDS)}
     component = yaml.safe_load((argocd.FOLDER / "kustomization.yaml").read_text())
     assert [each["path"] for each in component["patches"]] == [argocd.CONFIG_MAP.name]
+
+
+def test_folders_for_argo_cds_repository_match_the_scripts() -> None:
+    assert customizations.written() == customizations.files(), "run `make manifests`"
 
 
 def test_script_uses_only_argo_cds_lua() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ _POLL_SECONDS: Final = 0.2
 
 @contextmanager
 def rolling_out(plane: ControlPlane, namespace: str) -> Iterator[None]:
-    """Mark the pods of each Deployment in a namespace as ready, while the block runs.
+    """Mark the pods of each Deployment in a namespace as ready, and its disruption budget, while the block runs.
 
     Like the operator's own pods, they become ready only after the API server serves the operator's kinds.
     """
@@ -31,12 +31,14 @@ def _roll_out(plane: ControlPlane, namespace: str, ended: threading.Event) -> No
     while not ended.wait(_POLL_SECONDS):
         try:
             plane.kubectl("get", "clusternetbirdconnections")
-            found = json.loads(plane.kubectl("get", "deployments", f"--namespace={namespace}", "--output=json"))
+            kinds = "deployments,poddisruptionbudgets"
+            found = json.loads(plane.kubectl("get", kinds, f"--namespace={namespace}", "--output=json"))
             for each in found["items"]:
                 if each["status"].get("observedGeneration") != each["metadata"]["generation"]:
-                    patch = json.dumps({"status": _rolled_out(each)})
-                    target = ("deployment", each["metadata"]["name"], f"--namespace={namespace}")
-                    plane.kubectl("patch", *target, "--subresource=status", "--type=merge", f"--patch={patch}")
+                    status = _STATUS[each["kind"]](each)
+                    target = (each["kind"], each["metadata"]["name"], f"--namespace={namespace}")
+                    patch = f"--patch={json.dumps({'status': status})}"
+                    plane.kubectl("patch", *target, "--subresource=status", "--type=merge", patch)
         except KubectlError:
             continue  # the kinds are missing, or the Deployment was deleted in between
 
@@ -49,3 +51,21 @@ def _rolled_out(deployment: dict[str, Any]) -> dict[str, Any]:
         {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
     ]
     return {"observedGeneration": deployment["metadata"]["generation"], **counts, "conditions": conditions}
+
+
+def _disruptions_allowed(budget: dict[str, Any]) -> dict[str, Any]:
+    counts = {"currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2, "disruptionsAllowed": 1}
+    allowed = {
+        "type": "DisruptionAllowed",
+        "status": "True",
+        "reason": "SufficientPods",
+        "message": "",
+        "lastTransitionTime": budget["metadata"]["creationTimestamp"],
+    }
+    return {"observedGeneration": budget["metadata"]["generation"], **counts, "conditions": [allowed]}
+
+
+_STATUS: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "Deployment": _rolled_out,
+    "PodDisruptionBudget": _disruptions_allowed,
+}

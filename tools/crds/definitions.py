@@ -62,14 +62,12 @@ class Column:
     priority: int = 0
 
     def to_schema(self) -> Schema:
-        """Return the entry of `additionalPrinterColumns`."""
-        return {
-            "name": self.name,
-            "type": self.type,
-            "jsonPath": self.path,
-            "description": self.description,
-            "priority": self.priority,
-        }
+        """Return the entry of `additionalPrinterColumns`.
+
+        The API server drops a priority of 0, and Argo CD would show that as a difference that no sync removes.
+        """
+        entry = {"name": self.name, "type": self.type, "jsonPath": self.path, "description": self.description}
+        return {**entry, "priority": self.priority} if self.priority else entry
 
 
 @dataclass(frozen=True, slots=True)

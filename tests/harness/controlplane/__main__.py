@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.harness.controlplane import local, pin, versions
-from tests.harness.controlplane.binaries import CONTROL_PLANE, HELM, Binaries
+from tests.harness.controlplane.binaries import CONTROL_PLANE, GITOPS, HELM, Binaries
 from tests.harness.controlplane.controlplane import ControlPlaneError
 from tests.harness.controlplane.gobuild import PROMETHEUS, BuildError
 from tests.harness.controlplane.progress import say
@@ -75,7 +75,7 @@ def _env(_arguments: argparse.Namespace) -> int:
 
 def _binaries(_arguments: argparse.Namespace) -> int:
     binaries = Binaries()
-    for tool in (*CONTROL_PLANE, HELM, *versions.LINTERS, *PROMETHEUS, *versions.FLUX):
+    for tool in (*CONTROL_PLANE, HELM, *versions.LINTERS, *PROMETHEUS, *GITOPS):
         print(f"{tool}: {binaries.find(tool)}")
     return 0
 

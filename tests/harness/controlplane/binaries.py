@@ -18,6 +18,7 @@ from tests.harness.controlplane.progress import say
 ASSETS_VARIABLE: Final = "KUBEBUILDER_ASSETS"
 CONTROL_PLANE: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 HELM: Final = "helm"
+GITOPS: Final = (*versions.FLUX, *versions.ARGOCD_PROGRAMS, "kustomize")
 # Helm works with any cluster version, and any kube-controller-manager of the same minor will do. Another etcd, API
 # server or kubectl would change what the tests measure.
 TAKEN_FROM_PATH: Final = ("kube-controller-manager", HELM)

@@ -18,6 +18,7 @@ HINTS: Final = {
     **dict.fromkeys(("etcd", *CONTAINERD), "about half a minute"),
     **dict.fromkeys(("source-controller", *versions.HELMS), "about 2 minutes"),
     "kube-apiserver": "about 4 minutes",
+    "argocd": "about 5 minutes",
 }
 # No node here keeps images on btrfs, whose headers would be needed. Without service discovery of clouds, Prometheus
 # builds in one minute and not in five. Its web pages would need another tag.
@@ -52,18 +53,22 @@ def recipe(tool: str, minor: str) -> Recipe:
 
 def _source(tool: str, minor: str) -> tuple[versions.Module, str]:
     """Return the module that pins a tool, and the package that it is built from."""
-    if tool in CONTAINERD:
-        return versions.containerd(), f"github.com/containerd/containerd/v2/cmd/{tool}"
-    if tool in PROMETHEUS:
-        return versions.prometheus(), f"github.com/prometheus/prometheus/cmd/{tool}"
     if tool in versions.COMMANDS:
         return versions.command(tool), f"{versions.COMMANDS[tool]}/cmd/{tool}"
     if tool in versions.FLUX:
         return versions.flux(tool), versions.FLUX[tool]
     if tool in versions.HELMS:
         return versions.helm(tool), f"{versions.HELMS[tool]}/cmd/helm"
-    etcd = (versions.etcd(), "go.etcd.io/etcd/server/v3")
-    return etcd if tool == "etcd" else (versions.kubernetes(minor), f"k8s.io/kubernetes/cmd/{tool}")
+    others = {
+        **dict.fromkeys(CONTAINERD, (versions.containerd, f"github.com/containerd/containerd/v2/cmd/{tool}")),
+        **dict.fromkeys(PROMETHEUS, (versions.prometheus, f"github.com/prometheus/prometheus/cmd/{tool}")),
+        "argocd": (versions.argocd, f"{versions.ARGOCD}/cmd"),
+        "redis": (versions.argocd, "./redis"),
+        "etcd": (versions.etcd, "go.etcd.io/etcd/server/v3"),
+        "kustomize": (versions.kustomize, versions.KUSTOMIZE),
+    }
+    module, package = others.get(tool, (lambda: versions.kubernetes(minor), f"k8s.io/kubernetes/cmd/{tool}"))
+    return module(), package
 
 
 def build(wanted: Recipe) -> Path:

@@ -28,6 +28,9 @@ FLUX: Final = {
 }
 """The controllers of Flux, by tool: the module that holds the command and the resource definitions."""
 ARGOCD: Final = "github.com/argoproj/argo-cd/v3"
+ARGOCD_PROGRAMS: Final = ("argocd", "redis")
+"""Argo CD, and the Redis in memory that its own tests use."""
+KUSTOMIZE: Final = "sigs.k8s.io/kustomize/kustomize/v5"
 EXTERNAL_SECRETS: Final = "github.com/external-secrets/external-secrets"
 
 
@@ -113,8 +116,13 @@ def flux(tool: str) -> Module:
 
 
 def argocd() -> Module:
-    """Return the module whose sources hold the definitions of Argo CD."""
+    """Return the module of `ARGOCD_PROGRAMS`, whose sources hold the definitions of Argo CD."""
     return _read(MODULES / "argocd", ARGOCD)
+
+
+def kustomize() -> Module:
+    """Return the module of kustomize, which Argo CD calls."""
+    return _read(MODULES / "kustomize", KUSTOMIZE)
 
 
 def external_secrets() -> Module:

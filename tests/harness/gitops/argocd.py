@@ -1,4 +1,4 @@
-"""Argo CD's judgement by `deploy/argocd/health.lua`, and the ConfigMap with it, which `make manifests` writes.
+"""Argo CD's judgement by `deploy/argocd/health.lua`, and its ConfigMap with that and the actions (`make manifests`).
 
 Argo CD runs a script in a Lua 5.1 without `string`, `io` and the like; source: argoproj/argo-cd, util/lua/lua.go.
 """
@@ -10,15 +10,17 @@ from typing import Any, Final, NamedTuple
 import yaml
 from lupa import lua51
 
-from netbird_streaming.api.types import GROUP
+from netbird_streaming.api.types import GROUP, EventStreamingIntegration
 from tools.chart import ROOT
 from tools.crds.definitions import DEFINITIONS
 
 FOLDER: Final = ROOT / "deploy" / "argocd"
 SCRIPT: Final = FOLDER / "health.lua"
+ACTIONS: Final = FOLDER / "actions"
+DISCOVERY: Final = "discovery.lua"
 CONFIG_MAP: Final = FOLDER / "argocd-cm.yaml"
 _NOTE: Final = (
-    "# Made from health.lua by `make manifests`; changes here are lost.\n"
+    "# Made from health.lua and actions/ by `make manifests`; changes here are lost.\n"
     "# A merge patch for Argo CD's own ConfigMap: docs/gitops.md has the command. Never use `kubectl apply` with this\n"
     "# file: it can delete every setting that the file does not contain.\n"
 )
@@ -63,16 +65,33 @@ def key(kind: str) -> str:
     return f"resource.customizations.health.{GROUP}_{kind}"
 
 
+def actions_key(kind: str) -> str:
+    """Return the key of Argo CD's ConfigMap for the actions on one kind."""
+    return f"resource.customizations.actions.{GROUP}_{kind}"
+
+
+def actions(kind: str) -> dict[str, str]:
+    """Return the scripts of the actions on a kind, by name. A connection can't be suspended."""
+    names = ("reconcile", "suspend", "resume") if kind == EventStreamingIntegration.__name__ else ("reconcile",)
+    return {name: (ACTIONS / f"{name}.lua").read_text() for name in names}
+
+
 def config_map() -> str:
-    """Return the content of argocd-cm.yaml: the script once for each kind, because the keys have no wildcard."""
+    """Return the content of argocd-cm.yaml: the scripts once for each kind, because the keys have no wildcard."""
     script = SCRIPT.read_text()
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "argocd-cm", "namespace": "argocd"},
-        "data": {key(each.model.__name__): script for each in DEFINITIONS},
-    }
-    return _NOTE + yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=120)
+    data: dict[str, str] = {}
+    for definition in DEFINITIONS:
+        kind = definition.model.__name__
+        definitions = [{"name": name, "action.lua": text} for name, text in actions(kind).items()]
+        offered = {DISCOVERY: (ACTIONS / DISCOVERY).read_text(), "definitions": definitions}
+        data |= {key(kind): script, actions_key(kind): dump(offered)}
+    metadata = {"name": "argocd-cm", "namespace": "argocd"}
+    return _NOTE + dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+def dump(document: object) -> str:
+    """Return YAML that keeps a script readable."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -18,6 +18,11 @@ def flux() -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob(_FLUX))]
 
 
+def argocd() -> list[Path]:
+    """Return the files that define Application, ApplicationSet and AppProject. Raises BuildError."""
+    return sorted(sources(versions.argocd(), versions.ARGOCD).glob("manifests/crds/*-crd.yaml"))
+
+
 def external_secrets() -> Path:
     """Return the file that defines ExternalSecret. Raises BuildError."""
     folder = sources(versions.external_secrets(), versions.EXTERNAL_SECRETS)
@@ -26,5 +31,4 @@ def external_secrets() -> Path:
 
 def find() -> list[Path]:
     """Return these files and those of Argo CD. Missing ones are fetched: 80 MB the first time. Raises BuildError."""
-    argocd = sources(versions.argocd(), versions.ARGOCD)
-    return [*sorted(argocd.glob("manifests/crds/*-crd.yaml")), *flux(), external_secrets()]
+    return [*argocd(), *flux(), external_secrets()]
