@@ -76,7 +76,7 @@ class Reason(StrEnum):
     )
     KUBERNETES_REFUSED = (
         "KubernetesRefused",
-        "Give the operator's ServiceAccount the permission, or fix what rejects the request.",
+        "Correct what the message names: a right, a credential, a definition or an admission webhook.",
     )
 
     CREATE_OUTCOME_UNKNOWN = (

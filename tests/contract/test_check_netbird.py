@@ -63,6 +63,14 @@ async def test_account_without_integrations_is_named(server: SimulatedNetBird, c
     assert f"{server.url} accepts the token: account acc-1, 0 integrations" in finding.message
 
 
+async def test_server_with_an_ipv6_address_is_reached(server: SimulatedNetBird, clients: ClientFactory) -> None:
+    await server.stop()
+    url = await server.start("::1")
+    found = await check_netbird.account("NetBird", access(url, clients), None, SystemClock())
+    assert url.startswith("http://[::1]:")
+    assert found.account_id == "acc-1"
+
+
 async def test_tenant_has_its_own_account(server: SimulatedNetBird, clients: ClientFactory) -> None:
     server.model.dashboard_create("tenant-a", Draft("datadog", CONFIG), server.now())
     found = await check_netbird.account("NetBird", access(server.url, clients), "tenant-a", SystemClock())

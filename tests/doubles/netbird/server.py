@@ -76,7 +76,7 @@ class SimulatedNetBird:
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=tls, backlog=1024).start()
         bound = self._runner.addresses[0][1]
-        self._url = f"{'https' if tls else 'http'}://{host}:{bound}"
+        self._url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{bound}"
         return self._url
 
     async def stop(self) -> None:
