@@ -86,10 +86,16 @@ def _is_reported(history: ResourceHistory, integration_id: int) -> bool:
 
 def _names(history: ResourceHistory, integration_id: int) -> bool:
     """Return whether a status owns it, a condition names it, or an adoption in another account left it."""
+    return _has_left(history, integration_id) or _is_reported(history, integration_id)
+
+
+def _has_left(history: ResourceHistory, integration_id: int) -> bool:
+    """Return whether an adoption in another account left it. The Events of the adoption and of a deletion name it."""
     status = history.resource.status
     here = (status.internal.authority, status.account_id)
-    left = {each.id for each in status.internal.former if (each.authority, each.account_id) != here}
-    return integration_id in left or _is_reported(history, integration_id)
+    return any(
+        each.id == integration_id and (each.authority, each.account_id) != here for each in status.internal.former
+    )
 
 
 def _check_streams(promises: Promises) -> None:
@@ -97,6 +103,8 @@ def _check_streams(promises: Promises) -> None:
     for remote in promises.remotes.values():
         maker = promises.histories.get(remote.maker or "")
         if not remote.live or maker is None or remote.touched or maker.orphaned or maker.torn or promises.cut:
+            continue
+        if maker.gone and _has_left(maker, remote.id):
             continue
         histories = [each for each in promises.histories.values() if not each.gone]
         sought = any(each is maker and each.resource.status.internal.creation is not None for each in histories)
