@@ -6,6 +6,7 @@ from netbird_streaming.api.types import EventStreamingIntegration
 from netbird_streaming.errors import ConflictError
 from netbird_streaming.reasons import Reason
 from tests.simulation.broken_controllers import PortWrapper, with_cluster
+from tests.simulation.random_faults import RequestFault
 from tests.simulation.scene import Scene
 
 VARIANTS = [
@@ -61,6 +62,26 @@ def test_every_resource_is_correct_after_a_restore_in_place(
     assert url_of(scene, "x") == "https://hook.example/x/2"
     assert key_of(scene, "s") == "CANARY-s-v4"
     assert len(scene.world.processes) == 1
+
+
+def test_edit_that_gets_the_version_of_a_known_state_is_applied_before_it_is_called_synced(scene: Scene) -> None:
+    scene.lead()
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
+    scene.create("x")
+    while scene.find("x").status.internal.creation is None:
+        scene.wait(0.01)
+    backup = scene.world.api.snapshot()
+    scene.wait(60)
+    known = scene.find("x").metadata
+    scene.world.restore(backup, jump=None, outage=0.1, deaf=False)
+    scene.wait(0.05)
+    scene.edit("x", datadog=Scene.block("x", "https://hook.example/x/1"))
+    edited = scene.find("x").metadata
+    assert (edited.resource_version, edited.generation) == (known.resource_version, known.generation + 1)
+    scene.wait(400)
+    assert scene.ready("x").reason == Reason.SYNCED
+    assert url_of(scene, "x") == "https://hook.example/x/1"
+    scene.kept()
 
 
 class NeverHolds(PortWrapper):

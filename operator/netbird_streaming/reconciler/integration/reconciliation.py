@@ -140,7 +140,14 @@ class Reconciliation:
         return True
 
     def status_written(self, written: EventStreamingIntegration) -> None:
-        """Remember that the status was written."""
+        """Remember that the status was written.
+
+        Raises:
+            ConflictError: The resource has another generation. After a backup of etcd was restored in place, a
+                version can name two states of a resource.
+        """
+        if written.metadata.generation != self.resource.metadata.generation:
+            raise ConflictError(Reason.PROGRESSING, f"{written.key.label}: a version of it was given twice.")
         self.notify(written, self.stored_status)
         self.record.unwritten_status = None
         self.stored_status = self.desired_status = own(written.status)
