@@ -136,8 +136,8 @@ CASES: Final[dict[str, tuple[Manifest, str]]] = {
     "neither site nor apiURL": (
         datadog(datadog__site=ABSENT),
         (
-            "spec.datadog.site: Required value: name the Datadog site, as datadoghq.eu, or set apiURL for anything"
-            " that is none"
+            "spec.datadog.site: Required value: set site to the Datadog site, such as datadoghq.eu, or apiURL to any"
+            " other intake"
         ),
     ),
     "unknown site": (
