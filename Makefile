@@ -14,6 +14,8 @@ export K8S_VERSION
 # A path for `make test`. The default is everything.
 T ?=
 ARGS ?=
+# The duration of `make soak`.
+MINUTES ?= 20
 IMAGE ?= netbird-streaming-operator:dev
 
 PYTHON := .venv/bin/python
@@ -28,7 +30,7 @@ SCHEMA := .venv/bin/check-jsonschema --quiet --builtin-schema
 # The input of ruff, mypy and vulture, without missing folders.
 SOURCES := $(wildcard operator tests tools demo benchmarks deploy/image)
 SUITES := unit contract simulation controlplane
-PROOF := crashes simulation answers cluster bugs fuzz
+PROOF := crashes simulation answers cluster upgrades bugs fuzz
 
 .PHONY: help
 help: ## List the targets
@@ -221,6 +223,14 @@ proof-bugs: $(VENV) ## Seed reported bugs of other programs one at a time; a tes
 .PHONY: proof-cluster
 proof-cluster: $(VENV) $(RUNTIME) ## Fail the API server, etcd, rights, admission and writes in a scenario with three resources
 	@$(PYTHON) -m pytest tests/proof/cluster -v $(ARGS)
+
+.PHONY: proof-upgrades
+proof-upgrades: $(VENV) $(RUNTIME) ## Upgrade from former commits and roll back, with a create in flight
+	@$(PYTHON) -m pytest tests/proof/upgrades -v $(ARGS)
+
+.PHONY: soak
+soak: $(VENV) $(RUNTIME) ## Run the operator under steady changes; memory, files and log must not grow (MINUTES=60)
+	@$(PYTHON) -m tests.proof.soak --minutes=$(MINUTES)
 
 .PHONY: proof-fuzz
 proof-fuzz: $(VENV) ## Fuzz all parsers for two minutes, guided by coverage (ARGS="resource --seconds=600")

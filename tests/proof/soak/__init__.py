@@ -1,0 +1,1 @@
+"""A long run of the operator's process under steady changes: nothing that it holds may grow."""
