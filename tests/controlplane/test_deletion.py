@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from tests.doubles.netbird.faults import Hang, Moment, Slow, error_reply
+from tests.doubles.netbird.records import Draft
 from tests.doubles.netbird.wire import Operation
 from tests.harness.controlplane import ControlPlane
 from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
@@ -45,6 +46,32 @@ def test_whole_namespace_is_deleted_with_its_integrations(team: Team) -> None:
     seconds = time.monotonic() - begun
     assert seconds < NAMESPACE_SECONDS, f"{seconds:.0f} s\n{team.scene.operator.log_tail(30)}"
     assert sorted(each.split()[0] for each in team.changes(mark)) == ["DELETE"] * 4
+
+
+def test_namespace_that_is_deleted_together_with_its_access_entry_leaves_no_integration(team: Team) -> None:
+    name = f"cluster-{team.namespace}"
+    cluster_connection(team.scene, name, team.token, access=[{"namespaces": [team.namespace]}])
+    team.connect(team.integration(connectionRef={"kind": "ClusterNetBirdConnection", "name": name}))
+    team.ready()
+    cluster_connection(team.scene, name, team.token)
+    team.because("NamespaceNotAllowed")
+    team.scene.kubectl("delete", "namespace", team.namespace, "--wait=false")
+    team.scene.kubectl("wait", "--for=delete", f"namespace/{team.namespace}", "--timeout=60s")
+    assert team.held() == []
+
+
+def test_adoption_that_stays_declared_is_finished_once_its_integration_was_deleted(team: Team) -> None:
+    config = {"api_url": "https://elsewhere.example.com", "api_key": "another-api-key"}
+    (theirs,) = team.scene.netbird.create(team.account, [Draft("datadog", config)])
+    team.connect(team.integration(adoption={"policy": "Override", "id": theirs}))
+    team.ready()
+    assert team.only().id == theirs
+    team.scene.netbird.delete(theirs)
+    team.ask("netbird", "now", "nbc")
+    eventually(lambda: [each.id for each in team.held() if each.id != theirs], "it is created once more")
+    team.ready()
+    assert team.only().id == team.read()["status"]["id"] != theirs
+    assert team.read()["spec"]["adoption"]["id"] == theirs
 
 
 def test_remedies_after_a_crash_during_a_deletion_are_reported_and_work(team: Team) -> None:

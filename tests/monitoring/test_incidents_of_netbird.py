@@ -19,7 +19,7 @@ from tests.doubles.netbird.wire import Operation
 from tests.harness.certificates import AUTHORITY, KEY, certificate
 from tests.harness.controlplane import Binaries, ControlPlane
 from tests.harness.controlplane.commands import LOOPBACK, free_port
-from tests.harness.end_to_end import QUICK_LEASE, Scene, eventually, raised
+from tests.harness.end_to_end import Scene, eventually, raised
 from tests.harness.kubectl_team import INTEGRATIONS, Team, new_team, secret
 from tests.harness.manifests import reference
 from tests.harness.monitoring import compressed
@@ -227,7 +227,7 @@ def stage(binaries: Binaries, groups: list[Manifest], tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("prometheus")
     with (
         ControlPlane.start() as plane,
-        raised(plane, f"--metrics-port={port}", *QUICK_LEASE) as scene,
+        raised(plane, f"--metrics-port={port}") as scene,
         Prometheus(binaries.find("prometheus"), folder, {"operator-a": port}, compressed(groups, FACTOR)) as prometheus,
         ExitStack() as stack,
     ):

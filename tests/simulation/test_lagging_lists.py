@@ -135,3 +135,15 @@ def test_create_with_a_lost_response_is_found_once_the_list_shows_it(lagging: Sc
     assert lagging.ready("r1").reason == Reason.SYNCED
     assert len(lagging.remote()) == lagging.posts() == 2
     lagging.kept()
+
+
+def test_create_with_a_lost_response_is_found_behind_a_proxy_that_caches_lists() -> None:
+    scene = Scene(replace(HONEST, list_lag=45.0))
+    scene.lead()
+    scene.wait(5)
+    scene.inject_fault("CREATE", RequestFault.UNANSWERED)
+    scene.create()
+    scene.wait(600)
+    assert scene.ready().reason == Reason.SYNCED
+    assert len(scene.remote()) == scene.posts() == 1
+    scene.kept()
