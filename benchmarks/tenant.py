@@ -21,6 +21,7 @@ import httpx
 
 from netbird_streaming.api.types import EventStreamingIntegration, IntegrationSpec, RateLimit, TokenType
 from netbird_streaming.cluster.parsing import parse
+from netbird_streaming.config.settings import Settings
 from netbird_streaming.core.inputs import AccountSnapshot
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.payload import resolve
@@ -30,7 +31,6 @@ from netbird_streaming.netbird.client import ClientContext
 from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.http_clients import EnvironmentHttpClients
 from netbird_streaming.proxies import Proxy
-from netbird_streaming.reconciler.ports import ControllerSettings
 from netbird_streaming.reconciler.records import record_for
 from netbird_streaming.telemetry import memory as heap
 from netbird_streaming.telemetry.health import probe_handler
@@ -272,7 +272,7 @@ async def resources() -> object:
     return kept
 
 
-CONNECTIONS: Final = ControllerSettings("", installation="").connections_per_namespace
+CONNECTIONS: Final = Settings().connections_per_namespace
 CASES: Final[dict[str, Callable[[], Awaitable[object]]]] = {
     "a Secret of 1 MiB in each of 64 headers": secrets,
     "a LIST of 2 million integrations": lambda: lists(small),

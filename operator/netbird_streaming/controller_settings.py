@@ -17,7 +17,7 @@ def controller_settings(settings: Settings, namespace: str) -> ControllerSetting
         absence_window=settings.absence_window,
         workers=settings.workers,
         relist_interval=settings.relist_interval,
-        grace=settings.shutdown_grace,
+        shutdown_grace=settings.shutdown_grace,
         allow_http=settings.allow_http,
         allowed_urls=settings.allowed_urls,
         namespaced_connections=settings.namespaced_connections,

@@ -1,12 +1,14 @@
 """Context of log lines: the fields of the current reconcile, and the failures that are logged already."""
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Final
 
+REMIND_SECONDS: Final = 600.0
+"""A failure that lasts is logged again after this time."""
 _FIELDS: Final[ContextVar[Mapping[str, str]]] = ContextVar("fields", default=MappingProxyType({}))
 
 
@@ -26,16 +28,24 @@ def current_fields() -> Mapping[str, str]:
 
 
 class LogOnce:
-    """Lasting failures: each is logged once at its level, and then at level debug."""
+    """Lasting failures: each is logged once at its level, and then at level debug.
 
-    def __init__(self) -> None:
-        self._said: dict[Hashable, str] = {}
+    Args:
+        monotonic: A clock in seconds. With it, a failure that lasts is logged again after `REMIND_SECONDS`.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = lambda: 0.0) -> None:
+        self._monotonic = monotonic
+        self._logged: dict[Hashable, tuple[str, float]] = {}
 
     def level(self, level: int, text: str, about: Hashable = None) -> int:
         """Return the level of a failure's line: debug if the last line about `about` was the same, else `level`."""
-        before, self._said[about] = self._said.get(about), text
-        return logging.DEBUG if before == text else level
+        now, (before, since) = self._monotonic(), self._logged.get(about, (None, 0.0))
+        if before == text and now - since < REMIND_SECONDS:
+            return logging.DEBUG
+        self._logged[about] = text, now
+        return level
 
     def reset(self, about: Hashable = None) -> None:
         """Forget the failure of `about`. The next failure is a new one."""
-        self._said.pop(about, None)
+        self._logged.pop(about, None)

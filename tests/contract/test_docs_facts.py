@@ -30,6 +30,7 @@ from netbird_streaming.core.policies.drift import RESEND_WINDOW
 from netbird_streaming.core.policies.existing import FRESH
 from netbird_streaming.core.status.updates import SHORTEST_REPORTED
 from netbird_streaming.core.values import MAX_VALUE
+from netbird_streaming.log_context import REMIND_SECONDS
 from netbird_streaming.lookups import MAX_LOOKUPS
 from netbird_streaming.netbird.bodies import MAX_BODIES
 from netbird_streaming.netbird.client import MAX_LIST
@@ -39,7 +40,6 @@ from netbird_streaming.netbird.network import MAX_HEAD
 from netbird_streaming.netbird.transport import MAX_PIECES, MAX_REFUSAL
 from netbird_streaming.reconciler.connection.credentials import MAX_BUNDLE
 from netbird_streaming.reconciler.installations import ABANDONED_AFTER
-from netbird_streaming.reconciler.listing import REMIND_SECONDS
 from netbird_streaming.reconciler.listing import RETRY as LIST_RETRY
 from netbird_streaming.reconciler.polling import MIN_GAP, PERIOD
 from netbird_streaming.reconciler.queue import ASIDE_AFTER, MAX_ASIDE, MAX_PER_FAIRNESS_KEY
@@ -166,7 +166,6 @@ FACTS: Final = (
     Fact("system's resolver, # at once", MAX_LOOKUPS),
     Fact("Then # such namespaces", MAX_LOOKUPS // SETTINGS.connections_per_namespace + 1),
     Fact("its connections # new names each second", ceil(MAX_LOOKUPS / RESOLVER_SECONDS)),
-    Fact("renews its Lease every # seconds", SETTINGS.lease_retry_period),
     Fact("8080 and 8081 | #, for 5 seconds, 8 KiB", MAX_CONNECTIONS),
     Fact("8080 and 8081 | 32, for # seconds, 8 KiB", ANSWER_SECONDS),
     Fact("8080 and 8081 | 32, for 5 seconds, # KiB", HEAD_BYTES / 1024),

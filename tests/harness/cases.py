@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from netbird_streaming.api.status import Applied, Intent, Status
 from netbird_streaming.api.types import FINALIZER, EventStreamingIntegration
+from netbird_streaming.cluster.leader_election.record import LeaseTiming
+from netbird_streaming.config.settings import Settings
 from netbird_streaming.core.inputs import (
     AccountSnapshot,
     DecisionInput,
@@ -25,6 +27,10 @@ from netbird_streaming.errors import OperatorError
 KEY: Final = FingerprintKey(bytes(range(32)))
 WALL: Final = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 NOW: Final = 1000.0
+_SETTINGS: Final = Settings()
+LEASE_TIMING: Final = LeaseTiming(
+    _SETTINGS.lease_duration, _SETTINGS.lease_renew_deadline, _SETTINGS.lease_retry_period
+)
 UID: Final = "uid-1"
 ACCOUNT: Final = "acc-1"
 AUTHORITY: Final = "authority-1"

@@ -14,6 +14,7 @@ from typing import Any, Final
 from netbird_streaming.cluster.leader_election.elector import LeaderElector
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.errors import LeaseLostError
+from tests.harness.cases import LEASE_TIMING
 from tests.simulation.host import EPOCH
 from tests.simulation.lease import DRIFT, LeaseApi, LeaseServer, elector_of
 from tests.simulation.loop import BEGIN, VirtualLoop
@@ -89,7 +90,7 @@ class Election:
         """Drop all tasks."""
         self.loop.dispose()
 
-    def start(self, timing: LeaseTiming | None = None) -> Replica:
+    def start(self, timing: LeaseTiming = LEASE_TIMING) -> Replica:
         name = f"p{len(self.replicas)}"
         process = Process(name=name, loop=self.loop)
         line = Network(self.loop, self.fault_source, self.network_faults, self.tell, LATEST)

@@ -6,6 +6,7 @@ from typing import Final
 
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from tests.doubles.netbird.behaviour import Behaviour, HeaderMask, TimeForm, UpdateForm
+from tests.harness.cases import LEASE_TIMING
 from tests.simulation.loop import BEGIN
 from tests.simulation.random_faults import NetworkFaults, RequestFault
 from tests.simulation.watches import Watch
@@ -17,7 +18,7 @@ REPAIRED: Final = 150.0
 SETTLED: Final = 1_500.0
 END: Final = 2_110.0
 """Seconds after which nothing writes any more."""
-ELECTIONS: Final = (LeaseTiming(), LeaseTiming(30, 20, 5), *(LeaseTiming(60, 40, 10),) * 4)
+ELECTIONS: Final = (LEASE_TIMING, LeaseTiming(30, 20, 5), *(LeaseTiming(60, 40, 10),) * 4)
 ELECTED: Final = 0.1
 """The share of scenarios with two replicas and an election. Polling the Lease for half an hour costs the most."""
 LIST_LAGS: Final = (0.0, 0.0, 0.3, 4.0)

@@ -69,9 +69,7 @@ def _unanswered(fault: RequestFault, _: float) -> OperatorError:
     return RetryError(Reason.UNAVAILABLE, f"no answer ({fault.name})", effect=Effect.UNKNOWN)
 
 
-def elector_of(
-    api: LeaseApi, process: Process, wall: Callable[[], datetime], timing: LeaseTiming | None
-) -> LeaderElector:
+def elector_of(api: LeaseApi, process: Process, wall: Callable[[], datetime], timing: LeaseTiming) -> LeaderElector:
     """Return the shipped elector on the clock of the process. `wall` is informational only."""
     base, rate, loop = process.monotonic_base, process.rate, process.loop
     name = LeaseLock("operator", "lease", process.name)

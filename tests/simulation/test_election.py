@@ -15,12 +15,13 @@ from netbird_streaming.cluster.leader_election.record import (
     LeaseTiming,
     Observation,
 )
+from tests.harness.cases import LEASE_TIMING
 from tests.simulation.election import Election, Replica
 from tests.simulation.random_faults import NetworkFaults, RequestFault
 
 SEEDS: Final = range(120)
 CHUNK: Final = 30
-TIMINGS: Final = (LeaseTiming(), LeaseTiming(4, 3, 0.5), LeaseTiming(30, 20, 5))
+TIMINGS: Final = (LEASE_TIMING, LeaseTiming(4, 3, 0.5), LeaseTiming(30, 20, 5))
 ACTIVE: Final = 240.0
 SETTLED: Final = ACTIVE + MAX_DURATION + 30.0
 END: Final = SETTLED + 60.0
@@ -197,7 +198,7 @@ def test_clean_stop_hands_over_within_one_poll_and_kill_within_the_lease_duratio
 def test_thawed_former_leader_does_not_act_and_may_lead_again_later() -> None:
     election = Election(random.Random(4))
     first = election.start()
-    election.at(1, partial(_start, election, LeaseTiming()))
+    election.at(1, partial(_start, election, LEASE_TIMING))
     election.at(20, lambda: election.freeze(first))
     election.at(60, lambda: election.thaw(first))
     election.at(90, lambda: election.stop(election.replicas[1]))

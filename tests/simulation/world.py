@@ -9,6 +9,8 @@ from typing import Any, Final, TextIO
 
 from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey, Resource
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
+from netbird_streaming.config.settings import Settings
+from netbird_streaming.controller_settings import controller_settings
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.netbird.rate_limiter import RateLimiters
@@ -155,13 +157,10 @@ class World:
         clock, tally = SimClock(process), Tally()
         netbird.budgets = RateLimiters(clock, INITIAL_SHARE) if self.environment.limited else None
         ports = Ports(cluster=cluster, netbird=netbird, clock=clock, random=own, key=key, recorder=tally)
-        settings = ControllerSettings(
-            operator_namespace=OPERATOR,
-            installation=installation,
-            has_lease=has_lease,
-            late_commit_window=LATE_COMMIT,
-            token_expiry=self.environment.token_expiry,
+        configured = Settings(
+            lease=has_lease, late_commit_window=LATE_COMMIT, token_expiry=self.environment.token_expiry
         )
+        settings = replace(controller_settings(configured, OPERATOR), installation=installation)
         self.processes.append(process)
         self.clusters.append(cluster)
         self.clients.append(netbird)

@@ -21,6 +21,7 @@ from netbird_streaming.cli.session import Session, netbird_clients
 from netbird_streaming.clock import SystemClock
 from netbird_streaming.config.options import SettingsError
 from netbird_streaming.config.settings import read_settings
+from netbird_streaming.controller_settings import controller_settings
 from netbird_streaming.core.netbird.endpoints import url_fault
 from netbird_streaming.core.netbird.fingerprint import FingerprintKey
 from netbird_streaming.core.netbird.types import Endpoint
@@ -31,7 +32,7 @@ from netbird_streaming.netbird.factory import ClientFactory
 from netbird_streaming.netbird.responses import Call, NoResponse, Response
 from netbird_streaming.reasons import Reason
 from netbird_streaming.reconciler.context import new_context
-from netbird_streaming.reconciler.ports import ControllerSettings, NoRecorder, Ports
+from netbird_streaming.reconciler.ports import NoRecorder, Ports
 
 PLENTY = RateLimit()
 """The default of a connection."""
@@ -125,10 +126,7 @@ async def by_connection(session: Session, key: ObjectKey) -> AccountAccess:
         key=key_of_none,
         recorder=NoRecorder(),
     )
-    settings = ControllerSettings(
-        session.namespace, "", allow_http=session.settings.allow_http, allowed_urls=session.settings.allowed_urls
-    )
-    context = new_context(ports, settings)
+    context = new_context(ports, controller_settings(session.settings, session.namespace))
     state = context.connections.apply_event(connection)
     await context.connections.load(state)
     if state.problem is not None:

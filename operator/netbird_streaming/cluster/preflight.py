@@ -11,10 +11,9 @@ from netbird_streaming.cluster.client import KubernetesClient
 from netbird_streaming.cluster.rbac import Permission, missing_permissions
 from netbird_streaming.cluster.served_fields import missing_fields
 from netbird_streaming.errors import OperatorError
+from netbird_streaming.log_context import REMIND_SECONDS, LogOnce
 
 CHECK_SECONDS: Final = 15.0
-REMIND_SECONDS: Final = 600.0
-"""What is still missing is logged again after this time."""
 _SHOWN: Final = 5
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ class Preflight:
         self._rights = tuple(rights)
         self._clock = clock
         self._fields: tuple[str, ...] = ()
-        self._logged: tuple[str, ...] = ()
+        self._log_once = LogOnce(clock)
         self._checked = float("-inf")
 
     async def check(self) -> None:
@@ -40,12 +39,10 @@ class Preflight:
         """
         self._fields = await missing_fields(self._api)
         rights = await missing_permissions(self._api, self._rights)
-        now, lines = self._clock(), tuple(self._lines(rights))
-        if lines == self._logged and now - self._checked < REMIND_SECONDS:
-            return
-        self._checked, self._logged = now, lines
+        self._checked, lines = self._clock(), self._lines(rights)
+        level = self._log_once.level(logging.WARNING, "\n".join(lines))
         for line in lines:
-            logger.warning("%s", line)
+            logger.log(level, "%s", line)
 
     async def run(self, sleep: Callable[[float], Awaitable[None]], refused: Callable[[], object]) -> None:
         """Check again until cancelled: when `refused` changes, while fields are missing, and now and then."""

@@ -121,7 +121,7 @@ class Controller:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._lister.run(), name="lister")
                 group.create_task(Poller(self._context).run(), name="poller")
-                group.create_task(self._context.queue.run(self._work, self._settings.grace), name="queue")
+                group.create_task(self._context.queue.run(self._work, self._settings.shutdown_grace), name="queue")
         finally:
             for state in self._context.connections:
                 self._context.connections.forget(state.connection.key)

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from netbird_streaming.api.types import ConnectionKind, EventStreamingIntegration, ObjectKey, Resource
 from netbird_streaming.backoff import Backoff
 from netbird_streaming.errors import OperatorError, RetryError
+from netbird_streaming.log_context import LogOnce
 from netbird_streaming.reconciler.ports import Cluster, Ports
 from netbird_streaming.reconciler.versions import RewoundError, number
 
@@ -23,8 +24,6 @@ INTEGRATION: Final = EventStreamingIntegration.__name__
 KINDS: Final = (*CONNECTION_KINDS, INTEGRATION)
 """Connections first: a resource without one would report that, and withdraw it a moment later."""
 RETRY: Final = Backoff(1.0, 30.0)
-REMIND_SECONDS: Final = 600.0
-"""A list that keeps failing is logged again after this time."""
 
 
 class ListScope(NamedTuple):
@@ -38,12 +37,11 @@ class ListScope(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A failing list: why, how often in a row, when it is retried, and when it was logged."""
+    """A failing list: why, how often in a row, and when it is retried."""
 
     problem: OperatorError
     failures: int
     due: float
-    logged: float
 
 
 class Lists:
@@ -132,6 +130,7 @@ class Lister:
         self._requested: set[ListScope] = set()
         self._newest = 0
         self._wake = asyncio.Event()
+        self._log_once = LogOnce(ports.clock.monotonic)
 
     def request(self, kind: str) -> None:
         """List this kind soon: one of its watches begins."""
@@ -212,17 +211,16 @@ class Lister:
             if uid not in seen:
                 inventory.forget(key, uid)
         self._lists.failures.pop(scope, None)
+        self._log_once.reset(scope)
         if scope in self._lists.unlisted:
             self._lists.unlisted.discard(scope)
             inventory.listed(scope)
 
     def _failed(self, scope: ListScope, problem: OperatorError) -> None:
-        now, before = self._ports.clock.monotonic(), self._lists.failures.get(scope)
+        before = self._lists.failures.get(scope)
         failures = 0 if before is None else before.failures
-        same = before is not None and before.problem.message == problem.message
-        logged = before.logged if before is not None and same and now - before.logged < REMIND_SECONDS else now
-        level = logging.WARNING if logged == now else logging.DEBUG
+        level = self._log_once.level(logging.WARNING, problem.message, scope)
         fields = {"kind": scope.kind, "namespace": scope.namespace, "reason": problem.reason}
         log.log(level, "can't list: %s", problem.message, extra=fields)
-        due = now + RETRY.pause(failures, self._ports.random)
-        self._lists.failures[scope] = Failure(problem, failures + 1, due, logged)
+        due = self._ports.clock.monotonic() + RETRY.pause(failures, self._ports.random)
+        self._lists.failures[scope] = Failure(problem, failures + 1, due)

@@ -94,7 +94,7 @@ class Planner:
         self._ended: set[ObjectKey] = set()
         self._clock = ports.clock
         ports = replace(ports, cluster=PlanningCluster(ports.cluster), observer=self)
-        self._controller = Controller(ports, replace(settings, observe_only=True, grace=0.0))
+        self._controller = Controller(ports, replace(settings, observe_only=True, shutdown_grace=0.0))
 
     def decided(self, key: ObjectKey, inputs: DecisionInput, action: Action) -> None:
         """Keep the entry for the action, unless the reconcile has ended before."""

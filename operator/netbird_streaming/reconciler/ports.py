@@ -25,7 +25,7 @@ from netbird_streaming.core.netbird.types import (
     RateLimitState,
     Slot,
 )
-from netbird_streaming.core.status.documentation import NO_DOCUMENTATION, Documentation
+from netbird_streaming.core.status.documentation import Documentation
 from netbird_streaming.core.status.events import EventNote
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reasons import Reason
@@ -263,18 +263,18 @@ class ControllerSettings:
     operator_namespace: str
     installation: str
     """The Lease of this installation, as `namespace/name`."""
-    documentation: Documentation = NO_DOCUMENTATION
-    has_lease: bool = True
-    request_timeout: float = 30.0
-    late_commit_window: float = 60.0
-    absence_window: float = 60.0
-    workers: int = 8
-    relist_interval: float = 600.0
-    grace: float = 10.0
-    allow_http: bool = False
-    allowed_urls: tuple[str, ...] = ()
-    namespaced_connections: bool = True
-    connections_per_namespace: int = 5
+    documentation: Documentation
+    has_lease: bool
+    request_timeout: float
+    late_commit_window: float
+    absence_window: float
+    workers: int
+    relist_interval: float
+    shutdown_grace: float
+    allow_http: bool
+    allowed_urls: tuple[str, ...]
+    namespaced_connections: bool
+    connections_per_namespace: int
+    token_expiry: bool
     observe_only: bool = False
     """Whether all connections are observed only."""
-    token_expiry: bool = True

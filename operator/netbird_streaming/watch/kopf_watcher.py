@@ -35,8 +35,6 @@ BEGIN_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 1.0
 LOGIN_SECONDS: Final = 2.0
 RESTART: Final = Backoff(0.2, 30.0)
-REMIND_SECONDS: Final = 600.0
-"""A watch that keeps failing is logged again after this time."""
 STABLE_SECONDS: Final = 60.0
 
 
@@ -113,13 +111,13 @@ class KopfWatcher:
         self._activity: dict[str, float] = {}
         self._listed: set[str] = set()
         self._failing: set[str] = set()
-        self._logged: dict[tuple[str, str], float] = {}
         self._synced = asyncio.Event()
         self._started = clock.monotonic()
         self._discovered = self._answered = self._started
         self._logged_in: float | None = None
         self._sessions: list[kopf.AiohttpSession] = []
         self._log_once = LogOnce()
+        self._log_failures = LogOnce(clock.monotonic)
         self._context = copy_context()
         self.restarts = 0
 
@@ -254,7 +252,7 @@ class KopfWatcher:
     def _on_request(self, path: str, event: RequestEvent, cause: str) -> None:
         now = self._clock.monotonic()
         if event is RequestEvent.FAILED:
-            self._log_failure(path, cause, now)
+            self._log_failure(path, cause)
         if event in (RequestEvent.ANSWERED, RequestEvent.LISTED):
             self._answered = now
         kind = self._paths.get(path)
@@ -275,12 +273,9 @@ class KopfWatcher:
         if (self._listed | self._failing).issuperset(self._paths):
             self._synced.set()
 
-    def _log_failure(self, path: str, cause: str, now: float) -> None:
-        is_reminder = now - self._logged.get((path, cause), -REMIND_SECONDS) < REMIND_SECONDS
-        if not is_reminder:
-            self._logged[path, cause] = now
+    def _log_failure(self, path: str, cause: str) -> None:
         fields = {"kind": self._paths.get(path), "namespace": _namespace(path), "watch": path}
-        level = logging.DEBUG if is_reminder else logging.WARNING
+        level = self._log_failures.level(logging.WARNING, cause, (path, cause))
         logger.log(level, "a request of a watch failed and is retried: %s", cause, extra=fields)
 
 

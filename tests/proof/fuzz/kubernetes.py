@@ -21,7 +21,7 @@ from netbird_streaming.cluster.resources import Resources
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.watch.kopf_watcher import KopfWatcher, WatchScope
 from netbird_streaming.watch.secrets import SecretWatch, WatchTiming
-from tests.harness.cases import WALL
+from tests.harness.cases import LEASE_TIMING, WALL
 from tests.proof.fuzz.inputs import CONNECTION, INTEGRATION, LEASE, SECRET, changed, decoded, like
 
 NAME: Final = ObjectKey("EventStreamingIntegration", "team-a", "web")
@@ -123,7 +123,9 @@ async def _ask(status: int, body: bytes) -> None:
     for ask in questions:
         with suppress(OperatorError):
             await ask()
-    elector = LeaderElector(client, LeaseLock("ns", "lease", "we"), lambda: WALL, clock=lambda: 0.0)
+    elector = LeaderElector(
+        client, LeaseLock("ns", "lease", "we"), lambda: WALL, clock=lambda: 0.0, timing=LEASE_TIMING
+    )
     assert await elector._try_acquire_or_renew() in {True, False}
 
 

@@ -71,13 +71,13 @@ class LeaderElector:
         now: Callable[[], datetime],
         *,
         clock: Callable[[], float] = boot_time,
-        timing: LeaseTiming | None = None,
+        timing: LeaseTiming,
     ) -> None:
         self._client = client
         self._lease = lease
         self._now = now
         self._clock = clock
-        self._timing = timing or LeaseTiming()
+        self._timing = timing
         self._observation: Observation | None = None
         self._last_sent: LeaderElectionRecord | None = None
         """The record that this process last sent to become or stay the holder, even if there was no response."""

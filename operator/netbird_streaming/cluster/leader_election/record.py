@@ -33,9 +33,9 @@ class LeaseTiming:
     reads the Lease every `retry` seconds.
     """
 
-    duration: float = 15.0
-    renew_deadline: float = 10.0
-    retry: float = 2.0
+    duration: float
+    renew_deadline: float
+    retry: float
 
     def __post_init__(self) -> None:
         """Refuse durations with which two processes could act at once."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,14 +10,14 @@ import pytest
 
 from netbird_streaming.cluster.client import Json, Request
 from netbird_streaming.cluster.leader_election.elector import LeaderElector, LeaseLock
-from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.errors import ConflictError, LeaseLostError, ObjectGoneError
 from netbird_streaming.reasons import Reason
+from tests.harness.cases import LEASE_TIMING, WALL
 from tests.unit.cluster.fakes import ScriptedApi
 
 NAME = LeaseLock("netbird", "streaming", "me")
 # The test controls the clock, so the waits between two polls may be short.
-BUSY = LeaseTiming(retry=0.001)
+BUSY = replace(LEASE_TIMING, retry=0.001)
 
 
 class Lease:
@@ -35,7 +36,7 @@ class Lease:
 
 def elector(lease: Lease) -> LeaderElector:
     client = ScriptedApi(lease.answer).api
-    return LeaderElector(client, NAME, lambda: datetime(2026, 1, 2, tzinfo=UTC), clock=lambda: lease.clock)
+    return LeaderElector(client, NAME, lambda: WALL, clock=lambda: lease.clock, timing=LEASE_TIMING)
 
 
 def test_deadline_counts_from_the_start_of_the_renewal_regardless_of_sleep() -> None:
@@ -127,7 +128,7 @@ def test_applied_but_unanswered_renewal_does_not_prevent_the_release() -> None:
         return lease.answer(request)
 
     client = ScriptedApi(answer).api
-    candidate = LeaderElector(client, NAME, lambda: datetime(2026, 1, 2, tzinfo=UTC), clock=lambda: lease.clock)
+    candidate = LeaderElector(client, NAME, lambda: WALL, clock=lambda: lease.clock, timing=LEASE_TIMING)
 
     async def lead() -> None:
         candidate.ensure_leading()
@@ -148,7 +149,7 @@ def test_lease_of_another_holder_is_not_released() -> None:
         return lease.answer(request)
 
     scripted = ScriptedApi(answer)
-    candidate = LeaderElector(scripted.api, NAME, lambda: datetime(2026, 1, 2, tzinfo=UTC), clock=lambda: lease.clock)
+    candidate = LeaderElector(scripted.api, NAME, lambda: WALL, clock=lambda: lease.clock, timing=LEASE_TIMING)
 
     async def lead() -> None:
         candidate.ensure_leading()

@@ -27,9 +27,10 @@ from netbird_streaming.cluster.leader_election.record import (
     release,
 )
 from netbird_streaming.config.settings import SettingsError, add_flags, read_settings
+from tests.harness.cases import LEASE_TIMING
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-TIMING = LeaseTiming()
+TIMING = LEASE_TIMING
 OURS = 15.0
 THEIRS = LeaderElectionRecord(
     holder="b", version="5", duration=15.0, transitions=3, acquired="2020-01-01T00:00:00.000000Z"

@@ -8,12 +8,14 @@ import httpx
 import pytest
 
 from netbird_streaming.api.types import NetBirdConnection, ObjectKey
+from netbird_streaming.config.settings import Settings
+from netbird_streaming.controller_settings import controller_settings
 from netbird_streaming.core.netbird.types import Priority
 from netbird_streaming.errors import OperatorError
 from netbird_streaming.reconciler.connection.registry import ConnectionRegistry
 from netbird_streaming.reconciler.connection.resolved import ConnectionState
 from netbird_streaming.reconciler.context import new_context
-from netbird_streaming.reconciler.ports import Cluster, ControllerSettings, NoRecorder, Ports
+from netbird_streaming.reconciler.ports import Cluster, NoRecorder, Ports
 from tests.harness.cases import KEY
 from tests.unit.netbird.fakes import FakeClock, Network
 
@@ -54,7 +56,7 @@ def connection(version: int, url: str, secret: str) -> NetBirdConnection:
 def registry_of(secrets: Secrets) -> tuple[ConnectionRegistry, Network]:
     network = Network(lambda _: httpx.Response(200, json=[]))
     ports = Ports(cast("Cluster", secrets), network.factory, FakeClock(), random.Random(1), KEY, NoRecorder())
-    return new_context(ports, ControllerSettings("netbird-system", installation="")).connections, network
+    return new_context(ports, controller_settings(Settings(), "netbird-system")).connections, network
 
 
 async def token_sent(registry: ConnectionRegistry, state: ConnectionState, network: Network) -> dict[str, str]:
