@@ -12,10 +12,11 @@ import yaml
 from tests.doubles.netbird.process import running_netbird
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness import manifests
-from tests.harness.controlplane import ControlPlane, KeptProcess, KubectlError
+from tests.harness.controlplane import ControlPlane, KubectlError
 from tests.harness.end_to_end import QUICK_LEASE, eventually
 from tests.harness.kubectl_team import secret
 from tests.harness.operator import Installation, Operator, apply
+from tests.harness.roles import aggregated_roles
 from tools.chart import Manifest, of_kind, render
 from tools.plain_manifests import FOLDER, VARIANTS
 
@@ -99,25 +100,15 @@ def test_apply_k_installs_a_working_operator(plane: ControlPlane, variant: Any) 
 @pytest.fixture(scope="module")
 def users(plane: ControlPlane) -> Iterator[ControlPlane]:
     """Create a namespace in which three users have Kubernetes' own roles, with the chart's roles installed."""
-    aggregator = KeptProcess(
-        [
-            str(plane.binaries.find("kube-controller-manager")),
-            f"--kubeconfig={plane.kubeconfig}",
-            "--controllers=clusterrole-aggregation-controller",
-            "--leader-elect=false",
-            "--secure-port=0",
-        ],
-        plane.folder / "aggregator.log",
-    )
     rendered = render(plane.binaries.find("helm"), "netbird-system")
     apply(plane, *of_kind(rendered, "CustomResourceDefinition"), *of_kind(rendered, "ClusterRole"))
     apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-users"}})
     for role in ("view", "edit", "admin"):
         grant = ("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", "--namespace=team-users")
         plane.kubectl(*grant)
-    eventually(lambda: _may(plane, "view", "get", "eventstreamingintegrations"), "the roles are aggregated")
-    yield plane
-    aggregator.kill()
+    with aggregated_roles(plane):
+        eventually(lambda: _may(plane, "view", "get", "eventstreamingintegrations"), "the roles are aggregated")
+        yield plane
 
 
 WRITING: Final = ("create", "update", "patch", "delete", "deletecollection")
