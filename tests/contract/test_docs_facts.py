@@ -129,6 +129,7 @@ FACTS: Final = (
     Fact("ConfigMap is read again every # seconds", PERIOD),
     Fact("namespace acts within about # seconds", PERIOD),
     Fact("within # of a second for each", MIN_GAP),
+    Fact("renews its Lease every # seconds", SETTINGS.lease_retry_period),
     Fact("could not do so for # seconds", SETTINGS.lease_renew_deadline),
     Fact("leads after # to 17 s", SETTINGS.lease_duration),
     Fact("leads after 15 to # s", TAKEOVER),
