@@ -31,6 +31,8 @@ def check_end(scenario: RandomScenario) -> None:
     _check_server(scenario, promises)
     for history in promises.histories.values():
         live = [each.id for each in promises.remotes.values() if each.live and each.maker == history.uid]
+        # A POST is sent while NetBird hides what exists for longer than the absence window. The status names both, or
+        # the Warning of the release does. A truncated list can hide the outcome of a POST for ever.
         reported = history.hidden_posts and all(_is_reported(history, each) for each in live)
         unseen = promises.cut and (history.hidden_posts or history.unknown_posts)
         if (
@@ -51,10 +53,11 @@ def _check_quiet(scenario: RandomScenario, promises: Promises) -> None:
     for history in promises.histories.values():
         ready, write = ready_of(history.resource.status), f"k8s {history.identity.label}"
         if _hangs(scenario, history):
-            # Each retry of a create writes its intent first.
+            # Each retry of a create writes its intent first, and the destination never responds.
             late = [each for each in late if each != write]
         if history.hostile and ready is not None and ready.reason == Reason.UNAVAILABLE and write in late:
-            # A tenant's server does not respond after the scenario. Its resource reports that at its next retry.
+            # A tenant's server does not respond after the scenario. Its resource reports that, once, at its next retry:
+            # a stalled one has a backoff of half an hour.
             late.remove(write)
     if late:
         promises.breach("L1", f"{len(late)} writes while nothing changes: {late[:4]}")
@@ -99,7 +102,11 @@ def _has_left(history: ResourceHistory, integration_id: int) -> bool:
 
 
 def _check_streams(promises: Promises) -> None:
-    """Check that no destination has more integrations of the operator than resources that declare or report one."""
+    """Check that no destination has more integrations of the operator than resources that declare or report one.
+
+    These may stay: what another client changed or a restored database brought back (`touched`), what the user asked to
+    keep (`orphaned`), what had its finalizer removed by hand (`torn`), what a truncated list hides (`cut`).
+    """
     for remote in promises.remotes.values():
         maker = promises.histories.get(remote.maker or "")
         if not remote.live or maker is None or remote.touched or maker.orphaned or maker.torn or promises.cut:
@@ -123,6 +130,7 @@ def _check_remembered(scenario: RandomScenario, promises: Promises, remote: Inte
         sought = history is maker and history.resource.status.internal.creation is not None
         if sought or _names(history, remote.id):
             return
+    # As in `_check_streams`.
     if maker.orphaned or maker.torn or maker.hostile or remote.touched or promises.cut:
         return
     scenario.world.promises.breach(
@@ -190,8 +198,10 @@ def _of_unspecified_behaviour(scenario: RandomScenario, history: ResourceHistory
     own = [each for each in promises.remotes.values() if each.maker == history.uid or each.id in history.taken]
     found: set[Reason] = set()
     edited = len(history.specs) > 1 or any(each.touched for each in own)
+    # What another client restores just after a correction looks as if the PUT had not been carried out.
     if any(each.disguised for each in own) or (edited and (behaviour.immutable or behaviour.form is Form.UNRELATED)):
         found |= {Reason.NOT_APPLIED}
+    # Such a form of the own integration can't be distinguished from another integration if the id was lost.
     if behaviour.form in (Form.UNRELATED, Form.MASKED_PATH, Form.ADDED_HEADER):
         found |= {Reason.IDENTICAL_EXISTS, Reason.ADOPTION_MISMATCH, Reason.CREATE_AMBIGUOUS}
     intent = history.resource.status.internal.creation
@@ -200,9 +210,10 @@ def _of_unspecified_behaviour(scenario: RandomScenario, history: ResourceHistory
     if edited and (behaviour.immutable or behaviour.form is Form.UNRELATED) and _reports(history):
         # Where the response to a PUT has no time of its own, nothing distinguishes this from a foreign write.
         found |= {Reason.DRIFTED}
+    # With `Report` nothing is created again.
     if (history.lost or promises.cut) and _reports(history):
         found |= {Reason.REMOTE_DELETED}
-    # A truncated list also omits live integrations.
+    # A person has to confirm that so many are gone. A truncated list also omits live integrations.
     missed = [each for each in promises.histories.values() if not each.gone and (each.lost or promises.cut)]
     if history.lost and len(missed) >= MANY_MISSED:
         found |= {Reason.INTEGRATIONS_VANISHED}
@@ -241,6 +252,7 @@ def _of_the_connection(scenario: RandomScenario, history: ResourceHistory) -> se
     listed = any(each.live and each.account_id == account for each in scenario.world.promises.remotes.values())
     moved = any(spec.connection_ref != ref for _, spec in history.specs.values())
     intent = history.resource.status.internal.creation
+    # An intent that another connection or token wrote may be of another account.
     elsewhere = intent is not None and (moved or scenario.switched)
     # If NetBird did not report the account of a token before it was replaced, that account stays unknown.
     account_unknown = intent is not None and intent.account_id is None and scenario.rotated
@@ -273,6 +285,7 @@ def _of_others(scenario: RandomScenario, history: ResourceHistory) -> set[Reason
     others = [
         each for each in promises.histories.values() if each is not history and not each.gone and not each.hostile
     ]
+    # Another resource declares the URL, its integration has it, or its create may have made one that has.
     if any(url_of(each.resource.spec) == url or _holds(scenario, each, url) or each.intends(url) for each in others):
         found |= {Reason.OWNERSHIP_CONFLICT, Reason.IDENTICAL_EXISTS}
     unowned = [each for each in promises.remotes.values() if each.live and each.maker != history.uid]
@@ -310,6 +323,7 @@ def _holds(scenario: RandomScenario, history: ResourceHistory, url: str) -> bool
 def _of_adoption(scenario: RandomScenario, history: ResourceHistory) -> set[Reason]:
     resource = history.resource
     found: set[Reason] = set()
+    # A status from a backup names an integration that another uid owned.
     claimed = resource.status.internal.claimed_id
     if claimed is not None:
         found |= {Reason.RESTORED_STATUS, Reason.IDENTICAL_EXISTS}
