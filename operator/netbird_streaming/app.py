@@ -208,6 +208,7 @@ class Operator:
                         "the Kubernetes API server's data is older than before: a backup was restored; "
                         "all resources are listed again"
                     )
+                    background.raise_if_cancelled()
                 await self._clock.sleep(RETRY.first)
 
     async def _reconcile(

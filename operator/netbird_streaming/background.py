@@ -38,6 +38,17 @@ def unexpected(problem: Exception, what: str) -> RetryError:
     return RetryError(Reason.UNAVAILABLE, message)
 
 
+def raise_if_cancelled() -> None:
+    """Raise `CancelledError` if the current task was cancelled.
+
+    Up to Python 3.12, a `TaskGroup` that ends with an error forgets a cancellation that arrives meanwhile (gh-116720).
+    Code that handles that error and continues calls this first.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _report(task: "asyncio.Task[Any]") -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None and not isinstance(error, OperatorError):

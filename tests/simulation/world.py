@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, TextIO
 
 from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey, Resource
+from netbird_streaming.background import raise_if_cancelled
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.config.settings import Settings
 from netbird_streaming.controller_settings import controller_settings
@@ -181,6 +182,7 @@ class World:
                     await controller.run()
                 except* RewoundError:
                     self.tell(f"{process.name} sees that the API server's data is older than before")
+                    raise_if_cancelled()
                 else:
                     return
                 finally:

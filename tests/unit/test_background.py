@@ -47,3 +47,29 @@ def test_unexpected_error_reaches_waiters_by_its_type_without_text(caplog: pytes
         False,
     )
     assert len(caplog.records) == 1
+
+
+async def test_cancellation_that_arrives_while_a_group_fails_is_raised() -> None:
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+
+    async def fail() -> None:
+        raise ValueError
+
+    async def work() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(slow())
+                group.create_task(fail())
+        except* ValueError:
+            background.raise_if_cancelled()
+
+    task = asyncio.create_task(work())
+    for _ in range(4):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
