@@ -204,10 +204,8 @@ class Operator:
                 try:
                     await self._reconcile(client, namespace, ports, guard)
                 except* RewoundError:
-                    logger.warning(
-                        "the Kubernetes API server's data is older than before: a backup was restored; "
-                        "all resources are listed again"
-                    )
+                    # A backup of etcd was restored.
+                    logger.warning("the API server's data is older than before; all resources are listed again")
                     background.raise_if_cancelled()
                 await self._clock.sleep(RETRY.first)
 
