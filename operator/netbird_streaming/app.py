@@ -202,11 +202,10 @@ class Operator:
             )
             while True:
                 try:
-                    await self._reconcile(client, namespace, ports, guard)
+                    await background.heeding_cancellation(self._reconcile(client, namespace, ports, guard))
                 except* RewoundError:
                     # A backup of etcd was restored.
                     logger.warning("the API server's data is older than before; all resources are listed again")
-                    background.raise_if_cancelled()
                 await self._clock.sleep(RETRY.first)
 
     async def _reconcile(

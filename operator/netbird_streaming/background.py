@@ -38,15 +38,18 @@ def unexpected(problem: Exception, what: str) -> RetryError:
     return RetryError(Reason.UNAVAILABLE, message)
 
 
-def raise_if_cancelled() -> None:
-    """Raise `CancelledError` if the current task was cancelled.
+async def heeding_cancellation(work: Coroutine[Any, Any, T]) -> T:
+    """Await work in a task of its own. Raise `CancelledError` if the current task was cancelled, however the work ends.
 
     Up to Python 3.12, a `TaskGroup` that ends with an error forgets a cancellation that arrives meanwhile (gh-116720).
-    Code that handles that error and continues calls this first.
+    Its own cancellations are also counted in its task, so that only another task can tell them apart.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    current = asyncio.current_task()
+    try:
+        return await asyncio.create_task(work)
+    finally:
+        if current is not None and current.cancelling():
+            raise asyncio.CancelledError
 
 
 def _report(task: "asyncio.Task[Any]") -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, TextIO
 
 from netbird_streaming.api.types import EventStreamingIntegration, ObjectKey, Resource
-from netbird_streaming.background import raise_if_cancelled
+from netbird_streaming.background import heeding_cancellation
 from netbird_streaming.cluster.leader_election.record import LeaseTiming
 from netbird_streaming.config.settings import Settings
 from netbird_streaming.controller_settings import controller_settings
@@ -179,10 +179,9 @@ class World:
                 watcher = Watcher(self, process, controller)
                 self._watchers.append(watcher)
                 try:
-                    await controller.run()
+                    await heeding_cancellation(controller.run())
                 except* RewoundError:
                     self.tell(f"{process.name} sees that the API server's data is older than before")
-                    raise_if_cancelled()
                 else:
                     return
                 finally:

@@ -1,6 +1,7 @@
 """Tasks that nothing awaits."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -59,17 +60,19 @@ async def test_cancellation_that_arrives_while_a_group_fails_is_raised() -> None
     async def fail() -> None:
         raise ValueError
 
+    async def group() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(slow())
+            tasks.create_task(fail())
+
     async def work() -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(slow())
-                group.create_task(fail())
-        except* ValueError:
-            background.raise_if_cancelled()
+        with suppress(ExceptionGroup):
+            await background.heeding_cancellation(group())
 
     task = asyncio.create_task(work())
-    for _ in range(4):
+    for _ in range(5):
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    await asyncio.create_task(work())
