@@ -270,7 +270,7 @@ def test_no_replica_acts_while_the_api_server_hangs_and_one_does_afterwards(repl
     team.plane.pause()
     try:
         paused = datetime.now(UTC)
-        eventually(lambda: "lost; this process acts no more" in first.text(), "the leader gives up")
+        eventually(lambda: "lost; this process stops writing" in first.text(), "the leader gives up")
         time.sleep(DURATION)
         late = [each for each in replicas.requests() if each.at > paused + timedelta(seconds=RENEW_DEADLINE + RETRY)]
         assert late == []
@@ -294,7 +294,7 @@ def test_one_replica_acts_at_a_time_after_any_edit_of_the_lease(replicas: Replic
         edit_lease(team.plane, holderIdentity="another-holder")
         wait_for_leader(second)
         first.thaw()
-        eventually(lambda: "lost; this process acts no more" in first.text(), "it knows that it follows")
+        eventually(lambda: "lost; this process stops writing" in first.text(), "it knows that it follows")
         held = first.terms + second.terms
         edit_lease(team.plane, holderIdentity=first.identity)
         eventually(lambda: first.terms + second.terms == held + 1, "one leads after it was named")
