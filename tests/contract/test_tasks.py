@@ -11,6 +11,7 @@ SOURCES: Final = Path(netbird_streaming.__file__).parent
 STARTING: Final = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe", "Task"})
 RESULT_READ: Final = {
     "background.start": "the helper itself",
+    "background.heeding_cancellation": "awaited where it is started",
     "run_operator": "both are waited for, and the operator's exception is read",
     "_lead": "the leader's exception is read after it has ended",
     "_run_kopf": "awaited where it is started",
