@@ -65,10 +65,12 @@ def add_output_argument(parser: argparse.ArgumentParser) -> None:
 
 
 class Output:
-    """Standard output and standard error of a command. Every text passes the secret filter."""
+    """Standard output and standard error of a command. Every text passes the secret filter.
+
+    The format is that of `--output`, if the command has it.
+    """
 
     def __init__(self, invocation: Invocation) -> None:
-        """Read the format from `--output`, if the command has it."""
         self.secrets: Final = SecretFilter()
         self.format: Final = Format(getattr(invocation.arguments, "output", Format.TEXT))
         self._out, self._err = invocation.out, invocation.err

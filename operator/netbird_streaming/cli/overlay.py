@@ -67,10 +67,12 @@ def read_manifests(paths: Sequence[Path], namespace: str) -> Manifests:
 
 
 class OverlaidCluster(PlanningCluster):
-    """Cluster in which manifests are applied in memory."""
+    """Cluster in which manifests are applied in memory.
+
+    Objects are read from `cluster`, with `manifests` applied to them.
+    """
 
     def __init__(self, cluster: Cluster, manifests: Manifests) -> None:
-        """`cluster` is read, and `manifests` are applied on top of it."""
         super().__init__(cluster)
         self._manifests = manifests
 

@@ -16,10 +16,12 @@ DIGITS: Final = 10
 
 
 class NameRedaction:
-    """Replaces each name by a hash that is the same within one bundle and differs in the next."""
+    """Replaces each name by a hash that is the same within one bundle and differs in the next.
+
+    The key of the hashes is random.
+    """
 
     def __init__(self, names: Iterable[str], key: bytes) -> None:
-        """Prepare the hashes of the names, with a random key."""
         known = {name for name in names if len(name) >= SHORTEST and name not in KEPT}
         self._hashes = {name: _hash(name, key) for name in known}
         # The longest first: one name may be a part of another.

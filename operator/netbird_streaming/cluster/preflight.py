@@ -20,10 +20,12 @@ logger = logging.getLogger(__name__)
 
 
 class Preflight:
-    """Checks rights and fields, logs what is missing, and reports missing fields to the readiness probe."""
+    """Checks rights and fields, logs what is missing, and reports missing fields to the readiness probe.
+
+    `rights` are those to check; `clock` counts seconds and never goes backwards.
+    """
 
     def __init__(self, client: KubernetesClient, rights: Sequence[Permission], clock: Callable[[], float]) -> None:
-        """Store the rights to check, and a clock in seconds that never goes backwards."""
         self._api = client
         self._rights = tuple(rights)
         self._clock = clock

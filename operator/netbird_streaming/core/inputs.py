@@ -39,6 +39,9 @@ class AccountSnapshot:
     """The integrations of one LIST of an account, indexed. `started_at` is the monotonic second at which it was sent.
 
     `unreadable` holds the elements that can't be read: those with an id are in `by_id` too.
+
+    The index by id is made at once; that by identity on first use, which a resync of unchanged resources never
+    needs.
     """
 
     __slots__ = (
@@ -52,7 +55,6 @@ class AccountSnapshot:
     )
 
     def __init__(self, listing: Listing, begun: float) -> None:
-        """Index by id at once, by identity when first asked: a resync of unchanged integrations never asks."""
         self.started_at = begun
         self.date = listing.date
         self.account_ids = frozenset(item.account_id for item in listing.items if item.account_id is not None)

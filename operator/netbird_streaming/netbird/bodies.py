@@ -18,7 +18,6 @@ class Body:
     """The body of one answer. It belongs to this object, so that dropping it frees its memory at once."""
 
     def __init__(self, bodies: "Bodies") -> None:
-        """Start empty."""
         self.content = bytearray()
         self.is_complete = False
         self.is_dropped = False
@@ -45,7 +44,6 @@ class Bodies:
     """All bodies in memory."""
 
     def __init__(self, limit: int = MAX_BODIES) -> None:
-        """Start with none."""
         self._limit = limit
         self._all: dict[Body, None] = {}
 

@@ -23,6 +23,13 @@ class ClientFactory:
     """Makes clients. What they share lives as long as one that uses it; a budget, until forgetting it frees nothing.
 
     As an async context manager it closes all connections at the end.
+
+    Args:
+        context: The clock, randomness, guard and observer of all clients.
+        timeout: The deadline of a whole request in seconds, including the body of the response.
+        initial_fraction: The part of a burst, 0 to 1, that a process assumes to remain of a token.
+        http: Opens the HTTP clients.
+        read_only: Whether all clients only read.
     """
 
     def __init__(
@@ -34,15 +41,6 @@ class ClientFactory:
         http: HttpClients,
         read_only: bool = False,
     ) -> None:
-        """Open nothing yet.
-
-        Args:
-            context: Clock, chance, guard and observer of all clients.
-            timeout: The deadline of a whole request in seconds, its answer's body included.
-            initial_fraction: What part of a burst, 0 to 1, a process takes to be left of a token when it first uses it.
-            http: Opens the HTTP clients.
-            read_only: Whether no client writes, whatever its endpoint says.
-        """
         self._read_only = read_only
         self._context = context
         self._timeout = timeout

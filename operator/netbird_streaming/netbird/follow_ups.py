@@ -15,7 +15,6 @@ class FollowUps:
     """The expected requests of one token."""
 
     def __init__(self) -> None:
-        """Expect nothing."""
         self._expected: deque[tuple[float, int]] = deque()
 
     def add(self, count: int, now: float) -> None:

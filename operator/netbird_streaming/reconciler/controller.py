@@ -34,10 +34,12 @@ DEFECT_PAUSE: Final = 60.0
 
 
 class Controller:
-    """Reconciles all resources and connections. The triggers may be called at any time and never raise."""
+    """Reconciles all resources and connections. The triggers may be called at any time and never raise.
+
+    `run` first lists all objects.
+    """
 
     def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
-        """Start empty; `run` lists everything first."""
         self._ports = ports
         self._settings = settings
         self._context = new_context(ports, settings)

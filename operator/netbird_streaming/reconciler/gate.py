@@ -41,10 +41,11 @@ class Gate:
     """Waits for slots on behalf of all parked resources, and gives each slot to the next of them.
 
     The best priority goes first. Lanes (namespaces) of one priority take turns.
+
+    `client` returns the account's current client.
     """
 
     def __init__(self, client: Callable[[], NetBird], clock: Clock) -> None:
-        """Start with no resource. `client` returns the account's current client."""
         self._client = client
         self._clock = clock
         self._parked: dict[ObjectKey, _Parked] = {}

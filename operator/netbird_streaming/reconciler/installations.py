@@ -34,10 +34,12 @@ class _Lease:
 
 
 class Installations:
-    """Decides whether this installation is in charge of a connection."""
+    """Decides whether this installation is in charge of a connection.
+
+    `own` is this installation's Lease as `namespace/name`. Without a Lease, it never takes charge by a mark.
+    """
 
     def __init__(self, cluster: Cluster, clock: Clock, own: str, *, has_lease: bool) -> None:
-        """`own` is this installation's Lease as `namespace/name`; without a Lease it never takes charge by a mark."""
         self._cluster = cluster
         self._clock = clock
         self._own = own

@@ -51,7 +51,6 @@ class Lists:
     """
 
     def __init__(self, cluster: Cluster) -> None:
-        """Start with no list completed."""
         self.scopes = tuple(ListScope(kind, namespace) for kind in KINDS for namespace in cluster.scopes(kind))
         self.failures: dict[ListScope, Failure] = {}
         self.unlisted = set(self.scopes)
@@ -119,10 +118,12 @@ class Inventory(Protocol):
 
 
 class Lister:
-    """Lists what the watches do not report, and retries the lists that fail."""
+    """Lists what the watches do not report, and retries the lists that fail.
+
+    `interval` is the time in seconds between two complete passes.
+    """
 
     def __init__(self, ports: Ports, lists: Lists, inventory: Inventory, interval: float) -> None:
-        """Start with no list requested; `interval` is the seconds between two complete passes."""
         self._ports = ports
         self._lists = lists
         self._inventory = inventory

@@ -128,7 +128,6 @@ class Ownership:
     """
 
     def __init__(self, requeue: Callable[[ObjectKey], None]) -> None:
-        """Start with nothing claimed."""
         self._requeue = requeue
         self._ids: dict[int, tuple[Owner, ...]] = {}
         self._owned: dict[str, int] = {}

@@ -24,10 +24,12 @@ R = TypeVar("R", bound=Resource)
 
 
 class PlanningCluster:
-    """The `Cluster` port of a plan: reads are real, and a write changes only the object that the caller gets back."""
+    """The `Cluster` port of a plan: reads are real, and a write changes only the object that the caller gets back.
+
+    No method of `cluster` that writes is called.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
-        """`cluster` is read; none of its methods that write is ever called."""
         self._cluster = cluster
 
     async def read(self, key: ObjectKey) -> Resource | None:
@@ -86,10 +88,12 @@ class PlanningCluster:
 
 
 class Planner:
-    """Reconciles each resource once, and returns what the reconciles would have done."""
+    """Reconciles each resource once, and returns what the reconciles would have done.
+
+    The clients of `ports.netbird` must only read.
+    """
 
     def __init__(self, ports: Ports, settings: ControllerSettings) -> None:
-        """Start with nothing known. `ports.netbird` should make clients that can't write."""
         self._entries: dict[ObjectKey, PlanEntry] = {}
         self._ended: set[ObjectKey] = set()
         self._clock = ports.clock

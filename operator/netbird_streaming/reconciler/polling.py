@@ -26,7 +26,6 @@ class Poller:
     """Reads one object after another, and requeues the dependents of one that has changed."""
 
     def __init__(self, context: Context) -> None:
-        """Start with nothing read."""
         self._context = context
         self._last: dict[ObjectKey | str, _Value] = {}
 

@@ -58,10 +58,12 @@ class Backlog:
 
 
 class KeyQueue(Generic[K]):
-    """Keys to work on. `add` may be called at any time from the loop's thread; `run` works until cancelled."""
+    """Keys to work on. `add` may be called at any time from the loop's thread; `run` works until cancelled.
+
+    At most `workers` keys are in progress, not counting those inside `slot_released`.
+    """
 
     def __init__(self, clock: Clock, workers: int, fairness_key: Callable[[K], Hashable]) -> None:
-        """Work on at most `workers` keys at once, not counting those inside `slot_released`."""
         self._clock = clock
         self._slots = asyncio.Semaphore(workers)
         self._fairness_key = fairness_key

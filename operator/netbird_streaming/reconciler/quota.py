@@ -12,7 +12,6 @@ class Quota:
     """The NetBirdConnections of each namespace by age. The oldest ones are served; a cluster connection always is."""
 
     def __init__(self, limit: int) -> None:
-        """Set the number that is served in each namespace."""
         self.limit = limit
         self._by_age: dict[str, list[Rank]] = {}
 

@@ -53,7 +53,6 @@ class ResourceCache:
     __slots__ = ("_compressed", "_resource", "may_be_stale")
 
     def __init__(self) -> None:
-        """Start empty."""
         self._resource: EventStreamingIntegration | None = None
         self._compressed: bytes | None = None
         self.may_be_stale = False

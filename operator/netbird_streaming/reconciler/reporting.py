@@ -26,7 +26,6 @@ class Published:
     __slots__ = ("_refusal", "reported")
 
     def __init__(self) -> None:
-        """Start with nothing published."""
         self.reported: Reported | None = None
         self._refusal: str | None = None
 

@@ -17,7 +17,6 @@ class ResourceStore:
     """Holds one record for each resource."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start empty."""
         self._clock = clock
         self.tombstones = Tombstones(clock)
         self._records: dict[ObjectKey, ResourceRecord] = {}

@@ -32,7 +32,6 @@ class Triggers:
         ownership: Ownership,
         unowned: UnownedIntegrations,
     ) -> None:
-        """Start with nothing seen."""
         self.versions = SeenVersions()
         self._store = store
         self._connections = connections

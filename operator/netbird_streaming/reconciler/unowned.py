@@ -36,7 +36,6 @@ class UnownedIntegrations:
     """Deletes the integrations that no status names, so that nothing else will ever delete them."""
 
     def __init__(self, queue: KeyQueue[ObjectKey]) -> None:
-        """Start empty."""
         self._queue = queue
         self._known: dict[ObjectKey, UnownedIntegration] = {}
 

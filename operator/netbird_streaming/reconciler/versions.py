@@ -35,7 +35,6 @@ class Tombstones:
     """The uids of deleted resources, for as long as a watch or a list may still report them."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start empty."""
         self._clock = clock
         self._since: dict[str, float] = {}
 
@@ -62,7 +61,6 @@ class SeenVersions:
     """The highest version that was read, and whether a read contradicted it."""
 
     def __init__(self) -> None:
-        """Start with nothing read."""
         self.newest = 0
         self.is_rewound = False
 

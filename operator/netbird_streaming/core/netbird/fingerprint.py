@@ -9,12 +9,14 @@ KEY_ID_CHARACTERS: Final = 8
 
 
 class FingerprintKey:
-    """The installation's own key (32 random bytes). Its `id` stands beside each digest that is kept."""
+    """The installation's own key (32 random bytes). Its `id` stands beside each digest that is kept.
+
+    Another length raises `ValueError`.
+    """
 
     __slots__ = ("_key", "id")
 
     def __init__(self, key: bytes) -> None:
-        """Use these 32 bytes. Raise ValueError for another length."""
         if len(key) != KEY_BYTES:
             msg = f"a fingerprint key has {KEY_BYTES} bytes, not {len(key)}"
             raise ValueError(msg)

@@ -63,7 +63,6 @@ class Account:
     """
 
     def __init__(self, client: NetBird, clock: Clock, events: "AccountEvents", connection: ObjectKey) -> None:
-        """Start unknown."""
         self.client = client
         self.connection = connection
         self.credential_digest = ""

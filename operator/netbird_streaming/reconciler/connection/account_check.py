@@ -14,7 +14,6 @@ class AccountCheck:
     """Asks `GET /api/accounts` once for all resources that need the account at the same time."""
 
     def __init__(self) -> None:
-        """Start with nothing checked."""
         self._credential_digest: str | None = None
         self._task: asyncio.Task[OperatorError | None] | None = None
 

@@ -18,7 +18,6 @@ class AccountListener:
     def __init__(
         self, store: ResourceStore, queue: KeyQueue[ObjectKey], ownership: Ownership, timeouts: Timeouts
     ) -> None:
-        """Listen to all accounts of a process."""
         self._store = store
         self._queue = queue
         self._ownership = ownership

@@ -23,7 +23,6 @@ class CredentialReader:
     """Reads what connections refer to. A cluster connection's Secret is in the operator's namespace."""
 
     def __init__(self, cluster: Cluster, settings: ControllerSettings) -> None:
-        """Read nothing yet."""
         self._cluster = cluster
         self._settings = settings
         self._operator_namespace = settings.operator_namespace

@@ -30,7 +30,6 @@ class NamespaceLabels:
     """Reads the labels of namespaces, and decides by them which namespaces may use a connection."""
 
     def __init__(self, cluster: Cluster, clock: Clock) -> None:
-        """Read nothing yet."""
         self._cluster = cluster
         self._clock = clock
         self._labels: dict[str, tuple[float, Mapping[str, str]]] = {}

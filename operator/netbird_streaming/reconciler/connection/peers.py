@@ -18,7 +18,6 @@ class Peers:
     """The accounts of one endpoint. The holder of the lock lists for all of them."""
 
     def __init__(self) -> None:
-        """Start with no account."""
         self.accounts: dict[Account, None] = {}
         self.lock = asyncio.Lock()
 
@@ -31,7 +30,6 @@ class PeerGroups:
     """The peers of each endpoint in use."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self._groups: WeakValueDictionary[Endpoint, Peers] = WeakValueDictionary()
 
     def get(self, endpoint: Endpoint) -> Peers:

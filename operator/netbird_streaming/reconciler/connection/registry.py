@@ -38,10 +38,9 @@ _FAMILIES: Final = frozenset(each.value for each in PathFamily)
 
 
 class ConnectionRegistry:
-    """Holds the state of each connection."""
+    """Holds the state of each connection. The Secret of a cluster connection is in the operator's namespace."""
 
     def __init__(self, ports: Ports, events: AccountEvents, lists: Lists, settings: ControllerSettings) -> None:
-        """Start with none. A cluster connection's Secret lives in the operator's namespace."""
         self._ports = ports
         self._events = events
         self._lists = lists
