@@ -71,24 +71,28 @@ async def _requeue_changed(context: Context, account: Account, snapshot: Account
 
     One that failed keeps its backoff, unless the LIST differs from that of the resync before.
     """
-    unowned = _unowned_digest(context, account, snapshot)
+    unowned: int | None = None
     async for record in yielding_every(context.store.dependents(account.connection)):
         if record.account is not account:
             continue
         item = snapshot.by_id.get(record.summary.id) if record.summary.id is not None else None
         if item is not None and record.in_sync_digest == integration_digest(item) and not record.summary.create_pending:
             continue
+        if unowned is None:
+            unowned = await _unowned_digest(context, account, snapshot)
         before, record.resync_digest = record.resync_digest, hash((unowned, item and integration_digest(item)))
         if not record.backing_off or record.resync_digest != before:
             account.hand_list(record.key, snapshot)
             context.queue.add(record.key)
 
 
-def _unowned_digest(context: Context, account: Account, snapshot: AccountSnapshot) -> int:
+async def _unowned_digest(context: Context, account: Account, snapshot: AccountSnapshot) -> int:
     """Return a digest of what a LIST shows besides the resources' own integrations: candidates, and what it lacks."""
-    items = (replace(item, updated_at=None) for item in snapshot.by_id.values() if not context.ownership.has(item.id))
-    shown = frozenset((item.id, item.created_at, integration_digest(item)) for item in items)
-    return hash((shown, account.vanished, frozenset(account.contradicted)))
+    shown = set[object]()
+    async for item in yielding_every(snapshot.by_id.values()):
+        if not context.ownership.has(item.id):
+            shown.add((item.id, item.created_at, integration_digest(replace(item, updated_at=None))))
+    return hash((frozenset(shown), account.vanished, frozenset(account.contradicted)))
 
 
 def _report_several_enabled(
