@@ -43,9 +43,9 @@ T = TypeVar("T")
 
 MAX_LIST: Final = 16 * 2**20
 """Bytes. An integration takes about 300, so this is fifty thousand of them."""
-RETRY: Final = Backoff(0.25, 0.5, jitter=0.5)
 RETRIES: Final = 2
-"""Seconds before each retry of a read, plus or minus half. A write is never repeated here."""
+RETRY: Final = Backoff(0.25, 0.5, jitter=0.5)
+"""Pause before each retry of a read. A write is never repeated here."""
 
 _ONCE: Final = frozenset({Operation.USER, Operation.TOKENS})
 """Reads that can wait until the next day."""

@@ -7,7 +7,7 @@ become Python objects: the parser skips all fields that the models below do not 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeVar
 
@@ -67,7 +67,7 @@ class WatchTiming:
 
     server: int = 80
     idle: float = 90.0
-    retry: Backoff = field(default=Backoff(0.1, 2.0))
+    retry: Backoff = Backoff(0.1, 2.0)
     denied_retry: float = 30.0
 
 
