@@ -26,7 +26,7 @@ class Incident:
         self._possible: Final[set[Key]] = set()
 
     def may_fire(self, name: str) -> None:
-        """Allow an alert that fires only because the time of the rules is accelerated."""
+        """Allow an alert whose `for` is longer than the recovery, and shorter once it is accelerated."""
         self._possible.add((name, ""))
 
     def fires(self, name: str, *texts: str, within: float, cause: str = "") -> ActiveAlert:
