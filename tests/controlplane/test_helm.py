@@ -365,13 +365,13 @@ def test_definitions_of_another_release_are_kept_or_taken_over_on_request(stage:
 
 def test_definitions_that_kubectl_created_are_taken_over_on_request(stage: Stage) -> None:
     _remove_definitions(stage)
-    install_crds(stage.plane)
+    _create_other_definitions(stage)
     with pytest.raises(ChartError, match="invalid ownership metadata"):
         stage.release.install()
     with pytest.raises(ChartError, match="conflict"):
         stage.release.install(CHART, "--take-ownership")
     stage.release.uninstall()
-    install_crds(stage.plane)
+    _create_other_definitions(stage)
     stage.release.install(CHART, *options("definitions that `kubectl apply` created"))
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "op"
 
@@ -385,6 +385,13 @@ def _remove_definitions(stage: Stage) -> None:
     """Make the cluster one that has never seen the chart, because former tests keep the definitions."""
     stage.kubectl("delete", "crd", "--all", "--timeout=30s")
     eventually(lambda: GROUP not in stage.kubectl("api-versions"), "their kinds are served no more")
+
+
+def _create_other_definitions(stage: Stage) -> None:
+    """Create definitions by kubectl. One has a value of another version, since equal ones conflict with nothing."""
+    install_crds(stage.plane)
+    change = {"op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema/description", "value": "Another one."}
+    stage.kubectl("patch", "crd", DEFINITION, "--type=json", f"--patch={json.dumps([change])}")
 
 
 def _without(chart: Path, *place: str | int) -> None:
