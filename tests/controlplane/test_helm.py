@@ -20,6 +20,7 @@ from tests.doubles.netbird.records import Integration
 from tests.doubles.netbird.tenancy import Account, Token
 from tests.harness.controlplane import ControlPlane
 from tests.harness.end_to_end import eventually
+from tests.harness.fake_rollout import rolling_out
 from tests.harness.manifests import integration
 from tests.harness.operator import apply
 from tests.harness.release import SOURCE, Release, former_version
@@ -63,13 +64,16 @@ class Stage:
         self.netbird.add_token(Token(name, TOKEN + name, self.team))
         for namespace in (self.release.namespace, self.team):
             apply(plane, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        self._secret(self.release.namespace, "netbird", token=TOKEN + name)
+        self.put_token(TOKEN + name)
         self._secret(self.team, "datadog", **{"api-key": "key"})
 
     def values(self, **connection: Any) -> dict[str, Any]:
         """Return the two values of a user, and the URL of the simulated NetBird."""
         given = {"tokenSecret": {"name": "netbird"}, "access": {"namespaces": [self.team]}, "url": self.url}
         return {"connection": {**given, **connection}}
+
+    def put_token(self, token: str) -> None:
+        self._secret(self.release.namespace, "netbird", token=token)
 
     def declare(self) -> None:
         manifest = integration()
@@ -361,6 +365,17 @@ def test_definitions_of_another_release_are_kept_or_taken_over_on_request(stage:
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "other"
     other.uninstall()
     stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
+
+
+def test_upgrade_that_waits_fails_while_the_token_is_rejected(stage: Stage) -> None:
+    stage.release.install(**stage.values())
+    with stage.release.pod(), rolling_out(stage.plane, stage.release.namespace):
+        stage.kubectl("wait", "--for=condition=Ready", "cnbc/default", "--timeout=30s")
+        stage.release.upgrade("--wait", "--timeout=30s")
+        stage.put_token(TOKEN + "revoked")
+        stage.kubectl("wait", f"--for=jsonpath={_READY}.reason}}=TokenRejected", "cnbc/default", "--timeout=30s")
+        with pytest.raises(ChartError, match="ClusterNetBirdConnection"):
+            stage.release.upgrade("--wait", "--timeout=5s")
 
 
 def test_definitions_that_kubectl_created_are_taken_over_on_request(stage: Stage) -> None:

@@ -37,10 +37,10 @@ class Release:
         with rolling_out(self.plane, self.namespace):
             return self._run([*command, "--wait", "--timeout=60s"], values)
 
-    def upgrade(self, **values: Any) -> str:
+    def upgrade(self, *flags: str, **values: Any) -> str:
         """Upgrade it to the working tree's chart, with these values in addition to its own. Raises ChartError."""
         reused = "--reset-then-reuse-values" if self.helm == "helm" else "--reuse-values"  # Helm 3.14 has the former
-        return self._run(["upgrade", self.name, str(CHART), reused], values)
+        return self._run(["upgrade", self.name, str(CHART), reused, *flags], values)
 
     def rollback(self, revision: int) -> str:
         """Roll back to a revision. Raises ChartError."""
