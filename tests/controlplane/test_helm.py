@@ -185,6 +185,17 @@ def test_two_values_give_a_working_operator(stage: Stage) -> None:
         assert stage.held() == []
 
 
+def test_upgrade_that_waits_fails_while_the_token_is_rejected(stage: Stage) -> None:
+    stage.release.install(**stage.values())
+    with stage.release.pod(), rolling_out(stage.plane, stage.release.namespace):
+        stage.kubectl("wait", "--for=condition=Ready", "cnbc/default", "--timeout=30s")
+        stage.release.upgrade("--wait", "--timeout=30s")
+        stage.put_token(TOKEN + "revoked")
+        stage.kubectl("wait", f"--for=jsonpath={_READY}.reason}}=TokenRejected", "cnbc/default", "--timeout=30s")
+        with pytest.raises(ChartError, match="ClusterNetBirdConnection"):
+            stage.release.upgrade("--wait", "--timeout=5s")
+
+
 def test_notes_without_a_connection_show_how_to_create_one(stage: Stage) -> None:
     notes = stage.release.install(connection={"url": stage.url})
     (upgrade,) = re.findall(r"helm upgrade(?:.*\\\n)*.*", notes)
@@ -365,17 +376,6 @@ def test_definitions_of_another_release_are_kept_or_taken_over_on_request(stage:
     assert stage.read("crd", DEFINITION)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "other"
     other.uninstall()
     stage.plane.kubectl("delete", "namespace", other.namespace, "--wait=false")
-
-
-def test_upgrade_that_waits_fails_while_the_token_is_rejected(stage: Stage) -> None:
-    stage.release.install(**stage.values())
-    with stage.release.pod(), rolling_out(stage.plane, stage.release.namespace):
-        stage.kubectl("wait", "--for=condition=Ready", "cnbc/default", "--timeout=30s")
-        stage.release.upgrade("--wait", "--timeout=30s")
-        stage.put_token(TOKEN + "revoked")
-        stage.kubectl("wait", f"--for=jsonpath={_READY}.reason}}=TokenRejected", "cnbc/default", "--timeout=30s")
-        with pytest.raises(ChartError, match="ClusterNetBirdConnection"):
-            stage.release.upgrade("--wait", "--timeout=5s")
 
 
 def test_definitions_that_kubectl_created_are_taken_over_on_request(stage: Stage) -> None:
